@@ -1,1 +1,5 @@
-//! Tollgate.
+//! Tollgate: a send gateway in front of the WhatsApp Business Cloud API that prices, reserves, forwards and settles every message.
+
+pub mod amount;
+pub mod clock;
+pub mod ids;

@@ -1,0 +1,70 @@
+//! The only reader of the machine's clocks, so that tests can hold time in their hands.
+#![allow(clippy::disallowed_methods, reason = "this is the one place that may read a clock")]
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Tells the wall-clock time in Unix milliseconds: the machine's, or one a test moves by hand.
+#[derive(Clone, Default)]
+pub struct Clock {
+    fixed_ms: Option<Arc<AtomicI64>>,
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Clock {
+        Clock { fixed_ms: None }
+    }
+
+    /// A clock that stands at `now_ms` until it is moved.
+    pub fn fixed(now_ms: i64) -> Clock {
+        Clock { fixed_ms: Some(Arc::new(AtomicI64::new(now_ms))) }
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        match &self.fixed_ms {
+            Some(fixed) => fixed.load(Ordering::SeqCst),
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            }
+        }
+    }
+
+    /// Unix milliseconds if this clock is a test's, `None` for the machine's.
+    pub fn fixed_now_ms(&self) -> Option<i64> {
+        self.fixed_ms.as_ref().map(|fixed| fixed.load(Ordering::SeqCst))
+    }
+
+    /// Moves a fixed clock by `by_ms`; the machine's clock cannot be moved and stays as it is.
+    pub fn advance(&self, by_ms: i64) {
+        if let Some(fixed) = &self.fixed_ms {
+            fixed.fetch_add(by_ms, Ordering::SeqCst);
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("fixed_ms", &self.fixed_now_ms()).finish()
+    }
+}
+
+/// A running stopwatch for latencies and deadlines inside one process.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}

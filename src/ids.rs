@@ -1,0 +1,182 @@
+//! Names of things: validated newtypes, so that an account can never be passed where a wallet is meant.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// An id of ours is 1 to 64 letters, digits, `_` or `-`.
+    #[error("an id is 1 to 64 letters, digits, '_' or '-'")]
+    Malformed,
+    /// Meta's ids are 1 to 32 digits.
+    #[error("an id of Meta's is 1 to 32 digits")]
+    NotDigits,
+    /// Hold ids are UUIDs.
+    #[error("a hold id is a UUID")]
+    NotUuid,
+}
+
+fn is_own_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn is_meta_id(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $valid:path, $error:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text of the id.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                if $valid(text) { Ok(Self(text.into())) } else { Err($error) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+id!(/// A paying business.
+    AccountId, is_own_id, IdError::Malformed);
+id!(/// A prepaid store of credits of one account.
+    WalletId, is_own_id, IdError::Malformed);
+id!(/// A named set of sends that starts, runs and stops together.
+    CampaignId, is_own_id, IdError::Malformed);
+id!(/// A gateway key's public name (not the key).
+    KeyId, is_own_id, IdError::Malformed);
+id!(/// Meta's business portfolio, which carries the messaging limit; named by the operator.
+    PortfolioId, is_own_id, IdError::Malformed);
+id!(/// Meta's phone number ID, as it stands in the URL.
+    ChannelId, is_meta_id, IdError::NotDigits);
+id!(/// Meta's WhatsApp Business Account id.
+    WabaId, is_meta_id, IdError::NotDigits);
+
+/// One hold: a time-ordered UUID (version 7), made by the gateway, so that its age can be told from the id alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HoldId(Uuid);
+
+impl HoldId {
+    /// A new id whose time part is `now_ms` (Unix milliseconds).
+    pub fn new(now_ms: i64) -> HoldId {
+        let random = Uuid::new_v4();
+        let mut bytes = [0u8; 10];
+        bytes.copy_from_slice(&random.as_bytes()[6..16]);
+        HoldId(uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms).unwrap_or(0), &bytes).into_uuid())
+    }
+
+    /// From its sixteen bytes, whatever they are; used when reading back what the ledger stored.
+    pub const fn from_bytes(bytes: [u8; 16]) -> HoldId {
+        HoldId(Uuid::from_bytes(bytes))
+    }
+
+    /// The sixteen bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// When it was made, in Unix milliseconds.
+    pub fn created_ms(&self) -> i64 {
+        let bytes = self.0.as_bytes();
+        bytes[..6].iter().fold(0i64, |time, byte| (time << 8) | i64::from(*byte))
+    }
+}
+
+impl FromStr for HoldId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<HoldId, IdError> {
+        Uuid::try_parse(text).map(HoldId).map_err(|_| IdError::NotUuid)
+    }
+}
+
+impl fmt::Display for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.simple(), f)
+    }
+}
+
+impl fmt::Debug for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for HoldId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HoldId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HoldId, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccountId, ChannelId, HoldId};
+
+    #[test]
+    fn ids_are_short_and_plain() {
+        assert!("acme-1_B".parse::<AccountId>().is_ok());
+        for text in ["", "a b", "a/b", "ä", &"x".repeat(65)] {
+            assert!(text.parse::<AccountId>().is_err(), "{text:?}");
+        }
+        assert!("106540352242922".parse::<ChannelId>().is_ok());
+        assert!("10a".parse::<ChannelId>().is_err());
+    }
+
+    #[test]
+    fn a_hold_tells_its_age() {
+        let hold = HoldId::new(1_790_000_000_123);
+        assert_eq!(hold.created_ms(), 1_790_000_000_123);
+        assert_eq!(hold.to_string().parse(), Ok(hold));
+    }
+}
