@@ -40,6 +40,17 @@ impl Amount {
         if micros >= -MAX_MICROS && micros <= MAX_MICROS { Some(Amount(micros)) } else { None }
     }
 
+    /// From a count of micro-credits, held at [`MAX_MICROS`] on either side; for sums of amounts that were bounded when they came in.
+    pub const fn saturating_from_micros(micros: i64) -> Amount {
+        if micros > MAX_MICROS {
+            Amount(MAX_MICROS)
+        } else if micros < -MAX_MICROS {
+            Amount(-MAX_MICROS)
+        } else {
+            Amount(micros)
+        }
+    }
+
     /// The count of micro-credits.
     pub const fn micros(self) -> i64 {
         self.0

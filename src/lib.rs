@@ -3,3 +3,5 @@
 pub mod amount;
 pub mod clock;
 pub mod ids;
+pub mod ledger;
+pub mod pricing;

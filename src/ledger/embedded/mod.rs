@@ -1,0 +1,115 @@
+//! The embedded ledger: one process, nothing to install. The rules decide in memory on one thread; a group of batches is one SQLite
+//! transaction, and nobody is answered before its commit.
+
+mod persist;
+mod reads;
+mod store;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Batch, ClaimKind, Identity, LedgerFault, Reply, Verdict};
+use crate::clock::Clock;
+use crate::ids::AccountId;
+use store::Store;
+use writer::{Answer, Claim, Job, World};
+
+/// Jobs that may wait for the ledger's thread; more are refused at once.
+const QUEUE: usize = 8192;
+
+/// No job on the thread takes longer unless the disk hangs.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A ledger in a directory of its own, locked for this process.
+pub struct EmbeddedLedger {
+    identity: Identity,
+    jobs: SyncSender<Job>,
+    // Held open for its lock.
+    _lock: File,
+}
+
+/// Why an embedded ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process uses the directory.
+    #[error("{0} is in use by another process; an embedded ledger serves one gateway")]
+    InUse(String),
+    /// The directory cannot be made or locked.
+    #[error("{0}: {1}")]
+    Directory(String, std::io::Error),
+    /// The database cannot be opened or read.
+    #[error("{0}: {1}")]
+    Database(String, String),
+}
+
+impl EmbeddedLedger {
+    /// Opens the ledger in `directory`, making both where they do not exist. Holds that were open when the last process ended become in doubt,
+    /// because nobody knows any more what became of them.
+    pub fn open(directory: &Path, clock: Clock) -> Result<EmbeddedLedger, OpenError> {
+        let name = directory.display().to_string();
+        std::fs::create_dir_all(directory).map_err(|error| OpenError::Directory(name.clone(), error))?;
+        let lock = File::create(directory.join("lock")).map_err(|error| OpenError::Directory(name.clone(), error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(name)),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Directory(name, error)),
+        }
+        let database = |error: store::StoreError| OpenError::Database(name.clone(), error.to_string());
+        let mut store = Store::open(&directory.join("ledger.sqlite3")).map_err(database)?;
+        let identity = store.identity().map_err(database)?;
+        let mut world = World::load(&store).map_err(database)?;
+        world.orphan_open_holds(&clock);
+        world.persist(&mut store).map_err(database)?;
+        let (jobs, queue) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || writer::run(store, world, clock, &queue))
+            .map_err(|error| OpenError::Directory(directory.display().to_string(), error))?;
+        Ok(EmbeddedLedger { identity, jobs, _lock: lock })
+    }
+
+    async fn ask<T: Send + 'static>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, LedgerFault> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.try_send(job(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => LedgerFault::Unavailable("its queue is full".into()),
+            TrySendError::Disconnected(_) => LedgerFault::Closed("it was shut down".into()),
+        })?;
+        match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(LedgerFault::Closed("it was shut down".into())),
+            Err(_) => Err(LedgerFault::Unavailable(format!("no answer within {} s", ANSWER_DEADLINE.as_secs()))),
+        }
+    }
+
+    /// Runs a read on the ledger's thread, after the last commit.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&World, &Store) -> Result<T, LedgerFault> + Send + 'static,
+    ) -> Result<T, LedgerFault> {
+        self.ask(|answer| {
+            Job::Read(Box::new(move |world, store| {
+                let _ = answer.send(read(world, store));
+            }))
+        })
+        .await
+    }
+
+    fn apply_batch<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>> {
+        Box::pin(self.ask(|answer| Job::Apply { account: account.clone(), batch: batch.clone(), answer }))
+    }
+
+    fn change_claim<'a, T: Send + 'static>(
+        &'a self,
+        kind: ClaimKind,
+        name: &str,
+        change: impl FnOnce(Answer<T>) -> Claim + Send + 'a,
+    ) -> Reply<'a, T> {
+        let key = (kind, name.to_owned());
+        Box::pin(self.ask(move |answer| Job::Claim { key, change: change(answer) }))
+    }
+}

@@ -1,0 +1,338 @@
+//! What can be asked of the ledger: every write is one of these operations, gathered in batches of one account.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
+use crate::pricing::{Category, Country};
+
+/// Operations of one account, decided in order and as one atomic step. The same writer's same number gets the same verdicts.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The gateway process: a random number per start.
+    pub writer: u64,
+    /// Consecutive per writer and account, from 1.
+    pub number: u64,
+    /// The gateway's clock in Unix milliseconds; a batch that is over a minute off the ledger's clock is refused.
+    pub clock_ms: i64,
+    /// At most [`MAX_BATCH`] operations.
+    pub operations: Vec<Operation>,
+}
+
+/// Operations in one batch at most.
+pub const MAX_BATCH: usize = 64;
+
+/// How far a gateway's clock may be from the ledger's, in milliseconds.
+pub const MAX_CLOCK_SKEW_MS: i64 = 60_000;
+
+/// A recipient as the ledger knows it: the first eight bytes of a keyed hash, never the number.
+pub type RecipientHash = [u8; 8];
+
+/// Sixteen bytes of a keyed hash: of an idempotency key, or of a channel and body.
+pub type Fingerprint = [u8; 16];
+
+/// A day or a month of a time zone as the gateway computed it. The ledger corrects the index by one where its own clock stands on the other
+/// side of a boundary, so that a clock that is off by a second books nothing on the wrong day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarSpan {
+    /// Days since 1970-01-01, or year x 12 + month (from 0).
+    pub index: i32,
+    /// First millisecond of it.
+    pub start_ms: i64,
+    /// First millisecond after it.
+    pub end_ms: i64,
+}
+
+impl CalendarSpan {
+    /// The index that holds at `now_ms`, which is at most a neighbour's.
+    pub const fn index_at(&self, now_ms: i64) -> i32 {
+        if now_ms < self.start_ms {
+            self.index.saturating_sub(1)
+        } else if now_ms >= self.end_ms {
+            self.index.saturating_add(1)
+        } else {
+            self.index
+        }
+    }
+}
+
+/// The messaging limit as it applies to one send: the portfolio whose window counts, and how many unique recipients it may have in 24 hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowRule {
+    /// Whose window.
+    pub portfolio: PortfolioId,
+    /// Unique recipients in a rolling 24 hours.
+    pub limit: u32,
+}
+
+/// One frequency cap: at most `max` messages of these categories to one recipient in a rolling window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapRule {
+    /// Bit `1 << Category::index()` set for each category it counts.
+    pub categories: u8,
+    /// Messages allowed in the window.
+    pub max: u32,
+    /// Length of the window in seconds.
+    pub window_s: u32,
+}
+
+impl CapRule {
+    /// Does the rule count messages of this category?
+    pub fn covers(&self, category: Category) -> bool {
+        self.categories & 1u8.checked_shl(u32::from(category.index())).unwrap_or(0) != 0
+    }
+}
+
+/// The first `limit` service messages of a channel's month are free; the ledger counts them and decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllowanceRule {
+    /// Free messages in the month.
+    pub limit: u32,
+    /// The month in the WABA's zone.
+    pub month: CalendarSpan,
+}
+
+/// The campaign a send belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignUse {
+    /// Its id.
+    pub id: CampaignId,
+    /// Create it where it does not exist.
+    pub auto_create: bool,
+}
+
+/// Everything one send is judged by. Made by the gateway from its snapshot of the account's settings and the price book.
+#[derive(Debug, Clone)]
+pub struct Reserve {
+    /// The new hold's id.
+    pub hold: HoldId,
+    /// Version of the settings used; any other than the ledger's is refused as stale.
+    pub settings_version: u64,
+    /// The price holds before this Unix millisecond; past it the gateway must price again. `i64::MAX`: no end known.
+    pub price_valid_until_ms: i64,
+    /// Who pays; `None` on external channels, which are never charged nor stopped for money.
+    pub wallet: Option<WalletId>,
+    /// The campaign, if the send names one.
+    pub campaign: Option<CampaignUse>,
+    /// The sending number.
+    pub channel: ChannelId,
+    /// For usage.
+    pub country: Country,
+    /// For usage and caps.
+    pub category: Category,
+    /// The price; zero for what is free.
+    pub amount: Amount,
+    /// Where the price hangs on a free allowance: within it the hold is zero.
+    pub allowance: Option<AllowanceRule>,
+    /// Whom it is for.
+    pub recipient: RecipientHash,
+    /// The messaging limit; `None` where this send does not count.
+    pub window: Option<WindowRule>,
+    /// The account's frequency caps.
+    pub caps: Arc<[CapRule]>,
+    /// Channel and body, hashed.
+    pub fingerprint: Fingerprint,
+    /// The idempotency key, hashed.
+    pub key: Option<Fingerprint>,
+}
+
+/// Why a hold is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseReason {
+    /// Upstream said no, with this Graph error code.
+    Refused(i64),
+    /// It was proven that nothing was sent.
+    NotSent,
+    /// An operator decided it.
+    Operator,
+}
+
+/// What happens to a hold in doubt when its deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InDoubtPolicy {
+    /// It is charged, because upstream may have delivered it.
+    Charge,
+    /// It is released.
+    Release,
+}
+
+/// A new campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignPlan {
+    /// Its id.
+    pub id: CampaignId,
+    /// For people; may be empty.
+    pub name: String,
+    /// Who pays; `None`: the wallet of its first prepaid send.
+    pub wallet: Option<WalletId>,
+    /// Credits it may spend at most.
+    pub budget: Option<Amount>,
+    /// Remembers its recipients and sends to each once.
+    pub dedupe_recipients: bool,
+    /// Its sends are counted by the frequency caps but not refused.
+    pub exempt_from_caps: bool,
+}
+
+/// Which settings a document holds; its id is unique within the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DocumentKind {
+    /// The account's own settings (id `account`).
+    Account,
+    /// A channel, by phone number ID.
+    Channel,
+    /// A WABA.
+    Waba,
+    /// A template, `waba/name/language`.
+    Template,
+    /// A gateway key, by key id.
+    Key,
+}
+
+impl DocumentKind {
+    /// Stable name in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DocumentKind::Account => "account",
+            DocumentKind::Channel => "channel",
+            DocumentKind::Waba => "waba",
+            DocumentKind::Template => "template",
+            DocumentKind::Key => "key",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<DocumentKind> {
+        [DocumentKind::Account, DocumentKind::Channel, DocumentKind::Waba, DocumentKind::Template, DocumentKind::Key]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Decide about a send and hold its price.
+    Reserve(Box<Reserve>),
+    /// Upstream accepted: the hold becomes a charge.
+    Settle {
+        /// Which hold.
+        hold: HoldId,
+        /// Upstream's message id, for replays.
+        message_id: Option<Arc<str>>,
+        /// Today in the account's zone.
+        day: CalendarSpan,
+    },
+    /// Nothing was sent: everything the reserve took is given back.
+    Release {
+        /// Which hold.
+        hold: HoldId,
+        /// Why.
+        reason: ReleaseReason,
+    },
+    /// The outcome is unknown.
+    MarkInDoubt {
+        /// Which hold.
+        hold: HoldId,
+    },
+    /// The client hung up before the answer: the same body is not sent again while this hold is unresolved.
+    Abandon {
+        /// Which hold.
+        hold: HoldId,
+    },
+    /// Credits paid in.
+    TopUp {
+        /// Which wallet.
+        wallet: WalletId,
+        /// Above zero.
+        amount: Amount,
+        /// Unique per wallet.
+        reference: Arc<str>,
+    },
+    /// A manual entry by an operator.
+    Adjust {
+        /// Which wallet.
+        wallet: WalletId,
+        /// Not zero.
+        amount: Amount,
+        /// Unique per wallet.
+        reference: Arc<str>,
+        /// For the statement.
+        reason: Arc<str>,
+    },
+    /// Creates a wallet or changes its settings; `None` leaves a setting as it is (zero or empty on a new wallet).
+    PutWallet {
+        /// Which wallet.
+        wallet: WalletId,
+        /// How far below zero settled - held may go.
+        overdraft_limit: Option<Amount>,
+        /// Available balances below which a low-balance event is due; at most [`MAX_THRESHOLDS`].
+        low_balance_thresholds: Option<Vec<Amount>>,
+    },
+    /// Writes a settings document and raises the settings version.
+    PutDocument {
+        /// What it holds.
+        kind: DocumentKind,
+        /// Which one.
+        id: Arc<str>,
+        /// JSON text.
+        body: Arc<str>,
+        /// Leave an existing document alone.
+        only_if_absent: bool,
+    },
+    /// Removes a settings document and raises the settings version.
+    DeleteDocument {
+        /// What it holds.
+        kind: DocumentKind,
+        /// Which one.
+        id: Arc<str>,
+    },
+    /// Creates a campaign.
+    CreateCampaign(Box<CampaignPlan>),
+    /// An operator (or a rule) stops a campaign.
+    StopCampaign {
+        /// Which one.
+        campaign: CampaignId,
+        /// Why.
+        reason: super::StopReason,
+    },
+    /// A person lets a stopped campaign run again.
+    RestartCampaign {
+        /// Which one.
+        campaign: CampaignId,
+    },
+    /// Ends a campaign for good.
+    FinishCampaign {
+        /// Which one.
+        campaign: CampaignId,
+    },
+    /// Adds rejections the gateway made without asking.
+    CountRejections {
+        /// Of which campaign.
+        campaign: CampaignId,
+        /// Contract name of the rejection.
+        rejection: &'static str,
+        /// How many.
+        count: u64,
+    },
+    /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy. At most [`SWEEP_LIMIT`] holds a call.
+    Sweep {
+        /// Open holds older than this become in doubt, in milliseconds.
+        open_age_ms: i64,
+        /// In-doubt holds older than this (since they were made) are resolved, in milliseconds.
+        in_doubt_age_ms: i64,
+        /// How.
+        policy: InDoubtPolicy,
+        /// Today in the account's zone.
+        day: CalendarSpan,
+    },
+}
+
+/// Low-balance thresholds of one wallet at most.
+pub const MAX_THRESHOLDS: usize = 16;
+
+/// Holds one sweep handles at most; the rest is the next sweep's.
+pub const SWEEP_LIMIT: usize = 64;

@@ -1,0 +1,126 @@
+//! Campaigns: created, stopped, restarted by a person, finished.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+use std::collections::BTreeMap;
+
+use crate::amount::Amount;
+use crate::ids::CampaignId;
+use crate::ledger::Verdict;
+use crate::ledger::operation::CampaignPlan;
+use crate::ledger::state::{AccountState, Campaign, Row};
+use crate::ledger::verdict::{CampaignState, EventKind, StopReason};
+
+impl Campaign {
+    pub(super) const fn new(name: String) -> Campaign {
+        Campaign {
+            name,
+            wallet: None,
+            stopped: None,
+            epoch: 0,
+            budget: None,
+            dedupe_recipients: false,
+            exempt_from_caps: false,
+            spent: Amount::ZERO,
+            held: Amount::ZERO,
+            accepted: 0,
+            unknown: 0,
+            rejected: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            usage: BTreeMap::new(),
+        }
+    }
+}
+
+impl AccountState {
+    pub(super) fn create_campaign(&mut self, plan: &CampaignPlan) -> Verdict {
+        if let Some(found) = self.campaigns.get(&plan.id) {
+            let same = found.name == plan.name
+                && (plan.wallet.is_none() || found.wallet == plan.wallet)
+                && found.budget == plan.budget
+                && found.dedupe_recipients == plan.dedupe_recipients
+                && found.exempt_from_caps == plan.exempt_from_caps;
+            return if same { self.campaign_verdict(&plan.id) } else { Verdict::CampaignExists };
+        }
+        let wallet = plan.wallet.as_ref().map(|id| self.wallets.get(id));
+        let epoch = match wallet {
+            Some(None) => return Verdict::WalletUnknown,
+            Some(Some(wallet)) if wallet.exhausted => return Verdict::WalletExhausted,
+            Some(Some(wallet)) => wallet.epoch,
+            None if !self.wallets.is_empty() && self.wallets.values().all(|wallet| wallet.exhausted) => return Verdict::WalletExhausted,
+            None => 0,
+        };
+        if plan.budget.is_some_and(Amount::is_negative) {
+            return Verdict::OutOfRange;
+        }
+        let campaign = Campaign {
+            wallet: plan.wallet.clone(),
+            epoch,
+            budget: plan.budget,
+            dedupe_recipients: plan.dedupe_recipients,
+            exempt_from_caps: plan.exempt_from_caps,
+            ..Campaign::new(plan.name.clone())
+        };
+        self.campaigns.insert(plan.id.clone(), campaign);
+        self.touch(Row::Campaign(plan.id.clone()));
+        self.campaign_verdict(&plan.id)
+    }
+
+    /// Stopping a campaign that was stopped for a reason of its own succeeds and changes nothing.
+    pub(super) fn stop_campaign(&mut self, id: &CampaignId, reason: StopReason, now_ms: i64) -> Verdict {
+        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        match campaign.stopped {
+            Some((StopReason::Finished, _)) => return Verdict::CampaignFinished,
+            Some(_) => return self.campaign_verdict(id),
+            None => campaign.stopped = Some((reason, now_ms)),
+        }
+        let wallet = campaign.wallet.clone();
+        self.touch(Row::Campaign(id.clone()));
+        self.event(EventKind::CampaignStopped, now_ms, |event| {
+            event.wallet = wallet;
+            event.campaign = Some(id.clone());
+            event.reason = Some(reason);
+        });
+        self.campaign_verdict(id)
+    }
+
+    pub(super) fn restart_campaign(&mut self, id: &CampaignId, now_ms: i64) -> Verdict {
+        let Some(campaign) = self.campaigns.get(id) else { return Verdict::CampaignUnknown };
+        match self.campaign_state(campaign) {
+            CampaignState::Finished { .. } => return Verdict::CampaignFinished,
+            CampaignState::Active => return self.campaign_verdict(id),
+            CampaignState::Stopped { .. } => {}
+        }
+        let wallet_id = campaign.wallet.clone();
+        let wallet = wallet_id.as_ref().and_then(|id| self.wallets.get(id));
+        if let Some(wallet) = wallet
+            && wallet.epoch != campaign.epoch
+            && wallet.available() < wallet.refused_price
+        {
+            return Verdict::Shortfall { needed: wallet.refused_price, available: wallet.available() };
+        }
+        let epoch = wallet.map_or(0, |wallet| wallet.epoch);
+        if let Some(campaign) = self.campaigns.get_mut(id) {
+            campaign.stopped = None;
+            campaign.epoch = epoch;
+        }
+        self.touch(Row::Campaign(id.clone()));
+        self.event(EventKind::CampaignRestarted, now_ms, |event| {
+            event.wallet = wallet_id;
+            event.campaign = Some(id.clone());
+        });
+        self.campaign_verdict(id)
+    }
+
+    pub(super) fn finish_campaign(&mut self, id: &CampaignId, now_ms: i64) -> Verdict {
+        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        if !matches!(campaign.stopped, Some((StopReason::Finished, _))) {
+            campaign.stopped = Some((StopReason::Finished, now_ms));
+            self.touch(Row::Campaign(id.clone()));
+        }
+        self.campaign_verdict(id)
+    }
+
+    fn campaign_verdict(&self, id: &CampaignId) -> Verdict {
+        self.campaign_view(id).map_or(Verdict::CampaignUnknown, |view| Verdict::Campaign(Box::new(view)))
+    }
+}

@@ -1,0 +1,118 @@
+//! The rules of the ledger, pure: one account's state, one time, one operation in; a verdict out. No I/O, no clock, no float.
+//!
+//! The same rules stand a second time in the Redis scripts; random operation sequences compare the two.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+mod campaign;
+mod caps;
+mod money;
+mod reserve;
+mod resolve;
+mod settings;
+mod window;
+
+use super::operation::{Batch, MAX_BATCH, MAX_CLOCK_SKEW_MS, Operation};
+use super::state::{AccountState, Row};
+use super::{LedgerFault, Verdict};
+
+/// Milliseconds of half a day: idempotency keys are kept for the half day of their reserve and two more, 24 to 36 hours.
+const HALF_DAY_MS: i64 = 43_200_000;
+
+/// A deduplicating campaign's recipients are kept this long after it is finished.
+const SENT_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// The longest window a frequency cap may have, in seconds; older marks are dropped.
+pub const MAX_CAP_WINDOW_S: u32 = 2_592_000;
+
+impl AccountState {
+    /// Decides and applies a batch at `store_ms`, the store's own time; the ledger's time never goes back.
+    ///
+    /// # Errors
+    /// [`LedgerFault::Refused`], with nothing changed, where the batch is too large or the gateway's clock is over a minute off.
+    pub fn apply_batch(&mut self, batch: &Batch, store_ms: i64) -> Result<Vec<Verdict>, LedgerFault> {
+        if batch.operations.len() > MAX_BATCH {
+            return Err(LedgerFault::Refused(format!("{} operations, at most {MAX_BATCH}", batch.operations.len())));
+        }
+        let skew = store_ms.saturating_sub(batch.clock_ms);
+        if skew.saturating_abs() > MAX_CLOCK_SKEW_MS {
+            return Err(LedgerFault::Refused(format!("this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way")));
+        }
+        let now_ms = store_ms.max(self.head.last_ms);
+        if now_ms != self.head.last_ms {
+            self.head.last_ms = now_ms;
+            self.touch(Row::Account);
+        }
+        self.drop_expired(now_ms);
+        Ok(batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect())
+    }
+
+    fn apply(&mut self, operation: &Operation, now_ms: i64) -> Verdict {
+        match operation {
+            Operation::Reserve(request) => self.reserve(request, now_ms),
+            Operation::Settle { hold, message_id, day } => self.settle(*hold, message_id.as_ref(), *day, now_ms),
+            Operation::Release { hold, reason } => self.release(*hold, *reason, now_ms),
+            Operation::MarkInDoubt { hold } => self.mark_in_doubt(*hold, now_ms),
+            Operation::Abandon { hold } => self.abandon(*hold),
+            Operation::TopUp { wallet, amount, reference } => self.top_up(wallet, *amount, reference, now_ms),
+            Operation::Adjust { wallet, amount, reference, reason } => self.adjust(wallet, *amount, reference, reason, now_ms),
+            Operation::PutWallet { wallet, overdraft_limit, low_balance_thresholds } => {
+                self.put_wallet(wallet, *overdraft_limit, low_balance_thresholds.as_deref(), now_ms)
+            }
+            Operation::PutDocument { kind, id, body, only_if_absent } => self.put_document(*kind, id, body, *only_if_absent),
+            Operation::DeleteDocument { kind, id } => self.delete_document(*kind, id),
+            Operation::CreateCampaign(plan) => self.create_campaign(plan),
+            Operation::StopCampaign { campaign, reason } => self.stop_campaign(campaign, *reason, now_ms),
+            Operation::RestartCampaign { campaign } => self.restart_campaign(campaign, now_ms),
+            Operation::FinishCampaign { campaign } => self.finish_campaign(campaign, now_ms),
+            Operation::CountRejections { campaign, rejection, count } => {
+                self.count_rejection(Some(campaign), rejection, *count);
+                Verdict::Counted
+            }
+            Operation::Sweep { open_age_ms, in_doubt_age_ms, policy, day } => {
+                self.sweep(*open_age_ms, *in_doubt_age_ms, *policy, *day, now_ms)
+            }
+        }
+    }
+
+    /// Drops, once a half day, what no decision looks at any more; every look-up checks the age itself, so this only frees memory.
+    fn drop_expired(&mut self, now_ms: i64) {
+        let half_day = half_day(now_ms);
+        if half_day == self.head.tidied_half_day {
+            return;
+        }
+        self.head.tidied_half_day = half_day;
+        self.touch(Row::Account);
+        let expired: Vec<_> = self.keys.iter().filter(|(_, record)| !key_is_kept(record.half_day, now_ms)).map(|(key, _)| *key).collect();
+        for key in expired {
+            self.keys.remove(&key);
+            self.touch(Row::Key(key));
+        }
+        self.drop_old_places(now_ms);
+        self.drop_old_marks(now_ms);
+        self.drop_old_recipients(now_ms);
+    }
+
+    fn drop_old_recipients(&mut self, now_ms: i64) {
+        let over: Vec<_> = self
+            .campaigns
+            .iter()
+            .filter(|(_, campaign)| {
+                matches!(campaign.stopped, Some((super::StopReason::Finished, since)) if since.saturating_add(SENT_KEPT_MS) <= now_ms)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for campaign in over {
+            for recipient in self.sent.remove(&campaign).unwrap_or_default() {
+                self.touch(Row::Sent(campaign.clone(), recipient));
+            }
+        }
+    }
+}
+
+fn half_day(now_ms: i64) -> i64 {
+    now_ms.div_euclid(HALF_DAY_MS)
+}
+
+fn key_is_kept(half_day_of_key: i64, now_ms: i64) -> bool {
+    half_day(now_ms).saturating_sub(half_day_of_key) <= 2
+}

@@ -1,0 +1,183 @@
+//! Money that moves without a message: top-ups and adjustments, wallet settings, entries, events and low-balance crossings.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+use std::sync::Arc;
+
+use crate::amount::{Amount, MAX_MICROS};
+use crate::ids::WalletId;
+use crate::ledger::Verdict;
+use crate::ledger::operation::MAX_THRESHOLDS;
+use crate::ledger::state::{AccountState, Row, Threshold, Wallet};
+use crate::ledger::verdict::{Entry, EntryKind, Event, EventKind};
+
+impl AccountState {
+    pub(super) fn top_up(&mut self, wallet: &WalletId, amount: Amount, reference: &Arc<str>, now_ms: i64) -> Verdict {
+        if !amount.is_positive() {
+            return Verdict::OutOfRange;
+        }
+        self.post(wallet, EntryKind::TopUp, amount, reference, &Arc::from(""), now_ms)
+    }
+
+    pub(super) fn adjust(&mut self, wallet: &WalletId, amount: Amount, reference: &Arc<str>, reason: &Arc<str>, now_ms: i64) -> Verdict {
+        if amount.is_zero() {
+            return Verdict::OutOfRange;
+        }
+        self.post(wallet, EntryKind::Adjustment, amount, reference, reason, now_ms)
+    }
+
+    fn post(
+        &mut self,
+        wallet_id: &WalletId,
+        kind: EntryKind,
+        amount: Amount,
+        reference: &Arc<str>,
+        reason: &Arc<str>,
+        now_ms: i64,
+    ) -> Verdict {
+        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return Verdict::WalletUnknown };
+        let reference_key = (wallet_id.clone(), reference.clone());
+        if let Some(entry) = self.references.get(&reference_key) {
+            let same = entry.kind == kind && entry.amount == amount && entry.reason == *reason;
+            return if same { Verdict::Posted { entry: entry.clone(), repeated: true } } else { Verdict::ReferenceConflict };
+        }
+        if !in_range(wallet.settled.micros().saturating_add(amount.micros()), wallet.overdraft_limit.micros()) {
+            return Verdict::OutOfRange;
+        }
+        let available = wallet.available();
+        if available.micros().saturating_add(amount.micros()) < 0 && amount.is_negative() {
+            return Verdict::Shortfall { needed: amount.negated(), available };
+        }
+        // Nothing may be refused from here on.
+        wallet.settled = Amount::saturating_from_micros(wallet.settled.micros().saturating_add(amount.micros()));
+        if amount.is_positive() {
+            wallet.exhausted = false;
+        }
+        self.touch(Row::Wallet(wallet_id.clone()));
+        let entry = self.entry(wallet_id, kind, amount, now_ms, |entry| {
+            entry.reference = reference.clone();
+            entry.reason = reason.clone();
+        });
+        self.references.insert(reference_key, entry.clone());
+        self.touch(Row::Reference(wallet_id.clone(), reference.clone()));
+        if amount.is_positive() {
+            self.arm_thresholds(wallet_id);
+        } else {
+            self.warn_when_low(wallet_id, now_ms);
+        }
+        Verdict::Posted { entry, repeated: false }
+    }
+
+    pub(super) fn put_wallet(
+        &mut self,
+        wallet_id: &WalletId,
+        overdraft_limit: Option<Amount>,
+        thresholds: Option<&[Amount]>,
+        now_ms: i64,
+    ) -> Verdict {
+        let mut wallet = self.wallets.get(wallet_id).cloned().unwrap_or_default();
+        if thresholds.is_some_and(|list| list.len() > MAX_THRESHOLDS) {
+            return Verdict::OutOfRange;
+        }
+        if let Some(limit) = overdraft_limit {
+            if limit.is_negative() || !in_range(wallet.settled.micros(), limit.micros()) {
+                return Verdict::OutOfRange;
+            }
+            let before = wallet.available();
+            let raised = limit > wallet.overdraft_limit;
+            let needed = wallet.overdraft_limit.micros().saturating_sub(limit.micros());
+            if !raised && before.micros() < needed {
+                return Verdict::Shortfall { needed: Amount::saturating_from_micros(needed), available: before };
+            }
+            wallet.overdraft_limit = limit;
+            wallet.exhausted = wallet.exhausted && !raised;
+        }
+        if let Some(list) = thresholds {
+            let available = wallet.available();
+            wallet.thresholds = list.iter().map(|below| Threshold { below: *below, armed: available >= *below }).collect();
+        }
+        self.wallets.insert(wallet_id.clone(), wallet);
+        self.touch(Row::Wallet(wallet_id.clone()));
+        self.arm_thresholds(wallet_id);
+        self.warn_when_low(wallet_id, now_ms);
+        self.wallets.get(wallet_id).map_or(Verdict::WalletUnknown, |wallet| Verdict::Wallet(wallet.view(wallet_id)))
+    }
+
+    /// Fires each armed threshold that available has fallen below.
+    pub(super) fn warn_when_low(&mut self, wallet_id: &WalletId, now_ms: i64) {
+        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        let available = wallet.available();
+        let mut crossed = Vec::new();
+        for threshold in wallet.thresholds.iter_mut().filter(|threshold| threshold.armed && available < threshold.below) {
+            threshold.armed = false;
+            crossed.push(threshold.below);
+        }
+        for below in crossed {
+            self.event(EventKind::LowBalance, now_ms, |event| {
+                event.wallet = Some(wallet_id.clone());
+                event.amount = Some(below);
+                event.available = Some(available);
+            });
+        }
+    }
+
+    /// Only money coming in arms a threshold again, so that holds taken and given back make no noise.
+    fn arm_thresholds(&mut self, wallet_id: &WalletId) {
+        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        let available = wallet.available();
+        for threshold in wallet.thresholds.iter_mut().filter(|threshold| available >= threshold.below) {
+            threshold.armed = true;
+        }
+    }
+
+    /// Appends a statement entry; its balance is the wallet's settled balance, which the caller has moved.
+    pub(super) fn entry(
+        &mut self,
+        wallet_id: &WalletId,
+        kind: EntryKind,
+        amount: Amount,
+        now_ms: i64,
+        fill: impl FnOnce(&mut Entry),
+    ) -> Entry {
+        self.head.entry_sequence = self.head.entry_sequence.saturating_add(1);
+        self.touch(Row::Account);
+        let balance_after = self.wallets.get(wallet_id).map_or(Amount::ZERO, |wallet: &Wallet| wallet.settled);
+        let mut entry = Entry {
+            sequence: self.head.entry_sequence,
+            at_ms: now_ms,
+            wallet: wallet_id.clone(),
+            kind,
+            amount,
+            balance_after,
+            reference: Arc::from(""),
+            reason: Arc::from(""),
+            charge: None,
+        };
+        fill(&mut entry);
+        self.changes.entries.push(entry.clone());
+        entry
+    }
+
+    /// Appends an event.
+    pub(super) fn event(&mut self, kind: EventKind, now_ms: i64, fill: impl FnOnce(&mut Event)) {
+        self.head.event_sequence = self.head.event_sequence.saturating_add(1);
+        self.touch(Row::Account);
+        let mut event = Event {
+            sequence: self.head.event_sequence,
+            at_ms: now_ms,
+            kind,
+            wallet: None,
+            campaign: None,
+            hold: None,
+            amount: None,
+            available: None,
+            reason: None,
+        };
+        fill(&mut event);
+        self.changes.events.push(event);
+    }
+}
+
+/// Can settled and the overdraft limit be added exactly?
+const fn in_range(settled: i64, overdraft_limit: i64) -> bool {
+    settled.saturating_abs() <= MAX_MICROS && settled.saturating_add(overdraft_limit) <= MAX_MICROS
+}

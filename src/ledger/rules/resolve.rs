@@ -1,0 +1,213 @@
+//! How a hold ends: settled, released, or in doubt until evidence or a deadline decides.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+use std::sync::Arc;
+
+use crate::amount::Amount;
+use crate::ids::HoldId;
+use crate::ledger::Verdict;
+use crate::ledger::operation::{CalendarSpan, InDoubtPolicy, ReleaseReason, SWEEP_LIMIT};
+use crate::ledger::state::{AccountState, Hold, KeyOutcome, Row};
+use crate::ledger::verdict::{ChargeDetail, EntryKind, EventKind, HoldState, UsageSum};
+
+impl AccountState {
+    pub(super) fn settle(&mut self, id: HoldId, message_id: Option<&Arc<str>>, day: CalendarSpan, now_ms: i64) -> Verdict {
+        let Some(hold) = self.take_hold(id) else { return Verdict::NoHold };
+        self.charge(id, &hold, now_ms);
+        let key = (day.index_at(now_ms), hold.channel.clone(), hold.country, hold.category);
+        add_usage(self.usage.entry(key.clone()).or_default(), hold.amount);
+        self.touch(Row::Usage(key));
+        if let Some(campaign_id) = &hold.campaign
+            && let Some(campaign) = self.campaigns.get_mut(campaign_id)
+        {
+            campaign.held = Amount::saturating_from_micros(campaign.held.micros().saturating_sub(hold.amount.micros()));
+            campaign.spent = Amount::saturating_from_micros(campaign.spent.micros().saturating_add(hold.amount.micros()));
+            campaign.accepted = campaign.accepted.saturating_add(1);
+            add_usage(campaign.usage.entry((hold.country, hold.category)).or_default(), hold.amount);
+            self.touch(Row::Campaign(campaign_id.clone()));
+        }
+        if let Some(portfolio) = &hold.window {
+            self.close_place(portfolio, &hold.recipient, true, now_ms);
+        }
+        if let Some(key) = hold.key
+            && let Some(record) = self.keys.get_mut(&key).filter(|record| record.hold == id)
+        {
+            // Without a message id there is no first answer to repeat: the key stays in doubt.
+            record.outcome = message_id.map_or(KeyOutcome::InDoubt, |message_id| KeyOutcome::Accepted(message_id.clone()));
+            self.touch(Row::Key(key));
+        }
+        Verdict::Settled { amount: hold.amount }
+    }
+
+    pub(super) fn release(&mut self, id: HoldId, reason: ReleaseReason, now_ms: i64) -> Verdict {
+        let Some(hold) = self.take_hold(id) else { return Verdict::NoHold };
+        if let Some(wallet_id) = &hold.wallet
+            && let Some(wallet) = self.wallets.get_mut(wallet_id)
+        {
+            wallet.held = Amount::saturating_from_micros(wallet.held.micros().saturating_sub(hold.amount.micros()));
+            self.touch(Row::Wallet(wallet_id.clone()));
+        }
+        if let Some(campaign_id) = &hold.campaign
+            && let Some(campaign) = self.campaigns.get_mut(campaign_id)
+        {
+            campaign.held = Amount::saturating_from_micros(campaign.held.micros().saturating_sub(hold.amount.micros()));
+            if let ReleaseReason::Refused(code) = reason {
+                let counter = campaign.refused.entry(code).or_default();
+                *counter = counter.saturating_add(1);
+            }
+            self.touch(Row::Campaign(campaign_id.clone()));
+            if hold.deduped
+                && let Some(recipients) = self.sent.get_mut(campaign_id)
+            {
+                recipients.remove(&hold.recipient);
+                self.touch(Row::Sent(campaign_id.clone(), hold.recipient));
+            }
+        }
+        if let Some(portfolio) = &hold.window {
+            self.close_place(portfolio, &hold.recipient, false, now_ms);
+        }
+        if let Some(at_s) = hold.mark_s {
+            self.remove_mark(&hold.recipient, hold.category, at_s);
+        }
+        if let Some(month) = hold.allowance_month
+            && let Some((of, taken)) = self.allowances.get_mut(&hold.channel)
+            && *of == month
+        {
+            *taken = taken.saturating_sub(1);
+            self.touch(Row::Allowance(hold.channel.clone()));
+        }
+        if let Some(key) = hold.key
+            && self.keys.get(&key).is_some_and(|record| record.hold == id)
+        {
+            self.keys.remove(&key);
+            self.touch(Row::Key(key));
+        }
+        Verdict::Released { amount: hold.amount }
+    }
+
+    pub(super) fn mark_in_doubt(&mut self, id: HoldId, now_ms: i64) -> Verdict {
+        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
+        if hold.state == HoldState::InDoubt {
+            return Verdict::Marked;
+        }
+        hold.state = HoldState::InDoubt;
+        let (wallet, campaign, amount, key) = (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
+        self.in_doubt.insert(id);
+        self.touch(Row::Hold(id));
+        if let Some(found) = campaign.as_ref().and_then(|campaign| self.campaigns.get_mut(campaign)) {
+            found.unknown = found.unknown.saturating_add(1);
+        }
+        if let Some(campaign) = &campaign {
+            self.touch(Row::Campaign(campaign.clone()));
+        }
+        if let Some(key) = key
+            && let Some(record) = self.keys.get_mut(&key).filter(|record| record.hold == id)
+        {
+            record.outcome = KeyOutcome::InDoubt;
+            self.touch(Row::Key(key));
+        }
+        self.event(EventKind::HoldInDoubt, now_ms, |event| {
+            event.wallet = wallet;
+            event.campaign = campaign;
+            event.hold = Some(id);
+            event.amount = Some(amount);
+        });
+        self.abandon(id)
+    }
+
+    /// From now on the hold guards its body: the same bytes to the same channel are refused until it is resolved.
+    pub(super) fn abandon(&mut self, id: HoldId) -> Verdict {
+        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
+        if !hold.guarding {
+            hold.guarding = true;
+            let fingerprint = hold.fingerprint;
+            self.guards.entry(fingerprint).or_default().push(id);
+            self.touch(Row::Hold(id));
+        }
+        Verdict::Marked
+    }
+
+    /// After a start nobody knows what became of the holds that were open: all become in doubt.
+    pub fn doubt_open_holds(&mut self, now_ms: i64) {
+        let now_ms = now_ms.max(self.head.last_ms);
+        let open: Vec<HoldId> = self.holds.iter().filter(|(_, hold)| hold.state == HoldState::Open).map(|(id, _)| *id).collect();
+        for id in open {
+            self.mark_in_doubt(id, now_ms);
+        }
+    }
+
+    pub(super) fn sweep(
+        &mut self,
+        open_age_ms: i64,
+        in_doubt_age_ms: i64,
+        policy: InDoubtPolicy,
+        day: CalendarSpan,
+        now_ms: i64,
+    ) -> Verdict {
+        let old = |id: &HoldId, age_ms: i64| id.created_ms().saturating_add(age_ms) <= now_ms;
+        let stuck: Vec<HoldId> = self
+            .holds
+            .iter()
+            .take_while(|(id, _)| old(id, open_age_ms))
+            .filter(|(_, hold)| hold.state == HoldState::Open)
+            .map(|(id, _)| *id)
+            .take(SWEEP_LIMIT.saturating_add(1))
+            .collect();
+        for id in stuck.iter().take(SWEEP_LIMIT) {
+            self.mark_in_doubt(*id, now_ms);
+        }
+        let room = SWEEP_LIMIT.saturating_sub(stuck.len().min(SWEEP_LIMIT));
+        let overdue: Vec<HoldId> =
+            self.in_doubt.iter().take_while(|id| old(id, in_doubt_age_ms)).copied().take(room.saturating_add(1)).collect();
+        for id in overdue.iter().take(room) {
+            match policy {
+                InDoubtPolicy::Charge => self.settle(*id, None, day, now_ms),
+                InDoubtPolicy::Release => self.release(*id, ReleaseReason::Operator, now_ms),
+            };
+        }
+        Verdict::Swept {
+            marked: u32::try_from(stuck.len().min(SWEEP_LIMIT)).unwrap_or(u32::MAX),
+            resolved: u32::try_from(overdue.len().min(room)).unwrap_or(u32::MAX),
+            more: stuck.len() > SWEEP_LIMIT || overdue.len() > room,
+        }
+    }
+
+    fn take_hold(&mut self, id: HoldId) -> Option<Hold> {
+        let hold = self.holds.remove(&id)?;
+        self.in_doubt.remove(&id);
+        self.touch(Row::Hold(id));
+        if hold.guarding
+            && let Some(holds) = self.guards.get_mut(&hold.fingerprint)
+        {
+            holds.retain(|guard| *guard != id);
+            if holds.is_empty() {
+                self.guards.remove(&hold.fingerprint);
+            }
+        }
+        Some(hold)
+    }
+
+    fn charge(&mut self, id: HoldId, hold: &Hold, now_ms: i64) {
+        let Some(wallet_id) = &hold.wallet else { return };
+        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        wallet.held = Amount::saturating_from_micros(wallet.held.micros().saturating_sub(hold.amount.micros()));
+        wallet.settled = Amount::saturating_from_micros(wallet.settled.micros().saturating_sub(hold.amount.micros()));
+        self.touch(Row::Wallet(wallet_id.clone()));
+        if hold.amount.is_zero() {
+            return;
+        }
+        let detail = ChargeDetail {
+            hold: id,
+            channel: hold.channel.clone(),
+            campaign: hold.campaign.clone(),
+            country: hold.country,
+            category: hold.category,
+        };
+        self.entry(wallet_id, EntryKind::Charge, hold.amount.negated(), now_ms, |entry| entry.charge = Some(detail));
+    }
+}
+
+fn add_usage(sum: &mut UsageSum, credits: Amount) {
+    sum.messages = sum.messages.saturating_add(1);
+    sum.credits = Amount::saturating_from_micros(sum.credits.micros().saturating_add(credits.micros()));
+}

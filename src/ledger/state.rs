@@ -1,0 +1,373 @@
+//! One account's state under the rules, as plain data: what the embedded ledger keeps in memory and the model the Redis scripts are compared with.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::{DocumentKind, Fingerprint, RecipientHash};
+use super::verdict::{
+    CampaignState, CampaignView, Entry, Event, HoldState, HoldView, Rejection, StopReason, UsageRow, UsageSum, WalletView,
+};
+use crate::amount::Amount;
+use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
+use crate::pricing::{Category, Country};
+
+/// A prepaid store of credits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wallet {
+    pub(super) settled: Amount,
+    pub(super) held: Amount,
+    pub(super) overdraft_limit: Amount,
+    /// Raised by every exhaustion; campaigns run while theirs is the same.
+    pub(super) epoch: u64,
+    /// A campaign send was refused and nothing was paid in since.
+    pub(super) exhausted: bool,
+    pub(super) exhausted_since_ms: i64,
+    /// The price refused last: a restart needs as much.
+    pub(super) refused_price: Amount,
+    pub(super) thresholds: Vec<Threshold>,
+}
+
+/// A low-balance threshold; it fires once on the way down and is armed again by money coming in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threshold {
+    pub(super) below: Amount,
+    pub(super) armed: bool,
+}
+
+impl Wallet {
+    /// settled - held + overdraft limit. Each stays below 2^53, so the sum is exact.
+    pub(super) fn available(&self) -> Amount {
+        Amount::saturating_from_micros(
+            self.settled.micros().saturating_sub(self.held.micros()).saturating_add(self.overdraft_limit.micros()),
+        )
+    }
+
+    pub(super) fn view(&self, id: &WalletId) -> WalletView {
+        WalletView {
+            id: id.clone(),
+            settled: self.settled,
+            held: self.held,
+            overdraft_limit: self.overdraft_limit,
+            available: self.available(),
+            exhausted: self.exhausted,
+            low_balance_thresholds: self.thresholds.iter().map(|threshold| threshold.below).collect(),
+        }
+    }
+}
+
+/// A campaign as stored: whether it runs also hangs on its wallet's epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaign {
+    pub(super) name: String,
+    pub(super) wallet: Option<WalletId>,
+    /// `None` while nothing but the wallet's epoch can stop it.
+    pub(super) stopped: Option<(StopReason, i64)>,
+    pub(super) epoch: u64,
+    pub(super) budget: Option<Amount>,
+    pub(super) dedupe_recipients: bool,
+    pub(super) exempt_from_caps: bool,
+    pub(super) spent: Amount,
+    pub(super) held: Amount,
+    pub(super) accepted: u64,
+    pub(super) unknown: u64,
+    pub(super) rejected: BTreeMap<String, u64>,
+    pub(super) refused: BTreeMap<i64, u64>,
+    #[serde(with = "usage_pairs")]
+    pub(super) usage: BTreeMap<(Country, Category), UsageSum>,
+}
+
+mod usage_pairs {
+    //! JSON objects have text keys only, so the pairs travel as a list.
+    use super::{BTreeMap, Category, Country, UsageSum};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(usage: &BTreeMap<(Country, Category), UsageSum>, serializer: S) -> Result<S::Ok, S::Error> {
+        usage.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<(Country, Category), UsageSum>, D::Error> {
+        Ok(Vec::<((Country, Category), UsageSum)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+/// An unresolved hold: everything that settling or releasing it must change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub(super) state: HoldState,
+    pub(super) amount: Amount,
+    pub(super) wallet: Option<WalletId>,
+    pub(super) campaign: Option<CampaignId>,
+    pub(super) channel: ChannelId,
+    pub(super) country: Country,
+    pub(super) category: Category,
+    pub(super) recipient: RecipientHash,
+    pub(super) window: Option<PortfolioId>,
+    /// The month whose free allowance it took.
+    pub(super) allowance_month: Option<i32>,
+    /// It left a frequency-cap mark at this second.
+    pub(super) mark_s: Option<i64>,
+    pub(super) deduped: bool,
+    pub(super) key: Option<Fingerprint>,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) guarding: bool,
+    pub(super) reserved_ms: i64,
+}
+
+impl Hold {
+    pub(super) fn view(&self, id: HoldId) -> HoldView {
+        HoldView {
+            id,
+            state: self.state,
+            amount: self.amount,
+            wallet: self.wallet.clone(),
+            campaign: self.campaign.clone(),
+            channel: self.channel.clone(),
+            country: self.country,
+            category: self.category,
+            reserved_ms: self.reserved_ms,
+        }
+    }
+}
+
+/// A recipient in a messaging-limit window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Minute of the last accepted send, 0 for none.
+    pub(super) minute: i64,
+    /// Sends under way.
+    pub(super) open: u32,
+}
+
+/// One portfolio's rolling 24 hours. `closed` and `taken` are derived from `places`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    pub(super) places: HashMap<RecipientHash, Place>,
+    /// Recipients without an open send, by the minute of their last accepted one.
+    pub(super) closed: BTreeMap<i64, HashSet<RecipientHash>>,
+    pub(super) taken: u32,
+}
+
+/// A message that counts for frequency caps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub(super) at_s: i64,
+    pub(super) category: Category,
+}
+
+/// What is remembered of an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    pub(super) hold: HoldId,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) amount: Amount,
+    /// Half days since 1970 at the reserve; gone once two more have begun and ended.
+    pub(super) half_day: i64,
+    pub(super) outcome: KeyOutcome,
+}
+
+/// How the send of an idempotency key ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyOutcome {
+    /// Not yet known.
+    Open,
+    /// Unknown.
+    InDoubt,
+    /// With this message id; empty where the hold was settled without one.
+    Accepted(Arc<str>),
+}
+
+/// Key of a usage row: day, channel, country, category.
+pub type UsageKey = (i32, ChannelId, Country, Category);
+
+/// Names one stored row, so that an embedded ledger writes what changed and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Row {
+    /// Clock, versions and sequence numbers.
+    Account,
+    /// A wallet.
+    Wallet(WalletId),
+    /// A campaign.
+    Campaign(CampaignId),
+    /// A hold.
+    Hold(HoldId),
+    /// A recipient in a window.
+    Place(PortfolioId, RecipientHash),
+    /// A recipient's marks.
+    Marks(RecipientHash),
+    /// A channel's free messages.
+    Allowance(ChannelId),
+    /// An idempotency key.
+    Key(Fingerprint),
+    /// A recipient a campaign has sent to.
+    Sent(CampaignId, RecipientHash),
+    /// A usage row.
+    Usage(UsageKey),
+    /// The entry a reference made.
+    Reference(WalletId, Arc<str>),
+    /// A settings document.
+    Document(DocumentKind, Arc<str>),
+}
+
+/// Clock, versions and sequence numbers of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The latest ledger time a batch had.
+    pub(super) last_ms: i64,
+    pub(super) settings_version: u64,
+    pub(super) entry_sequence: u64,
+    pub(super) event_sequence: u64,
+    /// The half day in which expired records were last dropped.
+    pub(super) tidied_half_day: i64,
+}
+
+/// One account. `dirty`, `entries` and `events` collect what the operations since the last [`AccountState::take_changes`] did.
+#[derive(Debug, Clone, Default)]
+pub struct AccountState {
+    pub(super) head: Head,
+    pub(super) wallets: BTreeMap<WalletId, Wallet>,
+    pub(super) campaigns: BTreeMap<CampaignId, Campaign>,
+    pub(super) holds: BTreeMap<HoldId, Hold>,
+    pub(super) in_doubt: BTreeSet<HoldId>,
+    pub(super) windows: HashMap<PortfolioId, Window>,
+    pub(super) marks: HashMap<RecipientHash, Vec<Mark>>,
+    /// Per channel: the month and the free messages taken in it.
+    pub(super) allowances: BTreeMap<ChannelId, (i32, u32)>,
+    pub(super) keys: HashMap<Fingerprint, KeyRecord>,
+    pub(super) guards: HashMap<Fingerprint, Vec<HoldId>>,
+    pub(super) sent: HashMap<CampaignId, HashSet<RecipientHash>>,
+    pub(super) usage: BTreeMap<UsageKey, UsageSum>,
+    pub(super) references: HashMap<(WalletId, Arc<str>), Entry>,
+    pub(super) documents: BTreeMap<(DocumentKind, Arc<str>), Arc<str>>,
+    pub(super) changes: Changes,
+}
+
+/// What a run of operations changed.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Rows to write (or delete, where they are gone).
+    pub rows: BTreeSet<Row>,
+    /// New statement entries.
+    pub entries: Vec<Entry>,
+    /// New events.
+    pub events: Vec<Event>,
+}
+
+impl AccountState {
+    /// Hands over what changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The latest ledger time, Unix milliseconds.
+    pub fn last_ms(&self) -> i64 {
+        self.head.last_ms
+    }
+
+    /// Raised by each settings change; 0 for an account that does not exist.
+    pub fn settings_version(&self) -> u64 {
+        self.head.settings_version
+    }
+
+    /// Settings documents, in order of kind and id.
+    pub fn documents(&self) -> impl Iterator<Item = (&(DocumentKind, Arc<str>), &Arc<str>)> {
+        self.documents.iter()
+    }
+
+    /// All wallets.
+    pub fn wallet_views(&self) -> Vec<WalletView> {
+        self.wallets.iter().map(|(id, wallet)| wallet.view(id)).collect()
+    }
+
+    /// A campaign's view.
+    pub fn campaign_view(&self, id: &CampaignId) -> Option<CampaignView> {
+        let campaign = self.campaigns.get(id)?;
+        Some(CampaignView {
+            id: id.clone(),
+            name: campaign.name.clone(),
+            wallet: campaign.wallet.clone(),
+            state: self.campaign_state(campaign),
+            budget: campaign.budget,
+            dedupe_recipients: campaign.dedupe_recipients,
+            exempt_from_caps: campaign.exempt_from_caps,
+            spent: campaign.spent,
+            held: campaign.held,
+            accepted: campaign.accepted,
+            unknown: campaign.unknown,
+            rejected: campaign.rejected.clone(),
+            refused: campaign.refused.clone(),
+            usage: campaign.usage.clone(),
+        })
+    }
+
+    /// Campaign ids after `after`, in order.
+    pub fn campaign_ids_after<'a>(&'a self, after: Option<&'a str>) -> impl Iterator<Item = &'a CampaignId> {
+        self.campaigns.keys().filter(move |id| after.is_none_or(|after| id.as_str() > after))
+    }
+
+    /// Whether a campaign runs, its wallet's epoch considered.
+    pub(super) fn campaign_state(&self, campaign: &Campaign) -> CampaignState {
+        if let Some((reason, since_ms)) = campaign.stopped {
+            return match reason {
+                StopReason::Finished => CampaignState::Finished { since_ms },
+                _ => CampaignState::Stopped { reason, since_ms },
+            };
+        }
+        let wallet = campaign.wallet.as_ref().and_then(|id| self.wallets.get(id));
+        match wallet {
+            Some(wallet) if wallet.epoch != campaign.epoch => {
+                CampaignState::Stopped { reason: StopReason::CreditsExhausted, since_ms: wallet.exhausted_since_ms }
+            }
+            _ => CampaignState::Active,
+        }
+    }
+
+    /// Usage rows of the days `from_day..=to_day`.
+    pub fn usage_rows(&self, from_day: i32, to_day: i32) -> Vec<UsageRow> {
+        let in_range = |key: &UsageKey| key.0 >= from_day && key.0 <= to_day;
+        let row = |(key, sum): (&UsageKey, &UsageSum)| UsageRow {
+            day: key.0,
+            channel: key.1.clone(),
+            country: key.2,
+            category: key.3,
+            sum: *sum,
+        };
+        self.usage.iter().filter(|(key, _)| in_range(key)).map(row).collect()
+    }
+
+    /// Unresolved holds after `after`, in order.
+    pub fn hold_views_after(&self, state: Option<HoldState>, after: Option<HoldId>) -> impl Iterator<Item = HoldView> {
+        let wanted = move |hold: &Hold| state.is_none_or(|state| hold.state == state);
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.holds.range((from, std::ops::Bound::Unbounded)).filter(move |(_, hold)| wanted(hold)).map(|(id, hold)| hold.view(*id))
+    }
+
+    /// One unresolved hold.
+    pub fn hold_view(&self, id: HoldId) -> Option<HoldView> {
+        self.holds.get(&id).map(|hold| hold.view(id))
+    }
+
+    /// Places taken in a portfolio's window at `now_ms`.
+    pub fn window_used(&self, portfolio: &PortfolioId, now_ms: i64) -> u32 {
+        self.windows.get(portfolio).map_or(0, |window| window.used_at(now_ms))
+    }
+
+    pub(super) fn touch(&mut self, row: Row) {
+        self.changes.rows.insert(row);
+    }
+
+    /// Counts a rejection on the campaign it concerns.
+    pub(super) fn count_rejection(&mut self, campaign: Option<&CampaignId>, name: &str, count: u64) {
+        let Some((id, campaign)) = campaign.and_then(|id| self.campaigns.get_mut(id).map(|campaign| (id, campaign))) else { return };
+        let counter = campaign.rejected.entry(name.to_owned()).or_default();
+        *counter = counter.saturating_add(count);
+        self.changes.rows.insert(Row::Campaign(id.clone()));
+    }
+
+    /// Counts a rejection and passes it on as the verdict.
+    pub(super) fn reject(&mut self, campaign: Option<&CampaignId>, rejection: Rejection) -> super::Verdict {
+        self.count_rejection(campaign, rejection.name(), 1);
+        super::Verdict::Rejected(rejection)
+    }
+}
