@@ -1,6 +1,7 @@
 //! Tollgate: a send gateway in front of the WhatsApp Business Cloud API that prices, reserves, forwards and settles every message.
 
 pub mod amount;
+pub mod catalog;
 pub mod clock;
 pub mod ids;
 pub mod ledger;

@@ -1,6 +1,7 @@
 //! The ledger: the state of record for wallets, holds, windows, campaigns, settings and entries. One trait, two implementations that pass one suite.
 
-//batcher
+pub mod batcher;
+pub mod calendar;
 pub mod embedded;
 pub mod operation;
 pub mod rules;

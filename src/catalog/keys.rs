@@ -1,0 +1,167 @@
+//! Gateway keys: how they look, and the keyed hashes under which keys, recipients and bodies are known.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::ids::ChannelId;
+use crate::ledger::{Fingerprint, RecipientHash};
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Prefixes of keys that carry a checksum.
+const LIVE: &str = "tg_live_";
+const TEST: &str = "tg_test_";
+
+/// 27 characters of base 62 hold 160 bits.
+const RANDOM_CHARACTERS: usize = 27;
+const CHECKSUM_CHARACTERS: usize = 6;
+
+/// A new key. It is shown once and not kept.
+pub struct KeyText(String);
+
+impl KeyText {
+    /// A random live key, with a checksum so that a mistyped one is told apart without asking anybody.
+    ///
+    /// # Errors
+    /// Where the operating system gives no randomness.
+    pub fn fresh() -> Result<KeyText, getrandom::Error> {
+        let mut text = String::from(LIVE);
+        let mut bytes = [0u8; 64];
+        while text.len() < LIVE.len() + RANDOM_CHARACTERS {
+            getrandom::fill(&mut bytes)?;
+            // Values from 248 up would make some characters likelier than others.
+            let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
+            text.extend(fair.take(LIVE.len() + RANDOM_CHARACTERS - text.len()));
+        }
+        let checksum = checksum(&text);
+        text.push_str(&checksum);
+        Ok(KeyText(text))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its last four characters.
+    pub fn ends_with(&self) -> &str {
+        ends_with(&self.0)
+    }
+}
+
+/// The last four characters of a key.
+pub fn ends_with(key: &str) -> &str {
+    key.get(key.len().saturating_sub(4)..).unwrap_or("")
+}
+
+/// Can this be a key? Own keys must carry the right checksum; a bootstrap key is 16 to 255 visible ASCII characters.
+pub fn is_well_formed(key: &str) -> bool {
+    if !(16..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return false;
+    }
+    if !key.starts_with(LIVE) && !key.starts_with(TEST) {
+        return true;
+    }
+    let Some((body, given)) = key.len().checked_sub(CHECKSUM_CHARACTERS).and_then(|at| key.split_at_checked(at)) else { return false };
+    key.len() == LIVE.len() + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS && checksum(body) == given
+}
+
+fn checksum(body: &str) -> String {
+    let mut rest = crc32(body.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_CHARACTERS];
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[usize::try_from(rest % 62).unwrap_or(0)];
+        rest /= 62;
+    }
+    digits.iter().map(|digit| char::from(*digit)).collect()
+}
+
+/// CRC-32 (ISO-HDLC), the checksum secret scanners know from other vendors' keys.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+        }
+    }
+    !crc
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+        text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+    }
+    text
+}
+
+/// Hashes with the ledger's secret, each kind of thing in a domain of its own.
+#[derive(Clone)]
+pub struct KeyHasher(Hmac<Sha256>);
+
+impl KeyHasher {
+    /// With the ledger's secret.
+    pub fn new(pepper: &[u8; 32]) -> KeyHasher {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+        let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(pepper).expect("any length is a key");
+        KeyHasher(keyed)
+    }
+
+    fn digest<const N: usize>(&self, domain: &[u8], parts: &[&[u8]]) -> [u8; N] {
+        let mut mac = self.0.clone();
+        mac.update(domain);
+        for part in parts {
+            mac.update(part);
+        }
+        let full = mac.finalize().into_bytes();
+        let mut short = [0u8; N];
+        short.copy_from_slice(&full[..N]);
+        short
+    }
+
+    /// A gateway key.
+    pub fn key(&self, key: &str) -> Fingerprint {
+        self.digest(b"key\0", &[key.as_bytes()])
+    }
+
+    /// A recipient: digits of a phone number, or a BSUID.
+    pub fn recipient(&self, recipient: &str) -> RecipientHash {
+        self.digest(b"recipient\0", &[recipient.as_bytes()])
+    }
+
+    /// The same bytes to the same channel.
+    pub fn body(&self, channel: &ChannelId, endpoint: &str, body: &[u8]) -> Fingerprint {
+        self.digest(b"body\0", &[channel.as_str().as_bytes(), b"\0", endpoint.as_bytes(), b"\0", body])
+    }
+
+    /// An idempotency key.
+    pub fn idempotency_key(&self, key: &[u8]) -> Fingerprint {
+        self.digest(b"idempotency\0", &[key])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyText, crc32, is_well_formed};
+
+    #[test]
+    fn crc_is_the_known_one() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn a_mistyped_key_is_no_key() {
+        let key = KeyText::fresh().expect("randomness");
+        assert!(is_well_formed(key.as_str()));
+        let mut wrong = key.as_str().to_owned();
+        let last = wrong.pop().expect("a character");
+        wrong.push(if last == 'a' { 'b' } else { 'a' });
+        assert!(!is_well_formed(&wrong));
+        assert!(!is_well_formed("tg_live_short"));
+        assert!(!is_well_formed("has a space inside it"));
+        assert!(is_well_formed("bootstrap-key-of-16+"));
+    }
+}

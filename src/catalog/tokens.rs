@@ -1,0 +1,119 @@
+//! Channels' Meta tokens, from the environment or from files that are read again when they change.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use dashmap::DashMap;
+
+use super::documents::ChannelSettings;
+use crate::clock::Clock;
+
+/// A file is looked at again after this time.
+const LOOK_AGAIN_MS: i64 = 1_000;
+
+/// A token file is a line, not a document.
+const MAX_FILE: u64 = 4096;
+
+/// Why a channel has no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Neither `token_env` nor `token_file` is set.
+    #[error("the channel names no token")]
+    None,
+    /// The variable may not be named, or is not set.
+    #[error("environment variable {0} is not set, or `secrets.env` does not allow it")]
+    Variable(String),
+    /// The file is outside the secrets directory, missing, too large or empty.
+    #[error("token file {0}: {1}")]
+    File(String, String),
+}
+
+struct FileToken {
+    token: Arc<str>,
+    modified: Option<SystemTime>,
+    looked_ms: i64,
+}
+
+/// Reads tokens and keeps them at hand.
+pub struct Tokens {
+    directory: Option<PathBuf>,
+    allowed: String,
+    variables: DashMap<String, Arc<str>>,
+    files: DashMap<String, FileToken>,
+    clock: Clock,
+}
+
+impl Tokens {
+    /// Tokens from files below `directory` and from variables that match `allowed` (a name, or a prefix and `*`).
+    pub fn new(directory: Option<PathBuf>, allowed: String, clock: Clock) -> Tokens {
+        Tokens { directory, allowed, variables: DashMap::new(), files: DashMap::new(), clock }
+    }
+
+    /// May a channel name this variable?
+    pub fn allows(&self, variable: &str) -> bool {
+        match self.allowed.strip_suffix('*') {
+            Some(prefix) => variable.starts_with(prefix),
+            None => variable == self.allowed,
+        }
+    }
+
+    /// The channel's token.
+    pub fn of(&self, channel: &ChannelSettings) -> Result<Arc<str>, TokenError> {
+        match (&channel.token_env, &channel.token_file) {
+            (Some(variable), _) => self.variable(variable),
+            (None, Some(file)) => self.file(file),
+            (None, None) => Err(TokenError::None),
+        }
+    }
+
+    fn variable(&self, variable: &str) -> Result<Arc<str>, TokenError> {
+        if let Some(token) = self.variables.get(variable) {
+            return Ok(token.clone());
+        }
+        let missing = || TokenError::Variable(variable.to_owned());
+        if !self.allows(variable) {
+            return Err(missing());
+        }
+        let token: Arc<str> = std::env::var(variable).ok().filter(|token| !token.trim().is_empty()).ok_or_else(missing)?.trim().into();
+        self.variables.insert(variable.to_owned(), token.clone());
+        Ok(token)
+    }
+
+    fn file(&self, name: &str) -> Result<Arc<str>, TokenError> {
+        let now_ms = self.clock.now_ms();
+        let known = self.files.get(name).map(|known| (known.token.clone(), known.modified, known.looked_ms));
+        if let Some((token, _, looked_ms)) = &known
+            && now_ms.saturating_sub(*looked_ms) < LOOK_AGAIN_MS
+        {
+            return Ok(token.clone());
+        }
+        let failed = |reason: String| TokenError::File(name.to_owned(), reason);
+        let path = self.inside(name).ok_or_else(|| failed("it is not a plain path below `secrets.dir`".into()))?;
+        let about = std::fs::metadata(&path).map_err(|error| failed(error.to_string()))?;
+        let modified = about.modified().ok();
+        if let Some((token, before, _)) = &known
+            && modified.is_some()
+            && modified == *before
+        {
+            self.files.insert(name.to_owned(), FileToken { token: token.clone(), modified, looked_ms: now_ms });
+            return Ok(token.clone());
+        }
+        if about.len() > MAX_FILE {
+            return Err(failed(format!("it is larger than {MAX_FILE} bytes")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+        let token: Arc<str> = text.trim().into();
+        if token.is_empty() {
+            return Err(failed("it is empty".into()));
+        }
+        self.files.insert(name.to_owned(), FileToken { token: token.clone(), modified, looked_ms: now_ms });
+        Ok(token)
+    }
+
+    /// The path below the secrets directory, if it stays below it.
+    fn inside(&self, name: &str) -> Option<PathBuf> {
+        let plain = !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        self.directory.as_ref().filter(|_| plain).map(|directory| directory.join(name))
+    }
+}
