@@ -2,5 +2,6 @@
 
 pub mod amount;
 pub mod clock;
+pub mod commands;
 pub mod ids;
 pub mod pricing;
