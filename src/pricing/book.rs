@@ -66,6 +66,8 @@ impl PriceBook {
     /// version of the same date is replaced. All mistakes at once.
     pub fn with_version(&self, card_id: &str, date: Date, csv: &str) -> Result<PriceBook, Vec<ImportError>> {
         let (sheet, mut errors) = import::read(csv);
+        // Where no row could be read, naming every market as missing would only bury the reason.
+        let unreadable = sheet.rows.is_empty() && !errors.is_empty();
         let mut fail = |line, problem| errors.push(ImportError { line, problem });
         // A card's id has the same form as every id of ours.
         if card_id.parse::<WalletId>().is_err() {
@@ -89,7 +91,7 @@ impl PriceBook {
             let mapping = self.markets.mapping_date(mapping).unwrap_or(date);
             fail(Some(row.line), ImportProblem::MarketNotInMapping { market: row.market, mapping });
         }
-        for market in wanted.into_iter().filter(|market| !sheet.rows.iter().any(|row| row.market == *market)) {
+        for market in wanted.into_iter().filter(|market| !unreadable && !sheet.rows.iter().any(|row| row.market == *market)) {
             fail(None, ImportProblem::MissingMarket(market));
         }
         if !errors.is_empty() {

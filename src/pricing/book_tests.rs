@@ -291,6 +291,7 @@ fn a_version_with_mistakes_changes_nothing_and_names_them_all() {
         "line 3: the market Bangladesh does not exist in the market mapping of 2026-07-01, which a version beginning on this date has"
     );
     assert_eq!(mistakes("acme", NEW_YEAR, HEADER).len(), 47, "an empty card misses every market");
+    assert_eq!(mistakes("acme", NEW_YEAR, "<html>").len(), 1, "what is no card has one mistake");
 }
 
 #[test]
