@@ -3,6 +3,6 @@
 pub mod amount;
 pub mod catalog;
 pub mod clock;
+pub mod commands;
 pub mod ids;
-pub mod ledger;
 pub mod pricing;

@@ -66,6 +66,8 @@ impl PriceBook {
     /// version of the same date is replaced. All mistakes at once.
     pub fn with_version(&self, card_id: &str, date: Date, csv: &str) -> Result<PriceBook, Vec<ImportError>> {
         let (sheet, mut errors) = import::read(csv);
+        // Where no row could be read, naming every market as missing would only bury the reason.
+        let unreadable = sheet.rows.is_empty() && !errors.is_empty();
         let mut fail = |line, problem| errors.push(ImportError { line, problem });
         // A card's id has the same form as every id of ours.
         if card_id.parse::<WalletId>().is_err() {
@@ -74,9 +76,10 @@ impl PriceBook {
         if card_id == MESSAGE_CARD {
             fail(None, ImportProblem::FixedCard(card_id.to_owned()));
         }
-        if let Some(expected) = self.card(card_id).map(RateCard::currency).filter(|expected| **expected != sheet.currency) {
+        let expected = self.card(card_id).map(RateCard::currency).filter(|expected| **expected != sheet.currency);
+        if let (Some(expected), Some(row)) = (expected, sheet.rows.first()) {
             let (found, expected) = (sheet.currency.to_string(), expected.to_string());
-            fail(sheet.rows.first().map(|row| row.line), ImportProblem::MixedCurrency { found, expected });
+            fail(Some(row.line), ImportProblem::MixedCurrency { found, expected });
         }
         let Some(mapping) = self.markets.mapping(date) else {
             let first = self.markets.mapping_dates().first().copied().unwrap_or(date);
@@ -88,10 +91,8 @@ impl PriceBook {
             let mapping = self.markets.mapping_date(mapping).unwrap_or(date);
             fail(Some(row.line), ImportProblem::MarketNotInMapping { market: row.market, mapping });
         }
-        if !sheet.rows.is_empty() {
-            for market in wanted.into_iter().filter(|market| !sheet.rows.iter().any(|row| row.market == *market)) {
-                fail(None, ImportProblem::MissingMarket(market));
-            }
+        for market in wanted.into_iter().filter(|market| !unreadable && !sheet.rows.iter().any(|row| row.market == *market)) {
+            fail(None, ImportProblem::MissingMarket(market));
         }
         if !errors.is_empty() {
             return Err(errors);

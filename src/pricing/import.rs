@@ -227,12 +227,13 @@ impl Reading {
     fn file(&mut self, text: &str) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let mut lines = Lines { text, counted: 0, line: 1 };
         for record in reader.records() {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => return self.fail(error.position().map(csv::Position::line), ImportProblem::NotCsv(error.to_string())),
             };
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.of(record.position());
             if record.iter().all(str::is_empty) || record.get(0).is_some_and(|cell| cell.starts_with('#')) {
                 continue;
             }
@@ -320,6 +321,26 @@ impl Reading {
 
     fn fail(&mut self, line: Option<u64>, problem: ImportProblem) {
         self.errors.push(ImportError { line, problem });
+    }
+}
+
+/// Counts lines up to a record. The reader's own count stands before a record's empty lines and between the two characters of a Windows line end.
+struct Lines<'a> {
+    text: &'a str,
+    counted: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let start = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(0).max(self.counted);
+        let rest = self.text.as_bytes().get(self.counted..).unwrap_or_default();
+        let passed = rest.iter().zip(self.counted..).take_while(|(byte, at)| *at < start || matches!(byte, b'\r' | b'\n'));
+        for (byte, _) in passed {
+            self.counted = self.counted.saturating_add(1);
+            self.line = self.line.saturating_add(u64::from(*byte == b'\n'));
+        }
+        self.line
     }
 }
 

@@ -124,6 +124,8 @@ pub struct Mapping(usize);
 #[derive(Debug)]
 pub struct MarketTable {
     names: Vec<Box<str>>,
+    /// The same names as [`normal`] spells them.
+    normal_names: Vec<String>,
     /// Ascending dates; the position is that of the market in [`Place::markets`].
     mapping_dates: Vec<Date>,
     places: Vec<Place>,
@@ -205,13 +207,14 @@ impl MarketTable {
     /// The market of that name; case and white space (Meta breaks names over lines) do not matter, nor does `and` for `&`.
     pub fn market_named(&self, name: &str) -> Option<Market> {
         let wanted = normal(name);
-        let at = self.names.iter().position(|known| normal(known) == wanted)?;
+        let at = self.normal_names.iter().position(|known| *known == wanted)?;
         u8::try_from(at).ok().map(Market)
     }
 
     fn parse(markets: &str, numbering: &str) -> Result<MarketTable, String> {
         let mut table = MarketTable {
             names: Vec::new(),
+            normal_names: Vec::new(),
             mapping_dates: Vec::new(),
             places: Vec::new(),
             countries: Vec::new(),
@@ -294,6 +297,7 @@ impl MarketTable {
         let at = self.names.iter().position(|known| &**known == name).unwrap_or(self.names.len());
         if at == self.names.len() {
             self.names.push(name.into());
+            self.normal_names.push(normal(name));
         }
         u8::try_from(at).map(Market).map_err(|_| "too many markets".to_owned())
     }

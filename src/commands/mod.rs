@@ -1,0 +1,3 @@
+//! The commands of the `tollgate` program, one file each.
+
+pub mod quote;
