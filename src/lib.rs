@@ -2,5 +2,7 @@
 
 pub mod amount;
 pub mod clock;
+pub mod http;
 pub mod ids;
 pub mod send;
+pub mod upstream;
