@@ -293,7 +293,10 @@ impl<'a> Draft<'a> {
             return Err(malformed("`to` is missing, which holds the group"));
         }
         let template = if kind == Kind::Template { Some(self.template.finish()?) } else { None };
-        let to_span = self.to.as_ref().and_then(|to| span(body, to));
+        let to_span = match &self.to {
+            Some(Cow::Borrowed(to)) => span(body, to),
+            _ => None,
+        };
         Ok(Message::Send(Send { kind, to: self.to, recipient: self.recipient, group: self.group, template, to_span }))
     }
 
@@ -339,9 +342,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Where `text` stands in `body`; `None` if it is a copy.
-fn span(body: &[u8], text: &Cow<'_, str>) -> Option<Range<usize>> {
-    let Cow::Borrowed(text) = text else { return None };
+/// Where `text`, which is a part of `body`, stands in it.
+fn span(body: &[u8], text: &str) -> Option<Range<usize>> {
     let start = (text.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
     let span = start..start.checked_add(text.len())?;
     (body.get(span.clone())? == text.as_bytes()).then_some(span)

@@ -135,7 +135,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Opens no connection yet. Must be called inside a tokio runtime's lifetime only for its use, not for its construction.
+    /// Connections are opened as they are needed.
     pub fn new(options: UpstreamOptions) -> Upstream {
         let sends = pool(&options);
         let streams = pool(&options);
