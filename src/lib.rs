@@ -3,6 +3,7 @@
 pub mod amount;
 pub mod catalog;
 pub mod clock;
-pub mod commands;
+pub mod http;
 pub mod ids;
-pub mod pricing;
+pub mod send;
+pub mod upstream;

@@ -1,0 +1,139 @@
+//! Reads a request's body whole, bounded in size and in time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Body;
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Longer than the limit, as declared or as it came.
+    #[error("the body is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Not complete within the deadline.
+    #[error("the body did not arrive within {deadline:?}")]
+    Slow {
+        /// The deadline.
+        deadline: Duration,
+    },
+    /// The connection ended, or the chunks are not well formed.
+    #[error("the body ended early")]
+    Broken,
+}
+
+/// The whole body, of declared length or chunked; trailers are dropped. A body that came in one piece is not copied.
+pub async fn read_body<B>(body: B, limit: usize, deadline: Duration) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge { limit });
+    }
+    tokio::time::timeout(deadline, collect(body, limit)).await.unwrap_or(Err(BodyError::Slow { deadline }))
+}
+
+async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        let read = first.len().max(whole.len());
+        if piece.len() > limit.saturating_sub(read) {
+            return Err(BodyError::TooLarge { limit });
+        }
+        if read == 0 {
+            first = piece;
+            continue;
+        }
+        if whole.is_empty() {
+            let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(limit);
+            whole.reserve(first.len().saturating_add(piece.len()).saturating_add(expected));
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BodyError, read_body};
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use hyper::body::{Body, Frame};
+    use std::collections::VecDeque;
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    /// What follows the last piece.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Then {
+        End,
+        Break,
+        Silence,
+    }
+
+    /// A body of unknown length.
+    struct Pieces(VecDeque<&'static [u8]>, Then);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            match (self.0.pop_front(), self.1) {
+                (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece))))),
+                (None, Then::End) => Poll::Ready(None),
+                (None, Then::Break) => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
+                (None, Then::Silence) => Poll::Pending,
+            }
+        }
+    }
+
+    async fn read(pieces: &[&'static [u8]], then: Then, limit: usize) -> Result<Bytes, BodyError> {
+        read_body(Pieces(pieces.iter().copied().collect(), then), limit, SOON).await
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined() {
+        assert_eq!(read(&[], Then::End, 10).await, Ok(Bytes::new()));
+        assert_eq!(read(&[b"abc"], Then::End, 3).await, Ok(Bytes::from_static(b"abc")));
+        assert_eq!(read(&[b"", b"ab", b"", b"c", b"de"], Then::End, 5).await, Ok(Bytes::from_static(b"abcde")));
+    }
+
+    #[tokio::test]
+    async fn one_piece_is_not_copied() {
+        let piece = Bytes::from(vec![7; 100]);
+        let read = read_body(Full::new(piece.clone()), 100, SOON).await.expect("it fits");
+        assert_eq!(read.as_ptr(), piece.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn size_is_bounded() {
+        let too_large = Err(BodyError::TooLarge { limit: 3 });
+        assert_eq!(read(&[b"abcd"], Then::Silence, 3).await, too_large);
+        assert_eq!(read(&[b"ab", b"cd"], Then::Silence, 3).await, too_large);
+        assert_eq!(read(&[b"a", b"b", b"cd"], Then::Silence, 3).await, too_large);
+        assert_eq!(read_body(Full::new(Bytes::from_static(b"abcd")), 3, SOON).await, too_large);
+    }
+
+    #[tokio::test]
+    async fn broken_and_slow_bodies_are_told_apart() {
+        assert_eq!(read(&[b"ab"], Then::Break, 10).await, Err(BodyError::Broken));
+        let deadline = Duration::from_millis(20);
+        let silent = Pieces([&b"ab"[..]].into(), Then::Silence);
+        assert_eq!(read_body(silent, 10, deadline).await, Err(BodyError::Slow { deadline }));
+    }
+}

@@ -1,0 +1,6 @@
+//! The door: connections and the parts of HTTP that every request shares.
+
+pub mod bearer;
+pub mod body;
+pub mod listener;
+pub mod request_id;

@@ -1,0 +1,10 @@
+//! The only room that talks to Meta: it carries requests to the Graph API and says what became of them.
+
+pub mod client;
+pub mod graph_error;
+pub mod headers;
+pub mod outcome;
+pub mod streaming;
+pub mod target;
+#[cfg(test)]
+mod tests;
