@@ -2,4 +2,6 @@
 
 pub mod amount;
 pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod ids;
