@@ -3,7 +3,8 @@
 pub mod amount;
 pub mod catalog;
 pub mod clock;
-pub mod http;
+pub mod commands;
+pub mod config;
 pub mod ids;
 pub mod send;
 pub mod upstream;

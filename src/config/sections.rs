@@ -1,0 +1,237 @@
+//! Reads the fixed sections. Their defaults stand in `config/default.toml`, which lies under every file, so none is repeated here.
+
+use std::path::PathBuf;
+
+use super::checks;
+use super::mistake::ConfigError;
+use super::reader::{Reader, Section};
+use super::tree::Table;
+use super::{
+    AdminConfig, CampaignsConfig, Config, InDoubtPolicy, LedgerConfig, ListenConfig, LogConfig, LogFormat, LogLevel, MetricsConfig,
+    PassThrough, PassThroughConfig, ProcessConfig, RecipientsConfig, SecretsConfig, SendConfig, ServerConfig, ShutdownConfig,
+    ThrottleConfig, UpstreamConfig, WithoutPlus, accounts,
+};
+
+/// The longest a wait may be configured: ten minutes.
+const WAIT_MAX_MS: i64 = 600_000;
+
+/// Reads the whole tree.
+pub(super) fn read(tree: Table, reader: Reader<'_>) -> Result<Config, Vec<ConfigError>> {
+    let config = read_all(tree, &reader);
+    let printed = reader.into_printed()?;
+    let config = config.expect("a section is missing only where a mistake was reported, and none was");
+    Ok(Config { printed, ..config })
+}
+
+/// The configuration without its printed form; `None` where a mistake was reported.
+fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
+    let mut root = Section::root(reader, tree);
+    let listen = listen(root.section("listen"));
+    let server = server(root.section("server"));
+    let upstream = upstream(root.section("upstream"));
+    let ledger = ledger(root.section("ledger"));
+    let admin = admin(root.section("admin"));
+    let secrets = secrets(root.section("secrets"));
+    let send = send(root.section("send"));
+    let throttle = throttle(root.section("throttle"));
+    let campaigns = campaigns(root.section("campaigns"));
+    let recipients = recipients(root.section("recipients"));
+    let pass_through = pass_through(root.section("pass_through"));
+    let log = log(root.section("log"));
+    let metrics = metrics(root.section("metrics"));
+    let shutdown = shutdown(root.section("shutdown"));
+    let process = process(root.section("process"));
+    let accounts = accounts::read(&mut root, &secrets);
+    root.finish();
+    Some(Config {
+        listen: listen?,
+        server: server?,
+        upstream: upstream?,
+        ledger: ledger?,
+        admin,
+        secrets,
+        send: send?,
+        throttle: throttle?,
+        campaigns,
+        recipients: recipients?,
+        pass_through,
+        log: log?,
+        metrics: metrics?,
+        shutdown: shutdown?,
+        process: process?,
+        accounts,
+        printed: String::new(),
+    })
+}
+
+/// Every key the reader asks for in `tree`.
+#[cfg(test)]
+pub(super) fn keys_asked<'r>(tree: Table, reader: &'r Reader<'r>) -> std::collections::BTreeSet<String> {
+    read_all(tree, reader).expect("the tree has no mistake");
+    reader.asked.borrow().clone()
+}
+
+fn listen(mut section: Section<'_>) -> Option<ListenConfig> {
+    let data = section.required("data", checks::address);
+    let admin = section.required("admin", checks::address);
+    let ops = section.optional("ops", checks::address);
+    let named = [("data", data), ("admin", admin), ("ops", ops)];
+    for (index, (key, address)) in named.iter().enumerate().filter(|(_, (_, address))| address.is_some_and(|one| one.port() != 0)) {
+        if let Some((other, _)) = named[..index].iter().find(|(_, earlier)| earlier == address) {
+            section.mistake(if section.is_written(key) { key } else { other }, "two listeners cannot share an address");
+        }
+    }
+    section.finish();
+    Some(ListenConfig { data: data?, admin: admin?, ops })
+}
+
+fn server(mut section: Section<'_>) -> Option<ServerConfig> {
+    let max_connections = section.count("max_connections", 1..=1_000_000);
+    let header_timeout = section.milliseconds("header_timeout_ms", 100..=WAIT_MAX_MS);
+    section.finish();
+    Some(ServerConfig { max_connections: max_connections?, header_timeout: header_timeout? })
+}
+
+fn upstream(mut section: Section<'_>) -> Option<UpstreamConfig> {
+    let url = section.url("url", checks::upstream_url);
+    if section.is_empty("url") {
+        section.mistake("url", "must not be empty");
+    }
+    let connect_timeout = section.milliseconds("connect_timeout_ms", 1..=WAIT_MAX_MS);
+    let answer_timeout = section.milliseconds("answer_timeout_ms", 1..=WAIT_MAX_MS);
+    section.finish();
+    Some(UpstreamConfig { url: url?, connect_timeout: connect_timeout?, answer_timeout: answer_timeout? })
+}
+
+fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
+    let in_place = section.url("url", checks::ledger_url);
+    let from_file = section.secret_file("url_file");
+    let url = match &from_file {
+        Some(_) if section.is_written("url") => {
+            section.mistake("url_file", "give url or url_file, not both");
+            None
+        }
+        Some(content) => section.checked("url_file", content.expose(), checks::ledger_url),
+        None if section.is_empty("url") => {
+            section.mistake("url", "must not be empty");
+            None
+        }
+        None => in_place,
+    };
+    let deadline = section.milliseconds("deadline_ms", 10..=WAIT_MAX_MS);
+    let key_prefix = section.required("key_prefix", checks::key_prefix);
+    let allow_unsafe = section.boolean("allow_unsafe", false);
+    let sweep_interval = section.milliseconds("sweep_interval_ms", 10..=WAIT_MAX_MS);
+    let in_doubt_deadline = section.seconds("in_doubt_deadline_s", 60..=30 * 86_400);
+    let in_doubt_policy = section.required("in_doubt_policy", |text| {
+        checks::one_of(&[("charge", InDoubtPolicy::Charge), ("release", InDoubtPolicy::Release)], text)
+    });
+    section.finish();
+    Some(LedgerConfig {
+        url: url?,
+        deadline: deadline?,
+        key_prefix: key_prefix?,
+        allow_unsafe,
+        sweep_interval: sweep_interval?,
+        in_doubt_deadline: in_doubt_deadline?,
+        in_doubt_policy: in_doubt_policy?,
+    })
+}
+
+fn admin(mut section: Section<'_>) -> AdminConfig {
+    let in_place = section.secret("bootstrap_key");
+    let from_file = section.secret_file("bootstrap_key_file");
+    let source = if in_place.is_some() { "bootstrap_key" } else { "bootstrap_key_file" };
+    if in_place.is_some() && from_file.is_some() {
+        section.mistake("bootstrap_key_file", "give bootstrap_key or bootstrap_key_file, not both");
+    }
+    let bootstrap_key = in_place.or(from_file);
+    if let Some(Err(message)) = bootstrap_key.as_ref().map(checks::key) {
+        section.mistake(source, message);
+    }
+    section.finish();
+    AdminConfig { bootstrap_key }
+}
+
+fn secrets(mut section: Section<'_>) -> SecretsConfig {
+    let dir = section.optional("dir", |text| Ok(PathBuf::from(text)));
+    let env = section.required("env", checks::environment_pattern);
+    section.finish();
+    SecretsConfig { dir, env: env.unwrap_or_default() }
+}
+
+fn send(mut section: Section<'_>) -> Option<SendConfig> {
+    let max_body_bytes = section.count("max_body_bytes", 1024..=16 * 1024 * 1024);
+    let body_timeout = section.milliseconds("body_timeout_ms", 100..=WAIT_MAX_MS);
+    let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
+    section.finish();
+    Some(SendConfig { max_body_bytes: max_body_bytes?, body_timeout: body_timeout?, max_in_flight: max_in_flight? })
+}
+
+fn throttle(mut section: Section<'_>) -> Option<ThrottleConfig> {
+    let max_wait = section.milliseconds("max_wait_ms", 0..=60_000);
+    section.finish();
+    Some(ThrottleConfig { max_wait: max_wait? })
+}
+
+fn campaigns(mut section: Section<'_>) -> CampaignsConfig {
+    let auto_create = section.boolean("auto_create", true);
+    section.finish();
+    CampaignsConfig { auto_create }
+}
+
+fn recipients(mut section: Section<'_>) -> Option<RecipientsConfig> {
+    let choices = [
+        ("as_is", WithoutPlus::AsIs),
+        ("plus", WithoutPlus::Plus),
+        ("refuse", WithoutPlus::Refuse),
+        ("channel_country", WithoutPlus::ChannelCountry),
+    ];
+    let without_plus = section.required("without_plus", |text| checks::one_of(&choices, text));
+    section.finish();
+    Some(RecipientsConfig { without_plus: without_plus? })
+}
+
+fn pass_through(mut section: Section<'_>) -> PassThroughConfig {
+    let choices = [
+        ("media", PassThrough::Media),
+        ("business_profile", PassThrough::BusinessProfile),
+        ("phone_number", PassThrough::PhoneNumber),
+        ("templates", PassThrough::Templates),
+    ];
+    let allow = section.texts("allow", &[], |text| checks::one_of(&choices, text));
+    section.finish();
+    PassThroughConfig { allow }
+}
+
+fn log(mut section: Section<'_>) -> Option<LogConfig> {
+    let levels = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    let level = section.required("level", |text| checks::one_of(&levels, text));
+    let format = section.required("format", |text| checks::one_of(&[("json", LogFormat::Json), ("text", LogFormat::Text)], text));
+    section.finish();
+    Some(LogConfig { level: level?, format: format? })
+}
+
+fn metrics(mut section: Section<'_>) -> Option<MetricsConfig> {
+    let wallets = section.count("wallets", 0..=10_000);
+    section.finish();
+    Some(MetricsConfig { wallets: wallets? })
+}
+
+fn shutdown(mut section: Section<'_>) -> Option<ShutdownConfig> {
+    let drain = section.seconds("drain_s", 0..=3600);
+    section.finish();
+    Some(ShutdownConfig { drain: drain? })
+}
+
+fn process(mut section: Section<'_>) -> Option<ProcessConfig> {
+    let worker_threads = section.count("worker_threads", 0..=1024);
+    section.finish();
+    Some(ProcessConfig { worker_threads: worker_threads.map(|threads| (threads > 0).then_some(threads))? })
+}

@@ -1,0 +1,182 @@
+//! A configuration as a tree of values that know where they were written: TOML text becomes a tree, trees are laid over each other,
+//! and the environment is laid over the last.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::mistake::{ConfigError, Place};
+
+/// What every variable of ours begins with. The second underscore keeps apart what a container platform sets for a service named
+/// "tollgate" (`TOLLGATE_PORT` and the like).
+pub(super) const ENVIRONMENT_PREFIX: &str = "TOLLGATE__";
+
+/// A table of values by key.
+pub(super) type Table = BTreeMap<String, Node>;
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub value: Value,
+    pub place: Place,
+}
+
+/// What TOML can say, as far as a setting can be it.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Text(String),
+    Integer(i64),
+    Boolean(bool),
+    List(Vec<Node>),
+    Table(Table),
+    /// A float, a date or an integer beyond 64 bits: no setting is one, so only its kind is kept.
+    Other(&'static str),
+}
+
+impl Value {
+    /// What the value is, in words that fit "must be text, not ...".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Text(_) => "text",
+            Value::Integer(_) => "a whole number",
+            Value::Boolean(_) => "true or false",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+            Value::Other(kind) => kind,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// As TOML on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) => write!(f, "{}", toml::Value::String(text.replace('\n', " "))),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Boolean(yes) => write!(f, "{yes}"),
+            Value::List(items) => {
+                f.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    write!(f, "{}{}", if index == 0 { "" } else { ", " }, item.value)?;
+                }
+                f.write_str("]")
+            }
+            Value::Table(table) => {
+                f.write_str("{")?;
+                for (index, (key, node)) in table.iter().enumerate() {
+                    write!(f, "{}{key} = {}", if index == 0 { " " } else { ", " }, node.value)?;
+                }
+                f.write_str(" }")
+            }
+            Value::Other(kind) => f.write_str(kind),
+        }
+    }
+}
+
+/// Turns byte offsets of a text into places.
+struct Lines<'a> {
+    name: Option<&'a Arc<str>>,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &str, name: Option<&'a Arc<str>>) -> Lines<'a> {
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset + 1);
+        Lines { name, starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        match self.name {
+            Some(name) => Place::File { name: name.clone(), line: self.starts.partition_point(|start| *start <= offset) },
+            None => Place::Default,
+        }
+    }
+}
+
+/// Reads TOML; `name` is what its places say, `None` for the compiled-in defaults. Syntax mistakes come back instead of a tree, all of
+/// them, because what stands after one can no longer be told apart from mistakes of its own.
+pub(super) fn parse(text: &str, name: Option<&Arc<str>>) -> Result<Table, Vec<ConfigError>> {
+    let lines = Lines::new(text, name);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(table(document.get_ref(), &lines));
+    }
+    let mistake = |error: &toml::de::Error| ConfigError {
+        place: lines.place(error.span().map_or(0, |span| span.start)),
+        key: String::new(),
+        message: format!("not TOML: {}", error.message().replace('\n', ", ")),
+    };
+    Err(errors.iter().map(mistake).collect())
+}
+
+fn table(source: &DeTable<'_>, lines: &Lines<'_>) -> Table {
+    let entry = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+        (key.get_ref().to_string(), Node { value: self::value(value.get_ref(), lines), place: lines.place(key.span().start) })
+    };
+    source.iter().map(entry).collect()
+}
+
+fn value(source: &DeValue<'_>, lines: &Lines<'_>) -> Value {
+    match source {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => {
+            let parsed = i64::from_str_radix(number.as_str(), number.radix());
+            parsed.map_or(Value::Other("a number beyond 64 bits"), Value::Integer)
+        }
+        DeValue::Float(_) => Value::Other("a number with decimals"),
+        DeValue::Boolean(yes) => Value::Boolean(*yes),
+        DeValue::Datetime(_) => Value::Other("a date"),
+        DeValue::Array(items) => {
+            let node =
+                |item: &toml::Spanned<DeValue<'_>>| Node { value: value(item.get_ref(), lines), place: lines.place(item.span().start) };
+            Value::List(items.iter().map(node).collect())
+        }
+        DeValue::Table(inner) => Value::Table(table(inner, lines)),
+    }
+}
+
+/// Lays `upper` over `lower`: tables are merged, everything else is replaced. What stands where a section belongs is a mistake.
+pub(super) fn lay_over(lower: &mut Table, upper: Table, mistakes: &mut Vec<ConfigError>) {
+    for (key, node) in upper {
+        match (lower.get_mut(&key), node) {
+            (Some(Node { value: Value::Table(below), .. }), Node { value: Value::Table(above), .. }) => lay_over(below, above, mistakes),
+            (Some(Node { value: Value::Table(_), .. }), Node { value, place }) => {
+                mistakes.push(ConfigError { place, message: format!("must be a section ([{key}]), not {}", value.kind()), key });
+            }
+            (_, node) => {
+                lower.insert(key, node);
+            }
+        }
+    }
+}
+
+/// Lays the variables that begin with [`ENVIRONMENT_PREFIX`] over `root`. A name that no key has is laid down all the same: the
+/// reader finds it and says so.
+pub(super) fn lay_environment_over(root: &mut Table, environment: &BTreeMap<String, String>, mistakes: &mut Vec<ConfigError>) {
+    for (variable, text) in environment {
+        let Some(path) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+        let path = path.to_ascii_lowercase();
+        let place = Place::Environment(variable.clone());
+        let mut refuse = |message: &str| {
+            mistakes.push(ConfigError { place: place.clone(), key: path.replace("__", "."), message: message.to_owned() });
+        };
+        let Some((section, key)) = path.split_once("__").filter(|(section, key)| !section.is_empty() && !key.is_empty()) else {
+            refuse("a variable is named TOLLGATE__SECTION__KEY");
+            continue;
+        };
+        let new_section = || Node { value: Value::Table(Table::new()), place: place.clone() };
+        match &mut root.entry(section.to_owned()).or_insert_with(new_section).value {
+            Value::Table(table) => match table.get(key).map(|node| &node.value) {
+                Some(Value::List(_) | Value::Table(_)) => refuse("lists are set in the file only"),
+                _ => {
+                    table.insert(key.to_owned(), Node { value: Value::Text(text.clone()), place: place.clone() });
+                }
+            },
+            Value::List(_) => refuse("lists are set in the file only"),
+            // The file gave a value under a name that is no section; the reader reports that.
+            _ => {}
+        }
+    }
+}
