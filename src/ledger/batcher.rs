@@ -292,11 +292,11 @@ impl Runner {
     /// A batch without an answer may have been written: it is repeated under its number until the ledger says what became of it.
     async fn repeat_until_answered(&self, batch: &mut Batch) -> Result<Vec<Verdict>, LedgerFault> {
         let mut pause = FIRST_PAUSE;
-        self.shared.metrics.ledger_batch_size(batch.operations.len());
+        self.shared.metrics.ledger_batch(batch.operations.len());
         loop {
             let watch = Stopwatch::start();
             let answer = self.shared.ledger.apply(&self.account, batch).await;
-            self.shared.metrics.ledger_seconds("apply", watch.elapsed());
+            self.shared.metrics.ledger("apply", watch.elapsed());
             match answer {
                 Ok(verdicts) if verdicts.len() == batch.operations.len() => {
                     if self.lane.down.swap(false, Ordering::Relaxed) {

@@ -1,0 +1,97 @@
+//! Classify and price: who the message is for, what kind it is, what it costs on this account's terms.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use super::authenticate::Caller;
+use super::message::Send;
+use super::rejection::Rejected;
+use crate::catalog::documents::UnknownTemplate;
+use crate::pricing::recipient::{self, Recipient};
+use crate::pricing::{Category, PriceBook, Quote, ServiceWindow, Terms, Unpriced};
+
+/// What a recipient without a plus means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutPlus {
+    /// Digits of an international number.
+    AsIs,
+    /// The same, and a plus is put before it, so that what was priced is what is sent.
+    Plus,
+    /// Refused.
+    Refuse,
+}
+
+/// Whom the message is for.
+#[derive(Debug, Clone)]
+pub struct Addressee {
+    /// Number or BSUID.
+    pub recipient: Recipient,
+    /// Where the body needs a plus before the number.
+    pub plus_at: Option<usize>,
+}
+
+/// Reads the recipient; `to` wins over `recipient`, as it does at Meta.
+pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus) -> Result<Addressee, Rejected> {
+    let unsupported = |details: String| Rejected::new("recipient_unsupported", details);
+    if message.group {
+        return Err(unsupported("group messages are charged once per participant and are not supported".into()));
+    }
+    let text = message.to.as_deref().or(message.recipient.as_deref()).unwrap_or_default();
+    let recipient = recipient::parse(text).map_err(|error| unsupported(error.to_string()))?;
+    let (Recipient::Phone(number), Some(_)) = (&recipient, &message.to) else {
+        return Ok(Addressee { recipient, plus_at: None });
+    };
+    if number.has_plus() || without_plus == WithoutPlus::AsIs {
+        return Ok(Addressee { recipient, plus_at: None });
+    }
+    match (&message.to_span, without_plus) {
+        (Some(Range { start, .. }), WithoutPlus::Plus) => Ok(Addressee { recipient, plus_at: Some(*start) }),
+        (None, WithoutPlus::Plus) => Err(unsupported("`to` has no plus sign and is written with escapes, so none can be put before it".into())),
+        _ => Err(unsupported("`to` has no plus sign, and national numbers are refused here".into())),
+    }
+}
+
+/// The body as it is forwarded: byte for byte, or with a plus before the number.
+pub fn forwarded_body(body: &Bytes, plus_at: Option<usize>) -> Bytes {
+    let Some((before, after)) = plus_at.and_then(|at| body.split_at_checked(at)) else { return body.clone() };
+    let mut with_plus = BytesMut::with_capacity(body.len() + 1);
+    with_plus.extend_from_slice(before);
+    with_plus.extend_from_slice(b"+");
+    with_plus.extend_from_slice(after);
+    with_plus.freeze()
+}
+
+/// What a message is for pricing: `None` stands for a template the catalog does not know.
+pub fn category(caller: &Caller, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
+    let Some(template) = &message.template else { return Ok(Some(Category::Service)) };
+    let waba = caller.channel().settings.waba.as_ref();
+    let known = waba.and_then(|waba| caller.snapshot.template(waba, &template.name, &template.language));
+    match known {
+        Some(Category::Authentication) if caller.snapshot.account.authentication_international => Ok(Some(Category::AuthenticationInternational)),
+        Some(category) => Ok(Some(category)),
+        None if caller.snapshot.account.unknown_template == UnknownTemplate::Refuse => Err(Rejected::new(
+            "unclassified",
+            format!("template {} ({}) is not in the catalog, so its price is unknown; sync or declare it", template.name, template.language),
+        )),
+        None => Ok(None),
+    }
+}
+
+/// The price at `now_ms`.
+pub fn price(book: &PriceBook, caller: &Caller, recipient: &Recipient, category: Option<Category>, now_ms: i64) -> Result<Quote, Rejected> {
+    let unpriced = |error: Unpriced| Rejected::new("unpriced", error);
+    let location = book.locate(recipient).map_err(unpriced)?;
+    let account = &caller.snapshot.account;
+    let terms = Terms {
+        card: &account.rate_card,
+        time_zone: &caller.channel().time_zone,
+        markup: &account.markup,
+        authentication_international: account.authentication_international,
+        window: ServiceWindow::Unknown,
+    };
+    match category {
+        Some(category) => book.quote(&terms, location, category, now_ms).map_err(unpriced),
+        None => book.ceiling(&terms, location, now_ms).map_err(unpriced),
+    }
+}

@@ -1,0 +1,59 @@
+//! The throughput limit: messages per second and channel. A send waits a little for its turn, then it is refused.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use super::rejection::Rejected;
+use crate::clock::Stopwatch;
+use crate::ids::ChannelId;
+
+struct Pace {
+    limit: u32,
+    limiter: Arc<DefaultDirectRateLimiter>,
+}
+
+/// One limiter per channel.
+pub struct Throttle {
+    max_wait: Duration,
+    paces: DashMap<ChannelId, Pace>,
+    clock: DefaultClock,
+}
+
+impl Throttle {
+    /// Sends wait at most `max_wait`.
+    pub fn new(max_wait: Duration) -> Throttle {
+        Throttle { max_wait, paces: DashMap::new(), clock: DefaultClock::default() }
+    }
+
+    /// Waits for this channel's turn.
+    pub async fn pass(&self, channel: &ChannelId, limit: u32) -> Result<(), Rejected> {
+        let Some(per_second) = NonZeroU32::new(limit) else {
+            return Err(Rejected::new("throughput_limited", "this channel's throughput limit is 0").retry_after(60));
+        };
+        let limiter = self.limiter(channel, per_second);
+        let waited = Stopwatch::start();
+        loop {
+            let Err(not_until) = limiter.check() else { return Ok(()) };
+            let wait = not_until.wait_time_from(self.clock.now());
+            if waited.elapsed().saturating_add(wait) > self.max_wait {
+                let seconds = i64::try_from(wait.as_secs()).unwrap_or(1).saturating_add(1);
+                return Err(Rejected::new("throughput_limited", format!("this channel sends {limit} messages a second and more are waiting")).retry_after(seconds));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn limiter(&self, channel: &ChannelId, per_second: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
+        if let Some(pace) = self.paces.get(channel).filter(|pace| pace.limit == per_second.get()) {
+            return pace.limiter.clone();
+        }
+        let limiter = Arc::new(RateLimiter::direct(Quota::per_second(per_second)));
+        self.paces.insert(channel.clone(), Pace { limit: per_second.get(), limiter: limiter.clone() });
+        limiter
+    }
+}
