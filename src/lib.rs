@@ -5,3 +5,5 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod ids;
+pub mod metrics;
+pub mod telemetry;
