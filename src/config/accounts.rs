@@ -355,7 +355,7 @@ fn channel(mut section: Section<'_>, secrets: &SecretsConfig, known: &Declared, 
 
 /// A variable must be set, because it cannot change while the process lives; a file may still come.
 fn token(section: &mut Section<'_>, secrets: &SecretsConfig) -> Option<TokenSource> {
-    let variable = section.optional("token_env", checks::any);
+    let variable = section.optional("token_env", checks::variable);
     let file = section.optional("token_file", checks::inner_path);
     match (section.is_written("token_env"), section.is_written("token_file")) {
         (true, true) => section.mistake("token_file", "give token_env or token_file, not both"),
@@ -417,7 +417,7 @@ fn key(mut section: Section<'_>, ids: &mut BTreeSet<KeyId>, seen: &mut Seen) -> 
 fn key_secret(section: &mut Section<'_>) -> Option<Secret> {
     let in_place = section.secret("key");
     let from_file = section.secret_file("key_file");
-    let variable = section.optional("key_env", checks::present);
+    let variable = section.optional("key_env", checks::variable);
     let from_environment = variable.as_ref().and_then(|name| section.reader.environment.get(name)).map(Secret::new);
     if let Some(name) = variable.as_ref().filter(|_| from_environment.is_none()) {
         section.mistake("key_env", format!("the environment variable {name} is not set"));

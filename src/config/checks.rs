@@ -15,11 +15,6 @@ const LEDGER_SCHEMES: [&str; 3] = ["redis", "redis-cluster", "redis-sentinel"];
 /// Meta limits template names to 512 characters.
 const TEMPLATE_NAME_MAX: usize = 512;
 
-/// Any text.
-pub(super) fn any(text: &str) -> Result<String, String> {
-    Ok(text.to_owned())
-}
-
 /// A text that is not empty.
 pub(super) fn present(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
@@ -99,6 +94,15 @@ pub(super) fn key_prefix(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("must be 1 to 16 letters, digits, \"_\" or \"-\", not \"{text}\""))
+}
+
+/// A variable's name. The text is not repeated: people paste the secret itself here.
+pub(super) fn variable(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if !text.is_empty() && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("must be a variable's name in capitals, digits and \"_\", not the secret itself".to_owned())
 }
 
 /// A name of an environment variable, with an optional star at the end. A star alone is refused: it would let `token_env` send any

@@ -7,181 +7,185 @@ use std::path::Path;
 use super::super::{Secret, read};
 use super::{ACCOUNT, check, load};
 
+/// What is written, and what it is answered with.
+const SECTIONS: &[(&str, &str)] = &[
+    ("[lisen]\ndata = 1", "t.toml:1: lisen: is not a known section; did you mean \"listen\"?"),
+    ("\n[listen]\ndta = \"\"", "t.toml:3: listen.dta: is not a known key; did you mean \"data\"?"),
+    ("[listen]\ncolour = \"red\"", "t.toml:2: listen.colour: is not a known key"),
+    ("listen = 5", "t.toml:1: listen: must be a section ([listen]), not a whole number"),
+    ("[listen]\ndata = 8080", "t.toml:2: listen.data: must be text, not a whole number"),
+    ("[listen]\ndata = \"localhost\"", "t.toml:2: listen.data: must be an address such as \"127.0.0.1:8081\", not \"localhost\""),
+    ("[listen]\nops = \"127.0.0.1:8081\"", "t.toml:2: listen.ops: two listeners cannot share an address"),
+    ("[server]\nmax_connections = 0", "t.toml:2: server.max_connections: must be 1 to 1000000, not 0"),
+    ("[upstream]\nurl = \"127.0.0.1:9090\"", "t.toml:2: upstream.url: must be http://HOST:PORT"),
+    ("[upstream]\nurl = \"\"", "t.toml:2: upstream.url: must not be empty"),
+    ("[upstream]\nurl = \"http://a/v23.0\"", "t.toml:2: upstream.url: must be http://HOST:PORT without a path or query"),
+    ("[upstream]\nurl = \"http://u:p@a\"", "t.toml:2: upstream.url: must not carry a user or password"),
+    (
+        "[upstream]\nurl = \"https://graph.example\"",
+        "t.toml:2: upstream.url: https is not in this version: put a local forwarder that speaks TLS in front of it and give its \
+             http:// address",
+    ),
+    ("[upstream]\nanswer_timeout_ms = 8.5", "t.toml:2: upstream.answer_timeout_ms: must be a whole number, not a number with decimals"),
+    ("[upstream]\nanswer_timeout_ms = -1", "t.toml:2: upstream.answer_timeout_ms: must be 1 to 600000, not -1"),
+    (
+        "[ledger]\nurl = \"mysql://:hunter2@a\"",
+        "t.toml:2: ledger.url: must be embedded:DIR or begin with redis://, redis-cluster://, redis-sentinel:// and name a host",
+    ),
+    ("[ledger]\nurl = \"embedded:\"", "t.toml:2: ledger.url: embedded: needs a directory, as in embedded:./data"),
+    ("[ledger]\nallow_unsafe = \"yes\"", "t.toml:2: ledger.allow_unsafe: must be true or false, not text"),
+    (
+        "[ledger]\nin_doubt_policy = \"chrage\"",
+        "t.toml:2: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; did you mean \"charge\"?",
+    ),
+    ("[ledger]\nkey_prefix = \"t{g}\"", "t.toml:2: ledger.key_prefix: must be 1 to 16 letters, digits, \"_\" or \"-\", not \"t{g}\""),
+    ("[admin]\nbootstrap_key = \"hunter2\"", "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
+    ("[admin]\nbootstrap_key = \"hunter2 and so forth\"", "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
+    ("[secrets]\nenv = \"*\"", "t.toml:2: secrets.env: must be a variable's name with an optional \"*\" at its end, not \"*\""),
+    (
+        "[pass_through]\nallow = [\n\"media\",\n\"meida\"]",
+        "t.toml:4: pass_through.allow[1]: must be \"media\" or \"business_profile\" or \"phone_number\" or \"templates\", not \
+             \"meida\"; did you mean \"media\"?",
+    ),
+    ("[pass_through]\nallow = \"media\"", "t.toml:2: pass_through.allow: must be a list, not text"),
+    ("accounts = 1", "t.toml:1: accounts: must be a list of tables ([[accounts]]), not a whole number"),
+    ("accounts = [1]", "t.toml:1: accounts[0]: must be a table, not a whole number"),
+];
+
 #[test]
 fn each_mistake_in_a_section_has_its_line() {
-    let table: &[(&str, &str)] = &[
-        ("[lisen]\ndata = 1", "t.toml:1: lisen: is not a known section; did you mean \"listen\"?"),
-        ("\n[listen]\ndta = \"\"", "t.toml:3: listen.dta: is not a known key; did you mean \"data\"?"),
-        ("[listen]\ncolour = \"red\"", "t.toml:2: listen.colour: is not a known key"),
-        ("listen = 5", "t.toml:1: listen: must be a section ([listen]), not a whole number"),
-        ("[listen]\ndata = 8080", "t.toml:2: listen.data: must be text, not a whole number"),
-        ("[listen]\ndata = \"localhost\"", "t.toml:2: listen.data: must be an address such as \"127.0.0.1:8081\", not \"localhost\""),
-        ("[listen]\nops = \"127.0.0.1:8081\"", "t.toml:2: listen.ops: two listeners cannot share an address"),
-        ("[server]\nmax_connections = 0", "t.toml:2: server.max_connections: must be 1 to 1000000, not 0"),
-        ("[upstream]\nurl = \"127.0.0.1:9090\"", "t.toml:2: upstream.url: must be http://HOST:PORT"),
-        ("[upstream]\nurl = \"\"", "t.toml:2: upstream.url: must not be empty"),
-        ("[upstream]\nurl = \"http://a/v23.0\"", "t.toml:2: upstream.url: must be http://HOST:PORT without a path or query"),
-        ("[upstream]\nurl = \"http://u:p@a\"", "t.toml:2: upstream.url: must not carry a user or password"),
-        (
-            "[upstream]\nurl = \"https://graph.example\"",
-            "t.toml:2: upstream.url: https is not in this version: put a local forwarder that speaks TLS in front of it and give its \
-             http:// address",
-        ),
-        ("[upstream]\nanswer_timeout_ms = 8.5", "t.toml:2: upstream.answer_timeout_ms: must be a whole number, not a number with decimals"),
-        ("[upstream]\nanswer_timeout_ms = -1", "t.toml:2: upstream.answer_timeout_ms: must be 1 to 600000, not -1"),
-        (
-            "[ledger]\nurl = \"mysql://:hunter2@a\"",
-            "t.toml:2: ledger.url: must be embedded:DIR or begin with redis://, redis-cluster://, redis-sentinel:// and name a host",
-        ),
-        ("[ledger]\nurl = \"embedded:\"", "t.toml:2: ledger.url: embedded: needs a directory, as in embedded:./data"),
-        ("[ledger]\nallow_unsafe = \"yes\"", "t.toml:2: ledger.allow_unsafe: must be true or false, not text"),
-        (
-            "[ledger]\nin_doubt_policy = \"chrage\"",
-            "t.toml:2: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; did you mean \"charge\"?",
-        ),
-        ("[ledger]\nkey_prefix = \"t{g}\"", "t.toml:2: ledger.key_prefix: must be 1 to 16 letters, digits, \"_\" or \"-\", not \"t{g}\""),
-        ("[admin]\nbootstrap_key = \"hunter2\"", "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
-        ("[admin]\nbootstrap_key = \"hunter2 and so forth\"", "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
-        ("[secrets]\nenv = \"*\"", "t.toml:2: secrets.env: must be a variable's name with an optional \"*\" at its end, not \"*\""),
-        (
-            "[pass_through]\nallow = [\n\"media\",\n\"meida\"]",
-            "t.toml:4: pass_through.allow[1]: must be \"media\" or \"business_profile\" or \"phone_number\" or \"templates\", not \
-             \"meida\"; did you mean \"media\"?",
-        ),
-        ("[pass_through]\nallow = \"media\"", "t.toml:2: pass_through.allow: must be a list, not text"),
-        ("accounts = 1", "t.toml:1: accounts: must be a list of tables ([[accounts]]), not a whole number"),
-        ("accounts = [1]", "t.toml:1: accounts[0]: must be a table, not a whole number"),
-    ];
-    for (text, expected) in table {
+    for (text, expected) in SECTIONS {
         check(text, &[], &[expected]);
     }
 }
 
+/// What follows a good account, and what it is answered with; `|` stands between two mistakes.
+const ACCOUNTS: &[(&str, &str)] = &[
+    ("[[accounts]]\nid = \"b\"", "t.toml:6: accounts[1].currency: is required"),
+    ("[[accounts]]\nid = \"acme\"\ncurrency = \"USD\"", "t.toml:7: accounts[1].id: this account was declared before"),
+    (
+        "[[accounts]]\nid = \"a b\"\ncurrency = \"USD\"",
+        "t.toml:7: accounts[1].id: \"a b\" does not fit: an id is 1 to 64 letters, digits, '_' or '-'",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"usd\"",
+        "t.toml:8: accounts[1].currency: must be a currency such as \"USD\", or \"message\", not \"usd\"",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ntime_zone = \"Asia/Calcuta\"",
+        "t.toml:9: accounts[1].time_zone: \"Asia/Calcuta\" is not a known time zone; write it as \"Asia/Kolkata\" or \"UTC\"",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncharge_on = \"delivered\"",
+        "t.toml:9: accounts[1].charge_on: \"delivered\" needs webhooks, which are not in this version; use \"accepted\"",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nenforcement = \"observe\"",
+        "t.toml:9: accounts[1].enforcement: \"observe\" is not in this version; use \"enforce\"",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nmarkup = { percent = \"-1\" }",
+        "t.toml:9: accounts[1].markup.percent: must be a percentage from \"0\" to \"1000\" with at most 4 decimals, not \"-1\"",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], window_s = 60, mx = 1 }]",
+        "t.toml:9: accounts[1].caps[0].max: is required|t.toml:9: accounts[1].caps[0].mx: is not a known key; did you mean \"max\"?",
+    ),
+    (
+        "[[accounts.wallets]]\nid = \"main\"\noverdraft_limit = \"-1\"",
+        "t.toml:8: accounts[0].wallets[0].overdraft_limit: must not be negative, and is -1.00",
+    ),
+    (
+        "[[accounts.wallets]]\nid = \"main\"\nlow_balance_thresholds = [\"1\", \"1.0000001\"]",
+        "t.toml:8: accounts[0].wallets[0].low_balance_thresholds[1]: \"1.0000001\" does not fit: an amount has at most 6 decimals",
+    ),
+    (
+        "[[accounts.wallets]]\nid = \"main\"\nopening_top_up = 10",
+        "t.toml:8: accounts[0].wallets[0].opening_top_up: must be text, not a whole number",
+    ),
+    (
+        "[[accounts.wallets]]\nid = \"w\"\n[[accounts.wallets]]\nid = \"w\"",
+        "t.toml:9: accounts[0].wallets[1].id: this wallet was declared before",
+    ),
+    ("[[accounts.wabas]]\nid = \"1\"", "t.toml:7: accounts[0].wabas[1].id: this WABA was declared before"),
+    (
+        "[[accounts.templates]]\nwaba = \"2\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"utility\"",
+        "t.toml:7: accounts[0].templates[0].waba: the account declares no such WABA",
+    ),
+    (
+        "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en-US\"\ncategory = \"utility\"",
+        "t.toml:9: accounts[0].templates[0].language: must be a language such as \"en_US\" or \"en\", not \"en-US\"",
+    ),
+    (
+        "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"MARKETING\"",
+        "t.toml:10: accounts[0].templates[0].category: must be \"marketing\" or \"utility\" or \"authentication\", not \"MARKETING\"",
+    ),
+    ("[[accounts.keys]]\nid = \"k\"", "t.toml:6: accounts[0].keys[0]: needs key, key_file or key_env"),
+    (
+        "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_env = \"SET\"",
+        "t.toml:9: accounts[0].keys[0].key_env: give one of key, key_file and key_env",
+    ),
+    (
+        "[[accounts.keys]]\nid = \"k\"\nkey_env = \"UNSET\"",
+        "t.toml:8: accounts[0].keys[0].key_env: the environment variable UNSET is not set",
+    ),
+    ("[[accounts.keys]]\nid = \"k\"\nkey = \"hunter2\"", "t.toml:8: accounts[0].keys[0].key: must be 16 to 255 visible ASCII characters"),
+    (
+        "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nscopes = [\"sned\"]",
+        "t.toml:9: accounts[0].keys[0].scopes[0]: must be \"send\" or \"read\" or \"manage\", not \"sned\"; did you mean \"send\"?",
+    ),
+    (
+        "[[accounts.campaigns]]\nid = \"c\"\nwallet = \"other\"",
+        "t.toml:8: accounts[0].campaigns[0].wallet: the account declares no such wallet",
+    ),
+    ("[[accounts.campaigns]]\nid = \"c\"\nbudget = \"0\"", "t.toml:8: accounts[0].campaigns[0].budget: must be more than nothing"),
+];
+
 #[test]
 fn each_mistake_in_an_account_has_its_line() {
-    let table: &[(&str, &str)] = &[
-        ("[[accounts]]\nid = \"b\"", "t.toml:6: accounts[1].currency: is required"),
-        ("[[accounts]]\nid = \"acme\"\ncurrency = \"USD\"", "t.toml:7: accounts[1].id: this account was declared before"),
-        (
-            "[[accounts]]\nid = \"a b\"\ncurrency = \"USD\"",
-            "t.toml:7: accounts[1].id: \"a b\" does not fit: an id is 1 to 64 letters, digits, '_' or '-'",
-        ),
-        (
-            "[[accounts]]\nid = \"b\"\ncurrency = \"usd\"",
-            "t.toml:8: accounts[1].currency: must be a currency such as \"USD\", or \"message\", not \"usd\"",
-        ),
-        (
-            "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ntime_zone = \"Asia/Calcuta\"",
-            "t.toml:9: accounts[1].time_zone: \"Asia/Calcuta\" is not a known time zone; write it as \"Asia/Kolkata\" or \"UTC\"",
-        ),
-        (
-            "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncharge_on = \"delivered\"",
-            "t.toml:9: accounts[1].charge_on: \"delivered\" needs webhooks, which are not in this version; use \"accepted\"",
-        ),
-        (
-            "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nenforcement = \"observe\"",
-            "t.toml:9: accounts[1].enforcement: \"observe\" is not in this version; use \"enforce\"",
-        ),
-        (
-            "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nmarkup = { percent = \"-1\" }",
-            "t.toml:9: accounts[1].markup.percent: must be a percentage from \"0\" to \"1000\" with at most 4 decimals, not \"-1\"",
-        ),
-        (
-            "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], window_s = 60, mx = 1 }]",
-            "t.toml:9: accounts[1].caps[0].max: is required|t.toml:9: accounts[1].caps[0].mx: is not a known key; did you mean \"max\"?",
-        ),
-        (
-            "[[accounts.wallets]]\nid = \"main\"\noverdraft_limit = \"-1\"",
-            "t.toml:8: accounts[0].wallets[0].overdraft_limit: must not be negative, and is -1.00",
-        ),
-        (
-            "[[accounts.wallets]]\nid = \"main\"\nlow_balance_thresholds = [\"1\", \"1.0000001\"]",
-            "t.toml:8: accounts[0].wallets[0].low_balance_thresholds[1]: \"1.0000001\" does not fit: an amount has at most 6 decimals",
-        ),
-        (
-            "[[accounts.wallets]]\nid = \"main\"\nopening_top_up = 10",
-            "t.toml:8: accounts[0].wallets[0].opening_top_up: must be text, not a whole number",
-        ),
-        (
-            "[[accounts.wallets]]\nid = \"w\"\n[[accounts.wallets]]\nid = \"w\"",
-            "t.toml:9: accounts[0].wallets[1].id: this wallet was declared before",
-        ),
-        ("[[accounts.wabas]]\nid = \"1\"", "t.toml:7: accounts[0].wabas[1].id: this WABA was declared before"),
-        (
-            "[[accounts.templates]]\nwaba = \"2\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"utility\"",
-            "t.toml:7: accounts[0].templates[0].waba: the account declares no such WABA",
-        ),
-        (
-            "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en-US\"\ncategory = \"utility\"",
-            "t.toml:9: accounts[0].templates[0].language: must be a language such as \"en_US\" or \"en\", not \"en-US\"",
-        ),
-        (
-            "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"MARKETING\"",
-            "t.toml:10: accounts[0].templates[0].category: must be \"marketing\" or \"utility\" or \"authentication\", not \"MARKETING\"",
-        ),
-        ("[[accounts.keys]]\nid = \"k\"", "t.toml:6: accounts[0].keys[0]: needs key, key_file or key_env"),
-        (
-            "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_env = \"SET\"",
-            "t.toml:9: accounts[0].keys[0].key_env: give one of key, key_file and key_env",
-        ),
-        (
-            "[[accounts.keys]]\nid = \"k\"\nkey_env = \"UNSET\"",
-            "t.toml:8: accounts[0].keys[0].key_env: the environment variable UNSET is not set",
-        ),
-        (
-            "[[accounts.keys]]\nid = \"k\"\nkey = \"hunter2\"",
-            "t.toml:8: accounts[0].keys[0].key: must be 16 to 255 visible ASCII characters",
-        ),
-        (
-            "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nscopes = [\"sned\"]",
-            "t.toml:9: accounts[0].keys[0].scopes[0]: must be \"send\" or \"read\" or \"manage\", not \"sned\"; did you mean \"send\"?",
-        ),
-        (
-            "[[accounts.campaigns]]\nid = \"c\"\nwallet = \"other\"",
-            "t.toml:8: accounts[0].campaigns[0].wallet: the account declares no such wallet",
-        ),
-        ("[[accounts.campaigns]]\nid = \"c\"\nbudget = \"0\"", "t.toml:8: accounts[0].campaigns[0].budget: must be more than nothing"),
-    ];
-    for (text, expected) in table {
+    for (text, expected) in ACCOUNTS {
         check(&format!("{ACCOUNT}{text}"), &[("SET", "x")], &expected.split('|').collect::<Vec<_>>());
     }
 }
 
+/// What is written into a channel's table, and what it is answered with.
+const CHANNELS: &[(&str, &str)] = &[
+    ("token_env = \"META_TOKEN\"", "t.toml:7: accounts[0].channels[0].waba: is required for a prepaid channel"),
+    ("waba = \"1\"", "t.toml:7: accounts[0].channels[0]: needs token_env or token_file"),
+    (
+        "waba = \"1\"\ntoken_env = \"META_TOKEN\"\ntoken_file = \"a/b\"",
+        "t.toml:11: accounts[0].channels[0].token_file: give token_env or token_file, not both",
+    ),
+    (
+        "waba = \"1\"\ntoken_file = \"../b\"",
+        "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"../b\"",
+    ),
+    ("waba = \"1\"\ntoken_file = \"/b\"", "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"/b\""),
+    (
+        "waba = \"1\"\ntoken_env = \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\"",
+        "t.toml:10: accounts[0].channels[0].token_env: \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\" does not match secrets.env (\"META_TOKEN*\")",
+    ),
+    (
+        "waba = \"1\"\ntoken_env = \"EAAGm0PX4ZCpsBAhunter2\"",
+        "t.toml:10: accounts[0].channels[0].token_env: must be a variable's name in capitals, digits and \"_\", not the secret itself",
+    ),
+    (
+        "waba = \"1\"\ntoken_env = \"META_TOKEN_B\"",
+        "t.toml:10: accounts[0].channels[0].token_env: the environment variable META_TOKEN_B is not set",
+    ),
+    (
+        "waba = \"1\"\ntoken_env = \"META_TOKEN\"\nbilling = \"postpaid\"",
+        "t.toml:11: accounts[0].channels[0].billing: must be \"prepaid\" or \"external\", not \"postpaid\"",
+    ),
+    (
+        "waba = \"1\"\ntoken_env = \"META_TOKEN\"\n[[accounts.channels]]\nphone_number_id = \"7\"\nbilling = \"external\"\ntoken_env = \"META_TOKEN\"",
+        "t.toml:12: accounts[0].channels[1].phone_number_id: this phone number ID was declared before",
+    ),
+];
+
 #[test]
 fn each_mistake_in_a_channel_has_its_line() {
-    let table: &[(&str, &str)] = &[
-        ("token_env = \"META_TOKEN\"", "t.toml:7: accounts[0].channels[0].waba: is required for a prepaid channel"),
-        ("waba = \"1\"", "t.toml:7: accounts[0].channels[0]: needs token_env or token_file"),
-        (
-            "waba = \"1\"\ntoken_env = \"META_TOKEN\"\ntoken_file = \"a/b\"",
-            "t.toml:11: accounts[0].channels[0].token_file: give token_env or token_file, not both",
-        ),
-        (
-            "waba = \"1\"\ntoken_file = \"../b\"",
-            "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"../b\"",
-        ),
-        (
-            "waba = \"1\"\ntoken_file = \"/b\"",
-            "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"/b\"",
-        ),
-        (
-            "waba = \"1\"\ntoken_env = \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\"",
-            "t.toml:10: accounts[0].channels[0].token_env: \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\" does not match secrets.env (\"META_TOKEN*\")",
-        ),
-        (
-            "waba = \"1\"\ntoken_env = \"META_TOKEN_B\"",
-            "t.toml:10: accounts[0].channels[0].token_env: the environment variable META_TOKEN_B is not set",
-        ),
-        (
-            "waba = \"1\"\ntoken_env = \"META_TOKEN\"\nbilling = \"postpaid\"",
-            "t.toml:11: accounts[0].channels[0].billing: must be \"prepaid\" or \"external\", not \"postpaid\"",
-        ),
-        (
-            "waba = \"1\"\ntoken_env = \"META_TOKEN\"\n[[accounts.channels]]\nphone_number_id = \"7\"\nbilling = \"external\"\ntoken_env = \"META_TOKEN\"",
-            "t.toml:12: accounts[0].channels[1].phone_number_id: this phone number ID was declared before",
-        ),
-    ];
-    for (text, expected) in table {
+    for (text, expected) in CHANNELS {
         let before = format!("secrets.dir = \"/run\"\n{ACCOUNT}[[accounts.channels]]\nphone_number_id = \"7\"\n");
         check(&format!("{before}{text}"), &[("META_TOKEN", "t")], &[expected]);
     }
