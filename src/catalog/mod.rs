@@ -253,7 +253,9 @@ impl Snapshot {
         let mut account = None;
         let (mut channels, mut wabas, mut keys) = (HashMap::new(), HashMap::new(), HashMap::new());
         let mut templates: HashMap<WabaId, HashMap<String, Category>> = HashMap::new();
-        let bad = |document: &crate::ledger::Document, error: &dyn std::fmt::Display| format!("{} {}: {error}", document.kind.as_str(), document.id);
+        let bad = |document: &crate::ledger::Document, error: &dyn std::fmt::Display| {
+            format!("{} {}: {error}", document.kind.as_str(), document.id)
+        };
         for document in &documents.documents {
             let failed = |error: serde_json::Error| bad(document, &error);
             let misnamed = |error: crate::ids::IdError| bad(document, &error);

@@ -1,3 +1,4 @@
 //! The commands of the `tollgate` program, one file each.
 
+pub mod check;
 pub mod quote;

@@ -92,15 +92,8 @@ pub struct Batcher {
 impl Batcher {
     /// A batcher in front of `ledger`.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Clock, metrics: Arc<Metrics>, options: BatcherOptions) -> Batcher {
-        let shared = Shared {
-            ledger,
-            clock,
-            metrics,
-            options,
-            lanes: DashMap::new(),
-            writers: DashMap::new(),
-            posts_waiting: AtomicUsize::new(0),
-        };
+        let shared =
+            Shared { ledger, clock, metrics, options, lanes: DashMap::new(), writers: DashMap::new(), posts_waiting: AtomicUsize::new(0) };
         Batcher { shared: Arc::new(shared) }
     }
 
@@ -280,7 +273,8 @@ impl Runner {
 
     fn number(&self, operations: Vec<Operation>) -> Batch {
         let clock_ms = self.shared.clock.now_ms();
-        let mut writer = self.shared.writers.entry(self.account.clone()).or_insert_with(|| Writer { id: fresh_writer(), number: 0, used_ms: clock_ms });
+        let mut writer =
+            self.shared.writers.entry(self.account.clone()).or_insert_with(|| Writer { id: fresh_writer(), number: 0, used_ms: clock_ms });
         if clock_ms.saturating_sub(writer.used_ms) > WRITER_LIFE_MS {
             *writer = Writer { id: fresh_writer(), number: 0, used_ms: clock_ms };
         }

@@ -10,7 +10,11 @@ impl CalendarSpan {
     /// The day of `now_ms` in a zone; its index is days since 1970-01-01.
     pub fn day(zone: &TimeZone, now_ms: i64) -> CalendarSpan {
         let today = date_at(zone, now_ms);
-        CalendarSpan { index: day_index(today), start_ms: midnight_ms(zone, today), end_ms: midnight_ms(zone, today.tomorrow().unwrap_or(today)) }
+        CalendarSpan {
+            index: day_index(today),
+            start_ms: midnight_ms(zone, today),
+            end_ms: midnight_ms(zone, today.tomorrow().unwrap_or(today)),
+        }
     }
 
     /// The calendar month of `now_ms` in a zone; its index is year x 12 + month, January being 0.
