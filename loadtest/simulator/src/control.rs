@@ -87,10 +87,7 @@ fn describe(accepted: &Accepted) -> Value {
 }
 
 fn add_fault(state: &State, body: &Bytes) -> Result<Value, String> {
-    let fault: Fault = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    if let Some(mistake) = fault.mistake() {
-        return Err(mistake);
-    }
+    let fault = Fault::from_json(body)?;
     state.faults.add(fault);
     Ok(json!({ "success": true }))
 }

@@ -153,6 +153,12 @@ impl Fault {
         self
     }
 
+    /// Reads a fault as `POST /_simulator/faults` takes it; the error says what is wrong with it.
+    pub fn from_json(json: &[u8]) -> Result<Fault, String> {
+        let fault: Fault = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        fault.mistake().map_or(Ok(fault), Err)
+    }
+
     /// Why this fault cannot be used, or nothing.
     pub(crate) fn mistake(&self) -> Option<String> {
         match (&self.action, &self.when) {
