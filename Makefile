@@ -1,0 +1,32 @@
+# The commands of this repository. One profile (dev) serves demo, test, check and smoke, so that a fresh
+# machine compiles each dependency once.
+
+CARGO_FLAGS ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench deep smoke
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## the whole story on this machine, nothing to install (ARGS=--exit ends after it)
+	cargo run $(CARGO_FLAGS) -- demo $(ARGS)
+
+test: ## install what the tests need (redis-server, a Python SDK), then run them all
+	@.ci/setup
+	cargo test $(CARGO_FLAGS) --workspace $(ARGS)
+
+check: ## formatting, lints (benches included), documents; warnings are errors
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(CARGO_FLAGS) --no-deps --workspace
+
+bench: ## benchmarks with the release profile
+	cargo bench $(CARGO_FLAGS) --workspace $(ARGS)
+
+deep: ## what is too long for every commit: benchmarks, dependency rules
+	@.ci/deep
+
+smoke: ## a short load test with its audit
+	@.ci/smoke $(ARGS)
