@@ -102,6 +102,11 @@ pub fn pace(plan: &Plan, connections: usize) {
 /// One connection's share of the run.
 pub async fn drive(plan: Arc<Plan>, index: usize) {
     let mut connection = Connection::default();
+    // Connect before the first send is due; if that fails, the first send says so.
+    let warm_up = timeout(plan.deadline, connection.ready(&plan.authority)).await;
+    if !matches!(warm_up, Ok(Ok(_))) {
+        connection = Connection::default();
+    }
     tokio::time::sleep_until(plan.start.into()).await;
     loop {
         let (number, intended) = match &plan.pace {

@@ -1,5 +1,10 @@
 //! Load generator, simulated upstream and books audit for the Tollgate gateway. Speaks HTTP only and knows the
 //! gateway by its public contract, not by its code.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "results go to stdout and progress to stderr: that is this program's whole interface"
+)]
 
 mod admin;
 mod audit;

@@ -40,7 +40,7 @@ pub struct RunOptions {
     /// Sends a second, whatever the answers do (open loop); without it each connection sends when it is free
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
-    /// Connections, and so the most sends in flight [default: 64, with --rate 256]
+    /// Connections, and so the most sends in flight (default 64, with --rate 256)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     connections: Option<u32>,
     /// How long to send
@@ -76,7 +76,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         None => CONNECTIONS_CLOSED,
     };
     let connections = options.connections.map_or(default, |count| count as usize);
-    let plan = Arc::new(plan(&options)?);
+    let plan = Arc::new(plan(&options, connections)?);
     let mut workers = JoinSet::new();
     for index in 0..connections {
         workers.spawn(generate::drive(plan.clone(), index));
@@ -111,7 +111,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(options: &RunOptions) -> anyhow::Result<Plan> {
+fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
     let target: Uri = options
         .target
         .parse()
@@ -139,8 +139,8 @@ fn plan(options: &RunOptions) -> anyhow::Result<Plan> {
     };
     let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
         .context("the key or the campaign cannot stand in a header")?;
-    // A moment for the connections' tasks to get ready.
-    let start = Instant::now() + Duration::from_millis(50);
+    // Time to open the connections first: that is not what is measured.
+    let start = Instant::now() + Duration::from_millis(50 + connections as u64 / 5);
     let total = |rate: u32| u128::from(rate) * options.duration.as_millis() / 1_000;
     let tallies: anyhow::Result<Vec<Mutex<Tally>>> =
         (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();

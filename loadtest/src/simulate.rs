@@ -21,7 +21,7 @@ pub struct SimulateOptions {
     /// A phone number ID that exists (repeatable); without one, every number does
     #[arg(long)]
     phone_number_id: Vec<String>,
-    /// A template as NAME:LANGUAGE:CATEGORY[:STATUS] (repeatable); without one, sends may name any
+    /// A template as `NAME:LANGUAGE:CATEGORY[:STATUS]` (repeatable); without one, sends may name any
     #[arg(long, value_parser = parse_template)]
     template: Vec<SimulatorTemplate>,
     /// Messages a second per phone number ID before error 130429

@@ -32,7 +32,7 @@ pub struct SmokeOptions {
     /// The gateway binary
     #[arg(long, default_value = "target/release/tollgate")]
     gateway: PathBuf,
-    /// Ledger URL to give it [default: embedded, in a temporary directory]
+    /// Ledger URL to give it (default: embedded, in a temporary directory)
     #[arg(long)]
     ledger: Option<String>,
     /// How long the gateway may take to get ready

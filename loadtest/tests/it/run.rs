@@ -107,7 +107,7 @@ async fn a_closed_loop_counts_statuses_and_errors_apart() {
         "--duration",
         "500ms",
         "--deadline",
-        "200ms",
+        "2s",
     ];
     let summary = run(&simulator, &more).await;
     assert_eq!(summary["statuses"]["400"], 5);

@@ -1,4 +1,8 @@
 //! What the simulator promises over HTTP, asked with a plain client.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails by panicking, like the test itself"
+)]
 
 mod control;
 mod faults;
