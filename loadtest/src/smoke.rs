@@ -22,6 +22,8 @@ const PHONE_NUMBER_ID: &str = "106540352242922";
 const WABA: &str = "102290129340398";
 const META_TOKEN: &str = "EAAsmoke";
 const OPERATOR_KEY: &str = "smoke-operator-key-0123456789";
+/// Where the gateway's output goes, in the temporary directory.
+const LOG: &str = "gateway.log";
 const TEMPLATE: &str = "spring_offer";
 
 /// More sends than one credit can buy in any market.
@@ -49,37 +51,45 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     })
     .context("cannot start the simulator")?;
     let directory = Directory::make()?;
-    let mut gateway = Gateway::start(&options, &simulator, &directory.0).await?;
-    let story = async {
-        tell(&gateway, &simulator).await?;
-        say("killing the gateway and starting it again");
-        gateway
-            .child
-            .kill()
-            .await
-            .context("cannot kill the gateway")?;
-        gateway = Gateway::start(&options, &simulator, &directory.0).await?;
-        audit::audit(AuditOptions {
-            admin: gateway.admin_url(),
-            operator_key: OPERATOR_KEY.to_owned(),
-            account: ACCOUNT.to_owned(),
-            wallet: "main".to_owned(),
-            topped_up: 2_000_000,
-            simulator: simulator.url(),
-            phone_number_id: Vec::new(),
-            within: Duration::from_secs(5),
-        })
-        .await
-    };
-    let result = story.await;
+    let result = story(&options, &simulator, &directory.0).await;
     if result.is_err() {
-        let log = std::fs::read_to_string(directory.0.join("gateway.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(directory.0.join(LOG)).unwrap_or_default();
         eprintln!("--- what the gateway wrote ---\n{log}");
     }
-    let stopped = gateway.child.kill().await;
     simulator.shutdown().await;
-    result?;
-    stopped.context("cannot stop the gateway")
+    result
+}
+
+async fn story(
+    options: &SmokeOptions,
+    simulator: &Simulator,
+    directory: &Path,
+) -> anyhow::Result<()> {
+    let mut gateway = Gateway::start(options, simulator, directory).await?;
+    tell(&gateway, simulator).await?;
+    say("killing the gateway and starting it again");
+    gateway
+        .child
+        .kill()
+        .await
+        .context("cannot kill the gateway")?;
+    gateway = Gateway::start(options, simulator, directory).await?;
+    audit::audit(AuditOptions {
+        admin: gateway.admin_url(),
+        operator_key: OPERATOR_KEY.to_owned(),
+        account: ACCOUNT.to_owned(),
+        wallet: "main".to_owned(),
+        topped_up: 2_000_000,
+        simulator: simulator.url(),
+        phone_number_id: Vec::new(),
+        within: Duration::from_secs(5),
+    })
+    .await?;
+    gateway
+        .child
+        .kill()
+        .await
+        .context("cannot stop the gateway")
 }
 
 fn say(line: &str) {
@@ -219,7 +229,7 @@ impl Gateway {
         directory: &Path,
     ) -> anyhow::Result<Gateway> {
         let (data, admin) = (free_address()?, free_address()?);
-        let log = directory.join("gateway.log");
+        let log = directory.join(LOG);
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
