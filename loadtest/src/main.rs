@@ -1,2 +1,76 @@
-//! Load generator for the gateway.
-fn main() {}
+//! Load generator, simulated upstream and books audit for the Tollgate gateway. Speaks HTTP only and knows the
+//! gateway by its public contract, not by its code.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "results go to stdout and progress to stderr: that is this program's whole interface"
+)]
+
+mod admin;
+mod audit;
+mod body;
+mod credits;
+mod duration;
+mod generate;
+mod run;
+mod simulate;
+mod smoke;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Load generator, simulated upstream and books audit for the Tollgate gateway.
+#[derive(Parser)]
+#[command(
+    name = "loadtest",
+    version,
+    after_help = "A first run against a gateway on its default ports:\n  \
+        loadtest simulate --listen 127.0.0.1:9090 &        # point upstream.url at it\n  \
+        loadtest run --key tg_live_... --phone-number-id 106540352242922 --rate 500 --duration 10s\n  \
+        loadtest audit --operator-key ... --account acme --topped-up 100 --simulator http://127.0.0.1:9090"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the simulated WhatsApp Cloud API until Ctrl-C
+    Simulate(simulate::SimulateOptions),
+    /// Send messages at a fixed rate (open loop) or as fast as answers come (closed loop)
+    Run(run::RunOptions),
+    /// Compare wallet, usage and holds with what the simulated upstream accepted
+    Audit(audit::AuditOptions),
+    /// Start a gateway binary on free ports, spend a wallet through it and audit the books
+    Smoke(smoke::SmokeOptions),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Simulate(options) => simulate::simulate(options).await,
+        Command::Run(options) => run::run(options).await,
+        Command::Audit(options) => audit::audit(options).await,
+        Command::Smoke(options) => smoke::smoke(options).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

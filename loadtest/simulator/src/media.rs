@@ -1,0 +1,178 @@
+//! Media upload and download: multipart in, an id and an address out. Held in memory, oldest dropped first.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::graph_error::GraphError;
+
+/// Most media objects and bytes held at a time.
+const OBJECTS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+#[derive(Debug, Clone)]
+pub(crate) struct MediaObject {
+    pub(crate) id: String,
+    pub(crate) mime_type: String,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Default)]
+pub(crate) struct MediaStore {
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    uploads: u64,
+    objects: VecDeque<MediaObject>,
+}
+
+impl MediaStore {
+    /// Stores one upload and gives back its id.
+    pub(crate) fn put(&self, mime_type: String, bytes: Bytes) -> String {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.uploads += 1;
+        let id = (990_000_000_000_000 + shelf.uploads).to_string();
+        shelf.objects.push_back(MediaObject {
+            id: id.clone(),
+            mime_type,
+            bytes,
+        });
+        let held = |shelf: &Shelf| -> usize {
+            shelf.objects.iter().map(|object| object.bytes.len()).sum()
+        };
+        while shelf.objects.len() > OBJECTS_MAX || held(&shelf) > BYTES_MAX {
+            shelf.objects.pop_front();
+        }
+        id
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<MediaObject> {
+        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.objects.iter().find(|object| object.id == id).cloned()
+    }
+
+    /// Whether there was such an object.
+    pub(crate) fn delete(&self, id: &str) -> bool {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = shelf.objects.len();
+        shelf.objects.retain(|object| object.id != id);
+        shelf.objects.len() < before
+    }
+}
+
+/// One part of a form.
+struct Part<'a> {
+    name: &'a str,
+    content_type: Option<&'a str>,
+    start: usize,
+    end: usize,
+}
+
+/// Reads an upload form: `messaging_product`, `file`, and `type` unless the file part says it. Gives back the media
+/// type and the file's bytes.
+pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, Bytes), GraphError> {
+    let boundary = content_type
+        .strip_prefix("multipart/form-data")
+        .and_then(|rest| rest.split_once("boundary="))
+        .map(|(_, boundary)| boundary.split(';').next().unwrap_or("").trim_matches('"'))
+        .filter(|boundary| !boundary.is_empty())
+        .ok_or_else(|| GraphError::new(100, "Expected a multipart/form-data upload"))?;
+    let parts = parts(boundary, body);
+    let find = |name: &str| parts.iter().find(|part| part.name == name);
+    let text = |part: &Part<'_>| {
+        String::from_utf8_lossy(&body[part.start..part.end])
+            .trim()
+            .to_owned()
+    };
+    if find("messaging_product").map(text).as_deref() != Some("whatsapp") {
+        return Err(GraphError::new(
+            100,
+            "The parameter messaging_product is required.",
+        ));
+    }
+    let file =
+        find("file").ok_or_else(|| GraphError::new(100, "The parameter file is required."))?;
+    let mime_type = find("type")
+        .map(text)
+        .or(file.content_type.map(str::to_owned))
+        .filter(|mime_type| mime_type.contains('/'))
+        .ok_or_else(|| GraphError::new(100, "The parameter type is required."))?;
+    Ok((mime_type, body.slice(file.start..file.end)))
+}
+
+fn parts<'a>(boundary: &str, body: &'a [u8]) -> Vec<Part<'a>> {
+    let delimiter = format!("--{boundary}");
+    let mut parts = Vec::new();
+    let mut position = find(body, delimiter.as_bytes(), 0);
+    while let Some(start) = position.map(|start| start + delimiter.len()) {
+        position = find(body, delimiter.as_bytes(), start);
+        let Some(next) = position else {
+            break;
+        };
+        let Some(head_end) = find(&body[..next], b"\r\n\r\n", start) else {
+            continue;
+        };
+        let Ok(head) = std::str::from_utf8(&body[start..head_end]) else {
+            continue;
+        };
+        let line = |wanted: &str| {
+            head.split("\r\n").find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case(wanted).then(|| value.trim())
+            })
+        };
+        let name = line("content-disposition").and_then(|value| {
+            let (_, rest) = value.split_once("name=\"")?;
+            rest.split('"').next()
+        });
+        let Some(name) = name else {
+            continue;
+        };
+        let start = head_end + 4;
+        parts.push(Part {
+            name,
+            content_type: line("content-type"),
+            start,
+            // The line break before the delimiter belongs to it.
+            end: next.saturating_sub(2).max(start),
+        });
+    }
+    parts
+}
+
+fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    let rest = haystack.get(from..)?;
+    let offset = rest
+        .windows(needle.len())
+        .position(|window| window == needle)?;
+    Some(from + offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads() {
+        let form = Bytes::from_static(
+            b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n\
+              --XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
+              Content-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\r\n--XX--\r\n",
+        );
+        let (mime_type, file) = read_upload("multipart/form-data; boundary=\"XX\"", &form).unwrap();
+        assert_eq!(
+            (mime_type.as_str(), &file[..]),
+            ("image/png", &b"\x89PNG\r\n\x1a"[..])
+        );
+        assert!(read_upload("multipart/form-data; boundary=YY", &form).is_err());
+        assert!(read_upload("application/json", &form).is_err());
+
+        let store = MediaStore::default();
+        let id = store.put(mime_type, file);
+        assert_eq!(store.get(&id).unwrap().mime_type, "image/png");
+        assert!(store.delete(&id) && !store.delete(&id));
+    }
+}

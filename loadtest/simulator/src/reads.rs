@@ -1,0 +1,220 @@
+//! The reads a gateway or an SDK makes: templates page by page, phone numbers, media, the business profile.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::SimulatorTemplate;
+use crate::graph_error::GraphError;
+use crate::media;
+use crate::record::push_base64;
+use crate::reply::{self, Reply};
+use crate::route::query_value;
+use crate::state::State;
+
+/// Templates per page when the request does not say; Meta's default.
+const PAGE_DEFAULT: usize = 25;
+const PAGE_MAX: usize = 1_000;
+
+fn host(parts: &Parts) -> &str {
+    let host = parts.headers.get(HOST);
+    host.and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost")
+}
+
+/// One page of a WABA's templates.
+pub(crate) fn templates(state: &State, waba: &str, parts: &Parts) -> Result<Reply, GraphError> {
+    let query = parts.uri.query().unwrap_or("");
+    let limit = match query_value(query, "limit") {
+        None => PAGE_DEFAULT,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=PAGE_MAX).contains(limit))
+            .ok_or_else(|| GraphError::new(100, "Param limit must be a number from 1 to 1000"))?,
+    };
+    let start = match query_value(query, "after") {
+        None => 0,
+        Some(cursor) => offset_from(&cursor)
+            .ok_or_else(|| GraphError::new(100, "Invalid cursors values (after)"))?,
+    };
+    let name = query_value(query, "name");
+    let wanted = |template: &&SimulatorTemplate| {
+        template.waba.as_deref().is_none_or(|owner| owner == waba)
+            && name.as_deref().is_none_or(|name| template.name == name)
+    };
+    let all: Vec<&SimulatorTemplate> = state.options.templates.iter().filter(wanted).collect();
+    let end = (start + limit).min(all.len());
+    let page = all.get(start..end).unwrap_or_default();
+    let fields = query_value(query, "fields");
+    let data: Vec<Value> = page
+        .iter()
+        .enumerate()
+        .map(|(index, template)| {
+            select(template_object(start + index, template), fields.as_deref())
+        })
+        .collect();
+    if data.is_empty() {
+        return Ok(state.json(&json!({ "data": [] })));
+    }
+    let after = cursor(end);
+    let mut paging = json!({ "cursors": { "before": cursor(start), "after": after } });
+    if end < all.len() {
+        let mut next = format!("http://{}{}?limit={limit}", host(parts), parts.uri.path());
+        for (name, value) in [("fields", &fields), ("name", &name)] {
+            if let Some(value) = value {
+                next.push_str(&format!("&{name}={}", value.replace(',', "%2C")));
+            }
+        }
+        next.push_str(&format!("&after={}", after.replace('=', "%3D")));
+        paging["next"] = Value::String(next);
+    }
+    Ok(state.json(&json!({ "data": data, "paging": paging })))
+}
+
+fn template_object(index: usize, template: &SimulatorTemplate) -> Map<String, Value> {
+    let value = json!({
+        "id": (880_000_000_000_001 + index as u64).to_string(),
+        "name": template.name,
+        "language": template.language,
+        "status": template.status,
+        "category": template.category,
+        "parameter_format": "POSITIONAL",
+        "components": [{ "type": "BODY", "text": "Hello" }],
+    });
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The members asked for; the id always comes along. Names the object lacks are left out, as Meta does with members
+/// that have no value.
+fn select(members: Map<String, Value>, fields: Option<&str>) -> Value {
+    let Some(fields) = fields else {
+        return Value::Object(members);
+    };
+    let wanted = |name: &str| name == "id" || fields.split(',').any(|field| field.trim() == name);
+    Value::Object(
+        members
+            .into_iter()
+            .filter(|(name, _)| wanted(name))
+            .collect(),
+    )
+}
+
+fn cursor(offset: usize) -> String {
+    let mut text = String::new();
+    push_base64(&mut text, format!("at:{offset:06}").as_bytes());
+    text
+}
+
+/// Cursors are ours to read back; anything else is not a cursor.
+fn offset_from(text: &str) -> Option<usize> {
+    (0..=100_000).find(|offset| cursor(*offset) == text)
+}
+
+/// A media object that was uploaded, a WABA that owns templates, else a phone number.
+pub(crate) fn object(state: &State, id: &str, parts: &Parts) -> Result<Reply, GraphError> {
+    if let Some(object) = state.media.get(id) {
+        return Ok(state.json(&json!({
+            "messaging_product": "whatsapp",
+            "url": format!("http://{}/_simulator/media/{id}", host(parts)),
+            "mime_type": object.mime_type,
+            "file_size": object.bytes.len(),
+            "id": id,
+        })));
+    }
+    let query = parts.uri.query().unwrap_or("");
+    let fields = query_value(query, "fields");
+    let owned = |template: &SimulatorTemplate| template.waba.as_deref() == Some(id);
+    let value = if state.options.templates.iter().any(owned) {
+        json!({ "id": id, "name": "Example Shop", "timezone_id": "0", "currency": "USD",
+                "message_template_namespace": "ba30dd89_2ebd_41e4_b805_f2c05ae04cc9" })
+    } else {
+        state.check_phone_number(id)?;
+        json!({
+            "id": id,
+            "display_phone_number": "+1 555-010-7788",
+            "verified_name": "Example Shop",
+            "status": "CONNECTED",
+            "quality_rating": "GREEN",
+            "whatsapp_business_manager_messaging_limit": "TIER_10K",
+            "throughput": { "level": "STANDARD" },
+            "platform_type": "CLOUD_API",
+            "is_on_biz_app": false,
+            "name_status": "APPROVED",
+            "code_verification_status": "VERIFIED",
+            "account_mode": "LIVE",
+            "health_status": {
+                "can_send_message": "AVAILABLE",
+                "entities": [{ "entity_type": "PHONE_NUMBER", "id": id, "can_send_message": "AVAILABLE" }],
+            },
+        })
+    };
+    match value {
+        Value::Object(members) => Ok(state.json(&select(members, fields.as_deref()))),
+        other => Ok(state.json(&other)),
+    }
+}
+
+pub(crate) fn delete_object(state: &State, id: &str) -> Result<Reply, GraphError> {
+    match state.media.delete(id) {
+        true => Ok(state.success()),
+        false => Err(GraphError::unknown_object(id)),
+    }
+}
+
+pub(crate) fn upload_media(
+    state: &State,
+    phone_number_id: &str,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<Reply, GraphError> {
+    state.check_phone_number(phone_number_id)?;
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let (mime_type, file) = media::read_upload(content_type.unwrap_or(""), body)?;
+    Ok(state.json(&json!({ "id": state.media.put(mime_type, file) })))
+}
+
+pub(crate) fn download_media(state: &State, id: &str) -> Result<Reply, GraphError> {
+    let object = state
+        .media
+        .get(id)
+        .ok_or_else(|| GraphError::unknown_object(id))?;
+    let mut reply = reply::plain(StatusCode::OK, "application/octet-stream", object.bytes);
+    if let Ok(mime_type) = HeaderValue::from_str(&object.mime_type) {
+        reply.headers_mut().insert(CONTENT_TYPE, mime_type);
+    }
+    Ok(reply)
+}
+
+pub(crate) fn profile(state: &State, phone_number_id: &str) -> Result<Reply, GraphError> {
+    state.check_phone_number(phone_number_id)?;
+    Ok(state.json(&json!({ "data": [{
+        "about": "Open every day",
+        "address": "1 Main St",
+        "vertical": "RETAIL",
+        "messaging_product": "whatsapp",
+    }] })))
+}
+
+pub(crate) fn write_profile(
+    state: &State,
+    phone_number_id: &str,
+    body: &Bytes,
+) -> Result<Reply, GraphError> {
+    state.check_phone_number(phone_number_id)?;
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
+    match value["messaging_product"].as_str() {
+        Some("whatsapp") => Ok(state.success()),
+        _ => Err(GraphError::new(
+            100,
+            "The parameter messaging_product is required.",
+        )),
+    }
+}

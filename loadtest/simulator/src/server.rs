@@ -1,0 +1,161 @@
+//! Listens, reads requests whole, hands them to their route, and resets connections when a fault says so.
+
+use std::error::Error as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::control;
+use crate::graph_error::GraphError;
+use crate::reads;
+use crate::reply::{self, Reply, Reset};
+use crate::route::{self, Route};
+use crate::send;
+use crate::state::State;
+
+/// Connections served at a time; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 8_192;
+/// Message bodies are small; media is not.
+const BODY_MAX: usize = 1024 * 1024;
+const MEDIA_MAX: usize = 16 * 1024 * 1024;
+/// How long a client may take to send a body.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a client may take to send a head, and how long a connection may idle.
+const HEAD_DEADLINE: Duration = Duration::from_secs(120);
+/// How long running requests may take to finish once the simulator stops.
+const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Accepts connections until the state's stop token is cancelled.
+pub(crate) async fn run(listener: TcpListener, state: Arc<State>, tasks: TaskTracker) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            () = state.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let state = state.clone();
+                tasks.spawn(async move {
+                    connection(stream, state).await;
+                    drop(place);
+                });
+            }
+            // Out of file descriptors, most likely: wait for some to come free.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>) {
+    // Latency matters more than packet count; a failure here only costs speed.
+    let _ = stream.set_nodelay(true);
+    let service = {
+        let state = state.clone();
+        service_fn(move |request| {
+            let state = state.clone();
+            async move { serve(&state, request).await }
+        })
+    };
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .serve_connection(TokioIo::new(stream), service);
+    let result = {
+        let mut running = pin!(&mut connection);
+        tokio::select! {
+            result = &mut running => Some(result),
+            () = state.stop.cancelled() => None,
+        }
+    };
+    let result = match result {
+        Some(result) => result,
+        None => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            timeout(DRAIN_DEADLINE, &mut connection)
+                .await
+                .unwrap_or(Ok(()))
+        }
+    };
+    let reset = |error: hyper::Error| error.source().is_some_and(|source| source.is::<Reset>());
+    if result.is_err_and(reset) {
+        // Closing with a zero linger time sends RST instead of FIN.
+        let stream = connection.into_parts().io.into_inner();
+        let _ = stream.set_zero_linger();
+    }
+}
+
+async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset> {
+    let (parts, body) = request.into_parts();
+    let route = route::find(&parts.method, parts.uri.path());
+    let body = match read_body(&route, body).await {
+        Ok(body) => body,
+        Err(status) => return Ok(reply::plain(status, "text/plain", "")),
+    };
+    match route {
+        Route::Control(path) => return Ok(control::handle(state, path, &parts, &body)),
+        _ => state.record.requests.fetch_add(1, Ordering::Relaxed),
+    };
+    if let Err(error) = state.check_token(&parts.headers) {
+        return Ok(state.refuse(&error));
+    }
+    if let Route::Send {
+        path,
+        phone_number_id,
+    } = route
+    {
+        return send::handle(state, path, phone_number_id, &parts, &body).await;
+    }
+    if let Some(reply) = state.strike_read().await {
+        return reply;
+    }
+    state.wait_latency().await;
+    let answer = match route {
+        Route::Templates { waba } => reads::templates(state, waba, &parts),
+        Route::UploadMedia { phone_number_id } => {
+            reads::upload_media(state, phone_number_id, &parts, &body)
+        }
+        Route::ReadProfile { phone_number_id } => reads::profile(state, phone_number_id),
+        Route::WriteProfile { phone_number_id } => {
+            reads::write_profile(state, phone_number_id, &body)
+        }
+        Route::ReadObject { id } => reads::object(state, id, &parts),
+        Route::DeleteObject { id } => reads::delete_object(state, id),
+        Route::DownloadMedia { id } => reads::download_media(state, id),
+        Route::Send { .. } | Route::Control(_) | Route::Unknown => {
+            state.record.unknown_paths.fetch_add(1, Ordering::Relaxed);
+            Err(GraphError::new(2500, parts.uri.path()))
+        }
+    };
+    Ok(answer.unwrap_or_else(|error| state.refuse(&error)))
+}
+
+async fn read_body(route: &Route<'_>, body: Incoming) -> Result<Bytes, StatusCode> {
+    let most = match route {
+        Route::UploadMedia { .. } => MEDIA_MAX,
+        _ => BODY_MAX,
+    };
+    let collected = timeout(BODY_DEADLINE, Limited::new(body, most).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}

@@ -1,0 +1,139 @@
+//! What all requests of one simulator share: options, record, faults, latency, and the small answers built from them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+use tokio_util::sync::CancellationToken;
+
+use crate::SimulatorOptions;
+use crate::fault::{FaultAction, FaultBook, FaultScope};
+use crate::graph_error::GraphError;
+use crate::media::MediaStore;
+use crate::random::fresh_seed;
+use crate::record::Record;
+use crate::reply::{self, Reply, ReplyBody, Reset};
+use crate::send::{self, Throughput};
+
+pub(crate) struct State {
+    pub(crate) options: SimulatorOptions,
+    pub(crate) record: Record,
+    pub(crate) faults: FaultBook,
+    pub(crate) throughput: Throughput,
+    pub(crate) media: MediaStore,
+    latency_micros: AtomicU64,
+    traces: AtomicU64,
+    /// Cancelled when the simulator stops; ends every wait.
+    pub(crate) stop: CancellationToken,
+}
+
+impl State {
+    pub(crate) fn new(options: SimulatorOptions) -> State {
+        let seed = options.seed.unwrap_or_else(fresh_seed);
+        State {
+            record: Record::new(seed, options.keep),
+            faults: FaultBook::default(),
+            throughput: Throughput::new(options.throughput_limit.unwrap_or(0)),
+            media: MediaStore::default(),
+            latency_micros: AtomicU64::new(micros(options.latency)),
+            traces: AtomicU64::new(seed >> 16),
+            stop: CancellationToken::new(),
+            options,
+        }
+    }
+
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.latency_micros
+            .store(micros(latency), Ordering::Release);
+    }
+
+    /// No faults, no latency.
+    pub(crate) fn clear(&self) {
+        self.faults.clear();
+        self.set_latency(Duration::ZERO);
+    }
+
+    pub(crate) fn reset(&self) {
+        self.clear();
+        self.record.reset();
+    }
+
+    fn latency(&self) -> Duration {
+        Duration::from_micros(self.latency_micros.load(Ordering::Acquire))
+    }
+
+    /// The latency every good answer has.
+    pub(crate) async fn wait_latency(&self) {
+        let latency = self.latency();
+        if !latency.is_zero() {
+            self.wait(latency).await;
+        }
+    }
+
+    /// Waits, but not longer than the simulator lives.
+    pub(crate) async fn wait(&self, time: Duration) {
+        let _ = tokio::time::timeout(time, self.stop.cancelled()).await;
+    }
+
+    /// A number for the trace headers of one answer.
+    pub(crate) fn trace(&self) -> u64 {
+        self.traces.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn refuse(&self, error: &GraphError) -> Reply {
+        self.record.refused(error.code);
+        let trace = self.trace();
+        reply::graph(error.status, trace, ReplyBody::whole(error.body(trace)))
+    }
+
+    pub(crate) fn success(&self) -> Reply {
+        let body = ReplyBody::whole(&br#"{"success":true}"#[..]);
+        reply::graph(StatusCode::OK, self.trace(), body)
+    }
+
+    /// A good JSON answer.
+    pub(crate) fn json(&self, body: &serde_json::Value) -> Reply {
+        let body = ReplyBody::whole(body.to_string());
+        reply::graph(StatusCode::OK, self.trace(), body)
+    }
+
+    /// The answer of a fault that strikes a request other than a send, if one does.
+    pub(crate) async fn strike_read(&self) -> Option<Result<Reply, Reset>> {
+        let fault = self.faults.strike(FaultScope::Reads, "")?;
+        self.record.faults.fetch_add(1, Ordering::Relaxed);
+        let reply = send::plain_fault(self, &fault.action).await;
+        let delayed = matches!(fault.action, FaultAction::Delay { .. });
+        (!delayed).then_some(reply)
+    }
+
+    /// Any bearer token will do unless the options list the good ones.
+    pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<(), GraphError> {
+        let token = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+            .filter(|token| !token.is_empty());
+        let good = match (token, &self.options.tokens) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(token), Some(tokens)) => tokens.iter().any(|good| good.as_bytes() == token),
+        };
+        match good {
+            true => Ok(()),
+            false => Err(GraphError::new(190, "").with_subcode(463)),
+        }
+    }
+
+    pub(crate) fn check_phone_number(&self, id: &str) -> Result<(), GraphError> {
+        match &self.options.phone_number_ids {
+            Some(ids) if !ids.iter().any(|known| known == id) => {
+                Err(GraphError::unknown_object(id))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,203 @@
+//! `loadtest run`: plans a run from the command line, shows its progress and prints its summary.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use http::Uri;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::body::{self, BodyMaker, Content};
+use crate::duration;
+use crate::generate::{self, Pace, Plan, SHARDS};
+use crate::tally::Tally;
+
+/// Connections when the command line does not say: few for a closed loop, room for a backlog in an open one.
+const CONNECTIONS_CLOSED: usize = 64;
+const CONNECTIONS_OPEN: usize = 256;
+
+#[derive(Args)]
+pub struct RunOptions {
+    /// The gateway's data listener, or the simulator itself
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    target: String,
+    /// The gateway key to send with
+    #[arg(long, env = "LOADTEST_KEY", hide_env_values = true)]
+    key: String,
+    /// The channel to send from
+    #[arg(long)]
+    phone_number_id: String,
+    /// Graph version in the path
+    #[arg(long, default_value = "v24.0")]
+    graph_version: String,
+    /// Campaign the sends belong to
+    #[arg(long)]
+    campaign: Option<String>,
+    /// Sends a second, whatever the answers do (open loop); without it each connection sends when it is free
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// Connections, and so the most sends in flight (default 64, with --rate 256)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    connections: Option<u32>,
+    /// How long to send
+    #[arg(long, default_value = "10s", value_parser = duration::parse)]
+    duration: Duration,
+    /// Distinct recipients, used in turn
+    #[arg(long, default_value_t = 100_000)]
+    recipients: u64,
+    /// What recipients' numbers begin with (repeatable, used in turn)
+    #[arg(long, default_value = "+9198", value_parser = body::parse_prefix)]
+    recipient_prefix: Vec<String>,
+    /// Template to send
+    #[arg(long, default_value = "spring_offer", conflicts_with = "text")]
+    template: String,
+    /// Language of the template
+    #[arg(long, default_value = "en_US")]
+    language: String,
+    /// Send text messages instead of a template
+    #[arg(long)]
+    text: bool,
+    /// Give every send an idempotency key of its own
+    #[arg(long)]
+    idempotency_keys: bool,
+    /// Most one send may take
+    #[arg(long, default_value = "15s", value_parser = duration::parse)]
+    deadline: Duration,
+}
+
+/// Runs and prints the summary as JSON on stdout; fails when nothing was answered at all.
+pub async fn run(options: RunOptions) -> anyhow::Result<()> {
+    let default = match options.rate {
+        Some(_) => CONNECTIONS_OPEN,
+        None => CONNECTIONS_CLOSED,
+    };
+    let connections = options.connections.map_or(default, |count| count as usize);
+    let plan = Arc::new(plan(&options, connections)?);
+    let mut workers = JoinSet::new();
+    for index in 0..connections {
+        workers.spawn(generate::drive(plan.clone(), index));
+    }
+    let pacer = {
+        let plan = plan.clone();
+        std::thread::spawn(move || generate::pace(&plan, connections))
+    };
+    let progress = tokio::spawn(progress(plan.clone()));
+    while let Some(worker) = workers.join_next().await {
+        worker.context("a connection's task failed")?;
+    }
+    let seconds = plan.start.elapsed().as_secs_f64();
+    progress.abort();
+    if pacer.join().is_err() {
+        bail!("the pacer thread failed");
+    }
+    let total = plan.total()?;
+    let mut summary = total.describe();
+    summary["target"] = json!(options.target);
+    summary["loop"] = json!(options.rate.map_or("closed", |_| "open"));
+    summary["rate_wanted"] = json!(options.rate);
+    summary["connections"] = json!(connections);
+    summary["seconds"] = json!(seconds);
+    summary["answered_per_second"] = json!((total.answered() as f64 / seconds).round());
+    println!("{}", serde_json::to_string_pretty(&summary)?);
+    ensure!(
+        total.answered() > 0,
+        "nothing was answered by {}",
+        options.target
+    );
+    Ok(())
+}
+
+fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
+    let target: Uri = options
+        .target
+        .parse()
+        .with_context(|| format!("{} is not a URL", options.target))?;
+    ensure!(
+        target.scheme_str() == Some("http"),
+        "{}: only http:// targets",
+        options.target
+    );
+    let authority = target.authority().context("the target has no host")?;
+    let host = authority.host();
+    let authority = format!("{host}:{}", authority.port_u16().unwrap_or(80));
+    let path = format!(
+        "{}/{}/{}/messages",
+        target.path().trim_end_matches('/'),
+        options.graph_version,
+        options.phone_number_id
+    );
+    let content = match options.text {
+        true => Content::Text,
+        false => Content::Template {
+            name: options.template.clone(),
+            language: options.language.clone(),
+        },
+    };
+    let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
+        .context("the key or the campaign cannot stand in a header")?;
+    // Time to open the connections first: that is not what is measured.
+    let start = Instant::now() + Duration::from_millis(50 + connections as u64 / 5);
+    let total = |rate: u32| u128::from(rate) * options.duration.as_millis() / 1_000;
+    let tallies: anyhow::Result<Vec<Mutex<Tally>>> =
+        (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
+    Ok(Plan {
+        authority,
+        path: path
+            .parse()
+            .with_context(|| format!("{path} is not a path"))?,
+        headers,
+        bodies: BodyMaker::new(
+            &content,
+            options.recipient_prefix.clone(),
+            options.recipients,
+        ),
+        idempotency: options.idempotency_keys.then(run_name).transpose()?,
+        deadline: options.deadline,
+        pace: match options.rate {
+            None => Pace::Closed,
+            Some(rate) => Pace::Open {
+                rate,
+                total: u64::try_from(total(rate)).context("too many sends")?.max(1),
+                due: Arc::new(Semaphore::new(0)),
+            },
+        },
+        start,
+        end: start + options.duration,
+        next: AtomicU64::new(0),
+        tallies: tallies?,
+    })
+}
+
+/// Makes the idempotency keys of one run differ from those of another.
+fn run_name() -> anyhow::Result<String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(format!("loadtest-{:x}-", now.as_nanos()))
+}
+
+/// One line a second on stderr.
+async fn progress(plan: Arc<Plan>) {
+    let mut answered = 0;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.tick().await;
+    for second in 1u64.. {
+        ticks.tick().await;
+        let Ok(total) = plan.total() else {
+            return;
+        };
+        let now = total.answered();
+        let rejected: u64 = total.rejections.values().sum();
+        eprintln!(
+            "{second:>4} s  {:>7}/s  answered {now}  succeeded {}  rejected {rejected}  errors {}  p50 {:.2} ms  p99 {:.2} ms",
+            now - answered,
+            total.succeeded(),
+            total.failed(),
+            total.quantile_ms(0.5),
+            total.quantile_ms(0.99),
+        );
+        answered = now;
+    }
+}

@@ -1,0 +1,304 @@
+//! `loadtest smoke`: one gateway process from nothing, a wallet spent through it, a kill, and its books audited.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use http::Method;
+use serde_json::json;
+use tokio::process::{Child, Command};
+use tollgate_simulator::{Simulator, SimulatorOptions, SimulatorTemplate};
+
+use crate::admin::{Answer, JsonClient};
+use crate::audit::{self, AuditOptions};
+use crate::duration;
+
+const ACCOUNT: &str = "smoke";
+const CAMPAIGN: &str = "smoke-campaign";
+const PHONE_NUMBER_ID: &str = "106540352242922";
+const WABA: &str = "102290129340398";
+const META_TOKEN: &str = "EAAsmoke";
+const OPERATOR_KEY: &str = "smoke-operator-key-0123456789";
+/// Where the gateway's output goes, in the temporary directory.
+const LOG: &str = "gateway.log";
+const TEMPLATE: &str = "spring_offer";
+
+/// More sends than one credit can buy in any market.
+const SENDS_MAX: u64 = 2_000;
+
+#[derive(Args)]
+pub struct SmokeOptions {
+    /// The gateway binary
+    #[arg(long, default_value = "target/release/tollgate")]
+    gateway: PathBuf,
+    /// Ledger URL to give it (default: embedded, in a temporary directory)
+    #[arg(long)]
+    ledger: Option<String>,
+    /// How long the gateway may take to get ready
+    #[arg(long, default_value = "20s", value_parser = duration::parse)]
+    ready_within: Duration,
+}
+
+/// The story: create, fund, send until the credits run out, refuse, top up, restart, kill, audit.
+pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
+    let simulator = Simulator::start(SimulatorOptions {
+        tokens: Some(vec![META_TOKEN.to_owned()]),
+        templates: vec![SimulatorTemplate::approved(TEMPLATE, "en_US", "MARKETING")],
+        ..SimulatorOptions::default()
+    })
+    .context("cannot start the simulator")?;
+    let directory = Directory::make()?;
+    let result = story(&options, &simulator, &directory.0).await;
+    if result.is_err() {
+        let log = std::fs::read_to_string(directory.0.join(LOG)).unwrap_or_default();
+        eprintln!("--- what the gateway wrote ---\n{log}");
+    }
+    simulator.shutdown().await;
+    result
+}
+
+async fn story(
+    options: &SmokeOptions,
+    simulator: &Simulator,
+    directory: &Path,
+) -> anyhow::Result<()> {
+    let mut gateway = Gateway::start(options, simulator, directory).await?;
+    tell(&gateway, simulator).await?;
+    say("killing the gateway and starting it again");
+    gateway
+        .child
+        .kill()
+        .await
+        .context("cannot kill the gateway")?;
+    gateway = Gateway::start(options, simulator, directory).await?;
+    audit::audit(AuditOptions {
+        admin: gateway.admin_url(),
+        operator_key: OPERATOR_KEY.to_owned(),
+        account: ACCOUNT.to_owned(),
+        wallet: "main".to_owned(),
+        topped_up: 2_000_000,
+        simulator: simulator.url(),
+        phone_number_id: Vec::new(),
+        within: Duration::from_secs(5),
+    })
+    .await?;
+    gateway
+        .child
+        .kill()
+        .await
+        .context("cannot stop the gateway")
+}
+
+fn say(line: &str) {
+    eprintln!("smoke: {line}");
+}
+
+async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
+    let admin = JsonClient::new(&gateway.admin_url(), Some(OPERATOR_KEY));
+    let key = set_up(&admin).await?;
+    let engine = JsonClient::new(&format!("http://{}", gateway.data), Some(&key));
+    top_up(&admin, "1.00", "smoke-1").await?;
+    let sent = send_until_refused(&engine).await?;
+    say(&format!("one credit paid for {sent} messages"));
+    ensure!(
+        simulator.accepted_count() == sent,
+        "{sent} sends were answered 200, but {} messages reached the upstream",
+        simulator.accepted_count()
+    );
+    let path = format!("/v1/accounts/{ACCOUNT}/campaigns/{CAMPAIGN}");
+    let campaign = admin.get(&path).await?;
+    ensure!(
+        campaign["state"] == "stopped" && campaign["reason"] == "credits_exhausted",
+        "the campaign should be stopped: {campaign}"
+    );
+    expect_rejection(&send(&engine, sent + 1).await?, 409, "campaign_stopped")?;
+    let restart = format!("{path}/restart");
+    let refused = admin.call(Method::POST, &restart, None).await?;
+    ensure!(
+        refused.status.is_client_error(),
+        "a restart without credits should be refused, not {}",
+        refused.status
+    );
+    top_up(&admin, "1.00", "smoke-2").await?;
+    expect_rejection(&send(&engine, sent + 2).await?, 409, "campaign_stopped")?;
+    admin.expect(Method::POST, &restart, None).await?;
+    let answer = send(&engine, sent + 3).await?;
+    ensure!(
+        answer.status == 200,
+        "after the restart: {} {}",
+        answer.status,
+        answer.body
+    );
+    say("stopped, refused to restart, topped up, restarted");
+    Ok(())
+}
+
+/// Creates everything a send needs; gives back a key to send with.
+async fn set_up(admin: &JsonClient) -> anyhow::Result<String> {
+    let account = format!("/v1/accounts/{ACCOUNT}");
+    let steps = [
+        (
+            Method::POST,
+            "/v1/accounts".to_owned(),
+            json!({ "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC" }),
+        ),
+        (
+            Method::PUT,
+            format!("{account}/wabas/{WABA}"),
+            json!({ "time_zone": "UTC", "portfolio": "default" }),
+        ),
+        (
+            Method::PUT,
+            format!("{account}/wabas/{WABA}/templates/{TEMPLATE}/en_US"),
+            json!({ "category": "marketing" }),
+        ),
+        (Method::PUT, format!("{account}/wallets/main"), json!({})),
+        (
+            Method::PUT,
+            format!("{account}/channels/{PHONE_NUMBER_ID}"),
+            json!({ "wallet": "main", "billing": "prepaid", "waba": WABA,
+                    "token_env": "META_TOKEN", "throughput_limit": 1_000 }),
+        ),
+    ];
+    for (method, path, body) in steps {
+        admin.expect(method, &path, Some(&body)).await?;
+    }
+    let path = format!("{account}/keys");
+    let key = admin
+        .expect(Method::POST, &path, Some(&json!({ "scopes": ["send"] })))
+        .await?;
+    let key = key["key"].as_str().context("the new key is not shown")?;
+    Ok(key.to_owned())
+}
+
+async fn top_up(admin: &JsonClient, amount: &str, reference: &str) -> anyhow::Result<()> {
+    let path = format!("/v1/accounts/{ACCOUNT}/wallets/main/top-ups");
+    let body = json!({ "amount": amount, "reference": reference });
+    admin.expect(Method::POST, &path, Some(&body)).await?;
+    Ok(())
+}
+
+async fn send(engine: &JsonClient, index: u64) -> anyhow::Result<Answer> {
+    let body = json!({
+        "messaging_product": "whatsapp", "recipient_type": "individual",
+        "to": format!("+9198{index:08}"), "type": "template",
+        "template": { "name": TEMPLATE, "language": { "code": "en_US" } },
+    });
+    let path = format!("/campaigns/{CAMPAIGN}/v24.0/{PHONE_NUMBER_ID}/messages");
+    engine.call(Method::POST, &path, Some(&body)).await
+}
+
+/// Sends until the first refusal, which must be for money; gives back how many were accepted.
+async fn send_until_refused(engine: &JsonClient) -> anyhow::Result<u64> {
+    for index in 0..SENDS_MAX {
+        let answer = send(engine, index).await?;
+        if answer.status != 200 {
+            expect_rejection(&answer, 402, "insufficient_balance")?;
+            ensure!(index > 0, "nothing was accepted");
+            return Ok(index);
+        }
+    }
+    bail!("one credit should not pay for {SENDS_MAX} messages");
+}
+
+fn expect_rejection(answer: &Answer, status: u16, name: &str) -> anyhow::Result<()> {
+    let rejection = &answer.body["error"]["error_data"]["rejection"];
+    ensure!(
+        answer.status == status && *rejection == *name,
+        "expected {status} {name}, got {} {}",
+        answer.status,
+        answer.body
+    );
+    Ok(())
+}
+
+/// A gateway process of our own; killed when dropped.
+struct Gateway {
+    child: Child,
+    data: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Gateway {
+    async fn start(
+        options: &SmokeOptions,
+        simulator: &Simulator,
+        directory: &Path,
+    ) -> anyhow::Result<Gateway> {
+        let (data, admin) = (free_address()?, free_address()?);
+        let log = directory.join(LOG);
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)?;
+        let embedded = format!("embedded:{}", directory.join("ledger").display());
+        let child = Command::new(&options.gateway)
+            .arg("serve")
+            .env("TOLLGATE__LISTEN__DATA", data.to_string())
+            .env("TOLLGATE__LISTEN__ADMIN", admin.to_string())
+            .env("TOLLGATE__UPSTREAM__URL", simulator.url())
+            .env(
+                "TOLLGATE__LEDGER__URL",
+                options.ledger.as_ref().unwrap_or(&embedded),
+            )
+            .env("TOLLGATE__ADMIN__BOOTSTRAP_KEY", OPERATOR_KEY)
+            .env("META_TOKEN", META_TOKEN)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", options.gateway.display()))?;
+        let mut gateway = Gateway { child, data, admin };
+        gateway.wait_until_ready(options.ready_within).await?;
+        Ok(gateway)
+    }
+
+    fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    async fn wait_until_ready(&mut self, within: Duration) -> anyhow::Result<()> {
+        let admin = JsonClient::new(&self.admin_url(), None);
+        let begin = Instant::now();
+        while begin.elapsed() < within {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the gateway ended at once: {status}");
+            }
+            match admin.call(Method::GET, "/readyz", None).await {
+                Ok(answer) if answer.status == 200 => return Ok(()),
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        bail!("the gateway was not ready within {within:?}");
+    }
+}
+
+/// A loopback address that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?)
+}
+
+/// A temporary directory that goes with the value.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn make() -> anyhow::Result<Directory> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let name = format!("loadtest-smoke-{}-{}", std::process::id(), now.as_nanos());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Directory(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Left-overs in the temporary directory do no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
