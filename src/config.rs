@@ -1,6 +1,6 @@
 //! Configuration: the compiled-in defaults, the user's file over them, the environment over both, read so that every mistake is
-#![allow(missing_docs, reason = "config/default.toml explains every key in a sentence; the fields repeat their names")]
 //! reported at once and no secret is printed.
+#![allow(missing_docs, reason = "config/default.toml explains every key in a sentence; the fields repeat their names")]
 
 mod accounts;
 mod checks;

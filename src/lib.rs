@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod ledger;
 pub mod metrics;
 pub mod pricing;

@@ -71,11 +71,7 @@ struct Check {
 /// Prints the table; fails unless every line agrees.
 pub async fn audit(options: AuditOptions) -> anyhow::Result<()> {
     let checks = settle_down(&options).await?;
-    let width = checks
-        .iter()
-        .map(|check| check.what.len())
-        .max()
-        .unwrap_or(0);
+    let width = checks.iter().map(|check| check.what.len()).max().unwrap_or(0);
     for check in &checks {
         println!(
             "{:<9} {:<width$}  {:>16}  {:>16}",
@@ -104,24 +100,12 @@ async fn settle_down(options: &AuditOptions) -> anyhow::Result<Vec<Check>> {
 }
 
 fn compare(books: &Books) -> Vec<Check> {
-    let amounts = |what, left: i64, right: i64| Check {
-        what,
-        left: credits::format(left),
-        right: credits::format(right),
-        agrees: left == right,
-    };
+    let amounts =
+        |what, left: i64, right: i64| Check { what, left: credits::format(left), right: credits::format(right), agrees: left == right };
     let unexplained = books.accepted - books.usage_messages;
     vec![
-        amounts(
-            "topped up - settled = credits on usage",
-            books.topped_up - books.settled,
-            books.usage_credits,
-        ),
-        amounts(
-            "credits on usage rows = their total",
-            books.rows_credits,
-            books.usage_credits,
-        ),
+        amounts("topped up - settled = credits on usage", books.topped_up - books.settled, books.usage_credits),
+        amounts("credits on usage rows = their total", books.rows_credits, books.usage_credits),
         Check {
             what: "messages on usage rows = their total",
             left: books.rows_messages.to_string(),
@@ -135,11 +119,7 @@ fn compare(books: &Books) -> Vec<Check> {
             agrees: (0..=books.in_doubt).contains(&unexplained),
         },
         amounts("held = holds in doubt", books.held, books.in_doubt_credits),
-        amounts(
-            "available = settled - held + overdraft limit",
-            books.available,
-            books.settled - books.held + books.overdraft_limit,
-        ),
+        amounts("available = settled - held + overdraft limit", books.available, books.settled - books.held + books.overdraft_limit),
         Check {
             what: "never oversold: available >= 0",
             left: credits::format(books.available),
@@ -152,12 +132,8 @@ fn compare(books: &Books) -> Vec<Check> {
 async fn read(options: &AuditOptions) -> anyhow::Result<Books> {
     let admin = JsonClient::new(&options.admin, Some(&options.operator_key));
     let account = format!("/v1/accounts/{}", options.account);
-    let wallet = admin
-        .get(&format!("{account}/wallets/{}", options.wallet))
-        .await?;
-    let usage = admin
-        .get(&format!("{account}/usage?group_by=country,category"))
-        .await?;
+    let wallet = admin.get(&format!("{account}/wallets/{}", options.wallet)).await?;
+    let usage = admin.get(&format!("{account}/usage?group_by=country,category")).await?;
     let rows = usage["rows"].as_array().context("usage has no rows")?;
     let mut books = Books {
         topped_up: options.topped_up,
@@ -218,16 +194,12 @@ async fn in_doubt(admin: &JsonClient, account: &str) -> anyhow::Result<Vec<Value
 }
 
 fn amount(object: &Value, name: &str) -> anyhow::Result<i64> {
-    let text = object[name]
-        .as_str()
-        .with_context(|| format!("{name} is missing or not a string in {object}"))?;
+    let text = object[name].as_str().with_context(|| format!("{name} is missing or not a string in {object}"))?;
     credits::parse(text).map_err(anyhow::Error::msg)
 }
 
 fn count(object: &Value, name: &str) -> anyhow::Result<i64> {
-    object[name]
-        .as_i64()
-        .with_context(|| format!("{name} is missing or not a whole number in {object}"))
+    object[name].as_i64().with_context(|| format!("{name} is missing or not a whole number in {object}"))
 }
 
 #[cfg(test)]
@@ -272,9 +244,6 @@ mod tests {
         check(|books| books.rows_messages += 1, 1);
         check(|books| books.in_doubt_credits = 0, 1);
         check(|books| books.available += 1, 1);
-        check(
-            |books| (books.overdraft_limit, books.available) = (-99_000_000, -20_000),
-            1,
-        );
+        check(|books| (books.overdraft_limit, books.available) = (-99_000_000, -20_000), 1);
     }
 }

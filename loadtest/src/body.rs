@@ -31,12 +31,7 @@ impl BodyMaker {
                 serde_json::Value::from(language.as_str()),
             ),
         };
-        BodyMaker {
-            before: before.to_owned(),
-            after,
-            prefixes,
-            recipients: recipients.max(1),
-        }
+        BodyMaker { before: before.to_owned(), after, prefixes, recipients: recipients.max(1) }
     }
 
     /// The number of recipient `index`: twelve digits after the plus.
@@ -78,10 +73,7 @@ mod tests {
     #[test]
     fn recipients_are_distinct_and_come_round() {
         let prefixes = vec!["+9198".to_owned(), "+49151".to_owned()];
-        let template = Content::Template {
-            name: "spring \"offer\"".to_owned(),
-            language: "en_US".to_owned(),
-        };
+        let template = Content::Template { name: "spring \"offer\"".to_owned(), language: "en_US".to_owned() };
         let maker = BodyMaker::new(&template, prefixes, 5_000);
         let to = |index| {
             let body: serde_json::Value = serde_json::from_slice(&maker.make(index)).unwrap();

@@ -54,26 +54,15 @@ pub enum Pace {
     /// As soon as the connection is free.
     Closed,
     /// `total` sends, `rate` a second; the pacer adds a permit when one is due.
-    Open {
-        rate: u32,
-        total: u64,
-        due: Arc<Semaphore>,
-    },
+    Open { rate: u32, total: u64, due: Arc<Semaphore> },
 }
 
 /// The headers every send carries; fails on a key or campaign that cannot stand in a header.
-pub fn headers(
-    authority: &str,
-    key: &str,
-    campaign: Option<&str>,
-) -> Result<HeaderMap, http::header::InvalidHeaderValue> {
+pub fn headers(authority: &str, key: &str, campaign: Option<&str>) -> Result<HeaderMap, http::header::InvalidHeaderValue> {
     let mut headers = HeaderMap::new();
     headers.insert(HOST, HeaderValue::from_str(authority)?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(
-        AUTHORIZATION,
-        HeaderValue::from_str(&format!("Bearer {key}"))?,
-    );
+    headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))?);
     if let Some(campaign) = campaign {
         headers.insert(CAMPAIGN, HeaderValue::from_str(campaign)?);
     }
@@ -192,11 +181,7 @@ struct Connection {
 
 impl Connection {
     /// Sends message `number`; gives back status and rejection name, or what went wrong.
-    async fn send(
-        &mut self,
-        plan: &Plan,
-        number: u64,
-    ) -> Result<(u16, Option<HeaderValue>), &'static str> {
+    async fn send(&mut self, plan: &Plan, number: u64) -> Result<(u16, Option<HeaderValue>), &'static str> {
         let sender = self.ready(&plan.authority).await?;
         let reply = sender.send_request(plan.request(number)).await;
         let (parts, mut body) = reply.map_err(|_| "broken")?.into_parts();
@@ -207,10 +192,7 @@ impl Connection {
     }
 
     /// The open connection, or a new one when there is none or the target closed it while it was idle.
-    async fn ready(
-        &mut self,
-        authority: &str,
-    ) -> Result<&mut SendRequest<Full<Bytes>>, &'static str> {
+    async fn ready(&mut self, authority: &str) -> Result<&mut SendRequest<Full<Bytes>>, &'static str> {
         let usable = match &mut self.sender {
             Some(sender) => sender.ready().await.is_ok(),
             None => false,
@@ -218,9 +200,7 @@ impl Connection {
         if !usable {
             let stream = TcpStream::connect(authority).await.map_err(|_| "connect")?;
             stream.set_nodelay(true).map_err(|_| "connect")?;
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|_| "connect")?;
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| "connect")?;
             // Ends when the sender is dropped or the target closes; its error shows up in the send.
             tokio::spawn(connection);
             sender.ready().await.map_err(|_| "connect")?;

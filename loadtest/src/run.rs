@@ -103,67 +103,39 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     summary["seconds"] = json!(seconds);
     summary["answered_per_second"] = json!((total.answered() as f64 / seconds).round());
     println!("{}", serde_json::to_string_pretty(&summary)?);
-    ensure!(
-        total.answered() > 0,
-        "nothing was answered by {}",
-        options.target
-    );
+    ensure!(total.answered() > 0, "nothing was answered by {}", options.target);
     Ok(())
 }
 
 fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
-    let target: Uri = options
-        .target
-        .parse()
-        .with_context(|| format!("{} is not a URL", options.target))?;
-    ensure!(
-        target.scheme_str() == Some("http"),
-        "{}: only http:// targets",
-        options.target
-    );
+    let target: Uri = options.target.parse().with_context(|| format!("{} is not a URL", options.target))?;
+    ensure!(target.scheme_str() == Some("http"), "{}: only http:// targets", options.target);
     let authority = target.authority().context("the target has no host")?;
     let host = authority.host();
     let authority = format!("{host}:{}", authority.port_u16().unwrap_or(80));
-    let path = format!(
-        "{}/{}/{}/messages",
-        target.path().trim_end_matches('/'),
-        options.graph_version,
-        options.phone_number_id
-    );
+    let path = format!("{}/{}/{}/messages", target.path().trim_end_matches('/'), options.graph_version, options.phone_number_id);
     let content = match options.text {
         true => Content::Text,
-        false => Content::Template {
-            name: options.template.clone(),
-            language: options.language.clone(),
-        },
+        false => Content::Template { name: options.template.clone(), language: options.language.clone() },
     };
     let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
         .context("the key or the campaign cannot stand in a header")?;
     // Time to open the connections first: that is not what is measured.
     let start = Instant::now() + Duration::from_millis(50 + connections as u64 / 5);
     let total = |rate: u32| u128::from(rate) * options.duration.as_millis() / 1_000;
-    let tallies: anyhow::Result<Vec<Mutex<Tally>>> =
-        (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
+    let tallies: anyhow::Result<Vec<Mutex<Tally>>> = (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
     Ok(Plan {
         authority,
-        path: path
-            .parse()
-            .with_context(|| format!("{path} is not a path"))?,
+        path: path.parse().with_context(|| format!("{path} is not a path"))?,
         headers,
-        bodies: BodyMaker::new(
-            &content,
-            options.recipient_prefix.clone(),
-            options.recipients,
-        ),
+        bodies: BodyMaker::new(&content, options.recipient_prefix.clone(), options.recipients),
         idempotency: options.idempotency_keys.then(run_name).transpose()?,
         deadline: options.deadline,
         pace: match options.rate {
             None => Pace::Closed,
-            Some(rate) => Pace::Open {
-                rate,
-                total: u64::try_from(total(rate)).context("too many sends")?.max(1),
-                due: Arc::new(Semaphore::new(0)),
-            },
+            Some(rate) => {
+                Pace::Open { rate, total: u64::try_from(total(rate)).context("too many sends")?.max(1), due: Arc::new(Semaphore::new(0)) }
+            }
         },
         start,
         end: start + options.duration,

@@ -53,13 +53,8 @@ pub async fn simulate(options: SimulateOptions) -> anyhow::Result<()> {
         simulator.fault(fault);
     }
     println!("{}", simulator.url());
-    eprintln!(
-        "simulated Cloud API on {0}; counters at {0}/_simulator/stats; Ctrl-C ends it",
-        simulator.url()
-    );
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot wait for Ctrl-C")?;
+    eprintln!("simulated Cloud API on {0}; counters at {0}/_simulator/stats; Ctrl-C ends it", simulator.url());
+    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
     eprintln!("{}", serde_json::to_string_pretty(&simulator.stats())?);
     simulator.shutdown().await;
     Ok(())
@@ -73,16 +68,10 @@ fn parse_template(text: &str) -> Result<SimulatorTemplate, String> {
         _ => return Err("give NAME:LANGUAGE:CATEGORY or NAME:LANGUAGE:CATEGORY:STATUS".to_owned()),
     };
     let category = category.to_ascii_uppercase();
-    if !matches!(
-        category.as_str(),
-        "MARKETING" | "UTILITY" | "AUTHENTICATION"
-    ) {
+    if !matches!(category.as_str(), "MARKETING" | "UTILITY" | "AUTHENTICATION") {
         return Err("the category must be marketing, utility or authentication".to_owned());
     }
-    Ok(SimulatorTemplate {
-        status: status.to_ascii_uppercase(),
-        ..SimulatorTemplate::approved(name, language, &category)
-    })
+    Ok(SimulatorTemplate { status: status.to_ascii_uppercase(), ..SimulatorTemplate::approved(name, language, &category) })
 }
 
 fn parse_fault(text: &str) -> Result<Fault, String> {
@@ -96,14 +85,8 @@ mod tests {
     #[test]
     fn templates_and_faults() {
         let template = parse_template("spring_offer:en_US:marketing").unwrap();
-        assert_eq!(
-            template,
-            SimulatorTemplate::approved("spring_offer", "en_US", "MARKETING")
-        );
-        assert_eq!(
-            parse_template("a:b:utility:paused").unwrap().status,
-            "PAUSED"
-        );
+        assert_eq!(template, SimulatorTemplate::approved("spring_offer", "en_US", "MARKETING"));
+        assert_eq!(parse_template("a:b:utility:paused").unwrap().status, "PAUSED");
         assert!(parse_template("a:b").is_err());
         assert!(parse_template("a:b:service").is_err());
         assert!(parse_fault(r#"{"action":"reset"}"#).is_ok());

@@ -60,19 +60,11 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     result
 }
 
-async fn story(
-    options: &SmokeOptions,
-    simulator: &Simulator,
-    directory: &Path,
-) -> anyhow::Result<()> {
+async fn story(options: &SmokeOptions, simulator: &Simulator, directory: &Path) -> anyhow::Result<()> {
     let mut gateway = Gateway::start(options, simulator, directory).await?;
     tell(&gateway, simulator).await?;
     say("killing the gateway and starting it again");
-    gateway
-        .child
-        .kill()
-        .await
-        .context("cannot kill the gateway")?;
+    gateway.child.kill().await.context("cannot kill the gateway")?;
     gateway = Gateway::start(options, simulator, directory).await?;
     audit::audit(AuditOptions {
         admin: gateway.admin_url(),
@@ -85,11 +77,7 @@ async fn story(
         within: Duration::from_secs(5),
     })
     .await?;
-    gateway
-        .child
-        .kill()
-        .await
-        .context("cannot stop the gateway")
+    gateway.child.kill().await.context("cannot stop the gateway")
 }
 
 fn say(line: &str) {
@@ -110,28 +98,16 @@ async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
     );
     let path = format!("/v1/accounts/{ACCOUNT}/campaigns/{CAMPAIGN}");
     let campaign = admin.get(&path).await?;
-    ensure!(
-        campaign["state"] == "stopped" && campaign["reason"] == "credits_exhausted",
-        "the campaign should be stopped: {campaign}"
-    );
+    ensure!(campaign["state"] == "stopped" && campaign["reason"] == "credits_exhausted", "the campaign should be stopped: {campaign}");
     expect_rejection(&send(&engine, sent + 1).await?, 409, "campaign_stopped")?;
     let restart = format!("{path}/restart");
     let refused = admin.call(Method::POST, &restart, None).await?;
-    ensure!(
-        refused.status.is_client_error(),
-        "a restart without credits should be refused, not {}",
-        refused.status
-    );
+    ensure!(refused.status.is_client_error(), "a restart without credits should be refused, not {}", refused.status);
     top_up(&admin, "1.00", "smoke-2").await?;
     expect_rejection(&send(&engine, sent + 2).await?, 409, "campaign_stopped")?;
     admin.expect(Method::POST, &restart, None).await?;
     let answer = send(&engine, sent + 3).await?;
-    ensure!(
-        answer.status == 200,
-        "after the restart: {} {}",
-        answer.status,
-        answer.body
-    );
+    ensure!(answer.status == 200, "after the restart: {} {}", answer.status, answer.body);
     say("stopped, refused to restart, topped up, restarted");
     Ok(())
 }
@@ -140,21 +116,9 @@ async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
 async fn set_up(admin: &JsonClient) -> anyhow::Result<String> {
     let account = format!("/v1/accounts/{ACCOUNT}");
     let steps = [
-        (
-            Method::POST,
-            "/v1/accounts".to_owned(),
-            json!({ "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC" }),
-        ),
-        (
-            Method::PUT,
-            format!("{account}/wabas/{WABA}"),
-            json!({ "time_zone": "UTC", "portfolio": "default" }),
-        ),
-        (
-            Method::PUT,
-            format!("{account}/wabas/{WABA}/templates/{TEMPLATE}/en_US"),
-            json!({ "category": "marketing" }),
-        ),
+        (Method::POST, "/v1/accounts".to_owned(), json!({ "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC" })),
+        (Method::PUT, format!("{account}/wabas/{WABA}"), json!({ "time_zone": "UTC", "portfolio": "default" })),
+        (Method::PUT, format!("{account}/wabas/{WABA}/templates/{TEMPLATE}/en_US"), json!({ "category": "marketing" })),
         (Method::PUT, format!("{account}/wallets/main"), json!({})),
         (
             Method::PUT,
@@ -167,9 +131,7 @@ async fn set_up(admin: &JsonClient) -> anyhow::Result<String> {
         admin.expect(method, &path, Some(&body)).await?;
     }
     let path = format!("{account}/keys");
-    let key = admin
-        .expect(Method::POST, &path, Some(&json!({ "scopes": ["send"] })))
-        .await?;
+    let key = admin.expect(Method::POST, &path, Some(&json!({ "scopes": ["send"] }))).await?;
     let key = key["key"].as_str().context("the new key is not shown")?;
     Ok(key.to_owned())
 }
@@ -206,12 +168,7 @@ async fn send_until_refused(engine: &JsonClient) -> anyhow::Result<u64> {
 
 fn expect_rejection(answer: &Answer, status: u16, name: &str) -> anyhow::Result<()> {
     let rejection = &answer.body["error"]["error_data"]["rejection"];
-    ensure!(
-        answer.status == status && *rejection == *name,
-        "expected {status} {name}, got {} {}",
-        answer.status,
-        answer.body
-    );
+    ensure!(answer.status == status && *rejection == *name, "expected {status} {name}, got {} {}", answer.status, answer.body);
     Ok(())
 }
 
@@ -223,27 +180,17 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start(
-        options: &SmokeOptions,
-        simulator: &Simulator,
-        directory: &Path,
-    ) -> anyhow::Result<Gateway> {
+    async fn start(options: &SmokeOptions, simulator: &Simulator, directory: &Path) -> anyhow::Result<Gateway> {
         let (data, admin) = (free_address()?, free_address()?);
         let log = directory.join(LOG);
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
         let embedded = format!("embedded:{}", directory.join("ledger").display());
         let child = Command::new(&options.gateway)
             .arg("serve")
             .env("TOLLGATE__LISTEN__DATA", data.to_string())
             .env("TOLLGATE__LISTEN__ADMIN", admin.to_string())
             .env("TOLLGATE__UPSTREAM__URL", simulator.url())
-            .env(
-                "TOLLGATE__LEDGER__URL",
-                options.ledger.as_ref().unwrap_or(&embedded),
-            )
+            .env("TOLLGATE__LEDGER__URL", options.ledger.as_ref().unwrap_or(&embedded))
             .env("TOLLGATE__ADMIN__BOOTSTRAP_KEY", OPERATOR_KEY)
             .env("META_TOKEN", META_TOKEN)
             .stdin(Stdio::null())

@@ -25,9 +25,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn new() -> anyhow::Result<Tally> {
-        let histogram = || {
-            Histogram::new_with_bounds(1, LATENCY_MAX_MICROS, 3).context("cannot make a histogram")
-        };
+        let histogram = || Histogram::new_with_bounds(1, LATENCY_MAX_MICROS, 3).context("cannot make a histogram");
         Ok(Tally {
             statuses: BTreeMap::new(),
             rejections: BTreeMap::new(),
@@ -49,9 +47,7 @@ impl Tally {
                 }
             }
         }
-        let micros = u64::try_from(latency.as_micros())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
         self.all.saturating_record(micros);
         if (200..300).contains(&status) {
             self.successes.saturating_record(micros);
@@ -97,11 +93,7 @@ impl Tally {
 
     /// The counts and percentiles as JSON; latencies in microseconds.
     pub fn describe(&self) -> Value {
-        let statuses: BTreeMap<String, u64> = self
-            .statuses
-            .iter()
-            .map(|(status, count)| (status.to_string(), *count))
-            .collect();
+        let statuses: BTreeMap<String, u64> = self.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();
         json!({
             "answered": self.answered(),
             "succeeded": self.succeeded(),
@@ -142,10 +134,7 @@ mod tests {
         right.answer(402, Some("insufficient_balance"), Duration::from_secs(1));
         right.error("timeout");
         left.merge(&right).unwrap();
-        assert_eq!(
-            (left.answered(), left.succeeded(), left.failed()),
-            (101, 100, 1)
-        );
+        assert_eq!((left.answered(), left.succeeded(), left.failed()), (101, 100, 1));
         let all = left.describe();
         assert_eq!(all["rejections"]["insufficient_balance"], 1);
         assert_eq!(all["statuses"]["402"], 1);

@@ -4,3 +4,4 @@ pub mod bearer;
 pub mod body;
 pub mod listener;
 pub mod request_id;
+pub mod route;

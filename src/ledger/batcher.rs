@@ -290,7 +290,7 @@ impl Runner {
         loop {
             let watch = Stopwatch::start();
             let answer = self.shared.ledger.apply(&self.account, batch).await;
-            self.shared.metrics.ledger("apply", watch.elapsed());
+            self.shared.metrics.ledger("batch", watch.elapsed());
             match answer {
                 Ok(verdicts) if verdicts.len() == batch.operations.len() => {
                     if self.lane.down.swap(false, Ordering::Relaxed) {

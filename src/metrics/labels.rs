@@ -3,7 +3,7 @@
 /// The label value of whatever stands in no list.
 pub(super) const OTHER: &str = "other";
 
-pub(super) const OUTCOMES: &[&str] = &["accepted", "refused", "unknown", "rejected", "replayed", OTHER];
+pub(super) const OUTCOMES: &[&str] = &["accepted", "refused", "unknown", "rejected", "replayed", "read_receipt", OTHER];
 pub(super) const CATEGORIES: &[&str] =
     &["marketing", "utility", "authentication", "authentication_international", "service", "none", OTHER];
 pub(super) const REJECTIONS: &[&str] = &[
@@ -30,6 +30,9 @@ pub(super) const REJECTIONS: &[&str] = &[
     "upstream_unreachable",
     "ledger_unavailable",
     "overloaded",
+    "upstream_no_answer",
+    "shutting_down",
+    "request_timeout",
     OTHER,
 ];
 pub(super) const STAGES: &[&str] =

@@ -30,12 +30,14 @@ impl Caller {
         #[expect(clippy::expect_used, reason = "a caller is only made for a channel that is in its snapshot, and a snapshot never changes")]
         self.snapshot.channels.get(&self.number).expect("the channel was found before")
     }
+}
 
-    /// The same call under newer settings.
-    pub fn under(&self, snapshot: Arc<Snapshot>) -> Result<Caller, Rejected> {
-        usable(&snapshot, &self.number)?;
-        Ok(Caller { snapshot, number: self.number.clone(), campaign: self.campaign.clone() })
-    }
+/// The same call under the ledger's settings of now, which changed since it was authenticated.
+pub async fn again(way: &SendWay, caller: &Caller) -> Result<Caller, Rejected> {
+    let snapshot = way.catalog.reload(&caller.snapshot.id).await.map_err(|fault| Rejected::ledger_fault(&fault))?;
+    let snapshot = snapshot.ok_or_else(|| Rejected::unauthorized("the account is gone"))?;
+    usable(&snapshot, &caller.number)?;
+    Ok(Caller { snapshot, number: caller.number.clone(), campaign: caller.campaign.clone() })
 }
 
 /// Opens the way for a key with the `send` scope and a channel of its account.
@@ -68,7 +70,11 @@ fn unknown_channel() -> Rejected {
 
 fn usable(snapshot: &Snapshot, number: &ChannelId) -> Result<(), Rejected> {
     let channel = snapshot.channels.get(number).ok_or_else(unknown_channel)?;
-    if channel.settings.enabled { Ok(()) } else { Err(Rejected::new("channel_disabled", "this channel is switched off; enable it to send")) }
+    if channel.settings.enabled {
+        Ok(())
+    } else {
+        Err(Rejected::new("channel_disabled", "this channel is switched off; enable it to send"))
+    }
 }
 
 fn one_campaign(headers: &HeaderMap, path: Option<&str>, key: Option<CampaignId>) -> Result<Option<CampaignId>, Rejected> {

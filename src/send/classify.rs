@@ -47,7 +47,9 @@ pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus) -> Result<Addres
     }
     match (&message.to_span, without_plus) {
         (Some(Range { start, .. }), WithoutPlus::Plus) => Ok(Addressee { recipient, plus_at: Some(*start) }),
-        (None, WithoutPlus::Plus) => Err(unsupported("`to` has no plus sign and is written with escapes, so none can be put before it".into())),
+        (None, WithoutPlus::Plus) => {
+            Err(unsupported("`to` has no plus sign and is written with escapes, so none can be put before it".into()))
+        }
         _ => Err(unsupported("`to` has no plus sign, and national numbers are refused here".into())),
     }
 }
@@ -68,11 +70,16 @@ pub fn category(caller: &Caller, message: &Send<'_>) -> Result<Option<Category>,
     let waba = caller.channel().settings.waba.as_ref();
     let known = waba.and_then(|waba| caller.snapshot.template(waba, &template.name, &template.language));
     match known {
-        Some(Category::Authentication) if caller.snapshot.account.authentication_international => Ok(Some(Category::AuthenticationInternational)),
+        Some(Category::Authentication) if caller.snapshot.account.authentication_international => {
+            Ok(Some(Category::AuthenticationInternational))
+        }
         Some(category) => Ok(Some(category)),
         None if caller.snapshot.account.unknown_template == UnknownTemplate::Refuse => Err(Rejected::new(
             "unclassified",
-            format!("template {} ({}) is not in the catalog, so its price is unknown; sync or declare it", template.name, template.language),
+            format!(
+                "template {} ({}) is not in the catalog, so its price is unknown; sync or declare it",
+                template.name, template.language
+            ),
         )),
         None => Ok(None),
     }

@@ -42,7 +42,9 @@ impl Rejected {
     /// The ledger broke, is away or is full. Nothing was reserved that stays.
     pub fn ledger(fault: &CallFault) -> Rejected {
         match fault {
-            CallFault::Overloaded => Rejected::new("overloaded", "too many sends of this account wait for a decision; nothing was reserved").retry_after(1),
+            CallFault::Overloaded => {
+                Rejected::new("overloaded", "too many sends of this account wait for a decision; nothing was reserved").retry_after(1)
+            }
             CallFault::Ledger(fault) => Rejected::ledger_fault(fault),
         }
     }

@@ -42,7 +42,11 @@ impl Throttle {
             let wait = not_until.wait_time_from(self.clock.now());
             if waited.elapsed().saturating_add(wait) > self.max_wait {
                 let seconds = i64::try_from(wait.as_secs()).unwrap_or(1).saturating_add(1);
-                return Err(Rejected::new("throughput_limited", format!("this channel sends {limit} messages a second and more are waiting")).retry_after(seconds));
+                return Err(Rejected::new(
+                    "throughput_limited",
+                    format!("this channel sends {limit} messages a second and more are waiting"),
+                )
+                .retry_after(seconds));
             }
             tokio::time::sleep(wait).await;
         }

@@ -33,27 +33,20 @@ pub(crate) fn handle(state: &State, path: &str, parts: &Parts, body: &Bytes) -> 
             Ok(json!({ "success": true }))
         }
         _ => {
-            let text =
-                "{\"mistake\":\"stats, accepted, faults, latency and reset are served here\"}";
+            let text = "{\"mistake\":\"stats, accepted, faults, latency and reset are served here\"}";
             return reply::plain(StatusCode::NOT_FOUND, "application/json", text);
         }
     };
     match answer {
         Ok(value) => reply::plain(StatusCode::OK, "application/json", value.to_string()),
-        Err(mistake) => reply::plain(
-            StatusCode::BAD_REQUEST,
-            "application/json",
-            json!({ "mistake": mistake }).to_string(),
-        ),
+        Err(mistake) => reply::plain(StatusCode::BAD_REQUEST, "application/json", json!({ "mistake": mistake }).to_string()),
     }
 }
 
 fn accepted(state: &State, query: &str) -> Result<Value, String> {
     let number = |name: &str, default: usize| match query_value(query, name) {
         None => Ok(default),
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| format!("{name} must be a number")),
+        Some(text) => text.parse::<usize>().map_err(|_| format!("{name} must be a number")),
     };
     let offset = number("offset", 0)?;
     let limit = number("limit", PAGE_DEFAULT)?.min(PAGE_MAX);
@@ -67,11 +60,8 @@ fn accepted(state: &State, query: &str) -> Result<Value, String> {
 }
 
 fn describe(accepted: &Accepted) -> Value {
-    let headers: Vec<Value> = accepted
-        .headers
-        .iter()
-        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
-        .collect();
+    let headers: Vec<Value> =
+        accepted.headers.iter().map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect();
     let template = accepted.template.as_ref();
     json!({
         "sequence": accepted.sequence,

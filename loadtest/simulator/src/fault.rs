@@ -101,12 +101,7 @@ fn always() -> FaultTrigger {
 impl Fault {
     /// A fault that strikes every send before it is accepted; narrow it with the methods below.
     pub fn new(action: FaultAction) -> Fault {
-        Fault {
-            action,
-            when: FaultTrigger::Always,
-            after_accepting: false,
-            on: FaultScope::Sends,
-        }
+        Fault { action, when: FaultTrigger::Always, after_accepting: false, on: FaultScope::Sends }
     }
 
     /// Refuses with a Graph error and its usual HTTP status.
@@ -134,10 +129,7 @@ impl Fault {
 
     /// Strikes each request with a chance, repeatably.
     pub fn with_chance(mut self, chance: f64, seed: u64) -> Fault {
-        self.when = FaultTrigger::Probability {
-            chance,
-            seed: Some(seed),
-        };
+        self.when = FaultTrigger::Probability { chance, seed: Some(seed) };
         self
     }
 
@@ -165,22 +157,14 @@ impl Fault {
             (FaultAction::Status { status }, _) if !(400..=599).contains(status) => {
                 Some(format!("status {status} is not between 400 and 599"))
             }
-            (
-                FaultAction::Refuse {
-                    status: Some(status),
-                    ..
-                },
-                _,
-            ) if !(400..=599).contains(status) => {
+            (FaultAction::Refuse { status: Some(status), .. }, _) if !(400..=599).contains(status) => {
                 Some(format!("status {status} is not between 400 and 599"))
             }
             (_, FaultTrigger::Every(0)) => Some("every must be at least 1".to_owned()),
             (_, FaultTrigger::Probability { chance, .. }) if !(0.0..=1.0).contains(chance) => {
                 Some(format!("chance {chance} is not between 0 and 1"))
             }
-            (_, FaultTrigger::Recipient(_)) if self.on == FaultScope::Reads => {
-                Some("reads have no recipient".to_owned())
-            }
+            (_, FaultTrigger::Recipient(_)) if self.on == FaultScope::Reads => Some("reads have no recipient".to_owned()),
             _ => None,
         }
     }
@@ -207,17 +191,11 @@ struct Rule {
 impl FaultBook {
     pub(crate) fn add(&self, fault: Fault) {
         let seed = match fault.when {
-            FaultTrigger::Probability {
-                seed: Some(seed), ..
-            } => seed,
+            FaultTrigger::Probability { seed: Some(seed), .. } => seed,
             _ => fresh_seed(),
         };
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        rules.push(Rule {
-            fault,
-            seen: 0,
-            random: Random::new(seed),
-        });
+        rules.push(Rule { fault, seen: 0, random: Random::new(seed) });
         self.count.store(rules.len(), Ordering::Release);
     }
 
@@ -238,9 +216,7 @@ impl FaultBook {
             return None;
         }
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = rules
-            .iter_mut()
-            .position(|rule| rule.fault.on == scope && rule.strikes(recipient))?;
+        let index = rules.iter_mut().position(|rule| rule.fault.on == scope && rule.strikes(recipient))?;
         let fault = rules[index].fault.clone();
         if rules[index].fault.when == FaultTrigger::Next(rules[index].seen) {
             rules.remove(index);
@@ -281,12 +257,10 @@ mod tests {
         let book = FaultBook::default();
         book.add(fault);
         let struck: String = (0..10)
-            .map(
-                |_| match book.strike(FaultScope::Sends, "+1 (650) 555-0144") {
-                    Some(_) => 'x',
-                    None => '.',
-                },
-            )
+            .map(|_| match book.strike(FaultScope::Sends, "+1 (650) 555-0144") {
+                Some(_) => 'x',
+                None => '.',
+            })
             .collect();
         assert_eq!(struck, expected);
     }
@@ -311,17 +285,9 @@ mod tests {
         let book = FaultBook::default();
         book.add(Fault::refuse(131026).next(1));
         book.add(Fault::refuse(131056).next(2));
-        let codes: Vec<_> = (0..4)
-            .map(|_| {
-                book.strike(FaultScope::Sends, "1")
-                    .map(|fault| fault.action)
-            })
-            .collect();
+        let codes: Vec<_> = (0..4).map(|_| book.strike(FaultScope::Sends, "1").map(|fault| fault.action)).collect();
         let refuse = |code| Some(FaultAction::Refuse { code, status: None });
-        assert_eq!(
-            codes,
-            [refuse(131026), refuse(131056), refuse(131056), None]
-        );
+        assert_eq!(codes, [refuse(131026), refuse(131056), refuse(131056), None]);
         assert!(book.list().is_empty());
     }
 
@@ -329,13 +295,7 @@ mod tests {
     fn mistakes_are_named() {
         assert!(Fault::refuse(4).every(0).mistake().is_some());
         assert!(Fault::refuse(4).with_chance(1.5, 0).mistake().is_some());
-        assert!(
-            Fault::refuse(4)
-                .on_reads()
-                .for_recipient("1")
-                .mistake()
-                .is_some()
-        );
+        assert!(Fault::refuse(4).on_reads().for_recipient("1").mistake().is_some());
         let status = FaultAction::Status { status: 200 };
         assert!(Fault::new(status).mistake().is_some());
         assert!(Fault::refuse(4).next(1).mistake().is_none());

@@ -24,22 +24,14 @@ const KNOWN_ERRORS: &[KnownError] = &[
     known(10, 403, "Permission Denied"),
     known(33, 400, "Parameter value is not valid"),
     known(100, 400, "Invalid parameter"),
-    known(
-        190,
-        401,
-        "Error validating access token: Session has expired",
-    ),
+    known(190, 401, "Error validating access token: Session has expired"),
     known(200, 403, "Permissions error"),
     known(368, 403, "Temporarily blocked for policies violations"),
     known(2500, 400, "Unknown path components"),
     known(80007, 400, "Rate limit issues"),
     known(130429, 400, "Rate limit hit"),
     known(130472, 400, "User's number is part of an experiment"),
-    known(
-        130497,
-        403,
-        "Business account is restricted from messaging users in this country.",
-    ),
+    known(130497, 403, "Business account is restricted from messaging users in this country."),
     known(131000, 500, "Something went wrong"),
     known(131005, 403, "Access denied"),
     known(131008, 400, "Required parameter is missing"),
@@ -61,21 +53,13 @@ const KNOWN_ERRORS: &[KnownError] = &[
     known(131052, 400, "Media download error"),
     known(131053, 400, "Media upload error"),
     known(131055, 400, "Template is not a marketing template"),
-    known(
-        131056,
-        400,
-        "(Business Account, Consumer Account) pair rate limit hit",
-    ),
+    known(131056, 400, "(Business Account, Consumer Account) pair rate limit hit"),
     known(131057, 500, "Account in maintenance mode"),
     known(131062, 400, "BSUID recipient not supported"),
     known(131063, 400, "Marketing templates are disabled on Cloud API"),
     known(131064, 400, "Template category limit reached"),
     known(132000, 400, "Template Param Count Mismatch"),
-    known(
-        132001,
-        404,
-        "Template name does not exist in the translation",
-    ),
+    known(132001, 404, "Template name does not exist in the translation"),
     known(132005, 400, "Template Hydrated Text Too Long"),
     known(132007, 400, "Template Format Character Policy Violated"),
     known(132012, 400, "Template Parameter Format Mismatch"),
@@ -149,10 +133,8 @@ impl GraphError {
                 message: &message,
                 kind: "OAuthException",
                 code: self.code,
-                error_data: (!bare && !self.details.is_empty()).then_some(ErrorData {
-                    messaging_product: "whatsapp",
-                    details: &self.details,
-                }),
+                error_data: (!bare && !self.details.is_empty())
+                    .then_some(ErrorData { messaging_product: "whatsapp", details: &self.details }),
                 error_subcode: self.subcode,
                 is_transient: matches!(self.code, 2 | 4).then_some(true),
                 fbtrace_id: format!("A{trace:016x}"),
@@ -194,12 +176,8 @@ mod tests {
 
     /// The error keeps the members of a documented example; text and trace id are free.
     fn check_like(example: &str, error: GraphError) {
-        let path = format!(
-            "{}/../../tests/payloads/{example}",
-            env!("CARGO_MANIFEST_DIR")
-        );
-        let example: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let path = format!("{}/../../tests/payloads/{example}", env!("CARGO_MANIFEST_DIR"));
+        let example: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let ours: serde_json::Value = serde_json::from_slice(&error.body(7)).unwrap();
         let (example, ours) = (&example["error"], &ours["error"]);
         let members = |value: &serde_json::Value| {
@@ -207,12 +185,7 @@ mod tests {
             names.sort();
             names
         };
-        let optional = |names: Vec<String>| -> Vec<String> {
-            names
-                .into_iter()
-                .filter(|name| name != "error_data")
-                .collect()
-        };
+        let optional = |names: Vec<String>| -> Vec<String> { names.into_iter().filter(|name| name != "error_data").collect() };
         assert_eq!(optional(members(ours)), optional(members(example)));
         for name in ["code", "message", "type", "is_transient", "error_subcode"] {
             assert_eq!(ours[name], example[name], "{name}");
@@ -221,25 +194,17 @@ mod tests {
 
     #[test]
     fn errors_look_like_the_documented_examples() {
-        check_like(
-            "resp-error-190.json",
-            GraphError::new(190, "").with_subcode(463),
-        );
+        check_like("resp-error-190.json", GraphError::new(190, "").with_subcode(463));
         check_like("resp-error-4.json", GraphError::new(4, ""));
         for code in [130429, 131042, 131056, 131062, 132001] {
-            check_like(
-                &format!("resp-error-{code}.json"),
-                GraphError::new(code, "why"),
-            );
+            check_like(&format!("resp-error-{code}.json"), GraphError::new(code, "why"));
         }
     }
 
     #[test]
     fn every_code_is_listed_once() {
         for (index, entry) in KNOWN_ERRORS.iter().enumerate() {
-            let again = KNOWN_ERRORS[..index]
-                .iter()
-                .any(|other| other.code == entry.code);
+            let again = KNOWN_ERRORS[..index].iter().any(|other| other.code == entry.code);
             assert!(!again, "{} is listed twice", entry.code);
         }
         assert_eq!(GraphError::new(4242, "").status, 400);

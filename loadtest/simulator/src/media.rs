@@ -35,14 +35,8 @@ impl MediaStore {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.uploads += 1;
         let id = (990_000_000_000_000 + shelf.uploads).to_string();
-        shelf.objects.push_back(MediaObject {
-            id: id.clone(),
-            mime_type,
-            bytes,
-        });
-        let held = |shelf: &Shelf| -> usize {
-            shelf.objects.iter().map(|object| object.bytes.len()).sum()
-        };
+        shelf.objects.push_back(MediaObject { id: id.clone(), mime_type, bytes });
+        let held = |shelf: &Shelf| -> usize { shelf.objects.iter().map(|object| object.bytes.len()).sum() };
         while shelf.objects.len() > OBJECTS_MAX || held(&shelf) > BYTES_MAX {
             shelf.objects.pop_front();
         }
@@ -82,19 +76,11 @@ pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, B
         .ok_or_else(|| GraphError::new(100, "Expected a multipart/form-data upload"))?;
     let parts = parts(boundary, body);
     let find = |name: &str| parts.iter().find(|part| part.name == name);
-    let text = |part: &Part<'_>| {
-        String::from_utf8_lossy(&body[part.start..part.end])
-            .trim()
-            .to_owned()
-    };
+    let text = |part: &Part<'_>| String::from_utf8_lossy(&body[part.start..part.end]).trim().to_owned();
     if find("messaging_product").map(text).as_deref() != Some("whatsapp") {
-        return Err(GraphError::new(
-            100,
-            "The parameter messaging_product is required.",
-        ));
+        return Err(GraphError::new(100, "The parameter messaging_product is required."));
     }
-    let file =
-        find("file").ok_or_else(|| GraphError::new(100, "The parameter file is required."))?;
+    let file = find("file").ok_or_else(|| GraphError::new(100, "The parameter file is required."))?;
     let mime_type = find("type")
         .map(text)
         .or(file.content_type.map(str::to_owned))
@@ -145,9 +131,7 @@ fn parts<'a>(boundary: &str, body: &'a [u8]) -> Vec<Part<'a>> {
 
 fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {
     let rest = haystack.get(from..)?;
-    let offset = rest
-        .windows(needle.len())
-        .position(|window| window == needle)?;
+    let offset = rest.windows(needle.len()).position(|window| window == needle)?;
     Some(from + offset)
 }
 
@@ -163,10 +147,7 @@ mod tests {
               Content-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\r\n--XX--\r\n",
         );
         let (mime_type, file) = read_upload("multipart/form-data; boundary=\"XX\"", &form).unwrap();
-        assert_eq!(
-            (mime_type.as_str(), &file[..]),
-            ("image/png", &b"\x89PNG\r\n\x1a"[..])
-        );
+        assert_eq!((mime_type.as_str(), &file[..]), ("image/png", &b"\x89PNG\r\n\x1a"[..]));
         assert!(read_upload("multipart/form-data; boundary=YY", &form).is_err());
         assert!(read_upload("application/json", &form).is_err());
 

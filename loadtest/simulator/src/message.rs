@@ -212,21 +212,14 @@ pub(crate) enum SendPath {
 
 /// Reads one body posted to `path`.
 pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError> {
-    let envelope: Envelope<'_> =
-        serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
     match envelope.messaging_product.as_deref() {
         Some("whatsapp") => {}
         Some(_) => {
-            return Err(GraphError::new(
-                100,
-                "Param messaging_product must be one of {WHATSAPP}",
-            ));
+            return Err(GraphError::new(100, "Param messaging_product must be one of {WHATSAPP}"));
         }
         None => {
-            return Err(GraphError::new(
-                100,
-                "The parameter messaging_product is required.",
-            ));
+            return Err(GraphError::new(100, "The parameter messaging_product is required."));
         }
     }
     if let Some(status) = &envelope.status {
@@ -238,25 +231,14 @@ pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError
     let group = is_group(&envelope)?;
     let content = kind.content(&envelope).ok_or_else(|| {
         let name = kind.name();
-        GraphError::new(
-            131008,
-            format!("Parameter '{name}' is mandatory for type '{name}'"),
-        )
+        GraphError::new(131008, format!("Parameter '{name}' is mandatory for type '{name}'"))
     })?;
     let template = content::check(kind, content, group)?;
     let address = address(group, envelope.to, envelope.recipient)?;
-    Ok(Posted::Message(Message {
-        address,
-        kind,
-        template,
-    }))
+    Ok(Posted::Message(Message { address, kind, template }))
 }
 
-fn read_receipt<'a>(
-    path: SendPath,
-    status: &str,
-    message_id: Option<&str>,
-) -> Result<Posted<'a>, GraphError> {
+fn read_receipt<'a>(path: SendPath, status: &str, message_id: Option<&str>) -> Result<Posted<'a>, GraphError> {
     if status != "read" || path == SendPath::MarketingMessages {
         return Err(GraphError::new(100, "Param status must be one of {READ}"));
     }
@@ -273,13 +255,9 @@ fn kind(envelope: &Envelope<'_>) -> Result<Kind, GraphError> {
         return Kind::ALL
             .into_iter()
             .find(|kind| kind.name() == name)
-            .ok_or_else(|| {
-                GraphError::new(131051, format!("Message type '{name}' is not supported"))
-            });
+            .ok_or_else(|| GraphError::new(131051, format!("Message type '{name}' is not supported")));
     }
-    let mut present = Kind::ALL
-        .into_iter()
-        .filter(|kind| kind.content(envelope).is_some());
+    let mut present = Kind::ALL.into_iter().filter(|kind| kind.content(envelope).is_some());
     match (present.next(), present.next()) {
         (Some(kind), None) => Ok(kind),
         _ => Err(GraphError::new(131008, "The parameter type is required.")),
@@ -290,10 +268,7 @@ fn check_path(path: SendPath, kind: Kind, envelope: &Envelope<'_>) -> Result<(),
     if path == SendPath::Messages {
         return match (&envelope.product_policy, envelope.message_activity_sharing) {
             (None, None) => Ok(()),
-            _ => Err(GraphError::new(
-                100,
-                "product_policy and message_activity_sharing belong to /marketing_messages",
-            )),
+            _ => Err(GraphError::new(100, "product_policy and message_activity_sharing belong to /marketing_messages")),
         };
     }
     if kind != Kind::Template {
@@ -301,10 +276,7 @@ fn check_path(path: SendPath, kind: Kind, envelope: &Envelope<'_>) -> Result<(),
     }
     match envelope.product_policy.as_deref() {
         None | Some("CLOUD_API_FALLBACK" | "STRICT") => Ok(()),
-        Some(_) => Err(GraphError::new(
-            100,
-            "Param product_policy must be one of {CLOUD_API_FALLBACK, STRICT}",
-        )),
+        Some(_) => Err(GraphError::new(100, "Param product_policy must be one of {CLOUD_API_FALLBACK, STRICT}")),
     }
 }
 
@@ -312,10 +284,7 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
     if let Some(data) = envelope.biz_opaque_callback_data.as_deref()
         && data.chars().count() > CALLBACK_DATA_MAX
     {
-        return Err(GraphError::new(
-            100,
-            format!("biz_opaque_callback_data is longer than {CALLBACK_DATA_MAX} characters"),
-        ));
+        return Err(GraphError::new(100, format!("biz_opaque_callback_data is longer than {CALLBACK_DATA_MAX} characters")));
     }
     if let Some(context) = envelope.context {
         #[derive(Deserialize)]
@@ -323,8 +292,7 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
             #[serde(borrow, rename = "message_id")]
             _message_id: Text<'a>,
         }
-        serde_json::from_str::<Context<'_>>(context.get())
-            .map_err(|error| GraphError::new(131009, format!("context: {error}")))?;
+        serde_json::from_str::<Context<'_>>(context.get()).map_err(|error| GraphError::new(131009, format!("context: {error}")))?;
     }
     Ok(())
 }
@@ -333,29 +301,19 @@ fn is_group(envelope: &Envelope<'_>) -> Result<bool, GraphError> {
     match envelope.recipient_type.as_deref() {
         None | Some("individual") => Ok(false),
         Some("group") => Ok(true),
-        Some(_) => Err(GraphError::new(
-            100,
-            "Param recipient_type must be one of {INDIVIDUAL, GROUP}",
-        )),
+        Some(_) => Err(GraphError::new(100, "Param recipient_type must be one of {INDIVIDUAL, GROUP}")),
     }
 }
 
 /// Who the message is for; `to` wins when `recipient` is there as well.
-fn address<'a>(
-    group: bool,
-    to: Option<Text<'a>>,
-    recipient: Option<Text<'a>>,
-) -> Result<Address<'a>, GraphError> {
+fn address<'a>(group: bool, to: Option<Text<'a>>, recipient: Option<Text<'a>>) -> Result<Address<'a>, GraphError> {
     match (group, to, recipient) {
         (true, Some(to), _) if is_group_id(&to) => Ok(Address::Group(to)),
         (true, Some(_), _) => Err(GraphError::new(131009, "to is not a group id")),
         (false, Some(to), _) if is_phone(&to) => Ok(Address::Phone(to)),
         (false, Some(_), _) => Err(GraphError::new(131009, "to is not a phone number")),
         (false, None, Some(recipient)) if is_user_id(&recipient) => Ok(Address::UserId(recipient)),
-        (false, None, Some(_)) => Err(GraphError::new(
-            131009,
-            "recipient is not a business-scoped user id",
-        )),
+        (false, None, Some(_)) => Err(GraphError::new(131009, "recipient is not a business-scoped user id")),
         (_, None, _) => Err(GraphError::new(100, "The parameter to is required.")),
     }
 }
@@ -383,17 +341,12 @@ fn is_user_id(text: &str) -> bool {
         return false;
     };
     let id = rest.strip_prefix("ENT.").unwrap_or(rest);
-    country
-        && bytes[2] == b'.'
-        && (1..=128).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    country && bytes[2] == b'.' && (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Group ids are base64 text, never a phone number.
 fn is_group_id(text: &str) -> bool {
     (8..=128).contains(&text.len())
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && text.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
-        })
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
 }

@@ -33,9 +33,7 @@ pub(crate) fn mix(value: u64) -> u64 {
 /// A seed that differs between simulators and runs, taken from the standard library's per-process hash keys.
 pub(crate) fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish()
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]

@@ -20,8 +20,7 @@ const PAGE_MAX: usize = 1_000;
 
 fn host(parts: &Parts) -> &str {
     let host = parts.headers.get(HOST);
-    host.and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost")
+    host.and_then(|host| host.to_str().ok()).unwrap_or("localhost")
 }
 
 /// One page of a WABA's templates.
@@ -37,25 +36,18 @@ pub(crate) fn templates(state: &State, waba: &str, parts: &Parts) -> Result<Repl
     };
     let start = match query_value(query, "after") {
         None => 0,
-        Some(cursor) => offset_from(&cursor)
-            .ok_or_else(|| GraphError::new(100, "Invalid cursors values (after)"))?,
+        Some(cursor) => offset_from(&cursor).ok_or_else(|| GraphError::new(100, "Invalid cursors values (after)"))?,
     };
     let name = query_value(query, "name");
     let wanted = |template: &&SimulatorTemplate| {
-        template.waba.as_deref().is_none_or(|owner| owner == waba)
-            && name.as_deref().is_none_or(|name| template.name == name)
+        template.waba.as_deref().is_none_or(|owner| owner == waba) && name.as_deref().is_none_or(|name| template.name == name)
     };
     let all: Vec<&SimulatorTemplate> = state.options.templates.iter().filter(wanted).collect();
     let end = (start + limit).min(all.len());
     let page = all.get(start..end).unwrap_or_default();
     let fields = query_value(query, "fields");
-    let data: Vec<Value> = page
-        .iter()
-        .enumerate()
-        .map(|(index, template)| {
-            select(template_object(start + index, template), fields.as_deref())
-        })
-        .collect();
+    let data: Vec<Value> =
+        page.iter().enumerate().map(|(index, template)| select(template_object(start + index, template), fields.as_deref())).collect();
     if data.is_empty() {
         return Ok(state.json(&json!({ "data": [] })));
     }
@@ -97,12 +89,7 @@ fn select(members: Map<String, Value>, fields: Option<&str>) -> Value {
         return Value::Object(members);
     };
     let wanted = |name: &str| name == "id" || fields.split(',').any(|field| field.trim() == name);
-    Value::Object(
-        members
-            .into_iter()
-            .filter(|(name, _)| wanted(name))
-            .collect(),
-    )
+    Value::Object(members.into_iter().filter(|(name, _)| wanted(name)).collect())
 }
 
 fn cursor(offset: usize) -> String {
@@ -167,12 +154,7 @@ pub(crate) fn delete_object(state: &State, id: &str) -> Result<Reply, GraphError
     }
 }
 
-pub(crate) fn upload_media(
-    state: &State,
-    phone_number_id: &str,
-    parts: &Parts,
-    body: &Bytes,
-) -> Result<Reply, GraphError> {
+pub(crate) fn upload_media(state: &State, phone_number_id: &str, parts: &Parts, body: &Bytes) -> Result<Reply, GraphError> {
     state.check_phone_number(phone_number_id)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
@@ -181,10 +163,7 @@ pub(crate) fn upload_media(
 }
 
 pub(crate) fn download_media(state: &State, id: &str) -> Result<Reply, GraphError> {
-    let object = state
-        .media
-        .get(id)
-        .ok_or_else(|| GraphError::unknown_object(id))?;
+    let object = state.media.get(id).ok_or_else(|| GraphError::unknown_object(id))?;
     let mut reply = reply::plain(StatusCode::OK, "application/octet-stream", object.bytes);
     if let Ok(mime_type) = HeaderValue::from_str(&object.mime_type) {
         reply.headers_mut().insert(CONTENT_TYPE, mime_type);
@@ -202,19 +181,11 @@ pub(crate) fn profile(state: &State, phone_number_id: &str) -> Result<Reply, Gra
     }] })))
 }
 
-pub(crate) fn write_profile(
-    state: &State,
-    phone_number_id: &str,
-    body: &Bytes,
-) -> Result<Reply, GraphError> {
+pub(crate) fn write_profile(state: &State, phone_number_id: &str, body: &Bytes) -> Result<Reply, GraphError> {
     state.check_phone_number(phone_number_id)?;
-    let value: Value =
-        serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
     match value["messaging_product"].as_str() {
         Some("whatsapp") => Ok(state.success()),
-        _ => Err(GraphError::new(
-            100,
-            "The parameter messaging_product is required.",
-        )),
+        _ => Err(GraphError::new(100, "The parameter messaging_product is required.")),
     }
 }

@@ -100,11 +100,7 @@ pub(crate) struct Envelope<'a> {
 
 impl Record {
     pub(crate) fn new(seed: u64, keep: usize) -> Record {
-        Record {
-            seed,
-            keep,
-            ..Record::default()
-        }
+        Record { seed, keep, ..Record::default() }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -112,12 +108,7 @@ impl Record {
     }
 
     /// Accepts one message and gives back its id.
-    pub(crate) fn accept(
-        &self,
-        envelope: &Envelope<'_>,
-        message: &Message<'_>,
-        body: &[u8],
-    ) -> String {
+    pub(crate) fn accept(&self, envelope: &Envelope<'_>, message: &Message<'_>, body: &[u8]) -> String {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         self.accepted.fetch_add(1, Ordering::AcqRel);
         let kept = (self.keep > 0).then(|| Kept::new(sequence, envelope, body));
@@ -163,9 +154,7 @@ impl Record {
         Stats {
             requests: count(&self.requests),
             accepted: count(&self.accepted),
-            accepted_by_phone_number_id: by_id
-                .map(|(id, count)| (id.to_string(), *count))
-                .collect(),
+            accepted_by_phone_number_id: by_id.map(|(id, count)| (id.to_string(), *count)).collect(),
             read_receipts: count(&self.read_receipts),
             refused: book.refused.clone(),
             faults: count(&self.faults),
@@ -178,13 +167,7 @@ impl Record {
     pub(crate) fn reset(&self) {
         let mut book = self.book();
         *book = Book::default();
-        for counter in [
-            &self.requests,
-            &self.accepted,
-            &self.read_receipts,
-            &self.faults,
-            &self.unknown_paths,
-        ] {
+        for counter in [&self.requests, &self.accepted, &self.read_receipts, &self.faults, &self.unknown_paths] {
             counter.store(0, Ordering::Release);
         }
     }
@@ -193,9 +176,7 @@ impl Record {
 impl Kept {
     fn new(sequence: u64, envelope: &Envelope<'_>, body: &[u8]) -> Kept {
         let headers = envelope.headers.iter();
-        let headers_len: usize = headers
-            .map(|(name, value)| name.as_str().len() + value.len() + 2)
-            .sum();
+        let headers_len: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
         let mut text = Vec::with_capacity(envelope.path.len() + headers_len + body.len());
         text.extend_from_slice(envelope.path.as_bytes());
         let path_end = text.len();
@@ -225,11 +206,7 @@ impl Kept {
             return None;
         };
         let path = String::from_utf8_lossy(path).into_owned();
-        let mut segments = path
-            .split('?')
-            .next()?
-            .rsplit('/')
-            .filter(|part| !part.is_empty());
+        let mut segments = path.split('?').next()?.rsplit('/').filter(|part| !part.is_empty());
         let phone_number_id = segments.nth(1)?.to_owned();
         let template = message.template.as_ref();
         Some(Accepted {
@@ -317,12 +294,7 @@ mod tests {
 
     #[test]
     fn base64_as_in_rfc_4648() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
+        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foobar", "Zm9vYmFy")] {
             let mut text = String::new();
             push_base64(&mut text, plain.as_bytes());
             assert_eq!(text, coded);
@@ -332,13 +304,8 @@ mod tests {
     #[test]
     fn message_ids_look_like_metas_and_differ() {
         let first = message_id(1, 0, "16505550144");
-        assert!(
-            first.starts_with("wamid.HBgLMTY1MDU1NTAxNDQVAgARGBI"),
-            "{first}"
-        );
-        let ids: std::collections::HashSet<String> = (0..1_000)
-            .map(|sequence| message_id(1, sequence, "1"))
-            .collect();
+        assert!(first.starts_with("wamid.HBgLMTY1MDU1NTAxNDQVAgARGBI"), "{first}");
+        let ids: std::collections::HashSet<String> = (0..1_000).map(|sequence| message_id(1, sequence, "1")).collect();
         assert_eq!(ids.len(), 1_000);
         assert_ne!(message_id(2, 0, "1"), message_id(1, 0, "1"));
     }

@@ -57,23 +57,14 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Route<'a> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Route::Unknown;
     }
-    let send = |path| Route::Send {
-        path,
-        phone_number_id: id,
-    };
+    let send = |path| Route::Send { path, phone_number_id: id };
     match (method.as_str(), edge) {
         ("POST", "messages") => send(SendPath::Messages),
         ("POST", "marketing_messages") => send(SendPath::MarketingMessages),
         ("GET", "message_templates") => Route::Templates { waba: id },
-        ("POST", "media") => Route::UploadMedia {
-            phone_number_id: id,
-        },
-        ("GET", "whatsapp_business_profile") => Route::ReadProfile {
-            phone_number_id: id,
-        },
-        ("POST", "whatsapp_business_profile") => Route::WriteProfile {
-            phone_number_id: id,
-        },
+        ("POST", "media") => Route::UploadMedia { phone_number_id: id },
+        ("GET", "whatsapp_business_profile") => Route::ReadProfile { phone_number_id: id },
+        ("POST", "whatsapp_business_profile") => Route::WriteProfile { phone_number_id: id },
         ("GET", "") => Route::ReadObject { id },
         ("DELETE", "") => Route::DeleteObject { id },
         _ => Route::Unknown,
@@ -82,22 +73,15 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Route<'a> {
 
 /// `v24.0` and the like.
 fn is_version(segment: &str) -> bool {
-    segment
-        .strip_prefix('v')
-        .and_then(|number| number.split_once('.'))
-        .is_some_and(|(major, minor)| {
-            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            digits(major) && digits(minor)
-        })
+    segment.strip_prefix('v').and_then(|number| number.split_once('.')).is_some_and(|(major, minor)| {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        digits(major) && digits(minor)
+    })
 }
 
 /// The value of one query parameter, percent-decoded.
 pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| percent_decode(value))
+    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| percent_decode(value))
 }
 
 fn percent_decode(text: &str) -> String {
@@ -133,40 +117,16 @@ mod tests {
 
     #[test]
     fn routes() {
-        let messages = || Route::Send {
-            path: SendPath::Messages,
-            phone_number_id: "106540352242922",
-        };
+        let messages = || Route::Send { path: SendPath::Messages, phone_number_id: "106540352242922" };
         let table = [
             ("POST", "/v24.0/106540352242922/messages", messages()),
             ("POST", "/v24.0/106540352242922/messages/", messages()),
             ("POST", "/106540352242922/messages", messages()),
-            (
-                "POST",
-                "/v24.0/1/marketing_messages",
-                Route::Send {
-                    path: SendPath::MarketingMessages,
-                    phone_number_id: "1",
-                },
-            ),
+            ("POST", "/v24.0/1/marketing_messages", Route::Send { path: SendPath::MarketingMessages, phone_number_id: "1" }),
             ("GET", "/v24.0/7", Route::ReadObject { id: "7" }),
-            (
-                "GET",
-                "/v24.0/7/message_templates",
-                Route::Templates { waba: "7" },
-            ),
-            (
-                "POST",
-                "/v24.0/7/media",
-                Route::UploadMedia {
-                    phone_number_id: "7",
-                },
-            ),
-            (
-                "GET",
-                "/_simulator/media/9",
-                Route::DownloadMedia { id: "9" },
-            ),
+            ("GET", "/v24.0/7/message_templates", Route::Templates { waba: "7" }),
+            ("POST", "/v24.0/7/media", Route::UploadMedia { phone_number_id: "7" }),
+            ("GET", "/_simulator/media/9", Route::DownloadMedia { id: "9" }),
             ("GET", "/_simulator/stats", Route::Control("stats")),
             ("GET", "/v24.0/7/messages", Route::Unknown),
             ("POST", "/v24.0/7/messages_encrypted", Route::Unknown),

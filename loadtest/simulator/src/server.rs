@@ -74,10 +74,8 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
             async move { serve(&state, request).await }
         })
     };
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut connection =
+        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).serve_connection(TokioIo::new(stream), service);
     let result = {
         let mut running = pin!(&mut connection);
         tokio::select! {
@@ -89,9 +87,7 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         Some(result) => result,
         None => {
             std::pin::Pin::new(&mut connection).graceful_shutdown();
-            timeout(DRAIN_DEADLINE, &mut connection)
-                .await
-                .unwrap_or(Ok(()))
+            timeout(DRAIN_DEADLINE, &mut connection).await.unwrap_or(Ok(()))
         }
     };
     let reset = |error: hyper::Error| error.source().is_some_and(|source| source.is::<Reset>());
@@ -116,11 +112,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset
     if let Err(error) = state.check_token(&parts.headers) {
         return Ok(state.refuse(&error));
     }
-    if let Route::Send {
-        path,
-        phone_number_id,
-    } = route
-    {
+    if let Route::Send { path, phone_number_id } = route {
         return send::handle(state, path, phone_number_id, &parts, &body).await;
     }
     if let Some(reply) = state.strike_read().await {
@@ -129,13 +121,9 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset
     state.wait_latency().await;
     let answer = match route {
         Route::Templates { waba } => reads::templates(state, waba, &parts),
-        Route::UploadMedia { phone_number_id } => {
-            reads::upload_media(state, phone_number_id, &parts, &body)
-        }
+        Route::UploadMedia { phone_number_id } => reads::upload_media(state, phone_number_id, &parts, &body),
         Route::ReadProfile { phone_number_id } => reads::profile(state, phone_number_id),
-        Route::WriteProfile { phone_number_id } => {
-            reads::write_profile(state, phone_number_id, &body)
-        }
+        Route::WriteProfile { phone_number_id } => reads::write_profile(state, phone_number_id, &body),
         Route::ReadObject { id } => reads::object(state, id, &parts),
         Route::DeleteObject { id } => reads::delete_object(state, id),
         Route::DownloadMedia { id } => reads::download_media(state, id),

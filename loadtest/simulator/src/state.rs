@@ -44,8 +44,7 @@ impl State {
     }
 
     pub(crate) fn set_latency(&self, latency: Duration) {
-        self.latency_micros
-            .store(micros(latency), Ordering::Release);
+        self.latency_micros.store(micros(latency), Ordering::Release);
     }
 
     /// No faults, no latency.
@@ -109,10 +108,8 @@ impl State {
 
     /// Any bearer token will do unless the options list the good ones.
     pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<(), GraphError> {
-        let token = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-            .filter(|token| !token.is_empty());
+        let token =
+            headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")).filter(|token| !token.is_empty());
         let good = match (token, &self.options.tokens) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -126,9 +123,7 @@ impl State {
 
     pub(crate) fn check_phone_number(&self, id: &str) -> Result<(), GraphError> {
         match &self.options.phone_number_ids {
-            Some(ids) if !ids.iter().any(|known| known == id) => {
-                Err(GraphError::unknown_object(id))
-            }
+            Some(ids) if !ids.iter().any(|known| known == id) => Err(GraphError::unknown_object(id)),
             _ => Ok(()),
         }
     }

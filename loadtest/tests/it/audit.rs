@@ -20,10 +20,7 @@ async fn admin(messages: u64, settled: &'static str) -> SocketAddr {
             let head = String::from_utf8_lossy(&head[..length]).into_owned();
             assert!(head.contains("authorization: Bearer operator"), "{head}");
             let body = answer(head.split(' ').nth(1).unwrap(), messages, settled).to_string();
-            let reply = format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
+            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             stream.write_all(reply.as_bytes()).await.unwrap();
         }
     });
@@ -53,23 +50,8 @@ fn answer(path: &str, messages: u64, settled: &str) -> Value {
 async fn audit(messages: u64, settled: &'static str) -> (bool, String) {
     let simulator = Simulator::start(SimulatorOptions::default()).unwrap();
     let url = simulator.url();
-    let sends = [
-        "run",
-        "--key",
-        "k",
-        "--phone-number-id",
-        "7",
-        "--rate",
-        "40",
-        "--duration",
-        "100ms",
-    ];
-    assert!(
-        loadtest(&[&sends[..], &["--target", &url]].concat())
-            .await
-            .status
-            .success()
-    );
+    let sends = ["run", "--key", "k", "--phone-number-id", "7", "--rate", "40", "--duration", "100ms"];
+    assert!(loadtest(&[&sends[..], &["--target", &url]].concat()).await.status.success());
     assert_eq!(simulator.accepted_count(), 4);
     let admin = format!("http://{}", admin(messages, settled).await);
     let output = loadtest(&[
@@ -102,9 +84,6 @@ async fn agreement_is_exit_zero_and_anything_else_is_not() {
     // Five messages charged, four accepted.
     let (good, table) = audit(5, "0.95").await;
     assert!(!good);
-    let wrong: Vec<_> = table
-        .lines()
-        .filter(|line| line.starts_with("DISAGREES"))
-        .collect();
+    let wrong: Vec<_> = table.lines().filter(|line| line.starts_with("DISAGREES")).collect();
     assert_eq!(wrong.len(), 2, "{table}");
 }

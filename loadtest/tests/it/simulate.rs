@@ -9,19 +9,8 @@ use super::*;
 #[tokio::test]
 async fn it_says_where_it_listens_and_serves() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args([
-            "simulate",
-            "--listen",
-            "127.0.0.1:0",
-            "--token",
-            "good",
-            "--keep",
-            "0",
-        ])
-        .args([
-            "--fault",
-            r#"{"action":{"refuse":{"code":131026}},"when":{"next":2}}"#,
-        ])
+        .args(["simulate", "--listen", "127.0.0.1:0", "--token", "good", "--keep", "0"])
+        .args(["--fault", r#"{"action":{"refuse":{"code":131026}},"when":{"next":2}}"#])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -32,19 +21,7 @@ async fn it_says_where_it_listens_and_serves() {
     let run = |key: &'static str| {
         let url = url.clone();
         async move {
-            let arguments = [
-                "run",
-                "--target",
-                &url,
-                "--key",
-                key,
-                "--phone-number-id",
-                "7",
-                "--rate",
-                "50",
-                "--duration",
-                "100ms",
-            ];
+            let arguments = ["run", "--target", &url, "--key", key, "--phone-number-id", "7", "--rate", "50", "--duration", "100ms"];
             let output = loadtest(&arguments).await;
             serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
         }

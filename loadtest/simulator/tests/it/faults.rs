@@ -5,10 +5,8 @@ use tollgate_simulator::{Fault, FaultAction};
 use super::*;
 
 async fn try_text(simulator: &Simulator) -> Option<Answer> {
-    let request = Request::builder()
-        .method("POST")
-        .uri(format!("{}{MESSAGES}", simulator.url()))
-        .header("content-type", "application/json");
+    let request =
+        Request::builder().method("POST").uri(format!("{}{MESSAGES}", simulator.url())).header("content-type", "application/json");
     try_call(request, text_to("+16505550144")).await
 }
 
@@ -32,10 +30,7 @@ async fn graph_errors_and_bare_statuses() {
     assert_eq!((answer.status.as_u16(), accepted), (400, 0));
     assert_eq!(answer.json()["error"]["code"], 131026);
 
-    let action = FaultAction::Refuse {
-        code: 131000,
-        status: Some(503),
-    };
+    let action = FaultAction::Refuse { code: 131000, status: Some(503) };
     let (answer, accepted) = struck(Fault::new(action).after_accepting()).await;
     let answer = answer.unwrap();
     assert_eq!((answer.status.as_u16(), accepted), (503, 1));
@@ -64,9 +59,7 @@ async fn a_reset_is_a_reset() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let simulator = start();
     simulator.fault(Fault::new(FaultAction::Reset));
-    let mut stream = tokio::net::TcpStream::connect(simulator.addr())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(simulator.addr()).await.unwrap();
     let body = text_to("+16505550144");
     let head = format!(
         "POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n\
@@ -92,10 +85,7 @@ async fn unreadable_answers() {
 
     let (answer, accepted) = struck(Fault::new(FaultAction::Held)).await;
     let status = &answer.unwrap().json()["messages"][0]["message_status"];
-    assert_eq!(
-        (status.as_str(), accepted),
-        (Some("held_for_quality_assessment"), 1)
-    );
+    assert_eq!((status.as_str(), accepted), (Some("held_for_quality_assessment"), 1));
 }
 
 #[tokio::test]
@@ -121,10 +111,8 @@ async fn delays_and_hangs_end_with_the_simulator() {
     simulator.fault(Fault::new(FaultAction::Hang).for_recipient("16505550144"));
     let simulator_url = simulator.url();
     let hanging = tokio::spawn(async move {
-        let request = Request::builder()
-            .method("POST")
-            .uri(format!("{simulator_url}{MESSAGES}"))
-            .header("content-type", "application/json");
+        let request =
+            Request::builder().method("POST").uri(format!("{simulator_url}{MESSAGES}")).header("content-type", "application/json");
         try_call(request, text_to("+16505550144")).await
     });
     while simulator.stats().faults < 3 {

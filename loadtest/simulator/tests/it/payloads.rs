@@ -13,10 +13,7 @@ fn payload(name: &str) -> Bytes {
 /// Replaces every string and number by its type, and message ids by a mark.
 fn shape(value: &Value) -> Value {
     match value {
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, v)| (name.clone(), shape(v)))
-            .collect(),
+        Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), shape(v))).collect(),
         Value::Array(entries) => entries.iter().map(shape).collect(),
         Value::String(text) if text.starts_with("wamid.") => json!("wamid"),
         Value::String(_) => json!("string"),
@@ -35,47 +32,19 @@ const SENDS: &[(&str, &str, Result<&str, i64>)] = &[
     ("send-image", MESSAGES, Ok("resp-success")),
     ("send-interactive-address", MESSAGES, Ok("resp-success")),
     ("send-interactive-buttons", MESSAGES, Ok("resp-success")),
-    (
-        "send-interactive-contact-request",
-        MESSAGES,
-        Ok("resp-success-bsuid"),
-    ),
+    ("send-interactive-contact-request", MESSAGES, Ok("resp-success-bsuid")),
     ("send-interactive-list", MESSAGES, Ok("resp-success")),
     ("send-location", MESSAGES, Ok("resp-success")),
-    (
-        "send-marketing-messages-api",
-        MARKETING,
-        Ok("resp-success-accepted"),
-    ),
+    ("send-marketing-messages-api", MARKETING, Ok("resp-success-accepted")),
     ("send-marketing-messages-api", MESSAGES, Err(100)),
     ("send-reaction", MESSAGES, Ok("resp-success")),
-    (
-        "send-read-receipt-typing",
-        MESSAGES,
-        Ok("resp-read-receipt"),
-    ),
+    ("send-read-receipt-typing", MESSAGES, Ok("resp-read-receipt")),
     ("send-read-receipt-typing", MARKETING, Err(100)),
     ("send-sticker", MESSAGES, Ok("resp-success")),
-    (
-        "send-template-authentication",
-        MESSAGES,
-        Ok("resp-success-accepted"),
-    ),
-    (
-        "send-template-marketing",
-        MESSAGES,
-        Ok("resp-success-accepted"),
-    ),
-    (
-        "send-template-marketing",
-        MARKETING,
-        Ok("resp-success-accepted"),
-    ),
-    (
-        "send-template-utility-named",
-        MESSAGES,
-        Ok("resp-success-accepted"),
-    ),
+    ("send-template-authentication", MESSAGES, Ok("resp-success-accepted")),
+    ("send-template-marketing", MESSAGES, Ok("resp-success-accepted")),
+    ("send-template-marketing", MARKETING, Ok("resp-success-accepted")),
+    ("send-template-utility-named", MESSAGES, Ok("resp-success-accepted")),
     ("send-text-reply", MESSAGES, Ok("resp-success")),
     ("send-text", MESSAGES, Ok("resp-success")),
     ("send-text", MARKETING, Err(100)),
@@ -102,8 +71,7 @@ async fn every_send_payload_is_answered_as_documented() {
         match expected {
             Ok(example) => {
                 assert_eq!(answer.status, 200, "{name}: {json}");
-                let example: Value =
-                    serde_json::from_slice(&payload(&format!("{example}.json"))).unwrap();
+                let example: Value = serde_json::from_slice(&payload(&format!("{example}.json"))).unwrap();
                 assert_eq!(shape(&json), shape(&example), "{name} to {path}");
             }
             Err(code) => assert_eq!(json["error"]["code"], *code, "{name} to {path}: {json}"),
@@ -118,16 +86,10 @@ async fn every_send_payload_is_answered_as_documented() {
         }
         assert_eq!(simulator.accepted_count(), messages, "{name} to {path}");
     }
-    let listed = std::fs::read_dir(format!(
-        "{}/../../tests/payloads",
-        env!("CARGO_MANIFEST_DIR")
-    ));
+    let listed = std::fs::read_dir(format!("{}/../../tests/payloads", env!("CARGO_MANIFEST_DIR")));
     for file in listed.unwrap() {
         let file = file.unwrap().file_name().into_string().unwrap();
-        let missing = file.starts_with("send-")
-            && !SENDS
-                .iter()
-                .any(|(name, ..)| file == format!("{name}.json"));
+        let missing = file.starts_with("send-") && !SENDS.iter().any(|(name, ..)| file == format!("{name}.json"));
         assert!(!missing, "{file} is not in the table");
     }
     assert_eq!(simulator.stats().read_receipts, 1);
@@ -138,19 +100,12 @@ async fn every_send_payload_is_answered_as_documented() {
 #[tokio::test]
 async fn the_answer_repeats_the_input_and_gives_the_whatsapp_id() {
     let simulator = start();
-    for (to, wa_id) in [
-        ("+1 (650) 555-0144", "16505550144"),
-        ("+5511987650001", "551187650001"),
-        ("919812300001", "919812300001"),
-    ] {
+    for (to, wa_id) in [("+1 (650) 555-0144", "16505550144"), ("+5511987650001", "551187650001"), ("919812300001", "919812300001")] {
         let json = post(&simulator, MESSAGES, text_to(to)).await.json();
         assert_eq!(json["contacts"], json!([{ "input": to, "wa_id": wa_id }]));
     }
     let last = simulator.accepted().pop().unwrap();
-    assert_eq!(
-        (last.kind.as_str(), last.recipient.as_str()),
-        ("text", "919812300001")
-    );
+    assert_eq!((last.kind.as_str(), last.recipient.as_str()), ("text", "919812300001"));
     assert_eq!(last.phone_number_id, "106540352242922");
 }
 
@@ -160,10 +115,7 @@ fn altered(change: Value) -> String {
     for (name, value) in change.as_object().unwrap() {
         match value {
             Value::String(text) if text == "-" => body.as_object_mut().unwrap().remove(name),
-            value => body
-                .as_object_mut()
-                .unwrap()
-                .insert(name.clone(), value.clone()),
+            value => body.as_object_mut().unwrap().insert(name.clone(), value.clone()),
         };
     }
     body.to_string()
@@ -201,10 +153,7 @@ async fn wrong_envelopes_get_metas_codes() {
         (altered(json!({ "status": "read" })), 131008),
         (altered(json!({ "status": "typing" })), 100),
         ("{\"messaging_product\":\"whatsapp\"".to_owned(), 100),
-        (
-            text_to("+16505550144").replacen('{', "{\"to\":\"1\",", 1),
-            100,
-        ),
+        (text_to("+16505550144").replacen('{', "{\"to\":\"1\",", 1), 100),
         (String::new(), 100),
     ])
     .await;
@@ -216,38 +165,13 @@ async fn wrong_contents_get_metas_codes() {
         (altered(json!({ "text": "-", "type": "-" })), 131008),
         (altered(json!({ "text": {} })), 131008),
         (altered(json!({ "text": { "body": "" } })), 131009),
-        (
-            altered(json!({ "text": { "body": "x".repeat(4097) } })),
-            131009,
-        ),
-        (
-            altered(
-                json!({ "type": "image", "image": { "id": "1", "link": "https://a.example/" } }),
-            ),
-            131009,
-        ),
-        (
-            altered(json!({ "type": "audio", "audio": { "id": "1", "caption": "no" } })),
-            131009,
-        ),
-        (
-            altered(json!({ "type": "template", "template": { "name": "a" } })),
-            131008,
-        ),
-        (
-            altered(json!({ "type": "location", "location": { "latitude": 91, "longitude": 0 } })),
-            131009,
-        ),
-        (
-            altered(
-                json!({ "type": "interactive", "interactive": { "type": "button", "action": {} } }),
-            ),
-            131008,
-        ),
-        (
-            altered(json!({ "type": "pin", "pin": { "type": "pin", "message_id": "wamid.A" } })),
-            131009,
-        ),
+        (altered(json!({ "text": { "body": "x".repeat(4097) } })), 131009),
+        (altered(json!({ "type": "image", "image": { "id": "1", "link": "https://a.example/" } })), 131009),
+        (altered(json!({ "type": "audio", "audio": { "id": "1", "caption": "no" } })), 131009),
+        (altered(json!({ "type": "template", "template": { "name": "a" } })), 131008),
+        (altered(json!({ "type": "location", "location": { "latitude": 91, "longitude": 0 } })), 131009),
+        (altered(json!({ "type": "interactive", "interactive": { "type": "button", "action": {} } })), 131008),
+        (altered(json!({ "type": "pin", "pin": { "type": "pin", "message_id": "wamid.A" } })), 131009),
     ])
     .await;
 }
@@ -255,16 +179,8 @@ async fn wrong_contents_get_metas_codes() {
 #[tokio::test]
 async fn lenient_where_meta_is_and_strict_about_the_media_type() {
     let simulator = start();
-    for body in [
-        altered(json!({ "recipient_type": "-" })),
-        altered(json!({ "type": "-" })),
-        altered(json!({ "context": null })),
-    ] {
-        assert_eq!(
-            post(&simulator, MESSAGES, body.clone()).await.status,
-            200,
-            "{body}"
-        );
+    for body in [altered(json!({ "recipient_type": "-" })), altered(json!({ "type": "-" })), altered(json!({ "context": null }))] {
+        assert_eq!(post(&simulator, MESSAGES, body.clone()).await.status, 200, "{body}");
     }
     let form = Request::builder()
         .method("POST")
@@ -326,10 +242,7 @@ async fn tokens_numbers_templates_and_throughput_are_checked_when_configured() {
     let limited = tokio::time::timeout(Duration::from_secs(20), limited).await;
     assert_eq!(limited.unwrap()["error"]["code"], 130429);
 
-    let strict = SimulatorOptions {
-        tokens: Some(vec!["EAAother".to_owned()]),
-        ..options
-    };
+    let strict = SimulatorOptions { tokens: Some(vec!["EAAother".to_owned()]), ..options };
     let simulator = Simulator::start(strict).unwrap();
     let answer = post(&simulator, MESSAGES, send(phone, "offer")).await;
     assert_eq!(answer.status, 401);

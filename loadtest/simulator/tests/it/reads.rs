@@ -9,20 +9,13 @@ fn with_templates(count: usize) -> Simulator {
         waba: Some("310000000000001".to_owned()),
         ..SimulatorTemplate::approved(&format!("offer_{index}"), "en_US", "MARKETING")
     });
-    Simulator::start(SimulatorOptions {
-        templates: templates.collect(),
-        ..SimulatorOptions::default()
-    })
-    .unwrap()
+    Simulator::start(SimulatorOptions { templates: templates.collect(), ..SimulatorOptions::default() }).unwrap()
 }
 
 #[tokio::test]
 async fn templates_come_page_by_page() {
     let simulator = with_templates(7);
-    let mut url = format!(
-        "{}/v24.0/310000000000001/message_templates?fields=name,language,category,status&limit=3",
-        simulator.url()
-    );
+    let mut url = format!("{}/v24.0/310000000000001/message_templates?fields=name,language,category,status&limit=3", simulator.url());
     let mut names = Vec::new();
     let mut pages = 0;
     loop {
@@ -43,9 +36,7 @@ async fn templates_come_page_by_page() {
     assert_eq!(names, expected);
 
     let path = "/v24.0/310000000000001/message_templates";
-    let one = get(&simulator, &format!("{path}?name=offer_4"))
-        .await
-        .json();
+    let one = get(&simulator, &format!("{path}?name=offer_4")).await.json();
     assert_eq!(one["data"].as_array().unwrap().len(), 1);
     let other = get(&simulator, "/v24.0/5/message_templates").await.json();
     assert_eq!(other, json!({ "data": [] }));
@@ -59,16 +50,9 @@ async fn templates_come_page_by_page() {
 async fn phone_numbers_and_profiles() {
     let simulator = with_templates(1);
     let path = "/v24.0/106540352242922";
-    let number = get(&simulator, &format!("{path}?fields=status,throughput"))
-        .await
-        .json();
-    assert_eq!(
-        number,
-        json!({ "id": "106540352242922", "status": "CONNECTED", "throughput": { "level": "STANDARD" } })
-    );
-    let waba = get(&simulator, "/v24.0/310000000000001?fields=timezone_id")
-        .await
-        .json();
+    let number = get(&simulator, &format!("{path}?fields=status,throughput")).await.json();
+    assert_eq!(number, json!({ "id": "106540352242922", "status": "CONNECTED", "throughput": { "level": "STANDARD" } }));
+    let waba = get(&simulator, "/v24.0/310000000000001?fields=timezone_id").await.json();
     assert_eq!(waba["timezone_id"], "0");
     let path = format!("{path}/whatsapp_business_profile");
     let profile = get(&simulator, &path).await.json();
@@ -97,8 +81,5 @@ async fn media_go_up_and_come_down() {
     assert_eq!(file.body, "PNG!");
     let url = format!("{}/v24.0/{id}", simulator.url());
     assert_eq!(call("DELETE", url.clone(), "").await.status, 200);
-    assert_eq!(
-        call("DELETE", url, "").await.json()["error"]["error_subcode"],
-        33
-    );
+    assert_eq!(call("DELETE", url, "").await.json()["error"]["error_subcode"], 33);
 }

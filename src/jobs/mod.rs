@@ -1,0 +1,132 @@
+//! What runs without a caller: the sweep of old holds, and the upkeep of metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{Catalog, Snapshot};
+use crate::clock::Clock;
+use crate::ledger::batcher::Batcher;
+use crate::ledger::{CalendarSpan, HoldState, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
+use crate::metrics::{Metrics, UPKEEP_INTERVAL};
+
+/// Accounts read from the ledger in one call.
+const PAGE: usize = 500;
+
+/// Sweeps of one account in a row at most; the rest waits for the next round.
+const ROUNDS: usize = 32;
+
+/// In-doubt holds are counted up to this number per account.
+const COUNTED: usize = 1_000;
+
+/// When and how old holds are resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepOptions {
+    /// Time between two rounds.
+    pub interval: Duration,
+    /// Open holds older than this become in doubt.
+    pub open_age: Duration,
+    /// In-doubt holds older than this are resolved by policy.
+    pub in_doubt_age: Duration,
+    /// How.
+    pub policy: InDoubtPolicy,
+}
+
+/// What the jobs work with.
+#[derive(Clone)]
+pub struct Jobs {
+    /// Where accounts are listed.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where sweeps are asked for.
+    pub batcher: Batcher,
+    /// Accounts' zones.
+    pub catalog: Arc<Catalog>,
+    /// What is kept in order.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Jobs {
+    /// Sorts histogram samples until `stop`; without it each sample would stay in memory.
+    pub async fn upkeep(self, stop: CancellationToken) {
+        while !pause(UPKEEP_INTERVAL, &stop).await {
+            self.metrics.run_upkeep();
+        }
+    }
+
+    /// Sweeps every account each round until `stop`.
+    pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
+        loop {
+            match self.sweep_all(&options).await {
+                Ok(in_doubt) => {
+                    self.metrics.ledger_up(true);
+                    self.metrics.holds_in_doubt(in_doubt);
+                }
+                Err(fault) => {
+                    self.metrics.ledger_up(false);
+                    tracing::warn!(%fault, "old holds could not be looked for");
+                }
+            }
+            if pause(options.interval, &stop).await {
+                return;
+            }
+        }
+    }
+
+    async fn sweep_all(&self, options: &SweepOptions) -> Result<u64, LedgerFault> {
+        let mut in_doubt = 0u64;
+        let mut request = PageRequest { cursor: None, limit: PAGE };
+        loop {
+            let page = self.ledger.accounts(&request).await?;
+            for account in page.items {
+                let Some(snapshot) = self.catalog.account(&account).await? else { continue };
+                self.sweep_account(&snapshot, options).await;
+                let holds = self.ledger.holds(&account, Some(HoldState::InDoubt), &PageRequest { cursor: None, limit: COUNTED }).await?;
+                in_doubt = in_doubt.saturating_add(u64::try_from(holds.items.len()).unwrap_or(u64::MAX));
+                for wallet in self.ledger.wallets(&account).await? {
+                    self.metrics.wallet_available(&account, &wallet.id, wallet.available);
+                }
+            }
+            match page.next {
+                Some(next) => request.cursor = Some(next),
+                None => return Ok(in_doubt),
+            }
+        }
+    }
+
+    async fn sweep_account(&self, snapshot: &Snapshot, options: &SweepOptions) {
+        for _ in 0..ROUNDS {
+            let operation = Operation::Sweep {
+                open_age_ms: milliseconds(options.open_age),
+                in_doubt_age_ms: milliseconds(options.in_doubt_age),
+                policy: options.policy,
+                day: CalendarSpan::day(&snapshot.time_zone, self.clock.now_ms()),
+            };
+            match self.batcher.call(&snapshot.id, operation).await {
+                Ok(Verdict::Swept { marked, resolved, more }) => {
+                    if marked > 0 || resolved > 0 {
+                        tracing::warn!(account = %snapshot.id, in_doubt = marked, resolved, "old holds were swept");
+                    }
+                    if !more {
+                        return;
+                    }
+                }
+                Ok(other) => {
+                    return tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger answered a sweep in a way it should not");
+                }
+                Err(fault) => return tracing::debug!(account = %snapshot.id, ?fault, "an account could not be swept"),
+            }
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Sleeps; answers whether it was woken to stop.
+async fn pause(time: Duration, stop: &CancellationToken) -> bool {
+    tokio::time::timeout(time, stop.cancelled()).await.is_ok()
+}

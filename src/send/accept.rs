@@ -1,0 +1,57 @@
+//! Accept: what can be said about a send before its key and its body are read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap};
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::rejection::Rejected;
+use crate::http::body::{BodyError, read_body};
+
+/// Longest idempotency key.
+const MAX_KEY: usize = 255;
+
+/// Refuses what cannot be a send by its head alone; answers the idempotency key.
+pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
+    if head.uri.query().is_some() {
+        return Err(Rejected::new("malformed", "a send takes no query parameters; everything stands in its body"));
+    }
+    check_headers(&head.headers)?;
+    idempotency_key(&head.headers)
+}
+
+/// JSON without a content encoding, or a rejection.
+fn check_headers(headers: &HeaderMap) -> Result<(), Rejected> {
+    let unsupported = |details: &str| Err(Rejected::new("unsupported_media_type", details));
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return unsupported("send the message as `Content-Type: application/json`");
+    }
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => unsupported("send the body without a content encoding"),
+        _ => Ok(()),
+    }
+}
+
+/// The idempotency key: 1 to 255 visible ASCII characters, once.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejected> {
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    let key = key.as_bytes();
+    if given.next().is_some() || !(1..=MAX_KEY).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
+        return Err(Rejected::new("malformed", "an Idempotency-Key is 1 to 255 visible ASCII characters, given once"));
+    }
+    Ok(Some(key))
+}
+
+/// The whole body.
+pub async fn body(incoming: Incoming, limit: usize, deadline: Duration) -> Result<Bytes, Rejected> {
+    read_body(incoming, limit, deadline).await.map_err(|error| match error {
+        BodyError::TooLarge { limit } => Rejected::new("too_large", format!("a send has at most {limit} bytes")),
+        BodyError::Slow { .. } => Rejected::new("request_timeout", error),
+        BodyError::Broken => Rejected::new("malformed", error),
+    })
+}

@@ -1,0 +1,134 @@
+//! Graph paths that are not sends: passed on, streamed, with the channel's token, only where the operator allows the kind and the ids are the account's.
+
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::Incoming;
+
+use super::authenticate;
+use super::rejection::Rejected;
+use super::reply;
+use super::{SendWay, Target};
+use crate::catalog::Snapshot;
+use crate::http::request_id::{RequestId, X_REQUEST_ID};
+use crate::http::route::GraphPath;
+use crate::ids::ChannelId;
+use crate::upstream::client::BoxError;
+use crate::upstream::streaming::{PassThrough, StreamBody, StreamError};
+
+/// A reply whose body may be streamed.
+pub type StreamedReply = Response<Either<Full<bytes::Bytes>, StreamBody>>;
+
+/// What may pass, as the operator names it in `pass_through.allow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// Media up- and download.
+    Media,
+    /// The business profile.
+    BusinessProfile,
+    /// Reading the channel's own phone number.
+    PhoneNumber,
+    /// The WABA's templates.
+    Templates,
+}
+
+/// Parameters that would change what a path means, or carry a token past the gateway.
+const DANGEROUS: [&str; 4] = ["access_token", "method", "batch", "relative_url"];
+
+/// Carries one request that costs nothing.
+pub async fn handle(way: &SendWay, kind: GraphPath, id: &str, path: &str, request: Request<Incoming>) -> StreamedReply {
+    let request_id = RequestId::of(request.headers(), way.clock.now_ms());
+    match travel(way, kind, id, path, request).await {
+        Ok(mut answer) => {
+            answer.headers_mut().insert(X_REQUEST_ID, request_id.header());
+            answer.map(Either::Right)
+        }
+        Err(rejected) => {
+            way.metrics.rejection(rejected.name);
+            reply::rejection(&rejected, None, &request_id).map(Either::Left)
+        }
+    }
+}
+
+async fn travel(
+    way: &SendWay,
+    kind: GraphPath,
+    id: &str,
+    path: &str,
+    request: Request<Incoming>,
+) -> Result<Response<StreamBody>, Rejected> {
+    let (head, body) = request.into_parts();
+    let query = head.uri.query().unwrap_or_default();
+    if let Some(name) = dangerous(query) {
+        return Err(Rejected::new("path_not_allowed", format!("the query parameter {name} is not passed on")));
+    }
+    let (snapshot, _) = authenticate::account_of(way, &head.headers).await?;
+    let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
+    if !way.options.pass_through.contains(&allowed) {
+        return Err(Rejected::new("path_not_allowed", "the operator does not pass this kind of path on"));
+    }
+    let Target { base, token } = super::target(way, &snapshot, &channel)?;
+    let path_and_query = head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let request =
+        PassThrough { base: &base, token: &token, method: head.method.clone(), path_and_query: &path_and_query, headers: &head.headers };
+    way.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| match error {
+        StreamError::NotSent(reason) => {
+            Rejected::new("upstream_unreachable", format!("upstream could not be reached ({}); nothing was sent", reason.as_str()))
+                .retry_after(1)
+        }
+        StreamError::NoAnswer(reason) => Rejected::new("upstream_no_answer", format!("upstream did not answer ({})", reason.as_str())),
+    })
+}
+
+fn dangerous(query: &str) -> Option<&'static str> {
+    let named = |pair: &str| pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    let names: Vec<String> = query.split('&').map(named).collect();
+    // A name that is percent-encoded could be any of them.
+    if names.iter().any(|name| name.contains('%')) {
+        return Some("with an encoded name");
+    }
+    DANGEROUS.into_iter().find(|dangerous| names.iter().any(|name| name == dangerous))
+}
+
+/// Which kind it is for the operator, and the channel of the account whose token it goes with.
+fn owner(snapshot: &Snapshot, kind: GraphPath, id: &str, method: &Method, query: &str) -> Result<(Allowed, ChannelId), Rejected> {
+    let unknown = || Rejected::new("channel_unknown", "this key's account has no channel or WABA with that id");
+    let own = |id: &str| id.parse::<ChannelId>().ok().filter(|channel| snapshot.channels.contains_key(channel));
+    match kind {
+        GraphPath::MediaUpload => Ok((Allowed::Media, own(id).ok_or_else(unknown)?)),
+        GraphPath::BusinessProfile => Ok((Allowed::BusinessProfile, own(id).ok_or_else(unknown)?)),
+        GraphPath::Templates => {
+            let of_waba = |(_, channel): &(&ChannelId, &crate::catalog::Channel)| {
+                channel.settings.waba.as_ref().is_some_and(|waba| waba.as_str() == id)
+            };
+            let (channel, _) = snapshot.channels.iter().find(of_waba).ok_or_else(unknown)?;
+            Ok((Allowed::Templates, channel.clone()))
+        }
+        GraphPath::Node => match own(id) {
+            Some(channel) if method == Method::GET => Ok((Allowed::PhoneNumber, channel)),
+            Some(_) => Err(Rejected::new("path_not_allowed", "a phone number is read here, not deleted")),
+            None => media_owner(snapshot, query).map(|channel| (Allowed::Media, channel)),
+        },
+    }
+}
+
+/// A media id does not tell whose it is: the channel is the one the query names, or the account's only one. Meta checks the token. No other
+/// parameter is passed on, so that no other node can be read with fields.
+fn media_owner(snapshot: &Snapshot, query: &str) -> Result<ChannelId, Rejected> {
+    let unknown = |details: &str| Rejected::new("channel_unknown", details);
+    let mut named = None;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("phone_number_id", number)) if named.is_none() => named = Some(number),
+            _ => return Err(Rejected::new("path_not_allowed", "reading a media object takes no parameter but phone_number_id")),
+        }
+    }
+    match named {
+        Some(number) => number
+            .parse::<ChannelId>()
+            .ok()
+            .filter(|channel| snapshot.channels.contains_key(channel))
+            .ok_or_else(|| unknown("this key's account has no channel with that phone number ID")),
+        None if snapshot.channels.len() == 1 => snapshot.channels.keys().next().cloned().ok_or_else(|| unknown("no channel")),
+        None => Err(unknown("the account has several channels; name one with phone_number_id")),
+    }
+}

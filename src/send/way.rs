@@ -1,0 +1,124 @@
+//! Everything a send meets on its way, put together once at start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::classify::WithoutPlus;
+use super::pass_through::Allowed;
+use super::throttle::Throttle;
+use super::waiting::UnderWay;
+use crate::catalog::{Catalog, Tokens};
+use crate::clock::Clock;
+use crate::ledger::batcher::Batcher;
+use crate::ledger::lease::StopLease;
+use crate::metrics::Metrics;
+use crate::pricing::PriceBook;
+use crate::upstream::client::Upstream;
+use crate::upstream::target::BaseUrl;
+
+/// What the operator chose about sends.
+#[derive(Debug, Clone)]
+pub struct SendOptions {
+    /// Bytes of the longest body.
+    pub max_body_bytes: usize,
+    /// How long a client may take to deliver its body.
+    pub body_timeout: Duration,
+    /// Sends in work at one time.
+    pub max_in_flight: usize,
+    /// How long a send waits for its channel's throughput limit.
+    pub max_throttle_wait: Duration,
+    /// A send that names an unknown campaign creates it.
+    pub auto_create: bool,
+    /// What a recipient without a plus means.
+    pub without_plus: WithoutPlus,
+    /// Which Graph paths other than sends pass.
+    pub pass_through: Vec<Allowed>,
+}
+
+/// Everything a send meets on its way.
+pub struct SendWay {
+    /// Settings of accounts, channels and templates.
+    pub catalog: Arc<Catalog>,
+    /// Channels' Meta tokens.
+    pub tokens: Arc<Tokens>,
+    /// The prices in force.
+    pub prices: Arc<ArcSwap<PriceBook>>,
+    /// The way to the ledger.
+    pub batcher: Batcher,
+    /// Campaigns known to be stopped.
+    pub leases: Arc<StopLease>,
+    /// The way to Meta.
+    pub upstream: Upstream,
+    /// Where Meta is, for channels that do not say otherwise.
+    pub base_url: BaseUrl,
+    /// What SREs watch.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// The operator's choices.
+    pub options: SendOptions,
+    pub(super) throttle: Throttle,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) under_way: Arc<UnderWay>,
+    pub(super) travelling: TaskTracker,
+}
+
+/// What a [`SendWay`] is made of.
+pub struct SendParts {
+    /// Settings of accounts, channels and templates.
+    pub catalog: Arc<Catalog>,
+    /// Channels' Meta tokens.
+    pub tokens: Arc<Tokens>,
+    /// The prices in force.
+    pub prices: Arc<ArcSwap<PriceBook>>,
+    /// The way to the ledger.
+    pub batcher: Batcher,
+    /// Campaigns known to be stopped.
+    pub leases: Arc<StopLease>,
+    /// The way to Meta.
+    pub upstream: Upstream,
+    /// Where Meta is.
+    pub base_url: BaseUrl,
+    /// What SREs watch.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// The operator's choices.
+    pub options: SendOptions,
+}
+
+impl SendWay {
+    /// Opens the way.
+    pub fn new(parts: SendParts) -> Arc<SendWay> {
+        let SendParts { catalog, tokens, prices, batcher, leases, upstream, base_url, metrics, clock, options } = parts;
+        let throttle = Throttle::new(options.max_throttle_wait);
+        let places = Arc::new(Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS)));
+        let (under_way, travelling) = (Arc::default(), TaskTracker::new());
+        Arc::new(SendWay {
+            catalog,
+            tokens,
+            prices,
+            batcher,
+            leases,
+            upstream,
+            base_url,
+            metrics,
+            clock,
+            options,
+            throttle,
+            places,
+            under_way,
+            travelling,
+        })
+    }
+
+    /// Waits until every send that was begun has ended, clients that hung up included; `false` where `patience` ran out first.
+    pub async fn finish(&self, patience: Duration) -> bool {
+        self.travelling.close();
+        tokio::time::timeout(patience, self.travelling.wait()).await.is_ok()
+    }
+}
