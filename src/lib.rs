@@ -1,10 +1,12 @@
 //! Tollgate: a send gateway in front of the WhatsApp Business Cloud API that prices, reserves, forwards and settles every message.
 
+pub mod admin;
 pub mod amount;
 pub mod catalog;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod gateway;
 pub mod http;
 pub mod ids;
 pub mod jobs;

@@ -4,6 +4,7 @@ pub mod batcher;
 pub mod calendar;
 pub mod embedded;
 pub mod lease;
+pub mod open;
 pub mod operation;
 pub mod rules;
 pub mod state;

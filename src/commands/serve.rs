@@ -1,0 +1,76 @@
+//! `tollgate serve`: runs the gateway until it is told to stop.
+#![allow(clippy::print_stderr, reason = "start-up messages and the one-time operator key belong on the terminal, not in the log")]
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::check;
+use crate::clock::Clock;
+use crate::config::{Config, EXIT_BAD_CONFIG};
+use crate::gateway::Gateway;
+use crate::telemetry::Telemetry;
+
+/// Arguments of `tollgate serve`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeArgs {
+    /// The configuration file; without it the defaults and the environment (TOLLGATE__SECTION__KEY) are used.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Serves; answers the exit code. SIGTERM and SIGINT drain, SIGHUP reads the file again.
+pub fn main(args: &ServeArgs, environment: Vec<(String, String)>) -> anyhow::Result<u8> {
+    let config = match Config::load(args.config.as_deref(), environment.clone()) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            check::report(&mistakes, &mut std::io::stderr().lock())?;
+            return Ok(EXIT_BAD_CONFIG);
+        }
+    };
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all();
+    if let Some(threads) = config.process.worker_threads {
+        runtime.worker_threads(threads);
+    }
+    let telemetry = Telemetry::start(&config.log)?;
+    runtime.build()?.block_on(serve(args, &config, &telemetry, environment))
+}
+
+async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environment: Vec<(String, String)>) -> anyhow::Result<u8> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let gateway = Gateway::start(config, Clock::system()).await?;
+    if let Some(key) = &gateway.made_operator_key {
+        eprintln!("No operator key was configured, so one was made. It is shown once:\n\n    {key}\n");
+    }
+    let ops = gateway.ops_addr().map(|address| format!(", ops {address}")).unwrap_or_default();
+    eprintln!("tollgate {} serves: data {}, admin {}{ops}", env!("CARGO_PKG_VERSION"), gateway.data_addr(), gateway.admin_addr());
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => reload(args, telemetry, &environment),
+        }
+    }
+    eprintln!("stopping: no new sends, those under way have {} s", config.shutdown.drain.as_secs());
+    let shutdown = gateway.shutdown().await;
+    Ok(u8::from(!shutdown.clean))
+}
+
+/// Takes over what can change while running, or keeps everything and says why.
+fn reload(args: &ServeArgs, telemetry: &Telemetry, environment: &[(String, String)]) {
+    match Config::load(args.config.as_deref(), environment.to_vec()) {
+        Ok(config) => {
+            telemetry.set_level(config.log.level);
+            tracing::info!(level = ?config.log.level, "the configuration was read again; the log level is in force, everything else needs a restart");
+        }
+        Err(mistakes) => {
+            for mistake in mistakes {
+                tracing::error!(%mistake, "the configuration was read again and is not taken over");
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Puts a gateway together - ledger, catalog, prices, upstream, listeners, jobs - and takes it apart again without losing a send.
+
+mod bootstrap;
+mod declare;
+mod door;
+mod start;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Stopwatch;
+use crate::ledger::Ledger;
+use crate::ledger::batcher::Batcher;
+use crate::send::SendWay;
+pub use start::StartError;
+
+/// How long the ledger may take to close after everything else has ended.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running gateway.
+pub struct Gateway {
+    data: SocketAddr,
+    admin: SocketAddr,
+    ops: Option<SocketAddr>,
+    /// An operator key made because the ledger held none; to be shown once.
+    pub made_operator_key: Option<String>,
+    drain: Duration,
+    draining: Arc<AtomicBool>,
+    stop_data: CancellationToken,
+    stop_rest: CancellationToken,
+    data_task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+    way: Arc<SendWay>,
+    batcher: Batcher,
+    ledger: Arc<dyn Ledger>,
+}
+
+/// Whether everything under way was brought to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Sends or settles were left behind; the ledger's sweep resolves them after the next start.
+    pub clean: bool,
+}
+
+impl Gateway {
+    /// Where campaign engines send.
+    pub fn data_addr(&self) -> SocketAddr {
+        self.data
+    }
+
+    /// Where operators work.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Where probes and scrapers look, if that is an address of its own.
+    pub fn ops_addr(&self) -> Option<SocketAddr> {
+        self.ops
+    }
+
+    /// Stops taking sends, ends those under way, writes what is queued, closes the ledger; within the configured time.
+    pub async fn shutdown(self) -> Shutdown {
+        let watch = Stopwatch::start();
+        let left = || self.drain.saturating_sub(watch.elapsed());
+        self.draining.store(true, Ordering::SeqCst);
+        self.stop_data.cancel();
+        let mut clean = self.data_task.await.is_ok();
+        clean &= self.way.finish(left()).await;
+        clean &= self.batcher.drain_all(left().max(Duration::from_millis(100))).await;
+        self.stop_rest.cancel();
+        for task in self.tasks {
+            let _ = tokio::time::timeout(left().max(Duration::from_millis(100)), task).await;
+        }
+        clean &= matches!(tokio::time::timeout(CLOSE_PATIENCE, self.ledger.close()).await, Ok(Ok(())));
+        if !clean {
+            tracing::warn!("not everything under way could be ended in time; what is left is resolved after the next start");
+        }
+        Shutdown { clean }
+    }
+}

@@ -1,0 +1,218 @@
+//! Starts a gateway: everything that can fail comes first, the listeners open last.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper::service::service_fn;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::declare::Declarer;
+use super::{Gateway, bootstrap, door};
+use crate::admin::{self, Admin};
+use crate::catalog::{Catalog, Tokens};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::http::listener::{self, ServerOptions};
+use crate::jobs::{Jobs, SweepOptions};
+use crate::ledger::batcher::{Batcher, BatcherOptions};
+use crate::ledger::lease::StopLease;
+use crate::ledger::open::{LedgerOptions, open};
+use crate::ledger::{InDoubtPolicy, Ledger};
+use crate::metrics::Metrics;
+use crate::pricing::PriceBook;
+use crate::send::pass_through::Allowed;
+use crate::send::{SendOptions, SendParts, SendWay, WithoutPlus};
+use crate::upstream::client::{Upstream, UpstreamOptions};
+
+/// Open holds become in doubt this long after upstream's deadline.
+const SWEEP_MARGIN: Duration = Duration::from_secs(30);
+
+/// Operations that may wait for the ledger, per account.
+const QUEUE_PER_ACCOUNT: usize = 8_192;
+
+/// Why a gateway does not start: one sentence for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> StartError {
+    let what = what.to_owned();
+    move |error| StartError(format!("{what}: {error}"))
+}
+
+struct Listeners {
+    data: TcpListener,
+    admin: TcpListener,
+    ops: Option<TcpListener>,
+}
+
+impl Gateway {
+    /// Starts on the current tokio runtime.
+    ///
+    /// # Errors
+    /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address cannot be bound.
+    pub async fn start(config: &Config, clock: Clock) -> Result<Gateway, StartError> {
+        let base_url = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
+        let ledger_options = LedgerOptions {
+            deadline: config.ledger.deadline,
+            key_prefix: config.ledger.key_prefix.clone(),
+            allow_unsafe: config.ledger.allow_unsafe,
+        };
+        let ledger = open(config.ledger.url.expose(), ledger_options, clock.clone()).await.map_err(|error| StartError(error.to_string()))?;
+        tracing::info!(durability = ledger.durability(), ledger_id = ledger.identity().ledger_id, "the ledger is open");
+        let metrics = Arc::new(Metrics::new(config.metrics.wallets));
+        metrics.ledger_durability(ledger.durability());
+        metrics.ledger_up(true);
+        let batching = BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT };
+        let batcher = Batcher::new(ledger.clone(), clock.clone(), metrics.clone(), batching);
+        let catalog = Arc::new(Catalog::new(ledger.clone(), clock.clone()));
+        let configured = config.admin.bootstrap_key.as_ref().map(config::Secret::expose);
+        let made_operator_key =
+            bootstrap::bootstrap(&*ledger, catalog.hasher(), configured).await.map_err(|fault| failed("the operator key")(&fault))?;
+        let declarer = Declarer { ledger: &*ledger, batcher: &batcher, catalog: &catalog, now_ms: clock.now_ms() };
+        for account in &config.accounts {
+            declarer.account(account).await.map_err(StartError)?;
+        }
+        let tokens = Arc::new(Tokens::new(config.secrets.dir.clone(), config.secrets.env.clone(), clock.clone()));
+        let prices = Arc::new(ArcSwap::from_pointee(PriceBook::builtin()));
+        let leases = Arc::new(StopLease::default());
+        let upstream = Upstream::new(UpstreamOptions {
+            connect_timeout: config.upstream.connect_timeout,
+            answer_timeout: config.upstream.answer_timeout,
+            ..UpstreamOptions::default()
+        });
+        let way = SendWay::new(SendParts {
+            catalog: catalog.clone(),
+            tokens: tokens.clone(),
+            prices: prices.clone(),
+            batcher: batcher.clone(),
+            leases: leases.clone(),
+            upstream,
+            base_url,
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            options: send_options(config),
+        });
+        let draining = Arc::new(AtomicBool::new(false));
+        let admin = Arc::new(Admin {
+            ledger: ledger.clone(),
+            batcher: batcher.clone(),
+            catalog: catalog.clone(),
+            prices,
+            leases,
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            tokens,
+            draining: draining.clone(),
+            rate_card_dir: None,
+        });
+        let listeners = bind(config).await?;
+        let jobs = Jobs { ledger: ledger.clone(), batcher: batcher.clone(), catalog, metrics, clock };
+        serve(config, listeners, way, admin, jobs, made_operator_key, draining)
+    }
+}
+
+async fn bind(config: &Config) -> Result<Listeners, StartError> {
+    let bind = async |address: SocketAddr| TcpListener::bind(address).await.map_err(|error| failed(&format!("listening on {address}"))(&error));
+    let data = bind(config.listen.data).await?;
+    let admin = bind(config.listen.admin).await?;
+    let ops = match config.listen.ops {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    Ok(Listeners { data, admin, ops })
+}
+
+fn serve(
+    config: &Config,
+    listeners: Listeners,
+    way: Arc<SendWay>,
+    admin: Arc<Admin>,
+    jobs: Jobs,
+    made_operator_key: Option<String>,
+    draining: Arc<AtomicBool>,
+) -> Result<Gateway, StartError> {
+    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
+    let (data, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
+    let ops = listeners.ops.as_ref().map(address).transpose()?;
+    let options = ServerOptions {
+        max_connections: config.server.max_connections,
+        first_request_timeout: config.server.header_timeout,
+        drain_timeout: config.shutdown.drain,
+        ..ServerOptions::default()
+    };
+    let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
+    let (batcher, ledger) = (jobs.batcher.clone(), jobs.ledger.clone());
+    let door = way.clone();
+    let sends = service_fn(move |request| door::answer(door.clone(), request));
+    let data_task = task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
+    let router = TowerToHyperService::new(admin::router(admin.clone()));
+    let mut tasks = vec![task(listener::serve(listeners.admin, options.clone(), router, stop_rest.clone()))];
+    if let Some(listener) = listeners.ops {
+        let router = TowerToHyperService::new(admin::ops_router(admin));
+        tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
+    }
+    tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
+    tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
+    Ok(Gateway {
+        data,
+        admin: admin_addr,
+        ops,
+        made_operator_key,
+        drain: config.shutdown.drain,
+        draining,
+        stop_data,
+        stop_rest,
+        data_task,
+        tasks,
+        way,
+        batcher,
+        ledger,
+    })
+}
+
+fn task<T>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async {
+        future.await;
+    })
+}
+
+fn send_options(config: &Config) -> SendOptions {
+    let allowed = |allowed: &config::PassThrough| match allowed {
+        config::PassThrough::Media => Allowed::Media,
+        config::PassThrough::BusinessProfile => Allowed::BusinessProfile,
+        config::PassThrough::PhoneNumber => Allowed::PhoneNumber,
+        config::PassThrough::Templates => Allowed::Templates,
+    };
+    SendOptions {
+        max_body_bytes: config.send.max_body_bytes,
+        body_timeout: config.send.body_timeout,
+        max_in_flight: config.send.max_in_flight,
+        max_throttle_wait: config.throttle.max_wait,
+        auto_create: config.campaigns.auto_create,
+        without_plus: match config.recipients.without_plus {
+            config::WithoutPlus::AsIs => WithoutPlus::AsIs,
+            config::WithoutPlus::Plus => WithoutPlus::Plus,
+            config::WithoutPlus::Refuse | config::WithoutPlus::ChannelCountry => WithoutPlus::Refuse,
+        },
+        pass_through: config.pass_through.allow.iter().map(allowed).collect(),
+    }
+}
+
+fn sweep_options(config: &Config) -> SweepOptions {
+    SweepOptions {
+        interval: config.ledger.sweep_interval,
+        open_age: config.upstream.answer_timeout.saturating_add(SWEEP_MARGIN),
+        in_doubt_age: config.ledger.in_doubt_deadline,
+        policy: match config.ledger.in_doubt_policy {
+            config::InDoubtPolicy::Charge => InDoubtPolicy::Charge,
+            config::InDoubtPolicy::Release => InDoubtPolicy::Release,
+        },
+    }
+}

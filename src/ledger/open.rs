@@ -1,0 +1,43 @@
+//! Opens the ledger that a URL names.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Ledger;
+use super::embedded::EmbeddedLedger;
+use crate::clock::Clock;
+
+/// What a ledger is opened with.
+#[derive(Debug, Clone)]
+pub struct LedgerOptions {
+    /// How long one call to a store may take.
+    pub deadline: Duration,
+    /// What every name in a shared store begins with.
+    pub key_prefix: String,
+    /// Open a store whose settings may lose money.
+    pub allow_unsafe: bool,
+}
+
+/// A ledger that cannot be opened: one sentence for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger cannot be opened: {0}")]
+pub struct LedgerOpenError(pub String);
+
+/// Opens `embedded:DIR`.
+///
+/// # Errors
+/// A sentence that says what is wrong with the URL, the directory or the store.
+pub async fn open(url: &str, options: LedgerOptions, clock: Clock) -> Result<Arc<dyn Ledger>, LedgerOpenError> {
+    if let Some(directory) = url.strip_prefix("embedded:") {
+        let directory = Path::new(directory).to_owned();
+        let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(&directory, clock)).await;
+        return match opened {
+            Ok(Ok(ledger)) => Ok(Arc::new(ledger)),
+            Ok(Err(error)) => Err(LedgerOpenError(error.to_string())),
+            Err(error) => Err(LedgerOpenError(error.to_string())),
+        };
+    }
+    let _ = options;
+    Err(LedgerOpenError("its URL is not embedded:DIR".into()))
+}
