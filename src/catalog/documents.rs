@@ -151,6 +151,9 @@ pub struct ChannelSettings {
     /// Where it is forwarded to, instead of the gateway's upstream.
     #[serde(default)]
     pub upstream_url: Option<String>,
+    /// Calling code of its own number, which Meta puts before a recipient without a plus; digits.
+    #[serde(default)]
+    pub calling_code: Option<String>,
 }
 
 fn main_wallet() -> WalletId {

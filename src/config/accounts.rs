@@ -127,6 +127,8 @@ pub struct ChannelConfig {
     pub enabled: bool,
     /// `http://HOST:PORT`.
     pub upstream_url: Option<String>,
+    /// Digits of its own country's calling code.
+    pub calling_code: Option<String>,
 }
 
 /// One declared template.
@@ -340,6 +342,7 @@ fn channel(mut section: Section<'_>, secrets: &SecretsConfig, known: &Declared, 
     let throughput_limit = section.integer("throughput_limit", Some(80), 1..=1000);
     let enabled = section.boolean("enabled", true);
     let upstream_url = section.url("upstream_url", checks::upstream_url);
+    let calling_code = section.optional("calling_code", checks::calling_code);
     section.finish();
     Some(ChannelConfig {
         phone_number_id: phone_number_id?,
@@ -350,6 +353,7 @@ fn channel(mut section: Section<'_>, secrets: &SecretsConfig, known: &Declared, 
         throughput_limit: u32::try_from(throughput_limit?).ok()?,
         enabled,
         upstream_url,
+        calling_code,
     })
 }
 

@@ -122,6 +122,11 @@ pub(super) fn inner_path(text: &str) -> Result<String, String> {
 }
 
 /// A currency's three capitals, or `message`.
+pub(super) fn calling_code(text: &str) -> Result<String, String> {
+    let digits = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    if digits { Ok(text.to_owned()) } else { Err("must be 1 to 4 digits, for example \"91\"".to_owned()) }
+}
+
 pub(super) fn currency(text: &str) -> Result<String, String> {
     if text == "message" || (text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())) {
         return Ok(text.to_owned());

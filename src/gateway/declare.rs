@@ -173,5 +173,6 @@ fn channel_settings(channel: &config::ChannelConfig) -> ChannelSettings {
         throughput_limit: channel.throughput_limit,
         enabled: channel.enabled,
         upstream_url: channel.upstream_url.clone(),
+        calling_code: channel.calling_code.clone(),
     }
 }

@@ -199,7 +199,8 @@ fn send_options(config: &Config) -> SendOptions {
         without_plus: match config.recipients.without_plus {
             config::WithoutPlus::AsIs => WithoutPlus::AsIs,
             config::WithoutPlus::Plus => WithoutPlus::Plus,
-            config::WithoutPlus::Refuse | config::WithoutPlus::ChannelCountry => WithoutPlus::Refuse,
+            config::WithoutPlus::Refuse => WithoutPlus::Refuse,
+            config::WithoutPlus::ChannelCountry => WithoutPlus::ChannelCountry,
         },
         pass_through: config.pass_through.allow.iter().map(allowed).collect(),
     }

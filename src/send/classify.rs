@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::authenticate::Caller;
 use super::message::Send;
 use super::rejection::Rejected;
+use crate::catalog::Channel;
 use crate::catalog::documents::UnknownTemplate;
 use crate::pricing::recipient::{self, Recipient};
 use crate::pricing::{Category, PriceBook, Quote, ServiceWindow, Terms, Unpriced};
@@ -20,6 +21,8 @@ pub enum WithoutPlus {
     Plus,
     /// Refused.
     Refuse,
+    /// A national number: Meta puts the calling code of the channel's own number before it.
+    ChannelCountry,
 }
 
 /// Whom the message is for.
@@ -32,7 +35,7 @@ pub struct Addressee {
 }
 
 /// Reads the recipient; `to` wins over `recipient`, as it does at Meta.
-pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus) -> Result<Addressee, Rejected> {
+pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus, channel: &Channel) -> Result<Addressee, Rejected> {
     let unsupported = |details: String| Rejected::new("recipient_unsupported", details);
     if message.group {
         return Err(unsupported("group messages are charged once per participant and are not supported".into()));
@@ -50,7 +53,13 @@ pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus) -> Result<Addres
         (None, WithoutPlus::Plus) => {
             Err(unsupported("`to` has no plus sign and is written with escapes, so none can be put before it".into()))
         }
-        _ => Err(unsupported("`to` has no plus sign, and national numbers are refused here".into())),
+        (_, WithoutPlus::ChannelCountry) => {
+            let calling_code = channel.settings.calling_code.as_deref();
+            let code = calling_code.ok_or_else(|| unsupported("`to` has no plus sign, and the channel has no `calling_code` to put before it".into()))?;
+            let whole = recipient::parse(&format!("+{code}{}", number.digits())).map_err(|error| unsupported(error.to_string()))?;
+            Ok(Addressee { recipient: whole, plus_at: None })
+        }
+        _ => Err(unsupported("`to` has no plus sign, and such numbers are refused here".into())),
     }
 }
 

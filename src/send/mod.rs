@@ -153,7 +153,7 @@ impl Journey {
             log.outcome = Some("read_receipt");
             return self.forward_read_receipt(&caller, &head.headers, body.clone()).await;
         };
-        let addressee = classify::addressee(&message, way.options.without_plus)?;
+        let addressee = classify::addressee(&message, way.options.without_plus, caller.channel())?;
         log.recipient = Some(addressee.recipient.as_str().to_owned());
         let marks = Marks::of(way.catalog.hasher(), &caller.number, &self.route.path, &body, key, &addressee.recipient);
         let under_way = way.under_way.enter(&caller.snapshot.id, marks.fingerprint).await;

@@ -6,5 +6,6 @@ pub mod headers;
 pub mod outcome;
 pub mod streaming;
 pub mod target;
+pub mod templates;
 #[cfg(test)]
 mod tests;

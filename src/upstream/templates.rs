@@ -1,0 +1,116 @@
+//! Reads the templates of a WABA from the Graph API, page by page.
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{HeaderMap, Method};
+use serde::Deserialize;
+
+use super::client::Upstream;
+use super::graph_error::GraphError;
+use super::streaming::{PassThrough, StreamError};
+use super::target::{AccessToken, BaseUrl};
+use bytes::Bytes;
+
+/// The Graph version this reads with; its template fields are the same in every version in use.
+const VERSION: &str = "v24.0";
+
+/// Templates asked for in one page.
+const PAGE: usize = 200;
+
+/// Pages at most; Meta allows a business 6,000 templates in each WABA at most.
+const MAX_PAGES: usize = 100;
+
+/// Bytes of one page at most.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+
+/// A template as Meta lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedTemplate {
+    /// Its name.
+    pub name: String,
+    /// Its language code, as Meta writes it.
+    pub language: String,
+    /// `MARKETING`, `UTILITY` or `AUTHENTICATION`.
+    pub category: String,
+    /// For example `APPROVED`.
+    #[serde(default)]
+    pub status: String,
+}
+
+#[derive(Deserialize)]
+struct ListPage {
+    data: Vec<ListedTemplate>,
+    paging: Option<Paging>,
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    cursors: Option<Cursors>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Cursors {
+    after: Option<String>,
+}
+
+/// Why the list could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplatesError {
+    /// No answer.
+    #[error("{0}")]
+    NoAnswer(#[from] StreamError),
+    /// Meta said no.
+    #[error("Meta answered {code}: {message}")]
+    Refused {
+        /// The Graph error's code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+    /// The answer is not a list of templates.
+    #[error("the answer cannot be read as a list of templates (status {0})")]
+    Unreadable(u16),
+    /// More than a WABA can have; the cursors may go round in a circle.
+    #[error("the list does not end after {MAX_PAGES} pages")]
+    Endless,
+}
+
+impl Upstream {
+    /// All templates of a WABA, in Meta's order. Only the cursor of a page is used, never the address it names for the next one.
+    ///
+    /// # Errors
+    /// What went wrong with the first page that could not be read; nothing is answered in part.
+    pub async fn templates(&self, base: &BaseUrl, token: &AccessToken, waba: &str) -> Result<Vec<ListedTemplate>, TemplatesError> {
+        let mut templates = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let cursor = after.as_deref().map(|cursor| format!("&after={}", percent_encoded(cursor))).unwrap_or_default();
+            let path = format!("/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}");
+            let page = self.template_page(base, token, &path).await?;
+            templates.extend(page.data);
+            let next = page.paging.filter(|paging| paging.next.is_some()).and_then(|paging| paging.cursors).and_then(|cursors| cursors.after);
+            match next {
+                Some(next) if after.as_ref() != Some(&next) => after = Some(next),
+                Some(_) => return Err(TemplatesError::Endless),
+                None => return Ok(templates),
+            }
+        }
+        Err(TemplatesError::Endless)
+    }
+
+    async fn template_page(&self, base: &BaseUrl, token: &AccessToken, path: &str) -> Result<ListPage, TemplatesError> {
+        let request = PassThrough { base, token, method: Method::GET, path_and_query: path, headers: &HeaderMap::new() };
+        let answer = self.stream(request, Empty::<Bytes>::new()).await?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), MAX_PAGE_BYTES).collect().await.map_err(|_| TemplatesError::Unreadable(status))?.to_bytes();
+        if let Some(error) = GraphError::read(&body) {
+            return Err(TemplatesError::Refused { code: error.code, message: error.message });
+        }
+        serde_json::from_slice(&body).map_err(|_| TemplatesError::Unreadable(status))
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
