@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tollgate::clock::Clock;
-use tollgate::commands::{check, demo, quote, serve};
+use tollgate::commands::{check, demo, quote, serve, templates};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,6 +29,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Say what a message costs.
     Quote(quote::QuoteArgs),
+    /// Keep the catalog of templates up to date.
+    Templates(templates::TemplatesArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::main(&args),
         Command::Serve(args) => serve::main(&args, environment()),
         Command::Check(args) => check::run(&args, environment(), &mut io::stdout().lock(), &mut io::stderr().lock()).map_err(Into::into),
+        Command::Templates(args) => templates::main(&args, &environment(), &mut io::stdout().lock()),
         Command::Quote(args) => quote::run(&args, Clock::system().now_ms(), &mut io::stdout().lock()).map(|()| 0),
     };
     match result {

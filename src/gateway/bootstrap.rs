@@ -1,7 +1,7 @@
 //! The first operator key: the configured one, or one made where the ledger holds none.
 
-use crate::catalog::keys::{KeyHasher, KeyText, hex};
 use crate::catalog::OPERATOR;
+use crate::catalog::keys::{KeyHasher, KeyText, hex};
 use crate::ledger::{ClaimKind, Ledger, LedgerFault};
 
 /// Claim that names the hash of the bootstrap key in force.

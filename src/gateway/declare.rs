@@ -136,7 +136,8 @@ const fn scope(scope: &ScopeConfig) -> Scope {
 
 fn account_settings(account: &AccountConfig) -> Result<AccountSettings, String> {
     let cap = |cap: &config::CapConfig| {
-        let categories = cap.categories.iter().map(|name| name.parse().map_err(|error| format!("{error}"))).collect::<Result<_, String>>()?;
+        let categories =
+            cap.categories.iter().map(|name| name.parse().map_err(|error| format!("{error}"))).collect::<Result<_, String>>()?;
         Ok(FrequencyCap { categories, max: cap.max, window_s: cap.window_s })
     };
     Ok(AccountSettings {

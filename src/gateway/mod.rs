@@ -7,12 +7,12 @@ mod start;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::ops::Ops;
 use crate::clock::Stopwatch;
 use crate::ledger::Ledger;
 use crate::ledger::batcher::Batcher;
@@ -30,7 +30,7 @@ pub struct Gateway {
     /// An operator key made because the ledger held none; to be shown once.
     pub made_operator_key: Option<String>,
     drain: Duration,
-    draining: Arc<AtomicBool>,
+    readiness: Arc<Ops>,
     stop_data: CancellationToken,
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
@@ -67,7 +67,7 @@ impl Gateway {
     pub async fn shutdown(self) -> Shutdown {
         let watch = Stopwatch::start();
         let left = || self.drain.saturating_sub(watch.elapsed());
-        self.draining.store(true, Ordering::SeqCst);
+        self.readiness.drain();
         self.stop_data.cancel();
         let mut clean = self.data_task.await.is_ok();
         clean &= self.way.finish(left()).await;

@@ -2,28 +2,27 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::service::service_fn;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::declare::Declarer;
 use super::{Gateway, bootstrap, door};
-use crate::admin::{self, Admin};
+use crate::admin::ops::Ops;
+use crate::admin::{self, Admin, SettingsLock};
 use crate::catalog::{Catalog, Tokens};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::listener::{self, ServerOptions};
 use crate::jobs::{Jobs, SweepOptions};
+use crate::ledger::InDoubtPolicy;
 use crate::ledger::batcher::{Batcher, BatcherOptions};
 use crate::ledger::lease::StopLease;
 use crate::ledger::open::{LedgerOptions, open};
-use crate::ledger::{InDoubtPolicy, Ledger};
 use crate::metrics::Metrics;
 use crate::pricing::PriceBook;
 use crate::send::pass_through::Allowed;
@@ -64,7 +63,8 @@ impl Gateway {
             key_prefix: config.ledger.key_prefix.clone(),
             allow_unsafe: config.ledger.allow_unsafe,
         };
-        let ledger = open(config.ledger.url.expose(), ledger_options, clock.clone()).await.map_err(|error| StartError(error.to_string()))?;
+        let ledger =
+            open(config.ledger.url.expose(), ledger_options, clock.clone()).await.map_err(|error| StartError(error.to_string()))?;
         tracing::info!(durability = ledger.durability(), ledger_id = ledger.identity().ledger_id, "the ledger is open");
         let metrics = Arc::new(Metrics::new(config.metrics.wallets));
         metrics.ledger_durability(ledger.durability());
@@ -99,7 +99,7 @@ impl Gateway {
             clock: clock.clone(),
             options: send_options(config),
         });
-        let draining = Arc::new(AtomicBool::new(false));
+        let ops = Arc::new(Ops::new(ledger.clone(), metrics.clone()));
         let admin = Arc::new(Admin {
             ledger: ledger.clone(),
             batcher: batcher.clone(),
@@ -109,17 +109,19 @@ impl Gateway {
             metrics: metrics.clone(),
             clock: clock.clone(),
             tokens,
-            draining: draining.clone(),
             rate_card_dir: None,
+            ops: ops.clone(),
+            settings: SettingsLock::default(),
         });
         let listeners = bind(config).await?;
         let jobs = Jobs { ledger: ledger.clone(), batcher: batcher.clone(), catalog, metrics, clock };
-        serve(config, listeners, way, admin, jobs, made_operator_key, draining)
+        serve(config, listeners, way, admin, jobs, made_operator_key)
     }
 }
 
 async fn bind(config: &Config) -> Result<Listeners, StartError> {
-    let bind = async |address: SocketAddr| TcpListener::bind(address).await.map_err(|error| failed(&format!("listening on {address}"))(&error));
+    let bind =
+        async |address: SocketAddr| TcpListener::bind(address).await.map_err(|error| failed(&format!("listening on {address}"))(&error));
     let data = bind(config.listen.data).await?;
     let admin = bind(config.listen.admin).await?;
     let ops = match config.listen.ops {
@@ -136,7 +138,6 @@ fn serve(
     admin: Arc<Admin>,
     jobs: Jobs,
     made_operator_key: Option<String>,
-    draining: Arc<AtomicBool>,
 ) -> Result<Gateway, StartError> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
     let (data, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
@@ -148,14 +149,14 @@ fn serve(
         ..ServerOptions::default()
     };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-    let (batcher, ledger) = (jobs.batcher.clone(), jobs.ledger.clone());
+    let (batcher, ledger, readiness) = (jobs.batcher.clone(), jobs.ledger.clone(), admin.ops.clone());
     let door = way.clone();
     let sends = service_fn(move |request| door::answer(door.clone(), request));
     let data_task = task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
-    let router = TowerToHyperService::new(admin::router(admin.clone()));
+    let router = admin::service(admin::router(admin.clone()));
     let mut tasks = vec![task(listener::serve(listeners.admin, options.clone(), router, stop_rest.clone()))];
     if let Some(listener) = listeners.ops {
-        let router = TowerToHyperService::new(admin::ops_router(admin));
+        let router = admin::service(admin::ops::ops_router(admin.ops.clone()));
         tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
     }
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
@@ -166,7 +167,7 @@ fn serve(
         ops,
         made_operator_key,
         drain: config.shutdown.drain,
-        draining,
+        readiness,
         stop_data,
         stop_rest,
         data_task,

@@ -121,7 +121,7 @@ pub trait Ledger: Send + Sync + 'static {
     fn identity(&self) -> &Identity;
 
     /// The durability tier in force: what survives which fault, in a word or two (for the log and metrics).
-    fn durability(&self) -> &str;
+    fn durability(&self) -> &'static str;
 
     /// Decides and applies a batch; one verdict per operation, in order. An account comes to be with its first document.
     fn apply<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>>;

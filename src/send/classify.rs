@@ -55,7 +55,8 @@ pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus, channel: &Channe
         }
         (_, WithoutPlus::ChannelCountry) => {
             let calling_code = channel.settings.calling_code.as_deref();
-            let code = calling_code.ok_or_else(|| unsupported("`to` has no plus sign, and the channel has no `calling_code` to put before it".into()))?;
+            let code = calling_code
+                .ok_or_else(|| unsupported("`to` has no plus sign, and the channel has no `calling_code` to put before it".into()))?;
             let whole = recipient::parse(&format!("+{code}{}", number.digits())).map_err(|error| unsupported(error.to_string()))?;
             Ok(Addressee { recipient: whole, plus_at: None })
         }

@@ -88,7 +88,8 @@ impl Upstream {
             let path = format!("/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}");
             let page = self.template_page(base, token, &path).await?;
             templates.extend(page.data);
-            let next = page.paging.filter(|paging| paging.next.is_some()).and_then(|paging| paging.cursors).and_then(|cursors| cursors.after);
+            let next =
+                page.paging.filter(|paging| paging.next.is_some()).and_then(|paging| paging.cursors).and_then(|cursors| cursors.after);
             match next {
                 Some(next) if after.as_ref() != Some(&next) => after = Some(next),
                 Some(_) => return Err(TemplatesError::Endless),
@@ -102,7 +103,8 @@ impl Upstream {
         let request = PassThrough { base, token, method: Method::GET, path_and_query: path, headers: &HeaderMap::new() };
         let answer = self.stream(request, Empty::<Bytes>::new()).await?;
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), MAX_PAGE_BYTES).collect().await.map_err(|_| TemplatesError::Unreadable(status))?.to_bytes();
+        let body =
+            Limited::new(answer.into_body(), MAX_PAGE_BYTES).collect().await.map_err(|_| TemplatesError::Unreadable(status))?.to_bytes();
         if let Some(error) = GraphError::read(&body) {
             return Err(TemplatesError::Refused { code: error.code, message: error.message });
         }

@@ -37,7 +37,8 @@ pub fn main(args: &DemoArgs) -> anyhow::Result<u8> {
 async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let home = tempfile::tempdir().context("no temporary directory")?;
     std::fs::write(home.path().join("token"), "simulated-meta-token")?;
-    let simulator = Simulator::start(SimulatorOptions { tokens: Some(vec!["simulated-meta-token".into()]), ..SimulatorOptions::default() })?;
+    let simulator =
+        Simulator::start(SimulatorOptions { tokens: Some(vec!["simulated-meta-token".into()]), ..SimulatorOptions::default() })?;
     let text = configuration(&simulator.url(), &home.path().display().to_string());
     let config = Config::from_parts(&text, "the demo's configuration", [])
         .map_err(|mistakes| anyhow::anyhow!(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;

@@ -6,9 +6,10 @@ use http::Method;
 use serde_json::{Value, json};
 use tollgate_simulator::Simulator;
 
-use super::client::{Client, Reply, send_body};
+use super::client::{Client, send_body};
 use super::{ACCOUNT, CAMPAIGN, NUMBER, OPERATOR_KEY, SEND_KEY};
 use crate::amount::Amount;
+use crate::commands::call::Reply;
 
 /// Recipients of the campaign, by country; the numbers are made up.
 const AUDIENCE: [(&str, &str); 8] = [
@@ -78,7 +79,12 @@ pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Resu
     show_send(&first, "+919812300099", "India")?;
     let before = simulator.accepted_count();
     let again = client.send("+919812300099", "festival_offer", Some("order-77")).await?;
-    println!("   repeated     -> {} Idempotency-Replayed: {}, message {}", again.status, again.header("idempotency-replayed"), again.text("/messages/0/id"));
+    println!(
+        "   repeated     -> {} Idempotency-Replayed: {}, message {}",
+        again.status,
+        again.header("idempotency-replayed"),
+        again.text("/messages/0/id")
+    );
     ensure!(again.status == 200 && again.text("/messages/0/id") == first.text("/messages/0/id"), "the first answer should come again");
     ensure!(simulator.accepted_count() == before, "a repetition must not send");
 
@@ -151,10 +157,19 @@ async fn books(client: &Client, simulator: &Simulator) -> anyhow::Result<()> {
     let settled: Amount = wallet.text("/settled").parse().context("settled")?;
     println!("   total    {messages:>20}  {credits:>13}", credits = credits.to_string());
     println!("   wallet: settled {settled} USD, held {} USD, available {} USD", wallet.text("/held"), wallet.text("/available"));
-    let paid_in = [FIRST, TOO_LITTLE, SECOND].iter().try_fold(Amount::ZERO, |sum, amount| sum.checked_add(amount.parse().ok()?)).context("top-ups")?;
-    ensure!(messages == simulator.accepted_count(), "usage counts {messages} messages, the simulated Cloud API {}", simulator.accepted_count());
+    let paid_in = [FIRST, TOO_LITTLE, SECOND]
+        .iter()
+        .try_fold(Amount::ZERO, |sum, amount| sum.checked_add(amount.parse().ok()?))
+        .context("top-ups")?;
+    ensure!(
+        messages == simulator.accepted_count(),
+        "usage counts {messages} messages, the simulated Cloud API {}",
+        simulator.accepted_count()
+    );
     ensure!(paid_in.checked_sub(credits) == Some(settled), "paid in {paid_in} - used {credits} should be settled {settled}");
-    println!("   paid in {paid_in} - used {credits} = settled {settled}, and the simulated Cloud API took {messages} messages: the books add up.");
+    println!(
+        "   paid in {paid_in} - used {credits} = settled {settled}, and the simulated Cloud API took {messages} messages: the books add up."
+    );
     Ok(())
 }
 

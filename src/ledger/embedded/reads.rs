@@ -32,7 +32,7 @@ impl Ledger for EmbeddedLedger {
         &self.identity
     }
 
-    fn durability(&self) -> &str {
+    fn durability(&self) -> &'static str {
         "fsync"
     }
 
