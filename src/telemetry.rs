@@ -162,33 +162,6 @@ fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, out: &mut impl Write
     }
 }
 
-/// A recipient as it may appear in a log: `+91******5678` for a number, `US.****` for a BSUID.
-#[derive(Clone, Copy)]
-pub struct Masked<'a>(pub &'a str);
-
-impl fmt::Display for Masked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let country = self.0.get(..2).filter(|country| country.bytes().all(|byte| byte.is_ascii_uppercase()));
-        if let (Some(country), Some(".")) = (country, self.0.get(2..3)) {
-            return write!(f, "{country}.****");
-        }
-        let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
-        let plus = if self.0.trim_start().starts_with('+') { "+" } else { "" };
-        // With fewer than nine digits, six shown ones would give the number away.
-        if digits.len() < 9 {
-            return write!(f, "{plus}{}", "*".repeat(digits.len().max(4)));
-        }
-        let (begin, end) = (&digits[..2], &digits[digits.len() - 4..]);
-        write!(f, "{plus}{begin}{}{end}", "*".repeat(digits.len() - 6))
-    }
-}
-
-impl fmt::Debug for Masked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{self, Write};
@@ -196,7 +169,7 @@ mod tests {
     use std::sync::mpsc::sync_channel;
     use std::sync::{Arc, Mutex};
 
-    use super::{Line, Masked, QUEUE_LINES, queue, subscriber, write_lines};
+    use super::{Line, QUEUE_LINES, queue, subscriber, write_lines};
     use crate::config::{LogConfig, LogFormat, LogLevel};
 
     /// Collects what is written.
@@ -220,23 +193,6 @@ mod tests {
     }
 
     #[test]
-    fn recipients_are_masked() {
-        for (recipient, shown) in [
-            ("+919812345678", "+91******5678"),
-            ("919812345678", "91******5678"),
-            ("+91 98123-45678", "+91******5678"),
-            ("12345678", "********"),
-            ("+1", "+****"),
-            ("", "****"),
-            ("US.13491208655302741918", "US.****"),
-            ("Ünïcode", "****"),
-        ] {
-            assert_eq!(Masked(recipient).to_string(), shown, "{recipient}");
-            assert_eq!(format!("{:?}", Masked(recipient)), shown, "{recipient}");
-        }
-    }
-
-    #[test]
     fn json_lines_carry_fields_and_span() {
         let paper = Paper::default();
         let writer = paper.clone();
@@ -244,13 +200,13 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("send", request_id = "r-1");
             let _in_span = span.enter();
-            tracing::info!(account = "acme", to = %Masked("+919812345678"), "accepted");
+            tracing::info!(account = "acme", channel = "106", "accepted");
         });
         let line: serde_json::Value = serde_json::from_str(paper.text().trim()).expect("one JSON object");
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["message"], "accepted");
         assert_eq!(line["account"], "acme");
-        assert_eq!(line["to"], "+91******5678");
+        assert_eq!(line["channel"], "106");
         assert_eq!(line["span"]["request_id"], "r-1");
     }
 

@@ -229,5 +229,4 @@ fn message_card(markets: &MarketTable) -> RateCard {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
 mod tests;

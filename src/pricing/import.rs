@@ -375,5 +375,4 @@ const ISO_4217: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD 
     TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
 
 #[cfg(test)]
-#[path = "import_tests.rs"]
 mod tests;

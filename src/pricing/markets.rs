@@ -376,5 +376,4 @@ fn digit(byte: u8) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[path = "markets_tests.rs"]
 mod tests;

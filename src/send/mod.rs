@@ -25,8 +25,7 @@ use crate::catalog::Snapshot;
 use crate::clock::Stopwatch;
 use crate::http::request_id::RequestId;
 use crate::ids::{AccountId, CampaignId, ChannelId, HoldId};
-use crate::pricing::Quote;
-use crate::telemetry::Masked;
+use crate::pricing::{Quote, Recipient};
 use crate::upstream::client::{Attempt, Forward};
 use crate::upstream::outcome::Outcome;
 use crate::upstream::target::{AccessToken, BaseUrl};
@@ -88,7 +87,7 @@ struct Log {
     currency: Option<String>,
     category: Option<&'static str>,
     outcome: Option<&'static str>,
-    recipient: Option<String>,
+    recipient: Option<Recipient>,
     hold: Option<HoldId>,
     charge: Amount,
 }
@@ -123,7 +122,7 @@ impl Journey {
             account = log.account.as_ref().map(AccountId::as_str),
             campaign = log.campaign.as_ref().map(CampaignId::as_str),
             channel = self.route.number,
-            recipient = log.recipient.as_deref().map(Masked).map(tracing::field::display),
+            recipient = log.recipient.as_ref().map(tracing::field::debug),
             category = log.category,
             outcome,
             rejection = rejected,
@@ -154,7 +153,7 @@ impl Journey {
             return self.forward_read_receipt(&caller, &head.headers, body.clone()).await;
         };
         let addressee = classify::addressee(&message, way.options.without_plus, caller.channel())?;
-        log.recipient = Some(addressee.recipient.as_str().to_owned());
+        log.recipient = Some(addressee.recipient.clone());
         let marks = Marks::of(way.catalog.hasher(), &caller.number, &self.route.path, &body, key, &addressee.recipient);
         let under_way = way.under_way.enter(&caller.snapshot.id, marks.fingerprint).await;
         let mut tries = 0;

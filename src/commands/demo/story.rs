@@ -109,8 +109,7 @@ async fn wallet(client: &Client) -> anyhow::Result<Reply> {
 
 /// Sends round and round until the credits are gone; answers how many went through.
 async fn run_until_stopped(client: &Client) -> anyhow::Result<u64> {
-    let mut sent = 0;
-    for (to, country) in AUDIENCE.iter().cycle().take(100) {
+    for (sent, (to, country)) in (0u64..).zip(AUDIENCE.iter().cycle().take(100)) {
         let reply = client.send(to, "festival_offer", None).await?;
         if reply.status != 200 {
             show_rejection(&reply, 402, "insufficient_balance")?;
@@ -118,7 +117,6 @@ async fn run_until_stopped(client: &Client) -> anyhow::Result<u64> {
             return Ok(sent);
         }
         show_send(&reply, to, country)?;
-        sent += 1;
     }
     anyhow::bail!("the credits should have run out")
 }

@@ -82,19 +82,19 @@ async fn ok(_: Request<Incoming>) -> Vec<u8> {
 
 /// A handler that never answers and reports when it starts and when it is dropped.
 fn pending(
-    events: mpsc::UnboundedSender<&'static str>,
+    events: mpsc::Sender<&'static str>,
 ) -> impl Fn(Request<Incoming>) -> std::pin::Pin<Box<dyn Future<Output = Vec<u8>> + Send>> + Clone {
-    struct Reported(mpsc::UnboundedSender<&'static str>);
+    struct Reported(mpsc::Sender<&'static str>);
     impl Drop for Reported {
         fn drop(&mut self) {
-            let _ = self.0.send("dropped");
+            let _ = self.0.try_send("dropped");
         }
     }
     move |request| {
         let reported = Reported(events.clone());
         Box::pin(async move {
             let body = super::super::body::read_body(request.into_body(), 1024, SOON).await.expect("a body");
-            let _ = reported.0.send("started");
+            let _ = reported.0.try_send("started");
             std::future::pending::<()>().await;
             body.to_vec()
         })
@@ -116,7 +116,7 @@ async fn one_connection_carries_many_requests() {
 #[tokio::test]
 async fn a_client_that_hangs_up_drops_its_request() {
     for half in [false, true] {
-        let (events, mut seen) = mpsc::unbounded_channel();
+        let (events, mut seen) = mpsc::channel(64);
         let door = Door::open(ServerOptions::default(), pending(events)).await;
         let mut client = door.connect().await;
         client.write_all(POST).await.expect("written");
@@ -150,7 +150,7 @@ async fn a_drain_lets_requests_finish() {
 
 #[tokio::test]
 async fn a_drain_ends() {
-    let (events, mut seen) = mpsc::unbounded_channel();
+    let (events, mut seen) = mpsc::channel(64);
     let options = ServerOptions { drain_timeout: Duration::from_millis(100), ..ServerOptions::default() };
     let door = Door::open(options, pending(events)).await;
     let mut client = door.connect().await;

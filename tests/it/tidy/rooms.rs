@@ -14,10 +14,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Pure: no metrics either. Category, country and market are its words, so its neighbours may use them.
     ("pricing", &["amount", "ids", "clock", "error"]),
     ("upstream", &["amount", "ids", "clock", "error", "metrics"]),
-    ("catalog", &["amount", "ids", "clock", "error", "metrics", "pricing"]),
     ("ledger", &["amount", "ids", "clock", "error", "metrics", "pricing"]),
+    // Snapshots of the ledger's settings documents.
+    ("catalog", &["amount", "ids", "clock", "error", "metrics", "pricing", "ledger"]),
     // Reads what the rooms below need; only gateway and commands hand its values down.
     ("config", &["amount", "ids", "clock", "error", "pricing", "catalog", "ledger", "upstream"]),
+    // The log; started by commands with the configured level.
+    ("telemetry", &["config"]),
     // The door is used by the ways through it and knows none of them: gateway puts them together.
     ("http", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"]),
     ("send", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
