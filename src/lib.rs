@@ -1,5 +1,6 @@
 //! Tollgate: a send gateway in front of the WhatsApp Business Cloud API that prices, reserves, forwards and settles every message.
 
+pub mod admin;
 pub mod amount;
 pub mod catalog;
 pub mod clock;

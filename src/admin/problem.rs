@@ -1,0 +1,218 @@
+//! What an admin call answers when it cannot do what was asked: problem documents (RFC 9457) with a code machines switch on.
+
+use std::fmt;
+
+use axum::body::Body;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::amount::Amount;
+use crate::ledger::LedgerFault;
+use crate::ledger::batcher::CallFault;
+
+/// What went wrong: the code is contract, the title is for people and the same each time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The name that programs switch on.
+    pub code: &'static str,
+    /// One sentence.
+    pub title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $status:ident $code:literal $title:literal;)*) => {
+        $(#[doc = $title]
+        pub static $name: Kind = Kind { status: StatusCode::$status, code: $code, title: $title };)*
+
+        /// Every kind there is.
+        pub static KINDS: &[&Kind] = &[$(&$name),*];
+    };
+}
+
+kinds! {
+    MALFORMED = BAD_REQUEST "malformed" "The request is not well formed";
+    NOT_SUPPORTED = BAD_REQUEST "not_supported" "This is not in this version";
+    UNAUTHORIZED = UNAUTHORIZED "unauthorized" "No valid key was presented";
+    FORBIDDEN = FORBIDDEN "forbidden" "The key may not do this";
+    NOT_FOUND = NOT_FOUND "not_found" "There is no such thing";
+    METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method_not_allowed" "The path has no such method";
+    SLOW = REQUEST_TIMEOUT "request_timeout" "The request did not arrive in time";
+    EXISTS = CONFLICT "exists" "It exists, with other content";
+    CAMPAIGN_EXISTS = CONFLICT "campaign_exists" "The campaign exists, with other content";
+    CAMPAIGN_FINISHED = CONFLICT "campaign_finished" "The campaign is finished";
+    CLAIMED = CONFLICT "claimed" "It belongs to another account";
+    REFERENCE_CONFLICT = CONFLICT "reference_conflict" "The reference was used for something else";
+    WALLET_EXHAUSTED = CONFLICT "wallet_exhausted" "The wallet waits for credits";
+    INSUFFICIENT_BALANCE = CONFLICT "insufficient_balance" "Not enough credits";
+    HOLD_OPEN = CONFLICT "hold_open" "The send is still on its way";
+    IN_USE = CONFLICT "in_use" "It is still in use";
+    VERSION_IN_FORCE = CONFLICT "version_in_force" "That version may already price messages";
+    NOT_CONFIGURED = CONFLICT "not_configured" "The gateway is not configured for this";
+    TOO_LARGE = PAYLOAD_TOO_LARGE "too_large" "The body is too large";
+    UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The body is of another type than this call takes";
+    INVALID = UNPROCESSABLE_ENTITY "invalid" "The content does not fit";
+    INTERNAL = INTERNAL_SERVER_ERROR "internal" "The gateway made a mistake";
+    OVERLOADED = SERVICE_UNAVAILABLE "overloaded" "Too much is waiting";
+    LEDGER_UNAVAILABLE = SERVICE_UNAVAILABLE "ledger_unavailable" "The ledger does not answer";
+}
+
+/// One wrong field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Its path in the body, `caps[0].max`; a query parameter's or a column's name.
+    pub field: String,
+    /// The line of a file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// The answer to a call that was not done. It changed nothing, unless its detail says so.
+#[derive(Debug)]
+pub struct Problem {
+    /// What went wrong.
+    pub kind: &'static Kind,
+    /// One sentence with the particulars.
+    pub detail: String,
+    /// The wrong fields, all of them.
+    pub errors: Vec<FieldError>,
+    /// Further members: `needed`, `available`, `shortfall`, `currency`, `allow`.
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of that kind.
+    pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Problem {
+        Problem { kind, detail: detail.into(), errors: Vec::new(), more: Map::new() }
+    }
+
+    /// No such thing; also said of what the key may not know about.
+    pub fn unknown(what: &str, id: impl fmt::Display) -> Problem {
+        Problem::new(&NOT_FOUND, format!("there is no {what} {id}"))
+    }
+
+    /// One field that does not fit.
+    pub fn field(field: &str, detail: impl Into<String>) -> Problem {
+        let mut mistakes = Mistakes::default();
+        mistakes.add(field, detail);
+        mistakes.problem()
+    }
+
+    /// Money is missing: the numbers a person needs.
+    pub fn shortfall(detail: impl Into<String>, needed: Amount, available: Amount, currency: &str) -> Problem {
+        let shortfall = needed.checked_sub(available).unwrap_or(needed);
+        let numbers = json!({"needed": needed, "available": available, "shortfall": shortfall, "currency": currency});
+        let mut problem = Problem::new(&INSUFFICIENT_BALANCE, detail);
+        problem.more = numbers.as_object().cloned().unwrap_or_default();
+        problem
+    }
+
+    /// The path has no such method, but these.
+    pub fn method_not_allowed(allow: &str) -> Problem {
+        let mut problem = Problem::new(&METHOD_NOT_ALLOWED, format!("this path has {allow}"));
+        problem.more.insert("allow".into(), allow.into());
+        problem
+    }
+
+    /// Something that cannot happen did; the particulars go to the log.
+    pub fn internal(what: &str, particulars: &dyn fmt::Debug) -> Problem {
+        tracing::error!(?particulars, "{what}");
+        Problem::new(&INTERNAL, what)
+    }
+
+    /// As a response; `request_id` is for whoever reads the log.
+    pub fn response(&self, request_id: &str) -> Response<Body> {
+        let kind = self.kind;
+        let mut document = json!({
+            "type": format!("urn:tollgate:problem:{}", kind.code),
+            "title": kind.title,
+            "status": kind.status.as_u16(),
+            "code": kind.code,
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if let Some(members) = document.as_object_mut() {
+            members.extend(self.more.clone());
+            if !self.errors.is_empty() {
+                members.insert("errors".into(), json!(self.errors));
+            }
+        }
+        let mut response = Response::new(Body::from(document.to_string()));
+        *response.status_mut() = kind.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match kind.status {
+            StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            _ => {}
+        }
+        if let Some(allow) = self.more.get("allow").and_then(Value::as_str).and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.title, self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<LedgerFault> for Problem {
+    fn from(fault: LedgerFault) -> Problem {
+        Problem::new(&LEDGER_UNAVAILABLE, fault.to_string())
+    }
+}
+
+impl From<CallFault> for Problem {
+    fn from(fault: CallFault) -> Problem {
+        match fault {
+            CallFault::Overloaded => {
+                Problem::new(&OVERLOADED, "too many operations of this account wait for the ledger; nothing was changed")
+            }
+            CallFault::Ledger(fault) => fault.into(),
+        }
+    }
+}
+
+/// Gathers everything that is wrong with a body, so that it is reported at once.
+#[derive(Debug, Default)]
+pub struct Mistakes(Vec<FieldError>);
+
+impl Mistakes {
+    /// One more.
+    pub fn add(&mut self, field: &str, detail: impl Into<String>) {
+        self.0.push(FieldError { field: field.to_owned(), line: None, detail: detail.into() });
+    }
+
+    /// One more, unless `right`.
+    pub fn expect(&mut self, right: bool, field: &str, detail: impl Into<String>) {
+        if !right {
+            self.add(field, detail);
+        }
+    }
+
+    /// The problem, if there is any mistake.
+    pub fn check(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.problem()) }
+    }
+
+    fn problem(self) -> Problem {
+        let told: Vec<String> = self.0.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
+        Problem { errors: self.0, ..Problem::new(&INVALID, told.join("; ")) }
+    }
+}
+
+impl From<Vec<FieldError>> for Mistakes {
+    fn from(errors: Vec<FieldError>) -> Mistakes {
+        Mistakes(errors)
+    }
+}

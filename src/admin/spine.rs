@@ -1,0 +1,220 @@
+//! The way of an admin call: route -> authenticate -> account -> scope -> query -> body -> handler -> answer, with one exit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Query, RawPathParams, Request};
+use axum::routing::any;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response};
+
+use super::Admin;
+use super::call::{Call, bad_parameter};
+use super::problem::{self, Problem};
+use super::routes::{Access, ROUTES, Route, Takes};
+use crate::catalog::documents::Scope;
+use crate::catalog::{Locked, Principal, Snapshot};
+use crate::clock::Stopwatch;
+use crate::http::bearer::bearer;
+use crate::http::body::{BodyError, read_body};
+use crate::http::request_id::{RequestId, X_REQUEST_ID};
+use crate::ids::AccountId;
+
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a call may take once its body is there. What it does has deadlines of its own; this one is for their sum.
+const CALL_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Adds all routes of the table, and problem documents for every other path.
+pub(super) fn mount(router: Router, admin: Arc<Admin>) -> Router {
+    let mut by_path: BTreeMap<&'static str, Vec<&'static Route>> = BTreeMap::new();
+    for route in ROUTES {
+        by_path.entry(route.path).or_default().push(route);
+    }
+    let router = by_path.into_iter().fold(router, |router, (path, routes)| {
+        let (admin, routes): (_, Arc<[&'static Route]>) = (admin.clone(), routes.into());
+        router.route(path, any(move |request: Request| serve(admin, routes, request)))
+    });
+    router.fallback(move |request: Request| serve(admin, Arc::default(), request))
+}
+
+/// Takes one request through all steps. Both ends of a call meet here: its id, its log line and its problem document.
+async fn serve(admin: Arc<Admin>, routes: Arc<[&'static Route]>, request: Request) -> Response<Body> {
+    let watch = Stopwatch::start();
+    let id = RequestId::of(request.headers(), admin.clock.now_ms());
+    let method = request.method().clone();
+    let path = routes.first().map_or("unknown", |route| route.path);
+    let mut response = match answer(&admin, &routes, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.response(id.as_str()),
+    };
+    response.headers_mut().insert(X_REQUEST_ID, id.header());
+    let (status, elapsed_ms) = (response.status().as_u16(), watch.elapsed().as_millis());
+    if method == Method::GET || method == Method::HEAD {
+        tracing::debug!(request_id = %id, %method, path, status, elapsed_ms, "admin call");
+    } else {
+        tracing::info!(request_id = %id, %method, path, status, elapsed_ms, "admin call");
+    }
+    response
+}
+
+async fn answer(admin: &Arc<Admin>, routes: &[&'static Route], request: Request) -> Result<Response<Body>, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let route = route(routes, &parts)?;
+    let path = path_parts(&mut parts).await?;
+    let caller = if route.access == Access::Public { Caller::Nobody } else { authenticate(admin, &parts.headers).await? };
+    let (account, own) = open(admin, route, &caller, &path).await?;
+    let query = query(route, &parts)?;
+    let csv = wants_csv(route, &query, &parts.headers)?;
+    let body = take_body(route, &parts.headers, body).await?;
+    let operator = matches!(caller, Caller::Operator);
+    let call = Call { admin: admin.clone(), account, operator, own, path, query, body, csv };
+    // On a task of its own, so that a client who hangs up does not leave a change half made.
+    let work = tokio::spawn(async move { (route.handler)(&call).await });
+    match tokio::time::timeout(CALL_DEADLINE, work).await {
+        Ok(Ok(answered)) => answered,
+        Ok(Err(panicked)) => Err(Problem::internal("the call ended early", &panicked)),
+        Err(_) => Err(Problem::new(&problem::LEDGER_UNAVAILABLE, "the call took too long; whether it was done is unknown, repeat it")),
+    }
+}
+
+/// The route of the request's method among those of its path.
+fn route(routes: &[&'static Route], parts: &Parts) -> Result<&'static Route, Problem> {
+    if routes.is_empty() {
+        return Err(Problem::unknown("path", parts.uri.path()));
+    }
+    let wanted = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+    routes.iter().copied().find(|route| route.method == *wanted).ok_or_else(|| {
+        let methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        Problem::method_not_allowed(&methods.join(", "))
+    })
+}
+
+async fn path_parts(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem> {
+    let params =
+        RawPathParams::from_request_parts(parts, &()).await.map_err(|error| Problem::new(&problem::MALFORMED, error.body_text()))?;
+    Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// Who calls, before it is known on what.
+enum Caller {
+    /// A public route asks nobody.
+    Nobody,
+    Operator,
+    Account(Arc<Snapshot>, crate::ids::KeyId),
+}
+
+async fn authenticate(admin: &Arc<Admin>, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let key = bearer(headers).map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
+    match admin.catalog.authenticate(key).await {
+        Ok(Principal::Operator) => Ok(Caller::Operator),
+        Ok(Principal::Account { snapshot, key, .. }) => Ok(Caller::Account(snapshot, key)),
+        Err(Locked::Unknown) => Err(unauthorized()),
+        Err(Locked::Ledger(fault)) => Err(fault.into()),
+    }
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(&problem::UNAUTHORIZED, "the key is unknown")
+}
+
+type Opened = (Option<Arc<Snapshot>>, Option<Arc<Snapshot>>);
+
+/// Finds the account of the path and checks that the caller may do this to it: the path's account, and an account key's own.
+async fn open(admin: &Arc<Admin>, route: &Route, caller: &Caller, path: &[(String, String)]) -> Result<Opened, Problem> {
+    let named = path.iter().find(|(name, _)| name == "a").map(|(_, id)| id.as_str());
+    // The same words for an account that is another's, that does not exist and that cannot exist.
+    let unknown = || Problem::unknown("account", named.unwrap_or_default());
+    match caller {
+        Caller::Nobody => Ok((None, None)),
+        Caller::Operator => match named {
+            None => Ok((None, None)),
+            Some(id) => {
+                let id: AccountId = id.parse().map_err(|_| unknown())?;
+                Ok((Some(admin.catalog.reload(&id).await?.ok_or_else(unknown)?), None))
+            }
+        },
+        Caller::Account(snapshot, key) => {
+            if named.is_some_and(|named| named != snapshot.id.as_str()) {
+                return Err(unknown());
+            }
+            // As it is now: a key that was taken back elsewhere must not make others in its last seconds.
+            let own = admin.catalog.reload(&snapshot.id).await?.ok_or_else(unauthorized)?;
+            let scopes = own.keys.get(key).map(|settings| settings.scopes.as_slice()).ok_or_else(unauthorized)?;
+            allowed(route.access, scopes)?;
+            Ok((named.map(|_| own.clone()), Some(own)))
+        }
+    }
+}
+
+fn allowed(access: Access, scopes: &[Scope]) -> Result<(), Problem> {
+    let (wanted, needs): (&[Scope], &str) = match access {
+        Access::Public => return Ok(()),
+        Access::Read => (&[Scope::Read], "this needs a key with the scope `read`"),
+        Access::ReadOrManage => (&[Scope::Read, Scope::Manage], "this needs a key with the scope `read` or `manage`"),
+        Access::Manage => (&[Scope::Manage], "this needs a key with the scope `manage`"),
+        Access::Operator => (&[], "this needs an operator key"),
+    };
+    if scopes.iter().any(|scope| wanted.contains(scope)) { Ok(()) } else { Err(Problem::new(&problem::FORBIDDEN, needs)) }
+}
+
+/// The query's parameters, each known to the route and given once.
+fn query(route: &Route, parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
+    let Query(query) =
+        Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|error| Problem::new(&problem::MALFORMED, error.body_text()))?;
+    for (at, (name, _)) in query.iter().enumerate() {
+        if !route.query.contains(&name.as_str()) {
+            return Err(bad_parameter(name, "this path has no such parameter"));
+        }
+        if query.iter().take(at).any(|(earlier, _)| earlier == name) {
+            return Err(bad_parameter(name, "it is given twice"));
+        }
+    }
+    Ok(query)
+}
+
+/// Whether the answer is to be CSV: by `format`, else by `Accept`.
+fn wants_csv(route: &Route, query: &[(String, String)], headers: &HeaderMap) -> Result<bool, Problem> {
+    if !route.query.contains(&"format") {
+        return Ok(false);
+    }
+    match query.iter().find(|(name, _)| name == "format").map(|(_, value)| value.as_str()) {
+        Some("csv") => Ok(true),
+        Some("json") => Ok(false),
+        Some(_) => Err(bad_parameter("format", "it is json or csv")),
+        None => Ok(headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/csv")))),
+    }
+}
+
+/// The body, of the type and size the route takes.
+async fn take_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let (limit, wanted) = match route.takes {
+        Takes::Nothing => (0, None),
+        Takes::Json(_) | Takes::MaybeJson(_) => (64 << 10, Some("application/json")),
+        Takes::Csv => (1 << 20, Some("text/csv")),
+    };
+    let body = read_body(body, limit, BODY_DEADLINE).await.map_err(|error| match error {
+        BodyError::TooLarge { limit: 0 } => Problem::new(&problem::MALFORMED, "this call takes no body"),
+        BodyError::TooLarge { .. } => Problem::new(&problem::TOO_LARGE, error.to_string()),
+        BodyError::Slow { .. } => Problem::new(&problem::SLOW, error.to_string()),
+        BodyError::Broken => Problem::new(&problem::MALFORMED, error.to_string()),
+    })?;
+    let optional = body.is_empty() && matches!(route.takes, Takes::MaybeJson(_) | Takes::Nothing);
+    match wanted {
+        Some(wanted) if !optional && !is_of_type(headers, wanted) => {
+            Err(Problem::new(&problem::UNSUPPORTED_MEDIA_TYPE, format!("send the body with `Content-Type: {wanted}`")))
+        }
+        _ => Ok(body),
+    }
+}
+
+fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
+}
