@@ -3,4 +3,5 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test's notes are shown when it fails")]
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are real time; the gateway's own clock is not involved")]
 
+mod admin;
 mod tidy;

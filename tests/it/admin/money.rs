@@ -1,0 +1,54 @@
+//! Money moves once per reference, is written as text, and campaigns run again only when a person says so and credits are there.
+
+use super::desk::Desk;
+
+#[tokio::test]
+async fn a_top_up_moves_money_once() {
+    let desk = Desk::with_acme().await;
+    let path = "/v1/accounts/acme/wallets/main/top-ups";
+    let first = desk.ask("POST", path, r#"{"amount":"98.82","reference":"pay_123"}"#).await;
+    assert_eq!((first.status, &first.json["balance_after"]), (201, &"99.82".into()), "{}", first.text);
+    let again = desk.ask("POST", path, r#"{"reference":"pay_123","amount":"98.820000"}"#).await;
+    assert_eq!((again.status, &again.json), (200, &first.json));
+    let other = desk.ask("POST", path, r#"{"amount":"98.83","reference":"pay_123"}"#).await;
+    assert_eq!((other.status, other.code()), (409, "reference_conflict"));
+    let wallet = desk.get("/v1/accounts/acme/wallets/main").await;
+    assert_eq!((&wallet["settled"], &wallet["available"], &wallet["held"]), (&"99.82".into(), &"99.82".into(), &"0.00".into()));
+}
+
+#[tokio::test]
+async fn reads_see_what_this_gateway_has_queued() {
+    let desk = Desk::with_acme().await;
+    desk.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali","wallet":"main"}"#).await;
+    desk.spend("0.0118", Some("diwali")).await;
+    let wallet = desk.get("/v1/accounts/acme/wallets/main").await;
+    assert_eq!((&wallet["settled"], &wallet["held"]), (&"0.9882".into(), &"0.00".into()));
+    let campaign = desk.get("/v1/accounts/acme/campaigns/diwali").await;
+    assert_eq!((&campaign["counts"]["accepted"], &campaign["spent"]), (&1.into(), &"0.0118".into()));
+}
+
+#[tokio::test]
+async fn a_stopped_campaign_runs_again_when_a_person_says_so_and_credits_are_there() {
+    let desk = Desk::with_acme().await;
+    let path = "/v1/accounts/acme/campaigns";
+    assert_eq!(desk.ask("POST", path, r#"{"id":"diwali","wallet":"main"}"#).await.status, 201);
+    desk.spend("0.99", Some("diwali")).await;
+    desk.reserve("0.0118", Some("diwali")).await;
+    let stopped = desk.get("/v1/accounts/acme/campaigns/diwali").await;
+    assert_eq!((&stopped["state"], &stopped["reason"]), (&"stopped".into(), &"credits_exhausted".into()));
+    assert_eq!(stopped["since"], "2026-11-21T12:00:00Z");
+    assert_eq!(stopped["counts"]["rejected"]["insufficient_balance"], 1);
+
+    let refused = desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "").await;
+    assert_eq!((refused.status, refused.code()), (409, "insufficient_balance"));
+    let numbers = ["needed", "available", "shortfall", "currency"].map(|member| refused.json[member].as_str().unwrap());
+    assert_eq!(numbers, ["0.0118", "0.01", "0.0018", "USD"]);
+    let new = desk.ask("POST", path, r#"{"id":"holi","wallet":"main"}"#).await;
+    assert_eq!((new.status, new.code()), (409, "wallet_exhausted"));
+
+    let top_up = desk.ask("POST", "/v1/accounts/acme/wallets/main/top-ups", r#"{"amount":"1.00","reference":"second"}"#).await;
+    assert_eq!(top_up.status, 201);
+    assert_eq!(desk.get("/v1/accounts/acme/campaigns/diwali").await["state"], "stopped", "a top-up restarts nothing");
+    let restarted = desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "{}").await;
+    assert_eq!((restarted.status, &restarted.json["state"]), (200, &"active".into()), "{}", restarted.text);
+}
