@@ -1,7 +1,6 @@
 //! Structured logs: one line an event on stderr, as JSON or text, at a level that can be changed while the process runs. Lines leave
 //! through a bounded queue, so that whoever reads stderr slowly cannot slow a send. Never a token, a full phone number or content.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

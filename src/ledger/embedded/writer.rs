@@ -1,6 +1,7 @@
 //! The embedded ledger's thread: takes what waits, lets the rules decide, commits once, then answers.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
@@ -43,10 +44,22 @@ pub(super) struct World {
     pub(super) claims: BTreeMap<(ClaimKind, String), String>,
     /// The clock's time when the group in hand began.
     pub(super) now_ms: i64,
+    /// Each account's last committed batch, so that one whose answer came too late is not decided twice.
+    writers: HashMap<AccountId, LastBatch>,
+    /// Batches decided since the last commit.
+    decided: Vec<(AccountId, LastBatch)>,
     /// Names changed since the last commit.
     changed_claims: Vec<(ClaimKind, String)>,
     /// Accounts changed since the last commit.
     changed: Vec<AccountId>,
+}
+
+/// Who wrote last, under which number, and what was answered.
+#[derive(Clone)]
+struct LastBatch {
+    writer: u64,
+    number: u64,
+    verdicts: Vec<Verdict>,
 }
 
 impl World {
@@ -62,7 +75,21 @@ impl World {
         }
     }
 
+    /// A batch that was decided before gets the same verdicts; an older one is refused.
+    fn repeated(&self, account: &AccountId, batch: &Batch) -> Option<Result<Vec<Verdict>, LedgerFault>> {
+        let in_hand = self.decided.iter().rev().find(|(id, _)| id == account).map(|(_, last)| last);
+        let last = in_hand.or_else(|| self.writers.get(account)).filter(|last| last.writer == batch.writer)?;
+        match batch.number.cmp(&last.number) {
+            Ordering::Greater => None,
+            Ordering::Equal => Some(Ok(last.verdicts.clone())),
+            Ordering::Less => Some(Err(LedgerFault::Refused(format!("batch {} is older than batch {}", batch.number, last.number)))),
+        }
+    }
+
     fn apply(&mut self, account: &AccountId, batch: &Batch, clock: &Clock) -> Result<Vec<Verdict>, LedgerFault> {
+        if let Some(answer) = self.repeated(account, batch) {
+            return answer;
+        }
         let founds =
             batch.operations.iter().any(|operation| matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. }));
         if founds {
@@ -74,6 +101,7 @@ impl World {
         };
         let verdicts = state.apply_batch(batch, clock.now_ms())?;
         self.changed.push(account.clone());
+        self.decided.push((account.clone(), LastBatch { writer: batch.writer, number: batch.number, verdicts: verdicts.clone() }));
         Ok(verdicts)
     }
 
@@ -130,11 +158,14 @@ pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Recei
             }
         }
         let fault = match world.persist(&mut store) {
-            Ok(()) => None,
+            Ok(()) => {
+                world.writers.extend(std::mem::take(&mut world.decided));
+                None
+            }
             Err(error) => {
                 tracing::error!(%error, "the embedded ledger could not commit; unanswered decisions are dropped and memory is read again from disk");
                 match World::load(&store) {
-                    Ok(loaded) => world = loaded,
+                    Ok(loaded) => world = World { writers: std::mem::take(&mut world.writers), ..loaded },
                     Err(error) => {
                         tracing::error!(%error, "the embedded ledger cannot be read again; it stays closed until a restart");
                         return;
