@@ -13,4 +13,6 @@
     reason = "deadlines of tests are real time; the gateway's own clock is not involved"
 )]
 
+mod ledger;
+mod servers;
 mod tidy;

@@ -1,0 +1,28 @@
+//! One suite for every ledger: a case stands once and runs on each. Cases are tables (see `ledger/script.rs`); random operations come on top.
+
+mod say;
+mod script;
+mod words;
+mod world;
+
+mod campaigns;
+mod exhaustion;
+
+/// Registers cases once per ledger: each is an `async fn(World)`.
+macro_rules! on_every_ledger {
+    ($($case:ident)*) => {
+        crate::ledger::on_every_ledger!(@ embedded Embedded $($case)*);
+    };
+    (@ $ledger:ident $backend:ident $($case:ident)*) => {
+        mod $ledger {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    use crate::ledger::world::{Backend, World};
+                    super::$case(World::new(Backend::$backend).await).await;
+                }
+            )*
+        }
+    };
+}
+use on_every_ledger;
