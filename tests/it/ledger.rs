@@ -5,8 +5,19 @@ mod script;
 mod words;
 mod world;
 
+mod batches;
 mod campaigns;
+mod caps;
+mod doubt;
 mod exhaustion;
+mod lists;
+mod money;
+mod precedence;
+mod repetition;
+mod restart;
+mod settings;
+mod usage;
+mod windows;
 
 /// Registers cases once per ledger: each is an `async fn(World)`.
 macro_rules! on_every_ledger {

@@ -110,6 +110,9 @@ pub fn campaign(view: &CampaignView) -> String {
     if let Some(budget) = view.budget {
         words += &format!(" budget {budget}");
     }
+    for word in [("dedupe", view.dedupe_recipients), ("exempt", view.exempt_from_caps)].iter().filter(|word| word.1) {
+        words += &format!(" {}", word.0);
+    }
     let numbers = [("spent", view.spent), ("held", view.held)];
     for (name, amount) in numbers.iter().filter(|(_, amount)| !amount.is_zero()) {
         words += &format!(" {name} {amount}");

@@ -16,7 +16,7 @@ use tollgate::ledger::Operation;
 /// A world and the names its script has given to holds.
 pub struct Script {
     pub world: World,
-    labels: say::Labels,
+    pub labels: say::Labels,
     events_told: usize,
 }
 
@@ -50,11 +50,6 @@ impl Script {
             assert!(!wrong, "after {first:?}:\n{}", told.join("\n"));
             rest = after;
         }
-    }
-
-    /// The id a script's label stands for.
-    pub fn hold(&self, label: &str) -> tollgate::ids::HoldId {
-        self.labels[label]
     }
 
     /// Answers to the lines of one batch, or to a single question.
@@ -110,6 +105,10 @@ impl Script {
             ("show", "hold") => {
                 let found = ledger.hold(&account, labels[line.word(2)]).await.unwrap();
                 found.as_ref().map_or_else(|| "none".into(), |view| say::hold(view, labels))
+            }
+            ("show", "holds") => {
+                let holds = all(100, async |page| ledger.holds(&account, None, &page).await.unwrap()).await;
+                join(holds.iter().map(|view| say::hold(view, labels)).collect())
             }
             ("show", "window") => {
                 ledger.window_used(&account, &line.word(2).parse().unwrap()).await.unwrap().to_string()

@@ -93,6 +93,12 @@ impl World {
         Batch { writer: self.writer, number: self.number, clock_ms: self.clock.now_ms(), operations }
     }
 
+    /// Turns to another account, as a new writer.
+    pub fn turn_to(&mut self, account: &str) {
+        self.account = account.parse().unwrap();
+        (self.writer, self.number) = (fresh_writer(), 0);
+    }
+
     /// Closes the ledger and opens it again, as a restarted gateway does: a new writer.
     pub async fn reopen(&mut self) {
         self.ledger.close().await.unwrap();
