@@ -10,12 +10,15 @@ mod campaigns;
 mod caps;
 mod doubt;
 mod exhaustion;
+mod invariants;
 mod lists;
 mod money;
 mod precedence;
+mod random;
 mod repetition;
 mod restart;
 mod settings;
+mod traffic;
 mod usage;
 mod windows;
 

@@ -1,6 +1,7 @@
 //! The embedded ledger's thread: takes what waits, lets the rules decide, commits once, then answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
@@ -9,7 +10,7 @@ use super::store::{Store, StoreError};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::ledger::state::AccountState;
-use crate::ledger::{Batch, ClaimKind, DocumentKind, LedgerFault, Operation, Verdict};
+use crate::ledger::{Batch, ClaimKind, LedgerFault, Verdict};
 
 /// Batches in one transaction at most.
 const GROUP: usize = 256;
@@ -36,6 +37,12 @@ pub(super) enum Job {
     Close(Answer<()>),
 }
 
+/// A writer's batches of one account.
+type Writer = (AccountId, u64);
+
+/// The last batch of a writer: its number and verdicts.
+type LastBatch = (u64, Vec<Verdict>);
+
 /// Everything the ledger knows, in memory.
 #[derive(Default)]
 pub(super) struct World {
@@ -47,6 +54,10 @@ pub(super) struct World {
     changed_claims: Vec<(ClaimKind, String)>,
     /// Accounts changed since the last commit.
     changed: Vec<AccountId>,
+    /// What a repeated number is answered with. Writers end with the process, so this is never stored, and there is one per account.
+    last_batches: HashMap<Writer, LastBatch>,
+    /// Writers whose last batch is not committed yet.
+    changed_writers: Vec<Writer>,
 }
 
 impl World {
@@ -63,18 +74,37 @@ impl World {
     }
 
     fn apply(&mut self, account: &AccountId, batch: &Batch, clock: &Clock) -> Result<Vec<Verdict>, LedgerFault> {
-        let founds =
-            batch.operations.iter().any(|operation| matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. }));
-        if founds {
-            self.accounts.entry(account.clone()).or_default();
+        let writer = (account.clone(), batch.writer);
+        if let Some((number, verdicts)) = self.last_batches.get(&writer).filter(|(number, _)| batch.number <= *number) {
+            let late = || LedgerFault::Refused(format!("batch {} comes after batch {number} of the same writer", batch.number));
+            return if batch.number == *number { Ok(verdicts.clone()) } else { Err(late()) };
         }
-        let Some(state) = self.accounts.get_mut(account) else {
-            // Every operation on an account that does not exist is answered as by an empty one, and leaves nothing.
-            return AccountState::default().apply_batch(batch, clock.now_ms());
+        let verdicts = if let Some(state) = self.accounts.get_mut(account) {
+            state.apply_batch(batch, clock.now_ms())?
+        } else {
+            let mut fresh = AccountState::default();
+            let verdicts = fresh.apply_batch(batch, clock.now_ms())?;
+            if fresh.settings_version() == 0 {
+                // An account comes to be with its first document; without one, what was answered is nobody's and leaves nothing.
+                return Ok(verdicts);
+            }
+            self.accounts.insert(account.clone(), fresh);
+            verdicts
         };
-        let verdicts = state.apply_batch(batch, clock.now_ms())?;
         self.changed.push(account.clone());
+        self.last_batches.insert(writer.clone(), (batch.number, verdicts.clone()));
+        self.changed_writers.push(writer);
         Ok(verdicts)
+    }
+
+    /// What the file holds, after a commit that failed. Only what it had not yet taken may be done anew under its number.
+    fn read_again(&mut self, store: &Store) -> Result<(), StoreError> {
+        let mut last_batches = std::mem::take(&mut self.last_batches);
+        for writer in std::mem::take(&mut self.changed_writers) {
+            last_batches.remove(&writer);
+        }
+        *self = World { last_batches, ..World::load(store)? };
+        Ok(())
     }
 
     /// Writes what changed in one transaction.
@@ -96,7 +126,9 @@ impl World {
         for key in names {
             transaction.write_claim(key.0, &key.1, self.claims.get(&key).map(String::as_str))?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.changed_writers.clear();
+        Ok(())
     }
 }
 
@@ -110,7 +142,9 @@ fn pending<T: Send + 'static>(answer: Answer<T>, value: Result<T, LedgerFault>) 
 }
 
 /// Runs until the ledger is closed or dropped.
-pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Receiver<Job>) {
+///
+/// It holds the directory's lock, because queued work is still committed after the ledger was dropped.
+pub(super) fn run(mut store: Store, mut world: World, clock: Clock, lock: File, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP.saturating_sub(1)));
@@ -133,12 +167,9 @@ pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Recei
             Ok(()) => None,
             Err(error) => {
                 tracing::error!(%error, "the embedded ledger could not commit; unanswered decisions are dropped and memory is read again from disk");
-                match World::load(&store) {
-                    Ok(loaded) => world = loaded,
-                    Err(error) => {
-                        tracing::error!(%error, "the embedded ledger cannot be read again; it stays closed until a restart");
-                        return;
-                    }
+                if let Err(error) = world.read_again(&store) {
+                    tracing::error!(%error, "the embedded ledger cannot be read again; it stays closed until a restart");
+                    return;
                 }
                 Some(LedgerFault::Unavailable(format!("the commit failed: {error}")))
             }
@@ -151,6 +182,7 @@ pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Recei
         }
         if !closing.is_empty() {
             store.close();
+            drop((store, lock));
             for answer in closing {
                 let _ = answer.send(Ok(()));
             }

@@ -107,12 +107,8 @@ async fn a_sweep_takes_a_bounded_number(mut world: World) {
     }
     world.clock.advance(HOUR);
     now_ms += HOUR;
-    let sweep = |in_doubt_age_ms| Operation::Sweep {
-        open_age_ms: 38 * SECOND,
-        in_doubt_age_ms,
-        policy: InDoubtPolicy::Charge,
-        day: day(now_ms),
-    };
+    let sweep =
+        |in_doubt_age_ms| Operation::Sweep { open_age_ms: 38 * SECOND, in_doubt_age_ms, policy: InDoubtPolicy::Charge, day: day(now_ms) };
     let swept = |marked, resolved, more| Verdict::Swept { marked, resolved, more };
     // 150 holds, 64 at a time: two calls only mark, the third marks 22 and has room to resolve 42.
     assert_eq!(world.apply(vec![sweep(2 * HOUR)]).await.unwrap(), [swept(64, 0, true)]);

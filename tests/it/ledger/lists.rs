@@ -180,7 +180,8 @@ async fn usage_is_listed_for_the_days_asked(world: World) {
     ";
     let world = check(world, script).await.world;
     let today = super::world::day(START_MS).index;
-    for (from, to, rows) in [(today, today, 4), (today + 1, today + 1, 1), (today, today + 1, 5), (today + 2, today + 9, 0), (today + 1, today, 0)]
+    for (from, to, rows) in
+        [(today, today, 4), (today + 1, today + 1, 1), (today, today + 1, 5), (today + 2, today + 9, 0), (today + 1, today, 0)]
     {
         assert_eq!(world.ledger.usage(&world.account, from, to).await.unwrap().len(), rows, "days {from} to {to}");
     }

@@ -99,6 +99,30 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
     run.check(script).await;
 }
 
+/// Two sends with one body were given up, the later one first; a restart at 1 h told of them, and then the machine's clock was set back.
+#[tokio::test]
+async fn order_and_time_hold_over_a_restart() {
+    let script = "
+        wallet main limit=9.00                    -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a body=x                             -> held 1.00 left 8.00
+        later 1s
+        send b body=x                             -> held 1.00 left 7.00
+        abandon b                                 -> marked
+        abandon a                                 -> marked
+        at 1h
+    ";
+    let mut run = check(World::new(Backend::Embedded).await, script).await;
+    run.world.reopen().await;
+    let script = "
+        send c body=x                             -> outcome_unknown a
+        at 59m
+        create diwali                             -> active
+        stop diwali operator                      -> stopped operator since 3600s
+        show events                               -> hold_in_doubt main a 1.00, hold_in_doubt main b 1.00, campaign_stopped diwali operator
+    ";
+    run.check(script).await;
+}
+
 #[tokio::test]
 async fn a_directory_serves_one_ledger() {
     let world = World::new(Backend::Embedded).await;

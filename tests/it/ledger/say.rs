@@ -70,7 +70,9 @@ fn rejected(rejection: &Rejection, labels: &Labels) -> String {
     let name = rejection.name();
     match rejection {
         Rejection::CampaignStopped { reason, since_ms } => format!("{name} {} {}", reason.as_str(), since(*since_ms)),
-        Rejection::CampaignUnknown | Rejection::IdempotencyConflict | Rejection::IdempotencyInFlight | Rejection::AlreadySent => name.into(),
+        Rejection::CampaignUnknown | Rejection::IdempotencyConflict | Rejection::IdempotencyInFlight | Rejection::AlreadySent => {
+            name.into()
+        }
         Rejection::OutcomeUnknown { hold } => format!("{name} {}", label(labels, *hold)),
         Rejection::FrequencyCapped { max, window_s, retry_after_s } => format!("{name} {max} in {window_s}s retry {retry_after_s}s"),
         Rejection::MessagingLimitReached { limit, used, retry_after_s: Some(retry) } => format!("{name} {used} of {limit} retry {retry}s"),

@@ -110,9 +110,7 @@ impl Script {
                 let holds = all(100, async |page| ledger.holds(&account, None, &page).await.unwrap()).await;
                 join(holds.iter().map(|view| say::hold(view, labels)).collect())
             }
-            ("show", "window") => {
-                ledger.window_used(&account, &line.word(2).parse().unwrap()).await.unwrap().to_string()
-            }
+            ("show", "window") => ledger.window_used(&account, &line.word(2).parse().unwrap()).await.unwrap().to_string(),
             ("show", "usage") => {
                 let rows = ledger.usage(&account, i32::MIN, i32::MAX).await.unwrap();
                 join(rows.iter().map(say::usage).collect())

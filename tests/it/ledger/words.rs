@@ -113,10 +113,9 @@ pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
         amount: amount(line.value("price").unwrap_or(if external { "0.00" } else { "1.00" })),
         allowance: line.value("free").map(|limit| AllowanceRule { limit: limit.parse().unwrap(), month: month(gateway_ms) }),
         recipient: bytes(line.value("to").unwrap_or("r1")),
-        window: line.value("limit").map(|limit| WindowRule {
-            portfolio: line.value("portfolio").unwrap_or("p1").parse().unwrap(),
-            limit: limit.parse().unwrap(),
-        }),
+        window: line
+            .value("limit")
+            .map(|limit| WindowRule { portfolio: line.value("portfolio").unwrap_or("p1").parse().unwrap(), limit: limit.parse().unwrap() }),
         caps: line.value("caps").map_or_else(|| Arc::from([]), caps),
         fingerprint: bytes(line.value("body").unwrap_or(label)),
         key: line.value("key").map(bytes),

@@ -78,7 +78,7 @@ impl World {
     /// Puts the operations to the ledger as one batch, under the next number.
     pub async fn apply(&mut self, operations: Vec<Operation>) -> Result<Vec<Verdict>, LedgerFault> {
         let batch = self.batch(operations);
-        let verdicts = self.ledger.apply(&self.account, &batch).await?;
+        let verdicts = self.ledger.apply(&self.account, &batch).await.inspect_err(|_| self.number -= 1)?;
         for verdict in &verdicts {
             if let Verdict::Document { settings_version, .. } = verdict {
                 self.settings_version = *settings_version;
@@ -91,6 +91,11 @@ impl World {
     pub fn batch(&mut self, operations: Vec<Operation>) -> Batch {
         self.number += 1;
         Batch { writer: self.writer, number: self.number, clock_ms: self.clock.now_ms(), operations }
+    }
+
+    /// For a batch that was refused whole.
+    pub fn give_number_back(&mut self) {
+        self.number -= 1;
     }
 
     /// Turns to another account, as a new writer.
