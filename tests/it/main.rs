@@ -4,4 +4,6 @@
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are real time; the gateway's own clock is not involved")]
 
 mod admin;
+mod ledger;
+mod servers;
 mod tidy;

@@ -29,8 +29,6 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 pub struct EmbeddedLedger {
     identity: Identity,
     jobs: SyncSender<Job>,
-    // Held open for its lock.
-    _lock: File,
 }
 
 /// Why an embedded ledger cannot be opened.
@@ -68,9 +66,9 @@ impl EmbeddedLedger {
         let (jobs, queue) = sync_channel(QUEUE);
         std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || writer::run(store, world, clock, &queue))
+            .spawn(move || writer::run(store, world, clock, lock, &queue))
             .map_err(|error| OpenError::Directory(directory.display().to_string(), error))?;
-        Ok(EmbeddedLedger { identity, jobs, _lock: lock })
+        Ok(EmbeddedLedger { identity, jobs })
     }
 
     async fn ask<T: Send + 'static>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, LedgerFault> {

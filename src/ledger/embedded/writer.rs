@@ -1,7 +1,7 @@
 //! The embedded ledger's thread: takes what waits, lets the rules decide, commits once, then answers.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
@@ -10,7 +10,7 @@ use super::store::{Store, StoreError};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::ledger::state::AccountState;
-use crate::ledger::{Batch, ClaimKind, DocumentKind, LedgerFault, Operation, Verdict};
+use crate::ledger::{Batch, ClaimKind, LedgerFault, Verdict};
 
 /// Batches in one transaction at most.
 const GROUP: usize = 256;
@@ -37,6 +37,12 @@ pub(super) enum Job {
     Close(Answer<()>),
 }
 
+/// A writer's batches of one account.
+type Writer = (AccountId, u64);
+
+/// The last batch of a writer: its number and verdicts.
+type LastBatch = (u64, Vec<Verdict>);
+
 /// Everything the ledger knows, in memory.
 #[derive(Default)]
 pub(super) struct World {
@@ -44,22 +50,14 @@ pub(super) struct World {
     pub(super) claims: BTreeMap<(ClaimKind, String), String>,
     /// The clock's time when the group in hand began.
     pub(super) now_ms: i64,
-    /// Each account's last committed batch, so that one whose answer came too late is not decided twice.
-    writers: HashMap<AccountId, LastBatch>,
-    /// Batches decided since the last commit.
-    decided: Vec<(AccountId, LastBatch)>,
     /// Names changed since the last commit.
     changed_claims: Vec<(ClaimKind, String)>,
     /// Accounts changed since the last commit.
     changed: Vec<AccountId>,
-}
-
-/// Who wrote last, under which number, and what was answered.
-#[derive(Clone)]
-struct LastBatch {
-    writer: u64,
-    number: u64,
-    verdicts: Vec<Verdict>,
+    /// What a repeated number is answered with. Writers end with the process, so this is never stored, and there is one per account.
+    last_batches: HashMap<Writer, LastBatch>,
+    /// Writers whose last batch is not committed yet.
+    changed_writers: Vec<Writer>,
 }
 
 impl World {
@@ -75,34 +73,38 @@ impl World {
         }
     }
 
-    /// A batch that was decided before gets the same verdicts; an older one is refused.
-    fn repeated(&self, account: &AccountId, batch: &Batch) -> Option<Result<Vec<Verdict>, LedgerFault>> {
-        let in_hand = self.decided.iter().rev().find(|(id, _)| id == account).map(|(_, last)| last);
-        let last = in_hand.or_else(|| self.writers.get(account)).filter(|last| last.writer == batch.writer)?;
-        match batch.number.cmp(&last.number) {
-            Ordering::Greater => None,
-            Ordering::Equal => Some(Ok(last.verdicts.clone())),
-            Ordering::Less => Some(Err(LedgerFault::Refused(format!("batch {} is older than batch {}", batch.number, last.number)))),
+    fn apply(&mut self, account: &AccountId, batch: &Batch, clock: &Clock) -> Result<Vec<Verdict>, LedgerFault> {
+        let writer = (account.clone(), batch.writer);
+        if let Some((number, verdicts)) = self.last_batches.get(&writer).filter(|(number, _)| batch.number <= *number) {
+            let late = || LedgerFault::Refused(format!("batch {} comes after batch {number} of the same writer", batch.number));
+            return if batch.number == *number { Ok(verdicts.clone()) } else { Err(late()) };
         }
+        let verdicts = if let Some(state) = self.accounts.get_mut(account) {
+            state.apply_batch(batch, clock.now_ms())?
+        } else {
+            let mut fresh = AccountState::default();
+            let verdicts = fresh.apply_batch(batch, clock.now_ms())?;
+            if fresh.settings_version() == 0 {
+                // An account comes to be with its first document; without one, what was answered is nobody's and leaves nothing.
+                return Ok(verdicts);
+            }
+            self.accounts.insert(account.clone(), fresh);
+            verdicts
+        };
+        self.changed.push(account.clone());
+        self.last_batches.insert(writer.clone(), (batch.number, verdicts.clone()));
+        self.changed_writers.push(writer);
+        Ok(verdicts)
     }
 
-    fn apply(&mut self, account: &AccountId, batch: &Batch, clock: &Clock) -> Result<Vec<Verdict>, LedgerFault> {
-        if let Some(answer) = self.repeated(account, batch) {
-            return answer;
+    /// What the file holds, after a commit that failed. Only what it had not yet taken may be done anew under its number.
+    fn read_again(&mut self, store: &Store) -> Result<(), StoreError> {
+        let mut last_batches = std::mem::take(&mut self.last_batches);
+        for writer in std::mem::take(&mut self.changed_writers) {
+            last_batches.remove(&writer);
         }
-        let founds =
-            batch.operations.iter().any(|operation| matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. }));
-        if founds {
-            self.accounts.entry(account.clone()).or_default();
-        }
-        let Some(state) = self.accounts.get_mut(account) else {
-            // Every operation on an account that does not exist is answered as by an empty one, and leaves nothing.
-            return AccountState::default().apply_batch(batch, clock.now_ms());
-        };
-        let verdicts = state.apply_batch(batch, clock.now_ms())?;
-        self.changed.push(account.clone());
-        self.decided.push((account.clone(), LastBatch { writer: batch.writer, number: batch.number, verdicts: verdicts.clone() }));
-        Ok(verdicts)
+        *self = World { last_batches, ..World::load(store)? };
+        Ok(())
     }
 
     /// Writes what changed in one transaction.
@@ -124,7 +126,9 @@ impl World {
         for key in names {
             transaction.write_claim(key.0, &key.1, self.claims.get(&key).map(String::as_str))?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.changed_writers.clear();
+        Ok(())
     }
 }
 
@@ -138,7 +142,9 @@ fn pending<T: Send + 'static>(answer: Answer<T>, value: Result<T, LedgerFault>) 
 }
 
 /// Runs until the ledger is closed or dropped.
-pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Receiver<Job>) {
+///
+/// It holds the directory's lock, because queued work is still committed after the ledger was dropped.
+pub(super) fn run(mut store: Store, mut world: World, clock: Clock, lock: File, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP.saturating_sub(1)));
@@ -158,18 +164,12 @@ pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Recei
             }
         }
         let fault = match world.persist(&mut store) {
-            Ok(()) => {
-                world.writers.extend(std::mem::take(&mut world.decided));
-                None
-            }
+            Ok(()) => None,
             Err(error) => {
                 tracing::error!(%error, "the embedded ledger could not commit; unanswered decisions are dropped and memory is read again from disk");
-                match World::load(&store) {
-                    Ok(loaded) => world = World { writers: std::mem::take(&mut world.writers), ..loaded },
-                    Err(error) => {
-                        tracing::error!(%error, "the embedded ledger cannot be read again; it stays closed until a restart");
-                        return;
-                    }
+                if let Err(error) = world.read_again(&store) {
+                    tracing::error!(%error, "the embedded ledger cannot be read again; it stays closed until a restart");
+                    return;
                 }
                 Some(LedgerFault::Unavailable(format!("the commit failed: {error}")))
             }
@@ -182,6 +182,7 @@ pub(super) fn run(mut store: Store, mut world: World, clock: Clock, jobs: &Recei
         }
         if !closing.is_empty() {
             store.close();
+            drop((store, lock));
             for answer in closing {
                 let _ = answer.send(Ok(()));
             }

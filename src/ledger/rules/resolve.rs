@@ -130,7 +130,14 @@ impl AccountState {
     /// After a start nobody knows what became of the holds that were open: all become in doubt.
     pub fn doubt_open_holds(&mut self, now_ms: i64) {
         let now_ms = now_ms.max(self.head.last_ms);
+        // Loading puts guards in order of their ids; the model, which loads nothing, must stand the same.
+        self.guards.values_mut().for_each(|holds| holds.sort_unstable());
         let open: Vec<HoldId> = self.holds.iter().filter(|(_, hold)| hold.state == HoldState::Open).map(|(id, _)| *id).collect();
+        if !open.is_empty() {
+            // Its events carry this time, and time never goes back.
+            self.head.last_ms = now_ms;
+            self.touch(Row::Account);
+        }
         for id in open {
             self.mark_in_doubt(id, now_ms);
         }
