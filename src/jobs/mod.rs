@@ -11,8 +11,8 @@ use crate::ledger::batcher::Batcher;
 use crate::ledger::{CalendarSpan, HoldState, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::{Metrics, UPKEEP_INTERVAL};
 
-/// Accounts read from the ledger in one call.
-const PAGE: usize = 500;
+/// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the ledger has other work to do too.
+const PAGE: usize = 256;
 
 /// Sweeps of one account in a row at most; the rest waits for the next round.
 const ROUNDS: usize = 32;
@@ -56,18 +56,13 @@ impl Jobs {
         }
     }
 
-    /// Sweeps every account each round until `stop`.
+    /// Looks after the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
+        let mut pass = Pass::default();
         loop {
-            match self.sweep_all(&options).await {
-                Ok(in_doubt) => {
-                    self.metrics.ledger_up(true);
-                    self.metrics.holds_in_doubt(in_doubt);
-                }
-                Err(fault) => {
-                    self.metrics.ledger_up(false);
-                    tracing::warn!(%fault, "old holds could not be looked for");
-                }
+            if let Err(fault) = self.sweep_page(&options, &mut pass).await {
+                self.metrics.ledger_up(false);
+                tracing::warn!(%fault, "old holds could not be looked for");
             }
             if pause(options.interval, &stop).await {
                 return;
@@ -75,25 +70,23 @@ impl Jobs {
         }
     }
 
-    async fn sweep_all(&self, options: &SweepOptions) -> Result<u64, LedgerFault> {
-        let mut in_doubt = 0u64;
-        let mut request = PageRequest { cursor: None, limit: PAGE };
-        loop {
-            let page = self.ledger.accounts(&request).await?;
-            for account in page.items {
-                let Some(snapshot) = self.catalog.account(&account).await? else { continue };
-                self.sweep_account(&snapshot, options).await;
-                let holds = self.ledger.holds(&account, Some(HoldState::InDoubt), &PageRequest { cursor: None, limit: COUNTED }).await?;
-                in_doubt = in_doubt.saturating_add(u64::try_from(holds.items.len()).unwrap_or(u64::MAX));
-                for wallet in self.ledger.wallets(&account).await? {
-                    self.metrics.wallet_available(&account, &wallet.id, wallet.available);
-                }
-            }
-            match page.next {
-                Some(next) => request.cursor = Some(next),
-                None => return Ok(in_doubt),
+    async fn sweep_page(&self, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
+        let page = self.ledger.accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE }).await?;
+        for account in page.items {
+            let Some(snapshot) = self.catalog.account(&account).await? else { continue };
+            self.sweep_account(&snapshot, options).await;
+            let holds = self.ledger.holds(&account, Some(HoldState::InDoubt), &PageRequest { cursor: None, limit: COUNTED }).await?;
+            pass.in_doubt = pass.in_doubt.saturating_add(u64::try_from(holds.items.len()).unwrap_or(u64::MAX));
+            for wallet in self.ledger.wallets(&account).await? {
+                self.metrics.wallet_available(&account, &wallet.id, wallet.available);
             }
         }
+        self.metrics.ledger_up(true);
+        pass.cursor = page.next;
+        if pass.cursor.is_none() {
+            self.metrics.holds_in_doubt(std::mem::take(&mut pass.in_doubt));
+        }
+        Ok(())
     }
 
     async fn sweep_account(&self, snapshot: &Snapshot, options: &SweepOptions) {
@@ -120,6 +113,13 @@ impl Jobs {
             }
         }
     }
+}
+
+/// Where a pass over all accounts stands.
+#[derive(Default)]
+struct Pass {
+    cursor: Option<String>,
+    in_doubt: u64,
 }
 
 fn milliseconds(duration: Duration) -> i64 {
