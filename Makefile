@@ -5,10 +5,10 @@ CARGO_FLAGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench deep smoke
+.PHONY: help demo test check bench bench-once deep smoke
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the whole story on this machine, nothing to install (ARGS=--exit ends after it)
 	cargo run $(CARGO_FLAGS) -- demo $(ARGS)
@@ -24,6 +24,9 @@ check: ## formatting, lints (benches included), documents; warnings are errors
 
 bench: ## benchmarks with the release profile
 	cargo bench $(CARGO_FLAGS) --workspace $(ARGS)
+
+bench-once: ## every benchmark once, with the dev profile, to see that it runs
+	cargo test $(CARGO_FLAGS) --bench gateway -- --test
 
 deep: ## what is too long for every commit: benchmarks, dependency rules
 	@.ci/deep

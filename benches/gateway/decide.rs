@@ -1,0 +1,102 @@
+//! Deciding about sends: the pure rules, and the embedded ledger with its commits.
+
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput};
+use tollgate::amount::Amount;
+use tollgate::clock::Clock;
+use tollgate::ids::{AccountId, HoldId};
+use tollgate::ledger::embedded::EmbeddedLedger;
+use tollgate::ledger::state::AccountState;
+use tollgate::ledger::{Batch, CalendarSpan, CampaignUse, DocumentKind, Ledger, Operation, Reserve};
+use tollgate::pricing::Category;
+
+const NOW_MS: i64 = 1_795_262_400_000;
+const SENDS: usize = 32;
+const DAY: CalendarSpan = CalendarSpan { index: 20_778, start_ms: 0, end_ms: i64::MAX };
+
+fn batch(number: u64, operations: Vec<Operation>) -> Batch {
+    Batch { writer: 1, number, clock_ms: NOW_MS, operations }
+}
+
+fn founding() -> Vec<Operation> {
+    let amount = |text: &str| text.parse::<Amount>().expect("an amount");
+    let wallet = || "main".parse().expect("an id");
+    vec![
+        Operation::PutDocument { kind: DocumentKind::Account, id: "account".into(), body: "{}".into(), only_if_absent: false },
+        Operation::PutWallet { wallet: wallet(), overdraft_limit: None, low_balance_thresholds: None },
+        Operation::TopUp { wallet: wallet(), amount: amount("1000000000"), reference: "bench".into() },
+    ]
+}
+
+fn reserve(hold: HoldId) -> Operation {
+    Operation::Reserve(Box::new(Reserve {
+        hold,
+        settings_version: 1,
+        price_valid_until_ms: i64::MAX,
+        wallet: Some("main".parse().expect("an id")),
+        campaign: Some(CampaignUse { id: "bench".parse().expect("an id"), auto_create: true }),
+        channel: "106540352242922".parse().expect("an id"),
+        country: "IN".parse().expect("a country"),
+        category: Category::Marketing,
+        amount: "0.0118".parse().expect("an amount"),
+        allowance: None,
+        recipient: [1; 8],
+        window: None,
+        caps: Arc::from([]),
+        fingerprint: [2; 16],
+        key: None,
+    }))
+}
+
+/// A batch of reserves and the batch that settles them.
+fn sends() -> (Vec<Operation>, Vec<Operation>) {
+    let holds: Vec<HoldId> = (0..SENDS).map(|_| HoldId::new(NOW_MS)).collect();
+    let settle = |hold: &HoldId| Operation::Settle { hold: *hold, message_id: None, day: DAY };
+    (holds.iter().map(|hold| reserve(*hold)).collect(), holds.iter().map(settle).collect())
+}
+
+pub fn rules(criterion: &mut Criterion) {
+    let mut state = AccountState::default();
+    state.apply_batch(&batch(1, founding()), NOW_MS).expect("an account");
+    let mut group = criterion.benchmark_group("decide");
+    group.throughput(Throughput::Elements(SENDS as u64));
+    group.bench_function("rules", |bencher| {
+        bencher.iter_batched(
+            sends,
+            |(reserves, settles)| {
+                state.apply_batch(&batch(2, reserves), NOW_MS).expect("verdicts");
+                state.apply_batch(&batch(3, settles), NOW_MS).expect("verdicts");
+                state.take_changes()
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+pub fn embedded(criterion: &mut Criterion) {
+    let home = tempfile::tempdir().expect("a directory");
+    let ledger = EmbeddedLedger::open(home.path(), Clock::fixed(NOW_MS)).expect("a ledger");
+    let account: AccountId = "bench".parse().expect("an id");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut number = 0;
+    let mut apply = |operations: Vec<Operation>| {
+        number += 1;
+        runtime.block_on(ledger.apply(&account, &batch(number, operations))).expect("verdicts")
+    };
+    apply(founding());
+    let mut group = criterion.benchmark_group("decide");
+    group.throughput(Throughput::Elements(SENDS as u64));
+    group.bench_function("embedded", |bencher| {
+        bencher.iter_batched(
+            sends,
+            |(reserves, settles)| {
+                apply(reserves);
+                apply(settles)
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
