@@ -219,7 +219,7 @@ fn every_market_of_every_card_has_every_price() {
 
 /// The October card with every marketing rate raised and its first line replaced.
 fn january(header: &str) -> String {
-    let csv = include_str!("../../config/rates/meta-usd-2026-10-01.csv");
+    let csv = include_str!("../../../config/rates/meta-usd-2026-10-01.csv");
     let rows = csv.split_once('\n').unwrap().1;
     format!("{header}\n{}", rows.replace("India,USD,0.0118", "India,USD,0.0150"))
 }
