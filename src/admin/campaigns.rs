@@ -142,7 +142,7 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 }
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
-    let id: CampaignId = call.id("c", "campaign")?;
+    let id: CampaignId = call.id("campaign", "campaign")?;
     call.catch_up().await?;
     let view = call.admin.ledger.campaign(&call.account()?.id, &id).await?.ok_or_else(|| Problem::unknown("campaign", &id))?;
     call::ok(&CampaignAnswer::new(&view))
@@ -150,14 +150,14 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
 
 pub(super) async fn stop(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let campaign: CampaignId = call.id("c", "campaign")?;
+    let campaign: CampaignId = call.id("campaign", "campaign")?;
     let operation = Operation::StopCampaign { campaign: campaign.clone(), reason: StopReason::Operator };
     change(call, &campaign, operation).await
 }
 
 pub(super) async fn restart(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let campaign: CampaignId = call.id("c", "campaign")?;
+    let campaign: CampaignId = call.id("campaign", "campaign")?;
     // What was refused here is counted under the old stop, and settles that make room come first.
     call.catch_up().await?;
     let answer = change(call, &campaign, Operation::RestartCampaign { campaign: campaign.clone() }).await?;
@@ -167,7 +167,7 @@ pub(super) async fn restart(call: &Call) -> Result<Response<Body>, Problem> {
 
 pub(super) async fn finish(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let campaign: CampaignId = call.id("c", "campaign")?;
+    let campaign: CampaignId = call.id("campaign", "campaign")?;
     change(call, &campaign, Operation::FinishCampaign { campaign: campaign.clone() }).await
 }
 

@@ -49,7 +49,6 @@ kinds! {
     WALLET_EXHAUSTED = CONFLICT "wallet_exhausted" "The wallet waits for credits";
     INSUFFICIENT_BALANCE = CONFLICT "insufficient_balance" "Not enough credits";
     HOLD_OPEN = CONFLICT "hold_open" "The send is still on its way";
-    IN_USE = CONFLICT "in_use" "It is still in use";
     VERSION_IN_FORCE = CONFLICT "version_in_force" "That version may already price messages";
     NOT_CONFIGURED = CONFLICT "not_configured" "The gateway is not configured for this";
     TOO_LARGE = PAYLOAD_TOO_LARGE "too_large" "The body is too large";
@@ -82,7 +81,7 @@ pub struct Problem {
     /// The wrong fields, all of them.
     pub errors: Vec<FieldError>,
     /// Further members: `needed`, `available`, `shortfall`, `currency`, `allow`.
-    more: Map<String, Value>,
+    pub more: Map<String, Value>,
 }
 
 impl Problem {
@@ -208,11 +207,5 @@ impl Mistakes {
     fn problem(self) -> Problem {
         let told: Vec<String> = self.0.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
         Problem { errors: self.0, ..Problem::new(&INVALID, told.join("; ")) }
-    }
-}
-
-impl From<Vec<FieldError>> for Mistakes {
-    fn from(errors: Vec<FieldError>) -> Mistakes {
-        Mistakes(errors)
     }
 }

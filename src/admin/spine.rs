@@ -128,7 +128,7 @@ type Opened = (Option<Arc<Snapshot>>, Option<Arc<Snapshot>>);
 
 /// Finds the account of the path and checks that the caller may do this to it: the path's account, and an account key's own.
 async fn open(admin: &Arc<Admin>, route: &Route, caller: &Caller, path: &[(String, String)]) -> Result<Opened, Problem> {
-    let named = path.iter().find(|(name, _)| name == "a").map(|(_, id)| id.as_str());
+    let named = path.iter().find(|(name, _)| name == "account").map(|(_, id)| id.as_str());
     // The same words for an account that is another's, that does not exist and that cannot exist.
     let unknown = || Problem::unknown("account", named.unwrap_or_default());
     match caller {

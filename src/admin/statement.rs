@@ -117,7 +117,7 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
         Some("daily") => return Err(Problem::new(&problem::NOT_SUPPORTED, "view=daily is not in this version; entries are")),
         Some(_) => return Err(bad_parameter("view", "it is entries")),
     }
-    let wallet: WalletId = call.id("w", "wallet")?;
+    let wallet: WalletId = call.id("wallet", "wallet")?;
     let request = call.page::<u64>()?;
     let account = call.account()?;
     let zone = zone_of(call, &account.time_zone)?;

@@ -172,7 +172,7 @@ fn settings_of(body: WalletBody, whole: bool) -> WalletSettings {
 }
 
 pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
-    let id: WalletId = call.part("w").parse().map_err(|error: IdError| Problem::field("w", error.to_string()))?;
+    let id: WalletId = call.part("wallet").parse().map_err(|error: IdError| Problem::field("wallet", error.to_string()))?;
     let settings = settings_of(call.json()?, true);
     let _held = call.admin.settings.hold().await;
     let made = put(&call.admin, &call.account()?.id, &id, &settings, Existing::Replace).await?;
@@ -180,7 +180,7 @@ pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
 }
 
 pub(super) async fn patch(call: &Call) -> Result<Response<Body>, Problem> {
-    let id: WalletId = call.id("w", "wallet")?;
+    let id: WalletId = call.id("wallet", "wallet")?;
     let settings = settings_of(call.json()?, false);
     let _held = call.admin.settings.hold().await;
     find(&call.admin, &call.account()?.id, &id).await?;
@@ -196,7 +196,7 @@ async fn show(call: &Call, id: &WalletId, new: bool) -> Result<Response<Body>, P
 }
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
-    let id: WalletId = call.id("w", "wallet")?;
+    let id: WalletId = call.id("wallet", "wallet")?;
     show(call, &id, false).await
 }
 
@@ -214,7 +214,7 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 }
 
 pub(super) async fn top_up_call(call: &Call) -> Result<Response<Body>, Problem> {
-    let wallet: WalletId = call.id("w", "wallet")?;
+    let wallet: WalletId = call.id("wallet", "wallet")?;
     let body: TopUpBody = call.json()?;
     let account = call.account()?;
     let (entry, repeated) = top_up(&call.admin, &account.id, &wallet, body.amount, &body.reference).await?;
@@ -222,7 +222,7 @@ pub(super) async fn top_up_call(call: &Call) -> Result<Response<Body>, Problem> 
 }
 
 pub(super) async fn adjust_call(call: &Call) -> Result<Response<Body>, Problem> {
-    let wallet: WalletId = call.id("w", "wallet")?;
+    let wallet: WalletId = call.id("wallet", "wallet")?;
     let AdjustmentBody { amount, reference, reason } = call.json()?;
     let mut mistakes = Mistakes::default();
     mistakes.expect(!amount.is_zero(), "amount", "an adjustment is not zero");

@@ -2,6 +2,7 @@
 
 pub mod documents;
 pub mod keys;
+pub mod rate_cards;
 mod tokens;
 
 use std::collections::HashMap;
