@@ -17,10 +17,12 @@ use tollgate::clock::Clock;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::batcher::{Batcher, BatcherOptions};
 use tollgate::ledger::embedded::EmbeddedLedger;
-use tollgate::ledger::{CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict};
+use tollgate::ledger::{CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict, WindowRule};
 use tollgate::metrics::Metrics;
 use tollgate::pricing::{Category, PriceBook};
 use tower::ServiceExt;
+
+use super::document;
 
 /// 2026-11-21T12:00:00Z.
 pub const NOON_MS: i64 = 1_795_262_400_000;
@@ -59,6 +61,13 @@ impl Answer {
 
 impl Desk {
     pub async fn open() -> Desk {
+        let desk = Desk::unlocked();
+        keys::put_operator_key(&desk.admin, &"bootstrap".parse().unwrap(), OPERATOR).await.unwrap();
+        desk
+    }
+
+    /// Without an operator key.
+    pub fn unlocked() -> Desk {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap());
@@ -77,7 +86,6 @@ impl Desk {
             metrics,
             ledger,
         });
-        keys::put_operator_key(&admin, &"bootstrap".parse().unwrap(), OPERATOR).await.unwrap();
         Desk { router: admin::router(admin.clone()), admin, clock, directory }
     }
 
@@ -119,14 +127,15 @@ impl Desk {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let what = format!("{} {}", request.method(), request.uri());
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, json };
+        document::check_answer(&method, &path, &answer);
         if parts.status.is_client_error() || parts.status.is_server_error() {
-            check_problem(&what, parts.status, &answer);
+            check_problem(&format!("{method} {path}"), parts.status, &answer);
         }
         answer
     }
@@ -145,6 +154,8 @@ impl Desk {
         let hold = HoldId::new(self.clock.now_ms());
         let mut recipient = [0u8; 8];
         recipient.copy_from_slice(&hold.as_bytes()[8..]);
+        let limit = snapshot.account.messaging_limit;
+        let window = limit.map(|limit| WindowRule { portfolio: "default".parse().unwrap(), limit });
         let reserve = Reserve {
             hold,
             settings_version: snapshot.version,
@@ -157,7 +168,7 @@ impl Desk {
             amount: amount.parse().unwrap(),
             allowance: None,
             recipient,
-            window: None,
+            window,
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),
             key: None,
