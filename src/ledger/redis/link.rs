@@ -88,12 +88,11 @@ impl Link {
             let mut live = self.live().await?;
             used = Some(live.clone());
             let mut answer = call(live.clone()).await;
-            if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
-                // The script did not run, so it may be sent again.
+            if answer.as_ref().is_err_and(may_be_repeated) {
                 self.drop_connection(&live);
                 live = self.live().await?;
                 used = Some(live.clone());
-                answer = call(live.clone()).await;
+                answer = call(live).await;
             }
             Ok(answer)
         };
@@ -193,6 +192,12 @@ pub(super) async fn connection(client: &Client, deadline: Duration) -> Result<Mu
         .set_response_timeout(Some(deadline))
         .set_pipeline_buffer_size(CALLS);
     client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// A script that the server does not know did not run. A connection that broke may have been idle since a restart; the call may have run, but
+/// every call is harmless to repeat: batches by their number, the others by what they are.
+fn may_be_repeated(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) || error.is_connection_dropped()
 }
 
 /// The server is no longer the one to write to: the address may lead to another by now.
