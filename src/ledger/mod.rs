@@ -3,6 +3,7 @@
 //batcher
 pub mod embedded;
 pub mod operation;
+pub mod redis;
 pub mod rules;
 pub mod state;
 pub mod verdict;

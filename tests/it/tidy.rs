@@ -16,37 +16,22 @@ fn findings(source: &Source) -> Vec<(&'static rules::Rule, Finding)> {
     RULES
         .iter()
         .filter(|rule| (rule.over)(&source.path))
-        .flat_map(|rule| {
-            (rule.find)(source)
-                .into_iter()
-                .map(move |found| (rule, found))
-        })
+        .flat_map(|rule| (rule.find)(source).into_iter().map(move |found| (rule, found)))
         .collect()
 }
 
 fn report(problems: &[String]) {
-    assert!(
-        problems.is_empty(),
-        "{} breaks of the house rules:\n{}",
-        problems.len(),
-        problems.join("\n")
-    );
+    assert!(problems.is_empty(), "{} breaks of the house rules:\n{}", problems.len(), problems.join("\n"));
 }
 
 #[test]
 fn the_tree_keeps_the_house_rules() {
     let Tree { sources, .. } = tree();
-    assert!(
-        sources.iter().any(|s| s.path == "src/lib.rs"),
-        "the walk lost the sources"
-    );
+    assert!(sources.iter().any(|s| s.path == "src/lib.rs"), "the walk lost the sources");
     let mut problems = Vec::new();
     for source in &sources {
         for (rule, found) in findings(source) {
-            problems.push(format!(
-                "{}:{}: {} [{}: {}]",
-                source.path, found.line, found.what, rule.name, rule.why
-            ));
+            problems.push(format!("{}:{}: {} [{}: {}]", source.path, found.line, found.what, rule.name, rule.why));
         }
     }
     report(&problems);
@@ -70,52 +55,24 @@ fn the_top_level_stays_small() {
 fn every_rule_finds_what_breaks_it() {
     let sizes = ["file length", "function length"];
     for rule in RULES.iter().filter(|rule| !sizes.contains(&rule.name)) {
-        assert!(
-            examples::EXAMPLES.iter().any(|e| e.rule == rule.name),
-            "no example breaks `{}`",
-            rule.name
-        );
+        assert!(examples::EXAMPLES.iter().any(|e| e.rule == rule.name), "no example breaks `{}`", rule.name);
     }
     for example in examples::EXAMPLES {
         let [bad_path, good_path] = example.paths;
         let hits = |path: &str, text: &str| {
             let source = Source::new(path, &text.replace('§', ""));
-            findings(&source)
-                .into_iter()
-                .filter(|(rule, _)| rule.name == example.rule)
-                .count()
+            findings(&source).into_iter().filter(|(rule, _)| rule.name == example.rule).count()
         };
-        assert_eq!(
-            hits(bad_path, example.bad),
-            1,
-            "`{}` on a text that breaks it: {}",
-            example.rule,
-            example.bad
-        );
-        assert_eq!(
-            hits(good_path, example.good),
-            0,
-            "`{}` on a text that keeps it: {}",
-            example.rule,
-            example.good
-        );
+        assert_eq!(hits(bad_path, example.bad), 1, "`{}` on a text that breaks it: {}", example.rule, example.bad);
+        assert_eq!(hits(good_path, example.good), 0, "`{}` on a text that keeps it: {}", example.rule, example.good);
     }
 }
 
 #[test]
 fn sizes_are_counted_to_the_line() {
-    let count = |rule: &str, text: &str| {
-        findings(&Source::new("src/http/listener.rs", text))
-            .iter()
-            .filter(|(r, _)| r.name == rule)
-            .count()
-    };
-    let function = |lines: usize| {
-        format!(
-            "//! Opens.\nfn long(a: [u8; 2]) {{{}}}\n",
-            "\n".repeat(lines - 1)
-        )
-    };
+    let count =
+        |rule: &str, text: &str| findings(&Source::new("src/http/listener.rs", text)).iter().filter(|(r, _)| r.name == rule).count();
+    let function = |lines: usize| format!("//! Opens.\nfn long(a: [u8; 2]) {{{}}}\n", "\n".repeat(lines - 1));
     assert_eq!(count("function length", &function(70)), 0);
     assert_eq!(count("function length", &function(71)), 1);
     let file = |lines: usize| format!("//! Opens.\n{}", "// a line\n".repeat(lines - 1));

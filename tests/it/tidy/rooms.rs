@@ -14,57 +14,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Pure: no metrics either. Category, country and market are its words, so its neighbours may use them.
     ("pricing", &["amount", "ids", "clock", "error"]),
     ("upstream", &["amount", "ids", "clock", "error", "metrics"]),
-    (
-        "catalog",
-        &["amount", "ids", "clock", "error", "metrics", "pricing"],
-    ),
-    (
-        "ledger",
-        &["amount", "ids", "clock", "error", "metrics", "pricing"],
-    ),
+    ("catalog", &["amount", "ids", "clock", "error", "metrics", "pricing"]),
+    ("ledger", &["amount", "ids", "clock", "error", "metrics", "pricing"]),
     // Reads what the rooms below need; only gateway and commands hand its values down.
-    (
-        "config",
-        &[
-            "amount", "ids", "clock", "error", "pricing", "catalog", "ledger", "upstream",
-        ],
-    ),
+    ("config", &["amount", "ids", "clock", "error", "pricing", "catalog", "ledger", "upstream"]),
     // The door is used by the ways through it and knows none of them: gateway puts them together.
-    (
-        "http",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream",
-        ],
-    ),
-    (
-        "send",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream", "http",
-        ],
-    ),
-    (
-        "webhook",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream", "http",
-        ],
-    ),
-    (
-        "admin",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream", "http",
-        ],
-    ),
-    (
-        "jobs",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream",
-        ],
-    ),
+    ("http", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"]),
+    ("send", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
+    ("webhook", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
+    ("admin", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
+    ("jobs", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"]),
     ("gateway", EVERYTHING_BELOW),
     ("commands", EVERYTHING_BELOW),
     ("main", EVERYTHING_BELOW),
@@ -98,15 +57,9 @@ pub fn upward_imports(source: &Source) -> Vec<Finding> {
             Some(_) if allowed.is_empty() => {
                 format!("`{room}` may import no room, yet imports `{target}`")
             }
-            Some(_) => format!(
-                "`{room}` may not import `{target}`, only {}",
-                allowed.join(", ")
-            ),
+            Some(_) => format!("`{room}` may not import `{target}`, only {}", allowed.join(", ")),
         };
-        found.push(Finding {
-            line: source.line(offset),
-            what,
-        });
+        found.push(Finding { line: source.line(offset), what });
     }
     found
 }
@@ -122,17 +75,8 @@ fn crate_paths<'a>(source: &'a Source, modules: &[&str]) -> Vec<(usize, &'a str)
     let all = words(code);
     let inline = inline_modules(code, &all);
     let depth = |offset: usize| match modules {
-        ["main" | "lib"] => inline
-            .iter()
-            .filter(|range| range.contains(&offset))
-            .count(),
-        _ => {
-            modules.len()
-                + inline
-                    .iter()
-                    .filter(|range| range.contains(&offset))
-                    .count()
-        }
+        ["main" | "lib"] => inline.iter().filter(|range| range.contains(&offset)).count(),
+        _ => modules.len() + inline.iter().filter(|range| range.contains(&offset)).count(),
     };
     let mut found = Vec::new();
     for (index, (offset, word)) in all.iter().enumerate() {
@@ -141,10 +85,7 @@ fn crate_paths<'a>(source: &'a Source, modules: &[&str]) -> Vec<(usize, &'a str)
             "crate" => offset + word.len(),
             "tollgate" if modules == ["main"] && !follows_path => offset + word.len(),
             "super" if !follows_path => {
-                let supers = all[index..]
-                    .iter()
-                    .take_while(|(_, next)| *next == "super")
-                    .count();
+                let supers = all[index..].iter().take_while(|(_, next)| *next == "super").count();
                 if supers < depth(*offset) {
                     continue;
                 }
@@ -152,21 +93,14 @@ fn crate_paths<'a>(source: &'a Source, modules: &[&str]) -> Vec<(usize, &'a str)
             }
             _ => continue,
         };
-        found.extend(
-            first_names(code, after)
-                .into_iter()
-                .map(|name| (*offset, name)),
-        );
+        found.extend(first_names(code, after).into_iter().map(|name| (*offset, name)));
     }
     found
 }
 
 /// The bodies of `mod name { ... }`: each makes `super` mean one module less.
 fn inline_modules(code: &str, all: &[(usize, &str)]) -> Vec<std::ops::Range<usize>> {
-    all.iter()
-        .filter(|(_, word)| *word == "mod")
-        .filter_map(|(offset, _)| block_after(code, *offset))
-        .collect()
+    all.iter().filter(|(_, word)| *word == "mod").filter_map(|(offset, _)| block_after(code, *offset)).collect()
 }
 
 /// The names that follow `::` at `after`: one, or those of a group at its first level. Macros have no room.
@@ -208,18 +142,9 @@ fn name_at(path: &str) -> Option<&str> {
 /// Lines of the table that import a room that does not come before: without them there is no way round.
 pub fn cycles() -> Vec<String> {
     let mut problems = Vec::new();
-    for (index, (room, allowed)) in ROOMS
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| line.1 != EVERYTHING_BELOW)
-    {
-        for target in allowed
-            .iter()
-            .filter(|target| level(target).is_none_or(|below| below >= index))
-        {
-            problems.push(format!(
-                "ROOMS: `{room}` imports `{target}`, which does not come before it in the table"
-            ));
+    for (index, (room, allowed)) in ROOMS.iter().enumerate().filter(|(_, line)| line.1 != EVERYTHING_BELOW) {
+        for target in allowed.iter().filter(|target| level(target).is_none_or(|below| below >= index)) {
+            problems.push(format!("ROOMS: `{room}` imports `{target}`, which does not come before it in the table"));
         }
     }
     problems
@@ -229,47 +154,16 @@ pub fn cycles() -> Vec<String> {
 fn every_spelling_of_an_import_is_seen() {
     let check = |path: &str, text: &str, expected: &[&str]| {
         let source = Source::new(path, text);
-        let seen: Vec<&str> = crate_paths(&source, &module_path(path))
-            .into_iter()
-            .map(|(_, name)| name)
-            .collect();
+        let seen: Vec<&str> = crate_paths(&source, &module_path(path)).into_iter().map(|(_, name)| name).collect();
         assert_eq!(seen, expected, "{path}: {text}");
     };
     check("src/send/price.rs", "use crate::admin::Keys;", &["admin"]);
-    check(
-        "src/send/price.rs",
-        "use crate::{amount::{Amount, Sum}, ids,\n  admin as a};",
-        &["amount", "ids", "admin"],
-    );
-    check(
-        "src/send/price.rs",
-        "fn f() -> crate::admin::Key { crate :: http::x() }",
-        &["admin", "http"],
-    );
-    check(
-        "src/send/price.rs",
-        "use super::super::admin; use super::message;",
-        &["admin"],
-    );
-    check(
-        "src/send/mod.rs",
-        "use super::{admin, jobs}; mod t { use super::reply; use super::super::http; }",
-        &["admin", "jobs", "http"],
-    );
-    check(
-        "src/amount.rs",
-        "#[cfg(test)] mod tests { use super::*; }",
-        &[],
-    );
+    check("src/send/price.rs", "use crate::{amount::{Amount, Sum}, ids,\n  admin as a};", &["amount", "ids", "admin"]);
+    check("src/send/price.rs", "fn f() -> crate::admin::Key { crate :: http::x() }", &["admin", "http"]);
+    check("src/send/price.rs", "use super::super::admin; use super::message;", &["admin"]);
+    check("src/send/mod.rs", "use super::{admin, jobs}; mod t { use super::reply; use super::super::http; }", &["admin", "jobs", "http"]);
+    check("src/amount.rs", "#[cfg(test)] mod tests { use super::*; }", &[]);
     check("src/amount.rs", "use crate::*; // crate::admin", &["*"]);
-    check(
-        "src/main.rs",
-        "use tollgate::commands; fn main() { my::tollgate::x(); }",
-        &["commands"],
-    );
-    check(
-        "src/lib.rs",
-        "crate::ensure!(x); pub(crate) fn f() {} pub(in crate::send) fn g() {}",
-        &["send"],
-    );
+    check("src/main.rs", "use tollgate::commands; fn main() { my::tollgate::x(); }", &["commands"]);
+    check("src/lib.rs", "crate::ensure!(x); pub(crate) fn f() {} pub(in crate::send) fn g() {}", &["send"]);
 }

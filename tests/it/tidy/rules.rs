@@ -37,12 +37,7 @@ pub const RULES: &[Rule] = &[
         over: |path| path.ends_with(".lua"),
         find: |source| opens_with(source, "--"),
     },
-    Rule {
-        name: "title",
-        why: "one document, one subject",
-        over: |path| path.ends_with(".md"),
-        find: titles,
-    },
+    Rule { name: "title", why: "one document, one subject", over: |path| path.ends_with(".md"), find: titles },
     Rule {
         name: "file length",
         why: "a file that outgrows this holds two subjects",
@@ -67,10 +62,7 @@ pub const RULES: &[Rule] = &[
         over: |path| {
             is_gateway(path)
                 && !in_room(path, "src/ledger/redis")
-                && !matches!(
-                    path,
-                    "src/ledger.rs" | "src/ledger/mod.rs" | "src/ledger/open.rs"
-                )
+                && !matches!(path, "src/ledger.rs" | "src/ledger/mod.rs" | "src/ledger/open.rs")
         },
         find: |source| names(source, &["redis::"]),
     },
@@ -85,33 +77,20 @@ pub const RULES: &[Rule] = &[
         why: "the ledgers share rules and a test suite, not parts of each other",
         over: |path| in_room(path, "src/ledger/redis") || in_room(path, "src/ledger/embedded"),
         find: |source| {
-            let other = if in_room(&source.path, "src/ledger/redis") {
-                "embedded::"
-            } else {
-                "ledger::redis::"
-            };
+            let other = if in_room(&source.path, "src/ledger/redis") { "embedded::" } else { "ledger::redis::" };
             names(source, &[other])
         },
     },
     Rule {
         name: "graph host",
         why: "only src/upstream talks to Meta; where it stands is configuration",
-        over: |path| {
-            path.starts_with("src/")
-                && !in_room(path, "src/upstream")
-                && !in_room(path, "src/config")
-        },
+        over: |path| path.starts_with("src/") && !in_room(path, "src/upstream") && !in_room(path, "src/config"),
         find: |source| contains(source, &source.text, &["graph.facebook.com"]),
     },
     Rule {
         name: "status codes",
         why: "rooms answer in their own words; one place each turns them into HTTP",
-        over: |path| {
-            is_gateway(path)
-                && !in_room(path, "src/http")
-                && !in_room(path, "src/admin")
-                && path != "src/send/reply.rs"
-        },
+        over: |path| is_gateway(path) && !in_room(path, "src/http") && !in_room(path, "src/admin") && path != "src/send/reply.rs",
         find: |source| names(source, &["StatusCode::"]),
     },
     Rule {
@@ -121,9 +100,7 @@ pub const RULES: &[Rule] = &[
         find: |source| {
             let mut found = contains(source, &source.literals, &["\"tollgate_"]);
             // The simulator's crate, in a log filter.
-            found.retain(|finding| {
-                !line_of(&source.literals, finding.line).contains("\"tollgate_simulator")
-            });
+            found.retain(|finding| !line_of(&source.literals, finding.line).contains("\"tollgate_simulator"));
             found
         },
     },
@@ -131,17 +108,7 @@ pub const RULES: &[Rule] = &[
         name: "clock",
         why: "tests advance the clock, and a decision uses one instant throughout: ask the injected clock",
         over: |path| is_gateway(path) && path != "src/clock.rs",
-        find: |source| {
-            names(
-                source,
-                &[
-                    "Instant::now",
-                    "SystemTime::now",
-                    "Timestamp::now",
-                    "Zoned::now",
-                ],
-            )
-        },
+        find: |source| names(source, &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"]),
     },
     Rule {
         name: "printing",
@@ -165,19 +132,7 @@ pub const RULES: &[Rule] = &[
         name: "pure",
         why: "what decides about money is a function of its arguments: no I/O, no clock, no environment",
         over: is_money,
-        find: |source| {
-            names(
-                source,
-                &[
-                    "std::fs",
-                    "std::net",
-                    "std::env",
-                    "std::thread",
-                    "tokio",
-                    "Clock",
-                ],
-            )
-        },
+        find: |source| names(source, &["std::fs", "std::net", "std::env", "std::thread", "tokio", "Clock"]),
     },
     Rule {
         name: "unfinished",
@@ -185,18 +140,8 @@ pub const RULES: &[Rule] = &[
         over: is_rust,
         find: |source| names(source, &["todo!", "unimplemented!", "dbg!", "#[ignore"]),
     },
-    Rule {
-        name: "vague names",
-        why: "a name for everything gathers everything: name what it holds",
-        over: is_rust,
-        find: vague_names,
-    },
-    Rule {
-        name: "machine paths",
-        why: "the repository works wherever it is cloned",
-        over: |_| true,
-        find: machine_paths,
-    },
+    Rule { name: "vague names", why: "a name for everything gathers everything: name what it holds", over: is_rust, find: vague_names },
+    Rule { name: "machine paths", why: "the repository works wherever it is cloned", over: |_| true, find: machine_paths },
     Rule {
         name: "registries",
         why: "where packages come from is the machine's setting, so that mirrors work",
@@ -214,14 +159,8 @@ const REGISTRIES: &[&str] = &[
     concat!("proxy.go", "lang.org"),
     concat!("deb.deb", "ian.org"),
 ];
-const MACHINE_PATHS: &[&str] = &[
-    concat!("/ro", "ot/"),
-    concat!("/wo", "rk/"),
-    concat!("/ho", "me/"),
-];
-const VAGUE: &[&str] = &[
-    "util", "utils", "helper", "helpers", "common", "misc", "types",
-];
+const MACHINE_PATHS: &[&str] = &[concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/")];
+const VAGUE: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "types"];
 
 fn is_rust(path: &str) -> bool {
     path.ends_with(".rs")
@@ -233,25 +172,19 @@ fn is_gateway(path: &str) -> bool {
 
 /// Whether the path is the file `room.rs` or stands in the directory `room/`.
 fn in_room(path: &str, room: &str) -> bool {
-    path.strip_prefix(room)
-        .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+    path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
 }
 
 /// `amount`, `pricing` and the ledger's rules (`rules.rs`, `rules_*.rs` or `rules/`).
 fn is_money(path: &str) -> bool {
-    is_rust(path)
-        && (in_room(path, "src/amount")
-            || in_room(path, "src/pricing")
-            || path.starts_with("src/ledger/rules"))
+    is_rust(path) && (in_room(path, "src/amount") || in_room(path, "src/pricing") || path.starts_with("src/ledger/rules"))
 }
 
 /// Whether inner attributes of this file hold for a whole money room.
 fn opens_money_room(path: &str) -> bool {
     let roots = ["src/amount", "src/pricing", "src/ledger/rules"];
-    roots.iter().any(|root| {
-        path.strip_prefix(root)
-            .is_some_and(|rest| matches!(rest, ".rs" | "/mod.rs"))
-    }) || (path.starts_with("src/ledger/rules_") && path.matches('/').count() == 2)
+    roots.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| matches!(rest, ".rs" | "/mod.rs")))
+        || (path.starts_with("src/ledger/rules_") && path.matches('/').count() == 2)
 }
 
 fn line_of(text: &str, line: usize) -> &str {
@@ -260,40 +193,22 @@ fn line_of(text: &str, line: usize) -> &str {
 
 /// Whole words or paths in code, comments and literals left out.
 fn names(source: &Source, needles: &[&str]) -> Vec<Finding> {
-    let hits = needles.iter().flat_map(|needle| {
-        find_word(&source.code, needle)
-            .into_iter()
-            .map(move |at| (at, needle))
-    });
-    hits.map(|(at, needle)| Finding {
-        line: source.line(at),
-        what: format!("names `{needle}`"),
-    })
-    .collect()
+    let hits = needles.iter().flat_map(|needle| find_word(&source.code, needle).into_iter().map(move |at| (at, needle)));
+    hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("names `{needle}`") }).collect()
 }
 
 /// Plain text in one of the source's texts.
 fn contains(source: &Source, text: &str, needles: &[&str]) -> Vec<Finding> {
     let hits = needles.iter().flat_map(|needle| text.match_indices(needle));
-    hits.map(|(at, needle)| Finding {
-        line: source.line(at),
-        what: format!("says {needle}"),
-    })
-    .collect()
+    hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("says {needle}") }).collect()
 }
 
 fn opens_with(source: &Source, opening: &str) -> Vec<Finding> {
-    let rest = source
-        .text
-        .strip_prefix(opening)
-        .map(|rest| rest.lines().next().unwrap_or_default().trim());
+    let rest = source.text.strip_prefix(opening).map(|rest| rest.lines().next().unwrap_or_default().trim());
     if rest.is_some_and(|rest| !rest.is_empty()) {
         return Vec::new();
     }
-    vec![Finding {
-        line: 1,
-        what: format!("does not begin with `{opening}` and a sentence saying what the file is for"),
-    }]
+    vec![Finding { line: 1, what: format!("does not begin with `{opening}` and a sentence saying what the file is for") }]
 }
 
 /// The first-level headings outside code blocks; there must be one.
@@ -310,10 +225,7 @@ fn titles(source: &Source) -> Vec<Finding> {
         return Vec::new();
     }
     let what = format!("{} first-level headings, not one", lines.len());
-    vec![Finding {
-        line: lines.get(1).copied().unwrap_or(1),
-        what,
-    }]
+    vec![Finding { line: lines.get(1).copied().unwrap_or(1), what }]
 }
 
 fn file_length(source: &Source) -> Vec<Finding> {
@@ -321,10 +233,7 @@ fn file_length(source: &Source) -> Vec<Finding> {
     if lines <= FILE_LINES {
         return Vec::new();
     }
-    vec![Finding {
-        line: FILE_LINES + 1,
-        what: format!("{lines} lines, at most {FILE_LINES}"),
-    }]
+    vec![Finding { line: FILE_LINES + 1, what: format!("{lines} lines, at most {FILE_LINES}") }]
 }
 
 fn function_length(source: &Source) -> Vec<Finding> {
@@ -334,9 +243,7 @@ fn function_length(source: &Source) -> Vec<Finding> {
             continue;
         };
         // `fn(...)` is a type, not a function.
-        if source.code[start + 2..*name_at].trim() != ""
-            && source.code[start + 2..*name_at].trim() != "r#"
-        {
+        if source.code[start + 2..*name_at].trim() != "" && source.code[start + 2..*name_at].trim() != "r#" {
             continue;
         }
         let Some(body) = block_after(&source.code, *name_at) else {
@@ -345,10 +252,7 @@ fn function_length(source: &Source) -> Vec<Finding> {
         let (first, last) = (source.line(*start), source.line(body.end - 1));
         let lines = last - first + 1;
         if lines > FUNCTION_LINES {
-            found.push(Finding {
-                line: first,
-                what: format!("`{name}` has {lines} lines, at most {FUNCTION_LINES}"),
-            });
+            found.push(Finding { line: first, what: format!("`{name}` has {lines} lines, at most {FUNCTION_LINES}") });
         }
     }
     found
@@ -363,43 +267,26 @@ fn exact_arithmetic(source: &Source) -> Vec<Finding> {
             denied.push_str(attribute);
         }
     }
-    let missing: Vec<&str> = [
-        "clippy::float_arithmetic",
-        "clippy::arithmetic_side_effects",
-    ]
-    .into_iter()
-    .filter(|lint| find_word(&denied, lint).is_empty())
-    .collect();
+    let missing: Vec<&str> = ["clippy::float_arithmetic", "clippy::arithmetic_side_effects"]
+        .into_iter()
+        .filter(|lint| find_word(&denied, lint).is_empty())
+        .collect();
     if missing.is_empty() {
         return Vec::new();
     }
-    vec![Finding {
-        line: 1,
-        what: format!("lacks `#![deny({})]`", missing.join(", ")),
-    }]
+    vec![Finding { line: 1, what: format!("lacks `#![deny({})]`", missing.join(", ")) }]
 }
 
 fn vague_names(source: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(part) = source
-        .path
-        .trim_end_matches(".rs")
-        .split('/')
-        .find(|part| VAGUE.contains(part))
-    {
-        found.push(Finding {
-            line: 1,
-            what: format!("`{part}` in the path says nothing"),
-        });
+    if let Some(part) = source.path.trim_end_matches(".rs").split('/').find(|part| VAGUE.contains(part)) {
+        found.push(Finding { line: 1, what: format!("`{part}` in the path says nothing") });
     }
     for pair in words(&source.code).windows(2) {
         if let [(at, "mod"), (_, name)] = pair
             && VAGUE.contains(name)
         {
-            found.push(Finding {
-                line: source.line(*at),
-                what: format!("module `{name}` says nothing"),
-            });
+            found.push(Finding { line: source.line(*at), what: format!("module `{name}` says nothing") });
         }
     }
     found
@@ -409,17 +296,8 @@ fn vague_names(source: &Source) -> Vec<Finding> {
 fn machine_paths(source: &Source) -> Vec<Finding> {
     let absolute = |at: usize| {
         let before = source.text[..at].chars().next_back();
-        before.is_none_or(|before| {
-            !before.is_alphanumeric() && !matches!(before, '.' | '-' | '_' | '/' | '}' | '>')
-        })
+        before.is_none_or(|before| !before.is_alphanumeric() && !matches!(before, '.' | '-' | '_' | '/' | '}' | '>'))
     };
-    let hits = MACHINE_PATHS
-        .iter()
-        .flat_map(|path| source.text.match_indices(path))
-        .filter(|(at, _)| absolute(*at));
-    hits.map(|(at, path)| Finding {
-        line: source.line(at),
-        what: format!("says {path}"),
-    })
-    .collect()
+    let hits = MACHINE_PATHS.iter().flat_map(|path| source.text.match_indices(path)).filter(|(at, _)| absolute(*at));
+    hits.map(|(at, path)| Finding { line: source.line(at), what: format!("says {path}") }).collect()
 }

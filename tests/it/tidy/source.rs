@@ -16,25 +16,13 @@ pub struct Source {
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {
-        let (code, literals) = if path.ends_with(".rs") {
-            split(text)
-        } else {
-            (text.to_owned(), String::new())
-        };
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            literals,
-        }
+        let (code, literals) = if path.ends_with(".rs") { split(text) } else { (text.to_owned(), String::new()) };
+        Self { path: path.to_owned(), text: text.to_owned(), code, literals }
     }
 
     /// The line, from 1, of a byte offset.
     pub fn line(&self, offset: usize) -> usize {
-        1 + self.text.as_bytes()[..offset]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
+        1 + self.text.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count()
     }
 }
 
@@ -45,15 +33,12 @@ fn is_word(byte: u8) -> bool {
 /// Where `needle` stands in `text` as whole words: not as a part of a longer identifier.
 pub fn find_word(text: &str, needle: &str) -> Vec<usize> {
     let (bytes, pattern) = (text.as_bytes(), needle.as_bytes());
-    let touches = |inside: u8, outside: Option<&u8>| {
-        is_word(inside) && outside.is_some_and(|byte| is_word(*byte))
-    };
+    let touches = |inside: u8, outside: Option<&u8>| is_word(inside) && outside.is_some_and(|byte| is_word(*byte));
     text.match_indices(needle)
         .map(|(start, _)| start)
         .filter(|start| {
             let before = start.checked_sub(1).and_then(|index| bytes.get(index));
-            !touches(pattern[0], before)
-                && !touches(pattern[pattern.len() - 1], bytes.get(start + pattern.len()))
+            !touches(pattern[0], before) && !touches(pattern[pattern.len() - 1], bytes.get(start + pattern.len()))
         })
         .collect()
 }
@@ -114,10 +99,7 @@ enum Kind {
 
 /// Rust text as code alone and string literals alone, each of the same length and lines. Quotes stay in both.
 fn split(text: &str) -> (String, String) {
-    let (mut code, mut literals) = (
-        String::with_capacity(text.len()),
-        String::with_capacity(text.len()),
-    );
+    let (mut code, mut literals) = (String::with_capacity(text.len()), String::with_capacity(text.len()));
     let mut at = 0;
     while at < text.len() {
         let (kind, length) = next_stretch(&text[at..]);
@@ -204,19 +186,11 @@ fn raw_string(rest: &str, word: usize) -> Option<usize> {
     }
     let end = format!("\"{}", "#".repeat(hashes));
     let inside = word + hashes + 1;
-    Some(
-        rest[inside..]
-            .find(&end)
-            .map_or(rest.len(), |length| inside + length + end.len()),
-    )
+    Some(rest[inside..].find(&end).map_or(rest.len(), |length| inside + length + end.len()))
 }
 
 fn blank_into(out: &mut String, stretch: &str) {
-    out.extend(
-        stretch
-            .bytes()
-            .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-    );
+    out.extend(stretch.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
 }
 
 /// A string literal with nothing between its quotes.
@@ -240,21 +214,12 @@ fn comments_and_literals_are_told_from_code() {
     assert_eq!(source.code.matches('{').count(), 1, "{}", source.code);
     let kept: Vec<&str> = source.literals.split_whitespace().collect();
     assert_eq!(kept.join(" "), r####""in \" {" r#"raw " {"# "é{""####);
-    assert_eq!(
-        block_after(&source.code, 0),
-        Some(text.find('{').unwrap()..text.len())
-    );
+    assert_eq!(block_after(&source.code, 0), Some(text.find('{').unwrap()..text.len()));
 }
 
 #[test]
 fn words_are_whole() {
     assert_eq!(find_word("my_redis::x redis::y", "redis::"), [12]);
     assert_eq!(find_word("unimplemented f32x f32", "f32"), [19]);
-    assert_eq!(
-        words("fn a(b: &C)")
-            .into_iter()
-            .map(|(_, word)| word)
-            .collect::<Vec<_>>(),
-        ["fn", "a", "b", "C"]
-    );
+    assert_eq!(words("fn a(b: &C)").into_iter().map(|(_, word)| word).collect::<Vec<_>>(), ["fn", "a", "b", "C"]);
 }
