@@ -5,6 +5,7 @@ mod script;
 mod words;
 mod world;
 
+mod away;
 mod batches;
 mod campaigns;
 mod caps;

@@ -3,199 +3,207 @@
 -- ARGV: as each function takes them. Reply: 10 repeated, the entry | 11 | 12 | 13 | 14 needed available | 15 wallet |
 -- 16 campaign | 17 | 18 | 19 | 20 | 21 changed version | 22.
 
-local MAX_THRESHOLDS = 16
+local admin = {}
 
-local function in_range(settled, limit)
-  return settled <= MAX and settled >= -MAX and settled + limit <= MAX
+admin.MAX_THRESHOLDS = 16
+
+function admin.in_range(settled, limit)
+  return settled <= store.MAX and settled >= -store.MAX and settled + limit <= store.MAX
 end
 
 -- References: sequence|time|kind|amount|balance after|reason.
-local function post(kind, wallet_id, amount, reference, reason, key)
-  local wallet = wallet_of(wallet_id)
-  if not wallet then return say(12) end
-  local found = get(key, reference)
+function admin.post(kind, wallet_id, amount, reference, reason, key)
+  local wallet = state.wallet_of(wallet_id)
+  if not wallet then return state.say(12) end
+  local found = store.get(key, reference)
   if found then
     local sequence, at, of, moved, balance, why = string.match(found, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-    if of ~= kind or tonumber(moved) ~= amount or why ~= reason then return say(11) end
-    return say(10, 1, tonumber(sequence), tonumber(at), wallet_id, kind, amount, tonumber(balance), reference, reason)
+    if of ~= kind or tonumber(moved) ~= amount or why ~= reason then return state.say(11) end
+    sequence, at, balance = tonumber(sequence), tonumber(at), tonumber(balance)
+    return state.say(10, 1, sequence, at, wallet_id, kind, amount, balance, reference, reason)
   end
-  if not in_range(wallet.settled + amount, wallet.limit) then return say(13) end
-  local left = available(wallet)
-  if amount < 0 and left + amount < 0 then return say(14, -amount, left) end
+  if not admin.in_range(wallet.settled + amount, wallet.limit) then return state.say(13) end
+  local left = state.available(wallet)
+  if amount < 0 and left + amount < 0 then return state.say(14, -amount, left) end
   wallet.settled, wallet.changed = wallet.settled + amount, true
   if amount > 0 then wallet.exhausted = false end
-  local sequence = next_entry()
-  entries[#entries + 1] = table.concat({
-    wallet_id, kind, text(amount), text(wallet.settled), text(#reference), reference .. reason,
+  local sequence = state.next_entry()
+  state.entries[#state.entries + 1] = table.concat({
+    wallet_id, kind, store.text(amount), store.text(wallet.settled), store.text(#reference), reference .. reason,
   }, '|')
-  put(key, reference, table.concat({ text(sequence), text(now), kind, text(amount), text(wallet.settled), reason }, '|'))
-  if amount > 0 then arm_thresholds(wallet) else warn_when_low(wallet) end
-  say(10, 0, sequence, now, wallet_id, kind, amount, wallet.settled, reference, reason)
+  store.put(key, reference, table.concat({
+    store.text(sequence), store.text(store.now), kind, store.text(amount), store.text(wallet.settled), reason,
+  }, '|'))
+  if amount > 0 then state.arm_thresholds(wallet) else state.warn_when_low(wallet) end
+  state.say(10, 0, sequence, store.now, wallet_id, kind, amount, wallet.settled, reference, reason)
 end
 
-local function top_up()
-  local wallet, amount, reference, key = take(), take_number(), take(), take_key()
-  if amount <= 0 then return say(13) end
-  post('top_up', wallet, amount, reference, '', key)
+function admin.top_up()
+  local wallet, amount, reference, key = reserve.take(), reserve.take_number(), reserve.take(), reserve.take_key()
+  if amount <= 0 then return state.say(13) end
+  admin.post('top_up', wallet, amount, reference, '', key)
 end
 
-local function adjust()
-  local wallet, amount, reference, reason, key = take(), take_number(), take(), take(), take_key()
-  if amount == 0 then return say(13) end
-  post('adjustment', wallet, amount, reference, reason, key)
+function admin.adjust()
+  local wallet, amount, reference = reserve.take(), reserve.take_number(), reserve.take()
+  local reason, key = reserve.take(), reserve.take_key()
+  if amount == 0 then return state.say(13) end
+  admin.post('adjustment', wallet, amount, reference, reason, key)
 end
 
-local function take_thresholds()
-  local given = take()
+function admin.take_thresholds()
+  local given = reserve.take()
   if given == 'same' then return nil end
   local list = {}
   for below in string.gmatch(given, '%-?%d+') do list[#list + 1] = tonumber(below) end
   return list
 end
 
-local function say_wallet(wallet)
+function admin.say_wallet(wallet)
   local thresholds = {}
-  for i, threshold in ipairs(wallet.thresholds) do thresholds[i] = text(threshold.below) end
-  say(15, wallet.id, wallet.settled, wallet.held, wallet.limit, wallet.exhausted and 1 or 0, table.concat(thresholds, ','))
+  for i, threshold in ipairs(wallet.thresholds) do thresholds[i] = store.text(threshold.below) end
+  local exhausted = wallet.exhausted and 1 or 0
+  state.say(15, wallet.id, wallet.settled, wallet.held, wallet.limit, exhausted, table.concat(thresholds, ','))
 end
 
-local function put_wallet()
-  local id, limit, thresholds = take(), take(), take_thresholds()
-  local wallet = wallet_of(id) or new_wallet(id)
-  if thresholds and #thresholds > MAX_THRESHOLDS then return say(13) end
+function admin.put_wallet()
+  local id, limit, thresholds = reserve.take(), reserve.take(), admin.take_thresholds()
+  local wallet = state.wallet_of(id) or state.new_wallet(id)
+  if thresholds and #thresholds > admin.MAX_THRESHOLDS then return state.say(13) end
   if limit ~= '' then
     limit = tonumber(limit)
-    if limit < 0 or not in_range(wallet.settled, limit) then return say(13) end
-    local left, raised, needed = available(wallet), limit > wallet.limit, wallet.limit - limit
-    if not raised and left < needed then return say(14, needed, left) end
+    if limit < 0 or not admin.in_range(wallet.settled, limit) then return state.say(13) end
+    local left, raised, needed = state.available(wallet), limit > wallet.limit, wallet.limit - limit
+    if not raised and left < needed then return state.say(14, needed, left) end
     wallet.limit, wallet.exhausted = limit, wallet.exhausted and not raised
   end
   if thresholds then
-    local left = available(wallet)
+    local left = state.available(wallet)
     wallet.thresholds = {}
     for i, below in ipairs(thresholds) do wallet.thresholds[i] = { below = below, armed = left >= below } end
   end
-  wallets[id] = wallet
-  arm_thresholds(wallet)
-  warn_when_low(wallet)
-  save_wallet(wallet)
-  say_wallet(wallet)
+  state.wallets[id] = wallet
+  state.arm_thresholds(wallet)
+  state.warn_when_low(wallet)
+  state.save_wallet(wallet)
+  admin.say_wallet(wallet)
 end
 
-local function say_document(changed)
-  say(21, changed and 1 or 0, number(ACCOUNT, 'settings'))
+function admin.say_document(changed)
+  state.say(21, changed and 1 or 0, store.number(store.ACCOUNT, 'settings'))
 end
 
-local function put_document()
-  local id, body, only_if_absent, key = take(), take(), take() == '1', take_key()
-  local found = get(key, id)
-  if found and (only_if_absent or found == body) then return say_document(false) end
-  put(key, id, body)
-  put(ACCOUNT, 'settings', text(number(ACCOUNT, 'settings') + 1))
-  say_document(true)
+function admin.put_document()
+  local id, body, only_if_absent, key = reserve.take(), reserve.take(), reserve.take() == '1', reserve.take_key()
+  local found = store.get(key, id)
+  if found and (only_if_absent or found == body) then return admin.say_document(false) end
+  store.put(key, id, body)
+  store.put(store.ACCOUNT, 'settings', store.text(store.number(store.ACCOUNT, 'settings') + 1))
+  admin.say_document(true)
 end
 
-local function delete_document()
-  local id, key = take(), take_key()
-  if not get(key, id) then return say_document(false) end
-  put(key, id, false)
-  put(ACCOUNT, 'settings', text(number(ACCOUNT, 'settings') + 1))
-  say_document(true)
+function admin.delete_document()
+  local id, key = reserve.take(), reserve.take_key()
+  if not store.get(key, id) then return admin.say_document(false) end
+  store.put(key, id, false)
+  store.put(store.ACCOUNT, 'settings', store.text(store.number(store.ACCOUNT, 'settings') + 1))
+  admin.say_document(true)
 end
 
 -- The fields as stored, and its wallet's epoch and time of exhaustion, which its state hangs on.
-local function say_campaign(campaign)
-  save_campaign(campaign)
-  local wallet = campaign.wallet ~= '' and wallet_of(campaign.wallet)
+function admin.say_campaign(campaign)
+  state.save_campaign(campaign)
+  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
   local list = {}
-  for field, value in pairs(all(campaign.key)) do
+  for field, value in pairs(store.all(campaign.key)) do
     list[#list + 1] = field
     list[#list + 1] = value
   end
-  say(16, campaign.id, wallet and wallet.epoch or '', wallet and wallet.since or '', #list / 2)
-  for _, part in ipairs(list) do say(part) end
+  state.say(16, campaign.id, wallet and wallet.epoch or '', wallet and wallet.since or '', #list / 2)
+  for _, part in ipairs(list) do state.say(part) end
 end
 
 -- Do new campaigns without a wallet of their own wait for credits?
-local function all_exhausted()
+function admin.all_exhausted()
   local any = false
-  for id in pairs(fields_of(WALLETS)) do
-    if not wallet_of(id).exhausted then return false end
+  for id in pairs(store.fields_of(store.WALLETS)) do
+    if not state.wallet_of(id).exhausted then return false end
     any = true
   end
   return any
 end
 
-local function create_campaign()
-  local id, called, wallet_id, budget = take(), take(), take(), tonumber(take())
-  local dedupe, exempt, key, index = take() == '1', take() == '1', take_key(), take_key()
-  local found = campaign_of(id, key)
+function admin.create_campaign()
+  local id, called, wallet_id, budget = reserve.take(), reserve.take(), reserve.take(), tonumber(reserve.take())
+  local dedupe, exempt = reserve.take() == '1', reserve.take() == '1'
+  local key, index = reserve.take_key(), reserve.take_key()
+  local found = state.campaign_of(id, key)
   if found then
-    local same = get(key, 'n') == called and (wallet_id == '' or found.wallet == wallet_id) and found.budget == budget
-      and found.dedupe == dedupe and found.exempt == exempt
-    if same then return say_campaign(found) end
-    return say(17)
+    local same = store.get(key, 'n') == called and (wallet_id == '' or found.wallet == wallet_id)
+      and found.budget == budget and found.dedupe == dedupe and found.exempt == exempt
+    if same then return admin.say_campaign(found) end
+    return state.say(17)
   end
   local epoch = 0
   if wallet_id ~= '' then
-    local wallet = wallet_of(wallet_id)
-    if not wallet then return say(12) end
-    if wallet.exhausted then return say(20) end
+    local wallet = state.wallet_of(wallet_id)
+    if not wallet then return state.say(12) end
+    if wallet.exhausted then return state.say(20) end
     epoch = wallet.epoch
-  elseif all_exhausted() then
-    return say(20)
+  elseif admin.all_exhausted() then
+    return state.say(20)
   end
-  if budget and budget < 0 then return say(13) end
-  local campaign = add_campaign(id, key, index, called)
+  if budget and budget < 0 then return state.say(13) end
+  local campaign = state.add_campaign(id, key, index, called)
   campaign.wallet, campaign.epoch, campaign.budget = wallet_id, epoch, budget
   campaign.dedupe, campaign.exempt = dedupe, exempt
-  say_campaign(campaign)
+  admin.say_campaign(campaign)
 end
 
 -- Stopping a campaign that was stopped for a reason of its own succeeds and changes nothing.
-local function stop_campaign()
-  local id, reason, key = take(), take(), take_key()
-  local campaign = campaign_of(id, key)
-  if not campaign then return say(18) end
-  if campaign.reason == 'finished' then return say(19) end
+function admin.stop_campaign()
+  local id, reason, key = reserve.take(), reserve.take(), reserve.take_key()
+  local campaign = state.campaign_of(id, key)
+  if not campaign then return state.say(18) end
+  if campaign.reason == 'finished' then return state.say(19) end
   if campaign.reason == '' then
-    stop(campaign, reason)
-    event('campaign_stopped', campaign.wallet, id, '', '', '', reason)
+    state.stop(campaign, reason)
+    state.event('campaign_stopped', campaign.wallet, id, '', '', '', reason)
   end
-  say_campaign(campaign)
+  admin.say_campaign(campaign)
 end
 
-local function restart_campaign()
-  local id, key = take(), take_key()
-  local campaign = campaign_of(id, key)
-  if not campaign then return say(18) end
-  if campaign.reason == 'finished' then return say(19) end
-  if not stopped_for(campaign) then return say_campaign(campaign) end
-  local wallet = campaign.wallet ~= '' and wallet_of(campaign.wallet)
-  if wallet and wallet.epoch ~= campaign.epoch and available(wallet) < wallet.refused then
-    return say(14, wallet.refused, available(wallet))
+function admin.restart_campaign()
+  local id, key = reserve.take(), reserve.take_key()
+  local campaign = state.campaign_of(id, key)
+  if not campaign then return state.say(18) end
+  if campaign.reason == 'finished' then return state.say(19) end
+  if not state.stopped_for(campaign) then return admin.say_campaign(campaign) end
+  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
+  if wallet and wallet.epoch ~= campaign.epoch and state.available(wallet) < wallet.refused then
+    return state.say(14, wallet.refused, state.available(wallet))
   end
   campaign.reason, campaign.since, campaign.epoch = '', 0, wallet and wallet.epoch or 0
-  event('campaign_restarted', campaign.wallet, id, '', '', '', '')
-  say_campaign(campaign)
+  state.event('campaign_restarted', campaign.wallet, id, '', '', '', '')
+  admin.say_campaign(campaign)
 end
 
-local function finish_campaign()
-  local id, key = take(), take_key()
-  local campaign = campaign_of(id, key)
-  if not campaign then return say(18) end
+function admin.finish_campaign()
+  local id, key = reserve.take(), reserve.take_key()
+  local campaign = state.campaign_of(id, key)
+  if not campaign then return state.say(18) end
   if campaign.reason ~= 'finished' then
-    stop(campaign, 'finished')
+    state.stop(campaign, 'finished')
     if campaign.dedupe then
       -- Nothing is added to them any more, and a finished campaign refuses before they are looked at.
-      for i = 0, N.shards - 1 do expiring[name(N.sent, id, i)] = 2592000 end
+      for i = 0, N.shards - 1 do store.expiring[store.name(N.sent, id, i)] = 2592000 end
     end
   end
-  say_campaign(campaign)
+  admin.say_campaign(campaign)
 end
 
-local function count_rejections()
-  local id, rejection, by, key = take(), take(), take_number(), take_key()
-  count_rejection(campaign_of(id, key), rejection, by)
-  say(22)
+function admin.count_rejections()
+  local id, rejection, by, key = reserve.take(), reserve.take(), reserve.take_number(), reserve.take_key()
+  reserve.count_rejection(state.campaign_of(id, key), rejection, by)
+  state.say(22)
 end
