@@ -7,7 +7,9 @@ use redis::Cmd;
 
 use super::keys::{AccountKeys, Declared};
 use crate::ids::HoldId;
-use crate::ledger::{Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, InDoubtPolicy, Operation, ReleaseReason, Reserve};
+use crate::ledger::{
+    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, InDoubtPolicy, Operation, ReleaseReason, Reserve,
+};
 
 /// What this client has been told about an account; the script refuses what contradicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,34 +252,52 @@ impl Call {
         self.ends.push(self.text.len());
     }
 
+    /// One argument for all but the cap rules: sends are most of what is asked, and each argument costs the server.
     fn reserve(&mut self, request: &Reserve) {
-        self.hold("R", request.hold);
-        self.number(request.settings_version);
-        self.number(request.price_valid_until_ms);
-        self.optional(request.wallet.as_ref());
-        self.optional(request.campaign.as_ref().map(|campaign| &campaign.id));
-        self.flag(request.campaign.as_ref().is_some_and(|campaign| campaign.auto_create));
-        self.text(request.channel.as_str());
-        self.text(request.country.as_str());
-        self.number(request.category.index());
-        self.number(request.amount.micros());
-        self.optional(request.allowance.map(|allowance| allowance.limit));
-        self.span(request.allowance.map_or(CalendarSpan { index: 0, start_ms: 0, end_ms: 0 }, |allowance| allowance.month));
-        self.bytes(&request.recipient);
-        self.optional(request.window.as_ref().map(|rule| &rule.portfolio));
-        self.number(request.window.as_ref().map_or(0, |rule| rule.limit));
+        self.text("R");
+        let places = self.reserve_keys(request);
+        let text = &mut self.text;
+        text.extend_from_slice(request.hold.as_bytes());
+        text.extend_from_slice(&request.recipient);
+        text.extend_from_slice(&request.fingerprint);
+        text.extend_from_slice(&request.settings_version.to_be_bytes());
+        text.extend_from_slice(&request.price_valid_until_ms.to_be_bytes());
+        text.extend_from_slice(&request.amount.micros().to_be_bytes());
+        text.push(request.category.index());
+        text.push(u8::from(request.campaign.as_ref().is_some_and(|campaign| campaign.auto_create)));
+        text.push(u8::from(request.allowance.is_some()));
+        let nothing = AllowanceRule { limit: 0, month: CalendarSpan { index: 0, start_ms: 0, end_ms: 0 } };
+        let AllowanceRule { limit, month } = request.allowance.unwrap_or(nothing);
+        text.extend_from_slice(&limit.to_be_bytes());
+        text.extend_from_slice(&month.index.to_be_bytes());
+        text.extend_from_slice(&month.start_ms.to_be_bytes());
+        text.extend_from_slice(&month.end_ms.to_be_bytes());
+        text.extend_from_slice(&request.window.as_ref().map_or(0, |rule| rule.limit).to_be_bytes());
+        for place in places {
+            // A batch declares a thousand keys at most.
+            text.extend_from_slice(&u16::try_from(place).unwrap_or(0).to_be_bytes());
+        }
+        let wallet = request.wallet.as_ref().map_or("", |wallet| wallet.as_str());
+        let campaign = request.campaign.as_ref().map_or("", |campaign| campaign.id.as_str());
+        let portfolio = request.window.as_ref().map_or("", |rule| rule.portfolio.as_str());
+        let key = request.key.as_ref().map_or(&[][..], |key| key.as_slice());
+        let names = [wallet, campaign, request.channel.as_str(), request.country.as_str(), portfolio];
+        for part in names.map(str::as_bytes).into_iter().chain([key]) {
+            // Ids have 64 characters at most.
+            text.push(u8::try_from(part.len()).unwrap_or(0));
+            text.extend_from_slice(part);
+        }
+        self.ends.push(self.text.len());
         self.list(request.caps.iter().map(Rule));
-        self.bytes(&request.fingerprint);
-        self.bytes(request.key.as_ref().map_or(&[], |key| key.as_slice()));
-        self.reserve_keys(request);
     }
 
     /// A key the send does not need is declared as the account's own, which the script then leaves alone.
-    fn reserve_keys(&mut self, request: &Reserve) {
+    fn reserve_keys(&mut self, request: &Reserve) -> [usize; 12] {
         let keys = &mut self.keys;
         let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
         let portfolio = request.window.as_ref().map(|rule| &rule.portfolio);
-        let places = [
+        let [first, second, third, fourth] = request.key.as_ref().map_or([1; 4], |key| keys.key_buckets(key));
+        [
             keys.open(request.hold),
             campaign.map_or(1, |id| keys.campaign(id)),
             campaign.map_or(1, |id| keys.campaign_index(id)),
@@ -286,11 +306,11 @@ impl Call {
             portfolio.map_or(1, |id| keys.counts(id)),
             if request.caps.is_empty() { 1 } else { keys.marks(&request.recipient) },
             if request.key.is_some() { 1 } else { keys.guards(&request.fingerprint) },
-        ];
-        let buckets = request.key.as_ref().map_or([1; 4], |key| keys.key_buckets(key));
-        for place in places.into_iter().chain(buckets) {
-            self.number(place);
-        }
+            first,
+            second,
+            third,
+            fourth,
+        ]
     }
 }
 

@@ -1,8 +1,7 @@
 -- Reserve: every limit is decided, in the documented order, before anything is kept.
--- KEYS by index: open bucket of the hold, and, where the send has them: campaign, campaign index, recipients sent to,
+-- KEYS by place: open bucket of the hold, and, where the send has them: campaign, campaign index, recipients sent to,
 -- places, place counts, marks, guards, four buckets of idempotency keys.
--- ARGV: hold, settings version, price valid until, wallet, campaign, auto create, channel, country, category, amount,
--- allowance limit, month, its start and end, recipient, portfolio, limit, cap rules, fingerprint, key, key indices.
+-- ARGV: everything packed (see reserve.PACKED), cap rules.
 -- Reply: 1 amount available | 2 name details | 3 hold message id amount | 4 | 5 | 12 | 13.
 
 local reserve = {}
@@ -41,7 +40,7 @@ reserve.STOPS_EXTERNAL = { operator = true, quality_red = true, error_rate = tru
 
 function reserve.campaign_refusal(request, campaign)
   if request.campaign == '' then return nil end
-  if not campaign then return request.auto_create ~= '1' and { 'campaign_unknown' } end
+  if not campaign then return not request.auto_create and { 'campaign_unknown' } end
   if campaign.reason ~= '' and (request.wallet ~= '' or reserve.STOPS_EXTERNAL[campaign.reason]) then
     return { 'campaign_stopped', campaign.reason, campaign.since }
   end
@@ -141,9 +140,9 @@ end
 
 -- The month whose free allowance this send takes, if any is left.
 function reserve.free_month(request)
-  if request.allowance == '' then return nil end
+  if not request.allowance then return nil end
   local month = reserve.index_at(request.month)
-  if reserve.taken_in(request.channel, month) < tonumber(request.allowance) then return month end
+  if reserve.taken_in(request.channel, month) < request.allowance then return month end
 end
 
 function reserve.budget_refusal(campaign, amount)
@@ -216,15 +215,21 @@ function reserve.hold_it(request, campaign, amount, month)
   state.say(1, amount, left)
 end
 
+-- Numbers and hashes first, then the places of the keys, then texts with their lengths; encode.rs writes it.
+reserve.PACKED = '>c16c8c16I8I8i8BBBI4i4i8i8I4' .. string.rep('I2', 12) .. string.rep('Bc0', 6)
+
 function reserve.take_request()
-  local take, take_number, take_key = reserve.take, reserve.take_number, reserve.take_key
+  local hold, recipient, fingerprint, version, valid_until, amount, category, auto_create, allowed, free, month, from,
+    till, limit, bucket, campaign_key, campaign_index, sent, places, counts, marks, guards, first, second, third,
+    fourth, wallet, campaign, channel, country, portfolio, key = struct.unpack(reserve.PACKED, reserve.take())
   return {
-    hold = take(), version = take_number(), valid_until = take_number(), wallet = take(), campaign = take(),
-    auto_create = take(), channel = take(), country = take(), category = take_number(), amount = take_number(),
-    allowance = take(), month = reserve.take_span(), recipient = take(), portfolio = take(), limit = take_number(),
-    caps = window.rules_of(take()), fingerprint = take(), key = take(), bucket = take_key(), campaign_key = take_key(),
-    campaign_index = take_key(), sent = take_key(), places = take_key(), counts = take_key(), marks = take_key(),
-    guards = take_key(), key_buckets = { take_key(), take_key(), take_key(), take_key() },
+    hold = hold, recipient = recipient, fingerprint = fingerprint, version = version, valid_until = valid_until,
+    amount = amount, category = category, auto_create = auto_create == 1, allowance = allowed == 1 and free,
+    month = { index = month, from = from, till = till }, limit = limit, bucket = KEYS[bucket],
+    campaign_key = KEYS[campaign_key], campaign_index = KEYS[campaign_index], sent = KEYS[sent], places = KEYS[places],
+    counts = KEYS[counts], marks = KEYS[marks], guards = KEYS[guards],
+    key_buckets = { KEYS[first], KEYS[second], KEYS[third], KEYS[fourth] }, wallet = wallet, campaign = campaign,
+    channel = channel, country = country, portfolio = portfolio, key = key, caps = window.rules_of(reserve.take()),
   }
 end
 
