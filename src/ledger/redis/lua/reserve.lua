@@ -3,7 +3,7 @@
 -- places, place counts, marks, guards, four buckets of idempotency keys.
 -- ARGV: hold, settings version, price valid until, wallet, campaign, auto create, channel, country, category, amount,
 -- allowance limit, month, its start and end, recipient, portfolio, limit, cap rules, fingerprint, key, key indices.
--- Reply: 1 amount available | 2 name details | 3 hold message id amount | 4 | 5 | 12.
+-- Reply: 1 amount available | 2 name details | 3 hold message id amount | 4 | 5 | 12 | 13.
 
 local position = 0
 
@@ -221,6 +221,7 @@ end
 
 local function reserve()
   local request = take_request()
+  if request.amount < 0 then return say(13) end
   if request.version ~= number(ACCOUNT, 'settings') then return say(4) end
   if now >= request.valid_until then return say(5) end
   if request.wallet ~= '' and not wallet_of(request.wallet) then return say(12) end
