@@ -1,5 +1,5 @@
 //! The Admin API: accounts, channels, WABAs, templates, keys, wallets, campaigns, statements, usage, holds, events and rate cards as HTTP
-//! resources, one file each. Every call takes the way of [`spine`]; which calls there are is the table in [`routes`].
+//! resources, one file each. Every call takes the way of `spine`; which calls there are is the table in [`routes`].
 
 pub mod accounts;
 pub mod call;

@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod lease;
 pub mod open;
 pub mod operation;
+pub mod redis;
 pub mod rules;
 pub mod state;
 pub mod verdict;

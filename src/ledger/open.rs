@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::embedded::EmbeddedLedger;
+use super::redis::{RedisLedger, RedisOptions};
 use crate::clock::Clock;
 
 /// What a ledger is opened with.
@@ -24,7 +25,7 @@ pub struct LedgerOptions {
 #[error("the ledger cannot be opened: {0}")]
 pub struct LedgerOpenError(pub String);
 
-/// Opens `embedded:DIR`.
+/// Opens `embedded:DIR`, or a Redis ledger for every other URL, which says which it supports.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the URL, the directory or the store.
@@ -38,6 +39,8 @@ pub async fn open(url: &str, options: LedgerOptions, clock: Clock) -> Result<Arc
             Err(error) => Err(LedgerOpenError(error.to_string())),
         };
     }
-    let _ = options;
-    Err(LedgerOpenError("its URL is not embedded:DIR".into()))
+    let LedgerOptions { deadline, key_prefix, allow_unsafe } = options;
+    let options = RedisOptions { deadline, key_prefix, allow_unsafe, clock };
+    let ledger = RedisLedger::connect(url, options).await.map_err(|error| LedgerOpenError(error.to_string()))?;
+    Ok(Arc::new(ledger))
 }

@@ -1,4 +1,4 @@
-//! The way of a send: accept, authenticate, parse, classify, price, throttle, reserve, forward, settle, reply - in [`Journey::travel`], in this order.
+//! The way of a send: accept, authenticate, parse, classify, price, throttle, reserve, forward, settle, reply - in `Journey::travel`, in this order.
 
 mod accept;
 mod authenticate;

@@ -5,6 +5,7 @@ mod script;
 mod words;
 mod world;
 
+mod away;
 mod batches;
 mod campaigns;
 mod caps;
@@ -26,6 +27,7 @@ mod windows;
 macro_rules! on_every_ledger {
     ($($case:ident)*) => {
         crate::ledger::on_every_ledger!(@ embedded Embedded $($case)*);
+        crate::ledger::on_every_ledger!(@ redis Redis $($case)*);
     };
     (@ $ledger:ident $backend:ident $($case:ident)*) => {
         mod $ledger {

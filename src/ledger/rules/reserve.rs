@@ -11,6 +11,10 @@ use crate::ledger::verdict::{EventKind, HoldState, Rejection, StopReason};
 
 impl AccountState {
     pub(super) fn reserve(&mut self, request: &Reserve, now_ms: i64) -> Verdict {
+        if request.amount.is_negative() {
+            // A hold of less than nothing would make credits.
+            return Verdict::OutOfRange;
+        }
         if request.settings_version != self.head.settings_version {
             return Verdict::StaleSettings;
         }

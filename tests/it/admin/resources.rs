@@ -11,7 +11,7 @@ async fn what_is_put_is_what_is_shown() {
         "enforcement":"enforce","messaging_limit":null,"caps":[],"unknown_template":"ceiling",
         "markup":{"percent":"0","per_message":"0.00"},"authentication_international":false});
     let channel = json!({"phone_number_id":"106540352242922","wallet":"main","billing":"prepaid","waba":"102290129340398",
-        "token_env":"META_TOKEN","token_file":null,"throughput_limit":80,"enabled":true,"upstream_url":null});
+        "token_env":"META_TOKEN","token_file":null,"throughput_limit":80,"enabled":true,"upstream_url":null,"calling_code":null});
     let waba = json!({"id":"102290129340398","time_zone":"Asia/Kolkata","portfolio":"default"});
     let wallet = json!({"id":"main","settled":"1.00","held":"0.00","overdraft_limit":"0.00","available":"1.00","currency":"USD",
         "exhausted":false,"low_balance_thresholds":[]});

@@ -8,6 +8,7 @@ on_every_ledger! {
     a_reference_moves_money_once
     references_belong_to_their_wallet
     a_top_up_is_above_zero
+    a_price_below_zero_is_no_price
     an_adjustment_takes_no_more_than_there_is
     an_overdraft_limit_is_spent_like_credits
     a_limit_in_use_is_not_lowered
@@ -62,6 +63,20 @@ async fn a_top_up_is_above_zero(world: World) {
         adjust main 0.00 c              -> out of range
         top-up main 0.000001 a          -> posted 0.000001 balance 0.000001
         show entries main               -> 1 top_up a 0.000001 balance 0.000001
+    ";
+    check(world, script).await;
+}
+
+async fn a_price_below_zero_is_no_price(world: World) {
+    let script = "
+        wallet main limit=1.00          -> settled 0.00 held 0.00 available 1.00 limit 1.00
+        send a price=-0.000001          -> out of range
+        send b price=-1.00 external     -> out of range
+        send c price=-1.00 category=service free=1 key=k campaign=diwali limit=0 -> out of range
+        settle a                        -> no hold
+        show wallet main                -> settled 0.00 held 0.00 available 1.00 limit 1.00
+        show campaign diwali            -> none
+        send d key=k                    -> held 1.00 left 0.00
     ";
     check(world, script).await;
 }

@@ -144,6 +144,41 @@ async fn a_closed_ledger_says_so() {
     world.ledger.ping().await.unwrap();
 }
 
+/// What the disk did not take was never decided: nothing of it is seen, and the same batch may come again under its number.
+#[tokio::test]
+async fn a_commit_that_fails_leaves_nothing() {
+    let script = "
+        wallet main limit=9.00     -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a key=k               -> held 1.00 left 8.00
+    ";
+    let mut run = check(World::new(Backend::Embedded).await, script).await;
+    let file = rusqlite::Connection::open(run.world.directory().join("ledger.sqlite3")).unwrap();
+    file.busy_timeout(Duration::from_secs(5)).unwrap();
+    file.execute_batch("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'no space'); END").unwrap();
+    let script = "
+        settle a                   -> unavailable
+        & top-up main 1.00 p       -> unavailable
+        show wallet main           -> settled 0.00 held 1.00 available 8.00 limit 9.00
+        show entries main          -> none
+        show usage                 -> none
+        # What needs no entry is still taken.
+        send b key=k body=a        -> idempotency_in_flight
+        later 1s
+        send c                     -> held 1.00 left 7.00
+        show holds                 -> a open 1.00 100 IN marketing of main since 0s, c open 1.00 100 IN marketing of main since 1s
+    ";
+    run.check(script).await;
+    file.execute_batch("DROP TRIGGER full").unwrap();
+    let script = "
+        settle a                   -> settled 1.00
+        & top-up main 1.00 p       -> posted 1.00 balance 0.00
+        show entries main          -> 1 charge a 100 IN marketing -1.00 balance -1.00, 2 top_up p 1.00 balance 0.00
+    ";
+    run.check(script).await;
+    run.world.reopen().await;
+    run.check("show wallet main -> settled 0.00 held 1.00 available 8.00 limit 9.00").await;
+}
+
 /// A gateway that ends without closing drops the ledger with work still queued: its directory stays locked until the last commit.
 #[tokio::test]
 async fn a_dropped_ledger_finishes_what_it_was_given() {

@@ -104,11 +104,12 @@ async fn a_name_belongs_to_one_owner(world: World) {
     ledger.unclaim(ClaimKind::Channel, "100", "acme").await.unwrap();
     assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await.unwrap(), None);
     assert_eq!(ledger.claim(ClaimKind::Channel, "100", "other").await.unwrap(), "other");
-    let claims = (0..20).map(|owner| async move { ledger.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap() });
-    let mut winners = Vec::new();
-    for claim in claims {
-        winners.push(claim.await);
+    let mut race = tokio::task::JoinSet::new();
+    for owner in 0..20 {
+        let ledger = world.ledger.clone();
+        race.spawn(async move { ledger.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap() });
     }
+    let mut winners = race.join_all().await;
     winners.dedup();
     assert_eq!(winners.len(), 1, "{winners:?} all own one name");
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::servers;
 use tempfile::TempDir;
 use tollgate::clock::Clock;
 use tollgate::ids::AccountId;
 use tollgate::ledger::embedded::EmbeddedLedger;
+use tollgate::ledger::redis::{RedisLedger, RedisOptions};
 use tollgate::ledger::{Batch, CalendarSpan, DocumentKind, Ledger, LedgerFault, Operation, Page, PageRequest, Verdict};
 
 /// 2026-10-15 08:00:00 UTC, the first millisecond of a minute.
@@ -21,23 +24,33 @@ pub const DAY: i64 = 24 * HOUR;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     Embedded,
+    Redis,
 }
 
 /// Where a ledger keeps what it must find again when it is opened once more.
 enum Home {
     Directory(TempDir),
+    /// A key prefix of its own in the server that all tests share.
+    Prefix(String),
 }
 
 impl Home {
     fn new(backend: Backend) -> Home {
         match backend {
             Backend::Embedded => Home::Directory(tempfile::tempdir().unwrap()),
+            Backend::Redis => Home::Prefix(format!("test{}", fresh_writer())),
         }
     }
 
     async fn open(&self, clock: &Clock) -> Arc<dyn Ledger> {
         match self {
             Home::Directory(directory) => Arc::new(EmbeddedLedger::open(directory.path(), clock.clone()).unwrap()),
+            Home::Prefix(prefix) => {
+                // Other tests keep the machine busy; what happens at the real deadline is another test's subject.
+                let deadline = Duration::from_secs(20);
+                let options = RedisOptions { deadline, key_prefix: prefix.clone(), clock: clock.clone(), ..RedisOptions::default() };
+                Arc::new(RedisLedger::connect(&servers::shared().url(), options).await.unwrap())
+            }
         }
     }
 }
@@ -116,9 +129,14 @@ impl World {
         (self.writer, self.number) = (fresh_writer(), 0);
     }
 
+    /// Whether a ledger that is opened again must ask what became of open holds: nobody else can be about to settle them.
+    pub fn doubts_open_holds_on_opening(&self) -> bool {
+        matches!(self.home, Home::Directory(_))
+    }
+
     /// Where an embedded ledger lives.
     pub fn directory(&self) -> &std::path::Path {
-        let Home::Directory(directory) = &self.home;
+        let Home::Directory(directory) = &self.home else { panic!("only an embedded ledger has a directory") };
         directory.path()
     }
 }

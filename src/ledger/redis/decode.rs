@@ -1,0 +1,195 @@
+//! The script's flat reply as verdicts; each Lua file says in its opening what it answers.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::vec::IntoIter;
+
+use redis::Value;
+
+use super::stored::{self, Exhaustion, Fields};
+use crate::amount::Amount;
+use crate::ledger::{Batch, Entry, LedgerFault, Rejection, Verdict, WalletView};
+
+/// What a batch came to.
+pub(super) enum Outcome {
+    /// One verdict per operation, and whether the account exists.
+    Decided { verdicts: Vec<Verdict>, exists: bool },
+    /// The whole batch was refused, and nothing written.
+    Refused(LedgerFault),
+}
+
+/// Reads the reply to `batch`.
+pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFault> {
+    let Value::Array(values) = reply else { return Err(unreadable()) };
+    let mut reply = Reply { values: values.into_iter() };
+    let fault = match reply.text()?.as_str() {
+        "ok" => {
+            let exists = reply.flag()?;
+            let verdicts = batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
+            return Ok(Outcome::Decided { verdicts, exists });
+        }
+        "skew" => {
+            let skew = reply.number()?;
+            LedgerFault::Refused(format!("this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"))
+        }
+        "lower" => {
+            let last = reply.text()?;
+            LedgerFault::Refused(format!("batch {} of this writer comes after its batch {last}", batch.number))
+        }
+        "lost" => {
+            let last = reply.text()?;
+            let last = if last.is_empty() { "none of this writer".to_owned() } else { format!("number {last} of this writer") };
+            let number = batch.number;
+            LedgerFault::Closed(format!("the store has lost writes: the last batch it knows is {last}, and this one has number {number}"))
+        }
+        "gone" => LedgerFault::Closed("the store has lost writes: an account it had is gone".into()),
+        _ => return Err(unreadable()),
+    };
+    Ok(Outcome::Refused(fault))
+}
+
+fn unreadable() -> LedgerFault {
+    stored::unreadable("reply")
+}
+
+struct Reply {
+    values: IntoIter<Value>,
+}
+
+impl Reply {
+    fn bytes(&mut self) -> Result<Vec<u8>, LedgerFault> {
+        match self.values.next() {
+            Some(Value::BulkString(bytes)) => Ok(bytes),
+            Some(Value::SimpleString(text)) => Ok(text.into_bytes()),
+            Some(Value::Int(number)) => Ok(number.to_string().into_bytes()),
+            _ => Err(unreadable()),
+        }
+    }
+
+    fn text(&mut self) -> Result<String, LedgerFault> {
+        String::from_utf8(self.bytes()?).map_err(|_| unreadable())
+    }
+
+    fn shared(&mut self) -> Result<Arc<str>, LedgerFault> {
+        Ok(Arc::from(self.text()?))
+    }
+
+    fn parsed<T: FromStr>(&mut self) -> Result<T, LedgerFault> {
+        self.text()?.parse().map_err(|_| unreadable())
+    }
+
+    fn number(&mut self) -> Result<i64, LedgerFault> {
+        match self.values.next() {
+            Some(Value::Int(number)) => Ok(number),
+            _ => Err(unreadable()),
+        }
+    }
+
+    fn count<T: TryFrom<i64>>(&mut self) -> Result<T, LedgerFault> {
+        T::try_from(self.number()?).map_err(|_| unreadable())
+    }
+
+    /// An empty text stands for none.
+    fn optional(&mut self) -> Result<Option<i64>, LedgerFault> {
+        match self.values.next() {
+            Some(Value::Int(number)) => Ok(Some(number)),
+            Some(Value::BulkString(bytes)) if bytes.is_empty() => Ok(None),
+            _ => Err(unreadable()),
+        }
+    }
+
+    fn flag(&mut self) -> Result<bool, LedgerFault> {
+        Ok(self.number()? == 1)
+    }
+
+    fn amount(&mut self) -> Result<Amount, LedgerFault> {
+        Ok(Amount::saturating_from_micros(self.number()?))
+    }
+
+    fn hold(&mut self) -> Result<crate::ids::HoldId, LedgerFault> {
+        stored::hold_id(&self.bytes()?).ok_or_else(unreadable)
+    }
+
+    fn verdict(&mut self) -> Result<Verdict, LedgerFault> {
+        Ok(match self.number()? {
+            1 => Verdict::Reserved { amount: self.amount()?, available: self.optional()?.map(Amount::saturating_from_micros) },
+            2 => Verdict::Rejected(self.rejection()?),
+            3 => Verdict::Replayed { hold: self.hold()?, message_id: self.shared()?, amount: self.amount()? },
+            4 => Verdict::StaleSettings,
+            5 => Verdict::StalePrice,
+            6 => Verdict::Settled { amount: self.amount()? },
+            7 => Verdict::Released { amount: self.amount()? },
+            8 => Verdict::Marked,
+            9 => Verdict::NoHold,
+            10 => self.posted()?,
+            11 => Verdict::ReferenceConflict,
+            12 => Verdict::WalletUnknown,
+            13 => Verdict::OutOfRange,
+            14 => Verdict::Shortfall { needed: self.amount()?, available: self.amount()? },
+            15 => Verdict::Wallet(self.wallet()?),
+            16 => self.campaign()?,
+            17 => Verdict::CampaignExists,
+            18 => Verdict::CampaignUnknown,
+            19 => Verdict::CampaignFinished,
+            20 => Verdict::WalletExhausted,
+            21 => Verdict::Document { changed: self.flag()?, settings_version: self.count()? },
+            22 => Verdict::Counted,
+            23 => Verdict::Swept { marked: self.count()?, resolved: self.count()?, more: self.flag()? },
+            _ => return Err(unreadable()),
+        })
+    }
+
+    fn rejection(&mut self) -> Result<Rejection, LedgerFault> {
+        Ok(match self.text()?.as_str() {
+            "campaign_stopped" => Rejection::CampaignStopped { reason: stored::reason_of_stop(&self.text()?)?, since_ms: self.number()? },
+            "campaign_unknown" => Rejection::CampaignUnknown,
+            "idempotency_conflict" => Rejection::IdempotencyConflict,
+            "idempotency_in_flight" => Rejection::IdempotencyInFlight,
+            "outcome_unknown" => Rejection::OutcomeUnknown { hold: self.hold()? },
+            "already_sent" => Rejection::AlreadySent,
+            "frequency_capped" => Rejection::FrequencyCapped { max: self.count()?, window_s: self.count()?, retry_after_s: self.number()? },
+            "messaging_limit_reached" => {
+                Rejection::MessagingLimitReached { limit: self.count()?, used: self.count()?, retry_after_s: self.optional()? }
+            }
+            "insufficient_balance" => Rejection::InsufficientBalance { needed: self.amount()?, available: self.amount()? },
+            _ => return Err(unreadable()),
+        })
+    }
+
+    fn posted(&mut self) -> Result<Verdict, LedgerFault> {
+        let repeated = self.flag()?;
+        let entry = Entry {
+            sequence: self.count()?,
+            at_ms: self.number()?,
+            wallet: self.parsed()?,
+            kind: stored::kind_of_entry(&self.text()?)?,
+            amount: self.amount()?,
+            balance_after: self.amount()?,
+            reference: self.shared()?,
+            reason: self.shared()?,
+            charge: None,
+        };
+        Ok(Verdict::Posted { entry, repeated })
+    }
+
+    fn wallet(&mut self) -> Result<WalletView, LedgerFault> {
+        let (id, settled, held, overdraft_limit) = (self.parsed()?, self.amount()?, self.amount()?, self.amount()?);
+        let exhausted = self.flag()?;
+        let thresholds = self.text()?;
+        let below = |text: &str| text.parse().map(Amount::saturating_from_micros).map_err(|_| unreadable());
+        let low_balance_thresholds = thresholds.split(',').filter(|text| !text.is_empty()).map(below).collect::<Result<_, _>>()?;
+        let available = Amount::saturating_from_micros(settled.micros() + overdraft_limit.micros() - held.micros());
+        Ok(WalletView { id, settled, held, overdraft_limit, available, exhausted, low_balance_thresholds })
+    }
+
+    fn campaign(&mut self) -> Result<Verdict, LedgerFault> {
+        let (id, epoch, since_ms) = (self.parsed()?, self.optional()?, self.optional()?);
+        let count: usize = self.count()?;
+        let mut fields = Fields::new();
+        for _ in 0..count {
+            fields.insert(self.text()?, self.bytes()?);
+        }
+        let exhaustion = epoch.zip(since_ms).and_then(|(epoch, since_ms)| Some(Exhaustion { epoch: epoch.try_into().ok()?, since_ms }));
+        Ok(Verdict::Campaign(Box::new(stored::campaign(id, &fields, |_| exhaustion)?)))
+    }
+}

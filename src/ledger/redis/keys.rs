@@ -1,0 +1,318 @@
+//! Every name in the store is made from what stands here. All names of one account carry the hash tag `{account}`, so that a cluster keeps
+//! them in one slot; no name holds a time (days and half days are fields, buckets are numbered in turn), and there is none per hold.
+//!
+//! What a batch touches is declared, with one exception: a hold that is settled, released, marked or swept names its campaign, window, marks
+//! and key in its stored content, which another gateway or an operator does not know; those names the script makes itself, from the same
+//! prefix and kinds. They are in the slot of the declared ones, and the script writes nothing before it has read, so that a slot on its way
+//! to another node makes the batch fail as a whole. (Shards of the same windows and marks are cleaned in the same way.)
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
+use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
+
+/// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in store.lua.
+const SHARDS: i64 = 1024;
+/// Open holds by the second of their id.
+pub(super) const OPEN_BUCKETS: i64 = 4096;
+/// Holds in doubt by the minute of their id; a day has 1440.
+pub(super) const DOUBT_BUCKETS: i64 = 2048;
+/// Usage by day.
+pub(super) const USAGE_BUCKETS: i64 = 64;
+/// Shards of the list of campaigns.
+pub(super) const CAMPAIGN_INDEXES: u32 = 64;
+/// Shards of the settings documents.
+pub(super) const DOCUMENT_SHARDS: u32 = 16;
+const REFERENCE_SHARDS: u32 = 16;
+
+const ACCOUNT: &str = "account";
+const WALLETS: &str = "wallets";
+const WRITERS: &str = "writers";
+const OPEN_INDEX: &str = "open";
+const DOUBT_INDEX: &str = "doubt";
+const EVENTS: &str = "events";
+const JOURNAL: &str = "journal";
+const ALLOWANCES: &str = "allowances";
+const OPEN: &str = "o:";
+const DOUBT: &str = "d:";
+const CAMPAIGN: &str = "c:";
+const CAMPAIGN_INDEX: &str = "ci:";
+const SENT: &str = "r:";
+const PLACES: &str = "w:";
+const COUNTS: &str = "wc:";
+const MARKS: &str = "f:";
+const GUARDS: &str = "g:";
+const KEYS: &str = "i:";
+const USAGE: &str = "u:";
+const REFERENCES: &str = "ref:";
+const DOCUMENTS: &str = "doc:";
+
+/// The table of kinds and bucket counts that stands before the script's own text.
+pub(super) fn script_names() -> String {
+    let texts = [
+        ("account", ACCOUNT),
+        ("open", OPEN),
+        ("doubt", DOUBT),
+        ("campaign", CAMPAIGN),
+        ("sent", SENT),
+        ("places", PLACES),
+        ("counts", COUNTS),
+        ("marks", MARKS),
+        ("guards", GUARDS),
+        ("keys", KEYS),
+        ("usage", USAGE),
+    ];
+    let numbers = [("shards", SHARDS), ("open_buckets", OPEN_BUCKETS), ("doubt_buckets", DOUBT_BUCKETS), ("usage_buckets", USAGE_BUCKETS)];
+    let mut table = String::from("local N = {");
+    for (name, kind) in texts {
+        let _ = write!(table, " {name} = '{kind}',");
+    }
+    for (name, number) in numbers {
+        let _ = write!(table, " {name} = {number},");
+    }
+    table.push_str(" }\n");
+    table
+}
+
+/// The first ten bits of a keyed hash.
+pub(super) fn shard(hash: &[u8]) -> u32 {
+    match hash {
+        [first, second, ..] => u32::from(*first) * 4 + u32::from(*second) / 64,
+        _ => 0,
+    }
+}
+
+/// A shard for a text; FNV-1a, because it must never change.
+fn text_shard(text: &str, shards: u32) -> u32 {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash ^ (hash >> 16)) % shards
+}
+
+/// The second of an open hold's id.
+pub(super) fn open_slot(hold: HoldId) -> i64 {
+    hold.created_ms().div_euclid(1000)
+}
+
+/// The minute of an in-doubt hold's id.
+pub(super) fn doubt_slot(hold: HoldId) -> i64 {
+    hold.created_ms().div_euclid(60_000)
+}
+
+/// Names that cross accounts.
+#[derive(Debug, Clone)]
+pub(super) struct StoreKeys {
+    prefix: String,
+}
+
+impl StoreKeys {
+    pub(super) fn new(prefix: &str) -> StoreKeys {
+        StoreKeys { prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn identity(&self) -> String {
+        format!("{}:identity", self.prefix)
+    }
+
+    pub(super) fn accounts(&self) -> String {
+        format!("{}:accounts", self.prefix)
+    }
+
+    pub(super) fn claims(&self, kind: ClaimKind) -> String {
+        format!("{}:claims:{}", self.prefix, kind.as_str())
+    }
+
+    pub(super) fn of(&self, account: &AccountId) -> AccountKeys {
+        AccountKeys { prefix: format!("{}:{{{account}}}:", self.prefix) }
+    }
+}
+
+/// Names of one account; a function for each name that reads ask for.
+pub(super) struct AccountKeys {
+    prefix: String,
+}
+
+impl AccountKeys {
+    fn named(&self, rest: impl std::fmt::Display) -> String {
+        format!("{}{rest}", self.prefix)
+    }
+
+    pub(super) fn account(&self) -> String {
+        self.named(ACCOUNT)
+    }
+
+    pub(super) fn wallets(&self) -> String {
+        self.named(WALLETS)
+    }
+
+    pub(super) fn open_index(&self) -> String {
+        self.named(OPEN_INDEX)
+    }
+
+    pub(super) fn doubt_index(&self) -> String {
+        self.named(DOUBT_INDEX)
+    }
+
+    pub(super) fn events(&self) -> String {
+        self.named(EVENTS)
+    }
+
+    pub(super) fn journal(&self) -> String {
+        self.named(JOURNAL)
+    }
+
+    pub(super) fn campaign(&self, id: &CampaignId) -> String {
+        self.named(format_args!("{CAMPAIGN}{id}"))
+    }
+
+    pub(super) fn campaign_index(&self, shard: u32) -> String {
+        self.named(format_args!("{CAMPAIGN_INDEX}{shard}"))
+    }
+
+    pub(super) fn documents(&self, shard: u32) -> String {
+        self.named(format_args!("{DOCUMENTS}{shard}"))
+    }
+
+    pub(super) fn usage(&self, bucket: i64) -> String {
+        self.named(format_args!("{USAGE}{bucket}"))
+    }
+
+    pub(super) fn open(&self, slot: i64) -> String {
+        self.named(format_args!("{OPEN}{}", slot.rem_euclid(OPEN_BUCKETS)))
+    }
+
+    pub(super) fn doubt(&self, slot: i64) -> String {
+        self.named(format_args!("{DOUBT}{}", slot.rem_euclid(DOUBT_BUCKETS)))
+    }
+
+    pub(super) fn counts(&self, portfolio: &PortfolioId) -> String {
+        self.named(format_args!("{COUNTS}{portfolio}"))
+    }
+}
+
+/// The keys one batch declares, each once; operations name them by their place, from 1.
+pub(super) struct Declared {
+    prefix: String,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    places: HashMap<u64, usize>,
+}
+
+impl Declared {
+    /// Begins with those every batch declares, in the order that store.lua reads them.
+    pub(super) fn new(keys: AccountKeys) -> Declared {
+        let mut declared = Declared { prefix: keys.prefix, text: Vec::new(), ends: Vec::new(), places: HashMap::new() };
+        for name in [ACCOUNT, WALLETS, WRITERS, OPEN_INDEX, DOUBT_INDEX, EVENTS, JOURNAL, ALLOWANCES] {
+            declared.place(format_args!("{name}"));
+        }
+        declared
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(from, to)| self.text.get(from..*to).unwrap_or_default())
+    }
+
+    fn nth(&self, place: usize) -> Option<&[u8]> {
+        let from = place.checked_sub(2).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.text.get(from..*self.ends.get(place.checked_sub(1)?)?)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn place(&mut self, rest: std::fmt::Arguments<'_>) -> usize {
+        let from = self.text.len();
+        self.text.extend_from_slice(self.prefix.as_bytes());
+        let _ = std::io::Write::write_fmt(&mut self.text, rest);
+        let mut hasher = DefaultHasher::new();
+        self.text[from..].hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(place) = self.places.get(&hash).copied()
+            && self.nth(place) == self.text.get(from..)
+        {
+            self.text.truncate(from);
+            return place;
+        }
+        self.ends.push(self.text.len());
+        self.places.insert(hash, self.ends.len());
+        self.ends.len()
+    }
+
+    pub(super) fn open(&mut self, hold: HoldId) -> usize {
+        self.place(format_args!("{OPEN}{}", open_slot(hold).rem_euclid(OPEN_BUCKETS)))
+    }
+
+    pub(super) fn doubt(&mut self, hold: HoldId) -> usize {
+        self.place(format_args!("{DOUBT}{}", doubt_slot(hold).rem_euclid(DOUBT_BUCKETS)))
+    }
+
+    pub(super) fn campaign(&mut self, id: &CampaignId) -> usize {
+        self.place(format_args!("{CAMPAIGN}{id}"))
+    }
+
+    pub(super) fn campaign_index(&mut self, id: &CampaignId) -> usize {
+        self.place(format_args!("{CAMPAIGN_INDEX}{}", text_shard(id.as_str(), CAMPAIGN_INDEXES)))
+    }
+
+    pub(super) fn sent(&mut self, campaign: &CampaignId, recipient: &RecipientHash) -> usize {
+        self.place(format_args!("{SENT}{campaign}:{}", shard(recipient)))
+    }
+
+    pub(super) fn places(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) -> usize {
+        self.place(format_args!("{PLACES}{portfolio}:{}", shard(recipient)))
+    }
+
+    pub(super) fn counts(&mut self, portfolio: &PortfolioId) -> usize {
+        self.place(format_args!("{COUNTS}{portfolio}"))
+    }
+
+    pub(super) fn marks(&mut self, recipient: &RecipientHash) -> usize {
+        self.place(format_args!("{MARKS}{}", shard(recipient)))
+    }
+
+    pub(super) fn guards(&mut self, fingerprint: &Fingerprint) -> usize {
+        self.place(format_args!("{GUARDS}{}", fingerprint[0]))
+    }
+
+    /// Four buckets, one for each half day a record may be of and the next.
+    pub(super) fn key_buckets(&mut self, key: &Fingerprint) -> [usize; 4] {
+        let shard = shard(key);
+        [0, 1, 2, 3].map(|bucket| self.place(format_args!("{KEYS}{bucket}:{shard}")))
+    }
+
+    pub(super) fn reference(&mut self, wallet: &WalletId, reference: &str) -> usize {
+        self.place(format_args!("{REFERENCES}{wallet}:{}", text_shard(reference, REFERENCE_SHARDS)))
+    }
+
+    pub(super) fn document(&mut self, id: &str) -> usize {
+        self.place(format_args!("{DOCUMENTS}{}", text_shard(id, DOCUMENT_SHARDS)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Declared, StoreKeys, shard};
+    use crate::ids::HoldId;
+
+    #[test]
+    fn an_accounts_names_carry_its_tag_and_are_declared_once() {
+        let keys = StoreKeys::new("tg");
+        let mut declared = Declared::new(keys.of(&"acme".parse().unwrap()));
+        let hold = HoldId::new(1_790_000_000_123);
+        let (first, again) = (declared.open(hold), declared.open(hold));
+        assert_eq!((first, again, declared.len()), (9, 9, 9));
+        let names: Vec<_> = declared.iter().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect();
+        assert!(names.iter().all(|name| name.starts_with("tg:{acme}:")));
+        assert_eq!(names.last().unwrap(), &keys.of(&"acme".parse().unwrap()).open(1_790_000_000));
+    }
+
+    #[test]
+    fn a_shard_is_the_first_ten_bits() {
+        assert_eq!(shard(&[0, 0]), 0);
+        assert_eq!(shard(&[0, 64]), 1);
+        assert_eq!(shard(&[255, 255]), 1023);
+    }
+}

@@ -1,0 +1,229 @@
+-- How a hold ends: settled, released, or in doubt until evidence or a deadline decides; and the sweep that ages holds.
+-- KEYS by index: open and doubt bucket of the hold. Names from the hold's recorded content are made here.
+-- ARGV: settle: hold, has message id, message id, day, its start and end, two key indices; release: hold, code or '',
+-- two indices; mark, abandon: hold, two indices; sweep: open age, in-doubt age, policy, day, its start and end.
+-- Reply: 6 amount | 7 amount | 8 | 9 | 23 marked resolved more.
+
+local resolve = {}
+
+resolve.SWEEP_LIMIT = 64
+
+function resolve.guards_name(fingerprint)
+  return store.name(N.guards, string.byte(fingerprint, 1))
+end
+
+-- Without the sixteen bytes of one hold.
+function resolve.without(packed, id)
+  for from = 1, #packed, 16 do
+    if string.sub(packed, from, from + 15) == id then
+      return string.sub(packed, 1, from - 1) .. string.sub(packed, from + 16)
+    end
+  end
+  return packed
+end
+
+function resolve.take_hold(id, open_key, doubt_key)
+  local hold = state.find_hold(id, open_key, doubt_key)
+  if not hold then return nil end
+  state.remove_hold(id, hold)
+  if hold.guarding then
+    local key = resolve.guards_name(hold.fingerprint)
+    local guards = resolve.without(store.get(key, hold.fingerprint) or '', id)
+    store.put(key, hold.fingerprint, guards ~= '' and guards)
+  end
+  return hold
+end
+
+-- The bucket and record of the hold's idempotency key, while the record is still this hold's.
+function resolve.own_record(id, hold)
+  if hold.key == '' then return nil end
+  local day = tonumber(hold.half_day)
+  local bucket = store.name(N.keys, day % 4, store.shard(hold.key))
+  local record = reserve.key_record(bucket, day, hold.key)
+  if record and record.hold == id then return bucket, record end
+end
+
+function resolve.charge(id, hold)
+  local wallet = hold.wallet ~= '' and state.wallet_of(hold.wallet)
+  if not wallet then return end
+  wallet.held = store.clamp(wallet.held - hold.amount)
+  wallet.settled = store.clamp(wallet.settled - hold.amount)
+  wallet.changed = true
+  if hold.amount == 0 then return end
+  state.next_entry()
+  state.entries[#state.entries + 1] = table.concat({
+    hold.wallet, 'charge', store.text(-hold.amount), store.text(wallet.settled), hold.channel, hold.campaign,
+    hold.country .. hold.category, id,
+  }, '|')
+end
+
+function resolve.settle_hold(id, open_key, doubt_key, message_id, day)
+  local hold = resolve.take_hold(id, open_key, doubt_key)
+  if not hold then return state.say(9) end
+  resolve.charge(id, hold)
+  day = reserve.index_at(day)
+  local place = hold.country .. hold.category
+  local usage, row = store.name(N.usage, day % N.usage_buckets), table.concat({ store.text(day), hold.channel, place }, '|')
+  store.add(usage, row .. '|m', 1)
+  store.add(usage, row .. '|c', hold.amount)
+  local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
+  if campaign then
+    campaign.held = store.clamp(campaign.held - hold.amount)
+    campaign.spent = store.clamp(campaign.spent + hold.amount)
+    campaign.changed = true
+    store.add(campaign.key, 'a', 1)
+    store.add(campaign.key, 'm:' .. hold.country .. hold.category, 1)
+    store.add(campaign.key, 'c:' .. hold.country .. hold.category, hold.amount)
+  end
+  if hold.portfolio ~= '' then window.close_place(hold.portfolio, hold.recipient, true) end
+  local bucket, record = resolve.own_record(id, hold)
+  if record then
+    -- Without a message id there is no first answer to repeat: the key stays in doubt.
+    record.outcome, record.message_id = message_id and 'a' or 'd', message_id or ''
+    reserve.put_key_record(bucket, hold.key, record)
+  end
+  state.say(6, hold.amount)
+end
+
+function resolve.release_hold(id, open_key, doubt_key, code)
+  local hold = resolve.take_hold(id, open_key, doubt_key)
+  if not hold then return state.say(9) end
+  local wallet = hold.wallet ~= '' and state.wallet_of(hold.wallet)
+  if wallet then wallet.held, wallet.changed = store.clamp(wallet.held - hold.amount), true end
+  local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
+  if campaign then
+    campaign.held, campaign.changed = store.clamp(campaign.held - hold.amount), true
+    if code ~= '' then store.add(campaign.key, 'f:' .. code, 1) end
+    if hold.deduped then
+      store.put(store.name(N.sent, hold.campaign, store.shard(hold.recipient)), hold.recipient, false)
+    end
+  end
+  if hold.portfolio ~= '' then window.close_place(hold.portfolio, hold.recipient, false) end
+  if hold.mark ~= '' then window.remove_mark(hold.recipient, tonumber(hold.category), tonumber(hold.mark)) end
+  if hold.month ~= '' then
+    local of, taken = string.match(store.get(store.ALLOWANCES, hold.channel) or '', '^(%-?%d+)|(%d+)$')
+    if of == hold.month then
+      store.put(store.ALLOWANCES, hold.channel, of .. '|' .. store.text(math.max(tonumber(taken) - 1, 0)))
+    end
+  end
+  local bucket, record = resolve.own_record(id, hold)
+  if record then store.put(bucket, hold.key, false) end
+  state.say(7, hold.amount)
+end
+
+-- From now on the hold guards its body: the same bytes to the same channel are refused until it is resolved.
+function resolve.guard(id, hold)
+  if not hold.guarding then
+    hold.guarding = true
+    local key = resolve.guards_name(hold.fingerprint)
+    store.put(key, hold.fingerprint, (store.get(key, hold.fingerprint) or '') .. id)
+  end
+  store.put(hold.bucket, id, state.pack_hold(hold))
+end
+
+function resolve.mark_hold(id, open_key, doubt_key)
+  local hold = state.find_hold(id, open_key, doubt_key)
+  if not hold then return 9 end
+  if hold.in_doubt then return 8 end
+  state.remove_hold(id, hold)
+  hold.bucket = doubt_key
+  store.count(store.DOUBT_INDEX, store.text(state.doubt_slot(id)), 1)
+  local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
+  if campaign then store.add(campaign.key, 'k', 1) end
+  local bucket, record = resolve.own_record(id, hold)
+  if record then
+    record.outcome = 'd'
+    reserve.put_key_record(bucket, hold.key, record)
+  end
+  state.event('hold_in_doubt', hold.wallet, hold.campaign, id, store.text(hold.amount), '', '')
+  resolve.guard(id, hold)
+  return 8
+end
+
+function resolve.settle()
+  local id, known, message_id = reserve.take(), reserve.take() == '1', reserve.take()
+  local day = reserve.take_span()
+  resolve.settle_hold(id, reserve.take_key(), reserve.take_key(), known and message_id or nil, day)
+end
+
+function resolve.release()
+  local id, code = reserve.take(), reserve.take()
+  resolve.release_hold(id, reserve.take_key(), reserve.take_key(), code)
+end
+
+function resolve.mark_in_doubt()
+  local id = reserve.take()
+  state.say(resolve.mark_hold(id, reserve.take_key(), reserve.take_key()))
+end
+
+function resolve.abandon()
+  local id = reserve.take()
+  local hold = state.find_hold(id, reserve.take_key(), reserve.take_key())
+  if hold then resolve.guard(id, hold) end
+  state.say(hold and 8 or 9)
+end
+
+-- Ids compare by their bytes; Lua would compare them by the server's locale.
+function resolve.in_order(ids)
+  local parts = {}
+  for i, id in ipairs(ids) do
+    local a, b, c = struct.unpack('>I6I6I4', id)
+    parts[i] = { a, b, c, id }
+  end
+  table.sort(parts, function(x, y)
+    if x[1] ~= y[1] then return x[1] < y[1] end
+    if x[2] ~= y[2] then return x[2] < y[2] end
+    return x[3] < y[3]
+  end)
+  for i, part in ipairs(parts) do ids[i] = part[4] end
+  return ids
+end
+
+-- The oldest holds made at or before `until_ms`, at most `limit`, from the slots that an index names.
+function resolve.oldest(index, slot_ms, slot_of, bucket_name, until_ms, limit)
+  local slots, found = {}, {}
+  for slot in pairs(store.fields_of(index)) do
+    if tonumber(slot) * slot_ms <= until_ms then slots[#slots + 1] = tonumber(slot) end
+  end
+  table.sort(slots)
+  for _, slot in ipairs(slots) do
+    local ids = {}
+    for id in pairs(store.fields_of(bucket_name(slot))) do
+      if slot_of(id) == slot and state.created_ms(id) <= until_ms then ids[#ids + 1] = id end
+    end
+    for _, id in ipairs(resolve.in_order(ids)) do
+      found[#found + 1] = id
+      if #found == limit then return found end
+    end
+  end
+  return found
+end
+
+function resolve.bucket_names(id)
+  return state.open_name(state.open_slot(id)), state.doubt_name(state.doubt_slot(id))
+end
+
+function resolve.sweep()
+  local open_until, doubt_until = store.now - reserve.take_number(), store.now - reserve.take_number()
+  local policy, day = reserve.take(), reserve.take_span()
+  local limit = resolve.SWEEP_LIMIT
+  local stuck = resolve.oldest(store.OPEN_INDEX, 1000, state.open_slot, state.open_name, open_until, limit + 1)
+  local marked = math.min(#stuck, limit)
+  for i = 1, marked do resolve.mark_hold(stuck[i], resolve.bucket_names(stuck[i])) end
+  local room = limit - marked
+  local overdue = resolve.oldest(store.DOUBT_INDEX, 60000, state.doubt_slot, state.doubt_name, doubt_until, room + 1)
+  local resolved = math.min(#overdue, room)
+  local said = state.out
+  state.out = {} -- the verdicts of the single holds are nobody's
+  for i = 1, resolved do
+    local id = overdue[i]
+    local open_key, doubt_key = resolve.bucket_names(id)
+    if policy == 'charge' then
+      resolve.settle_hold(id, open_key, doubt_key, nil, day)
+    else
+      resolve.release_hold(id, open_key, doubt_key, '')
+    end
+  end
+  state.out = said
+  state.say(23, marked, resolved, (#stuck > limit or #overdue > room) and 1 or 0)
+end

@@ -1,0 +1,205 @@
+-- Wallets, campaigns and holds as tables, and what a run tells: statement entries and events.
+-- KEYS: of store.lua. ARGV: none. Reply: none; `say` gathers the verdicts.
+
+local state = {}
+
+state.out = {}
+
+function state.say(...)
+  for i = 1, select('#', ...) do state.out[#state.out + 1] = (select(i, ...)) end
+end
+
+state.entries, state.events = {}, {}
+
+function state.next_entry()
+  state.entry_sequence = (state.entry_sequence or store.number(store.ACCOUNT, 'entries')) + 1
+  return state.entry_sequence
+end
+
+-- wallet, campaign, hold (16 bytes), amount, available, reason: '' where the kind has none.
+function state.event(kind, wallet, campaign, hold, amount, available, reason)
+  state.event_sequence = (state.event_sequence or store.number(store.ACCOUNT, 'events')) + 1
+  state.events[#state.events + 1] = {
+    state.event_sequence,
+    table.concat({ store.text(store.now), kind, wallet, campaign, amount, available, reason, hold }, '|'),
+  }
+end
+
+-- Wallets: settled|held|overdraft limit|epoch|exhausted|since|refused price|below:armed,...
+state.wallets = {}
+
+function state.wallet_of(id)
+  local wallet = state.wallets[id]
+  if wallet ~= nil then return wallet end
+  local packed = store.get(store.WALLETS, id)
+  if not packed then return nil end
+  local settled, held, limit, epoch, exhausted, since, refused, thresholds =
+    string.match(packed, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+  wallet = {
+    id = id, settled = tonumber(settled), held = tonumber(held), limit = tonumber(limit), epoch = tonumber(epoch),
+    exhausted = exhausted == '1', since = tonumber(since), refused = tonumber(refused), thresholds = {},
+  }
+  for below, armed in string.gmatch(thresholds, '(%-?%d+):(%d)') do
+    wallet.thresholds[#wallet.thresholds + 1] = { below = tonumber(below), armed = armed == '1' }
+  end
+  state.wallets[id] = wallet
+  return wallet
+end
+
+function state.new_wallet(id)
+  return {
+    id = id, settled = 0, held = 0, limit = 0, epoch = 0, exhausted = false, since = 0, refused = 0, thresholds = {},
+  }
+end
+
+function state.save_wallet(wallet)
+  local thresholds = {}
+  for i, threshold in ipairs(wallet.thresholds) do
+    thresholds[i] = store.text(threshold.below) .. (threshold.armed and ':1' or ':0')
+  end
+  store.put(store.WALLETS, wallet.id, table.concat({
+    store.text(wallet.settled), store.text(wallet.held), store.text(wallet.limit), store.text(wallet.epoch),
+    wallet.exhausted and '1' or '0', store.text(wallet.since), store.text(wallet.refused), table.concat(thresholds, ','),
+  }, '|'))
+  wallet.changed = nil
+end
+
+function state.available(wallet)
+  return store.clamp(wallet.settled + wallet.limit - wallet.held)
+end
+
+function state.warn_when_low(wallet)
+  local left = state.available(wallet)
+  for _, threshold in ipairs(wallet.thresholds) do
+    if threshold.armed and left < threshold.below then
+      threshold.armed = false
+      state.event('low_balance', wallet.id, '', '', store.text(threshold.below), store.text(left), '')
+    end
+  end
+end
+
+-- Only money coming in arms a threshold again, so that holds taken and given back make no noise.
+function state.arm_thresholds(wallet)
+  local left = state.available(wallet)
+  for _, threshold in ipairs(wallet.thresholds) do
+    if left >= threshold.below then threshold.armed = true end
+  end
+end
+
+-- Campaigns: field v = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; n = name; a, k = accepted,
+-- unknown; x:<name> = rejections; f:<code> = refusals; m:, c: <country><category> = messages, credits.
+state.campaigns = {}
+
+function state.campaign_of(id, key)
+  local campaign = state.campaigns[id]
+  if campaign ~= nil then return campaign or nil end
+  key = key or store.name(N.campaign, id)
+  local packed = store.get(key, 'v')
+  if not packed then return nil end
+  local wallet, reason, since, epoch, budget, dedupe, exempt, spent, held =
+    string.match(packed, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+  campaign = {
+    id = id, key = key, wallet = wallet, reason = reason, since = tonumber(since), epoch = tonumber(epoch),
+    budget = tonumber(budget), dedupe = dedupe == '1', exempt = exempt == '1', spent = tonumber(spent),
+    held = tonumber(held),
+  }
+  state.campaigns[id] = campaign
+  return campaign
+end
+
+function state.save_campaign(campaign)
+  store.put(campaign.key, 'v', table.concat({
+    campaign.wallet, campaign.reason, store.text(campaign.since), store.text(campaign.epoch),
+    campaign.budget and store.text(campaign.budget) or '', campaign.dedupe and '1' or '0',
+    campaign.exempt and '1' or '0',
+    store.text(campaign.spent), store.text(campaign.held),
+  }, '|'))
+  campaign.changed = nil
+end
+
+function state.add_campaign(id, key, index, called)
+  local campaign = {
+    id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false, exempt = false, spent = 0,
+    held = 0, changed = true,
+  }
+  state.campaigns[id] = campaign
+  store.put(key, 'n', called)
+  state.save_campaign(campaign)
+  store.listed[#store.listed + 1] = { index, id }
+  return campaign
+end
+
+function state.stop(campaign, reason)
+  campaign.reason, campaign.since, campaign.changed = reason, store.now, true
+end
+
+-- active, stopped by a reason of its own, or by its wallet's epoch.
+function state.stopped_for(campaign)
+  if campaign.reason ~= '' then return campaign.reason, campaign.since end
+  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
+  if wallet and wallet.epoch ~= campaign.epoch then return 'credits_exhausted', wallet.since end
+  return nil
+end
+
+function state.save_all()
+  for _, wallet in pairs(state.wallets) do
+    if wallet.changed then state.save_wallet(wallet) end
+  end
+  for _, campaign in pairs(state.campaigns) do
+    if campaign.changed then state.save_campaign(campaign) end
+  end
+end
+
+-- Holds: 12 parts of text, then recipient (8 bytes), fingerprint (16) and key (16 or none).
+state.HOLD = '^' .. string.rep('([^|]*)|', 12) .. '(.*)$'
+
+function state.pack_hold(hold)
+  return table.concat({
+    store.text(hold.amount), hold.wallet, hold.campaign, hold.channel, hold.country, hold.category, hold.portfolio,
+    hold.month, hold.mark, (hold.deduped and 'd' or '') .. (hold.guarding and 'g' or ''), hold.half_day, hold.reserved,
+    hold.recipient .. hold.fingerprint .. hold.key,
+  }, '|')
+end
+
+function state.unpack_hold(packed)
+  local amount, wallet, campaign, channel, country, category, portfolio, month, mark, flags, half_day, reserved, tail =
+    string.match(packed, state.HOLD)
+  return {
+    amount = tonumber(amount), wallet = wallet, campaign = campaign, channel = channel, country = country,
+    category = category, portfolio = portfolio, month = month, mark = mark,
+    deduped = string.find(flags, 'd', 1, true) ~= nil, guarding = string.find(flags, 'g', 1, true) ~= nil,
+    half_day = half_day, reserved = reserved, recipient = string.sub(tail, 1, 8), fingerprint = string.sub(tail, 9, 24),
+    key = string.sub(tail, 25),
+  }
+end
+
+-- A hold's id begins with its own time in milliseconds.
+function state.created_ms(id)
+  local a, b, c, d, e, f = string.byte(id, 1, 6)
+  return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+end
+
+function state.open_slot(id) return math.floor(state.created_ms(id) / 1000) end
+function state.doubt_slot(id) return math.floor(state.created_ms(id) / 60000) end
+function state.open_name(slot) return store.name(N.open, slot % N.open_buckets) end
+function state.doubt_name(slot) return store.name(N.doubt, slot % N.doubt_buckets) end
+
+-- Answers the hold; its bucket and slot say whether it is open or in doubt.
+function state.find_hold(id, open_key, doubt_key)
+  local packed = store.get(open_key, id)
+  if packed then
+    local hold = state.unpack_hold(packed)
+    hold.bucket, hold.index, hold.slot = open_key, store.OPEN_INDEX, state.open_slot(id)
+    return hold
+  end
+  packed = store.get(doubt_key, id)
+  if not packed then return nil end
+  local hold = state.unpack_hold(packed)
+  hold.bucket, hold.index, hold.slot, hold.in_doubt = doubt_key, store.DOUBT_INDEX, state.doubt_slot(id), true
+  return hold
+end
+
+function state.remove_hold(id, hold)
+  store.put(hold.bucket, id, false)
+  store.count(hold.index, store.text(hold.slot), -1)
+end

@@ -1,0 +1,162 @@
+//! The Redis ledger: the rules stand in Lua and run inside the server, one script call per batch; several gateways share it.
+//!
+//! A reply that never came says nothing about the batch, so batches carry a writer and a number: the same number gets the same verdicts, and
+//! the batcher above may repeat it. Nothing is decided while the server is away.
+
+mod decode;
+mod encode;
+mod keys;
+mod link;
+mod open;
+mod reads;
+mod script;
+mod stored;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::Value;
+
+use super::operation::MAX_BATCH;
+use super::{Batch, ClaimKind, Identity, LedgerFault, Verdict};
+use crate::clock::Clock;
+use crate::ids::AccountId;
+use decode::Outcome;
+use encode::{Call, Known};
+use keys::StoreKeys;
+use link::Link;
+
+/// Accounts remembered at most; one that is not is judged without the comparison.
+const REMEMBERED: usize = 100_000;
+
+/// How a ledger in Redis is used.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Every call answers or fails within it.
+    pub deadline: Duration,
+    /// First part of every name in the store; without braces.
+    pub key_prefix: String,
+    /// Start even where the server's settings can lose what was decided.
+    pub allow_unsafe: bool,
+    /// Where it is fixed, it takes the place of the server's clock.
+    pub clock: Clock,
+}
+
+impl Default for RedisOptions {
+    fn default() -> RedisOptions {
+        RedisOptions { deadline: Duration::from_secs(1), key_prefix: "tg".to_owned(), allow_unsafe: false, clock: Clock::system() }
+    }
+}
+
+/// Why a ledger in Redis cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL cannot be used.
+    #[error("ledger url: {0}")]
+    Address(String),
+    /// No answer from the server.
+    #[error("the server does not answer: {0}")]
+    Unavailable(String),
+    /// The server is too old, or its settings can lose what was decided.
+    #[error("{0}")]
+    Unsafe(String),
+    /// What the server holds is not this ledger's.
+    #[error("{0}")]
+    Foreign(String),
+}
+
+/// A ledger in a Redis server, shared by every gateway that is given its address.
+pub struct RedisLedger {
+    identity: Identity,
+    durability: &'static str,
+    clock: Clock,
+    keys: StoreKeys,
+    /// Batches have a connection to themselves, so that no long list stands before one.
+    writes: Link,
+    reads: Link,
+    known: Mutex<HashMap<AccountId, bool>>,
+    closed: AtomicBool,
+}
+
+impl RedisLedger {
+    /// Connects, checks the server's version and settings, and makes the ledger's identity where there is none.
+    ///
+    /// # Errors
+    /// Where the server is away, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the URL cannot be used.
+    pub async fn connect(url: &str, options: RedisOptions) -> Result<RedisLedger, OpenError> {
+        let opened = open::open(url, &options).await?;
+        let link = || Link::new(opened.client.clone(), options.deadline, opened.expected.clone());
+        Ok(RedisLedger {
+            identity: opened.identity,
+            durability: opened.durability,
+            keys: opened.keys.clone(),
+            writes: link(),
+            reads: link(),
+            clock: options.clock,
+            known: Mutex::new(HashMap::new()),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    fn open(&self) -> Result<(), LedgerFault> {
+        if self.closed.load(Ordering::Acquire) { Err(LedgerFault::Closed("it was shut down".into())) } else { Ok(()) }
+    }
+
+    async fn apply_batch(&self, account: &AccountId, batch: &Batch) -> Result<Vec<Verdict>, LedgerFault> {
+        self.open()?;
+        if batch.operations.len() > MAX_BATCH {
+            return Err(LedgerFault::Refused(format!("{} operations, at most {MAX_BATCH}", batch.operations.len())));
+        }
+        if encode::founds(batch) {
+            // First, so that no account is missing from the list; one whose batch then fails is left out when the list is read.
+            let name = self.keys.accounts();
+            self.writes
+                .run(async |live| redis::cmd("ZADD").arg(&name).arg(0).arg(account.as_str()).exec_async(&mut live.connection.clone()).await)
+                .await?;
+        }
+        let call = Call::new(self.keys.of(account), batch, self.clock.fixed_now_ms(), self.known(account));
+        let reply: Value = self.writes.run(async |live| call.command(&live.digest).query_async(&mut live.connection.clone()).await).await?;
+        match decode::outcome(reply, batch)? {
+            Outcome::Decided { verdicts, exists } => {
+                self.remember(account, exists);
+                Ok(verdicts)
+            }
+            Outcome::Refused(fault) => Err(fault),
+        }
+    }
+
+    fn known(&self, account: &AccountId) -> Known {
+        match self.known.lock().unwrap_or_else(PoisonError::into_inner).get(account) {
+            None => Known::Nothing,
+            Some(false) => Known::Absent,
+            Some(true) => Known::Present,
+        }
+    }
+
+    fn remember(&self, account: &AccountId, exists: bool) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = known.get_mut(account) {
+            *before = exists;
+        } else if known.len() < REMEMBERED {
+            known.insert(account.clone(), exists);
+        }
+    }
+
+    async fn take_claim(&self, kind: ClaimKind, name: &str, owner: &str) -> Result<String, LedgerFault> {
+        self.open()?;
+        let key = self.keys.claims(kind);
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("HSETNX").arg(&key).arg(name).arg(owner).ignore().cmd("HGET").arg(&key).arg(name);
+        let (holder,): (String,) = self.writes.run(async |live| pipe.query_async(&mut live.connection.clone()).await).await?;
+        Ok(holder)
+    }
+
+    async fn give_claim(&self, kind: ClaimKind, name: &str, owner: &str) -> Result<(), LedgerFault> {
+        self.open()?;
+        let mut command = redis::cmd("EVAL");
+        command.arg(script::UNCLAIM).arg(1).arg(self.keys.claims(kind)).arg(name).arg(owner);
+        self.writes.run(async |live| command.exec_async(&mut live.connection.clone()).await).await
+    }
+}

@@ -1,0 +1,37 @@
+//! The batch script: its parts as one text, made for one run of one server, so that a server that was restarted or replaced does not know it.
+
+use redis::RedisError;
+use redis::aio::MultiplexedConnection;
+
+use super::keys;
+
+/// In this order: each part uses those above it.
+const PARTS: [&str; 7] = [
+    include_str!("lua/store.lua"),
+    include_str!("lua/state.lua"),
+    include_str!("lua/window.lua"),
+    include_str!("lua/reserve.lua"),
+    include_str!("lua/resolve.lua"),
+    include_str!("lua/admin.lua"),
+    include_str!("lua/batch.lua"),
+];
+
+/// Gives a claim up, if its owner asks.
+pub(super) const UNCLAIM: &str = include_str!("lua/unclaim.lua");
+
+/// The whole script for the server run of that id. The first line makes the server check memory and role before it runs.
+fn text(run_id: &str) -> String {
+    format!("#!lua\n-- for server run {run_id}\n{}{}", keys::script_names(), PARTS.join("\n"))
+}
+
+/// Loads the script; answers its digest.
+pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
+    let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
+    let run_id = field(&info, "run_id").unwrap_or("unknown");
+    redis::cmd("SCRIPT").arg("LOAD").arg(text(run_id)).query_async(connection).await
+}
+
+/// A field of an INFO reply.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
