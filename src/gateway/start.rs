@@ -28,6 +28,7 @@ use crate::pricing::PriceBook;
 use crate::send::pass_through::Allowed;
 use crate::send::{SendOptions, SendParts, SendWay, WithoutPlus};
 use crate::upstream::client::{Upstream, UpstreamOptions};
+use crate::upstream::target::BaseUrl;
 
 /// Open holds become in doubt this long after upstream's deadline.
 const SWEEP_MARGIN: Duration = Duration::from_secs(30);
@@ -57,7 +58,7 @@ impl Gateway {
     /// # Errors
     /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address cannot be bound.
     pub async fn start(config: &Config, clock: Clock) -> Result<Gateway, StartError> {
-        let base_url = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
+        let base_url: BaseUrl = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
         let ledger_options = LedgerOptions {
             deadline: config.ledger.deadline,
             key_prefix: config.ledger.key_prefix.clone(),
@@ -93,8 +94,8 @@ impl Gateway {
             prices: prices.clone(),
             batcher: batcher.clone(),
             leases: leases.clone(),
-            upstream,
-            base_url,
+            upstream: upstream.clone(),
+            base_url: base_url.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
             options: send_options(config),
@@ -109,6 +110,8 @@ impl Gateway {
             metrics: metrics.clone(),
             clock: clock.clone(),
             tokens,
+            upstream,
+            base_url,
             rate_card_dir: None,
             ops: ops.clone(),
             settings: SettingsLock::default(),

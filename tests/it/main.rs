@@ -5,5 +5,7 @@
 
 mod admin;
 mod ledger;
+mod served;
 mod servers;
+mod templates;
 mod tidy;

@@ -20,6 +20,7 @@ use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::{CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict, WindowRule};
 use tollgate::metrics::Metrics;
 use tollgate::pricing::{Category, PriceBook};
+use tollgate::upstream::client::{Upstream, UpstreamOptions};
 use tower::ServiceExt;
 
 use super::document;
@@ -80,6 +81,9 @@ impl Desk {
             leases: Arc::default(),
             clock: clock.clone(),
             tokens: Arc::new(Tokens::new(None, "META_TOKEN*".into(), clock.clone())),
+            upstream: Upstream::new(UpstreamOptions::default()),
+            // Nothing listens there: these tests do not ask Meta.
+            base_url: "http://127.0.0.1:9".parse().unwrap(),
             rate_card_dir: Some(directory.path().join("cards")),
             ops: Arc::new(Ops::new(ledger.clone(), metrics.clone())),
             settings: SettingsLock::default(),
