@@ -12,7 +12,7 @@ mod limits;
 pub mod openapi;
 pub mod ops;
 pub mod problem;
-mod rate_cards;
+pub mod rate_cards;
 pub mod routes;
 mod spine;
 mod statement;
@@ -26,7 +26,7 @@ pub mod wallets;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
@@ -69,7 +69,7 @@ pub struct Admin {
     /// Where Meta is for channels that name no upstream of their own.
     pub base_url: BaseUrl,
     /// Where rate card versions are kept, `<id>-<date>.csv`; without it none can be put.
-    pub rate_card_dir: Option<PathBuf>,
+    pub rate_card_dir: ArcSwapOption<PathBuf>,
     /// Liveness, readiness and metrics, which the admin listener serves too.
     pub ops: Arc<Ops>,
     /// Default; see [`SettingsLock`].

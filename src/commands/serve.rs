@@ -52,7 +52,7 @@ async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environ
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(args, telemetry, &environment),
+            _ = hang_up.recv() => reload(args, &gateway, telemetry, &environment).await,
         }
     }
     eprintln!("stopping: no new sends, those under way have {} s", config.shutdown.drain.as_secs());
@@ -61,16 +61,15 @@ async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environ
 }
 
 /// Takes over what can change while running, or keeps everything and says why.
-fn reload(args: &ServeArgs, telemetry: &Telemetry, environment: &[(String, String)]) {
-    match Config::load(args.config.as_deref(), environment.to_vec()) {
-        Ok(config) => {
-            telemetry.set_level(config.log.level);
-            tracing::info!(level = ?config.log.level, "the configuration was read again; the log level is in force, everything else needs a restart");
-        }
-        Err(mistakes) => {
-            for mistake in mistakes {
-                tracing::error!(%mistake, "the configuration was read again and is not taken over");
-            }
-        }
+async fn reload(args: &ServeArgs, gateway: &Gateway, telemetry: &Telemetry, environment: &[(String, String)]) {
+    let refused = |mistake: &dyn std::fmt::Display| tracing::error!(%mistake, "the configuration was read again and nothing is taken over");
+    let config = match Config::load(args.config.as_deref(), environment.to_vec()) {
+        Ok(config) => config,
+        Err(mistakes) => return mistakes.iter().for_each(|mistake| refused(mistake)),
+    };
+    if let Err(mistakes) = gateway.reload_rate_cards(config.pricing.rate_card_dir).await {
+        return mistakes.iter().for_each(|mistake| refused(mistake));
     }
+    telemetry.set_level(config.log.level);
+    tracing::info!(level = ?config.log.level, "the configuration was read again; log level and rate cards are in force, everything else needs a restart");
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -14,7 +14,7 @@ use super::declare::Declarer;
 use super::{Gateway, bootstrap, door};
 use crate::admin::ops::Ops;
 use crate::admin::{self, Admin, SettingsLock};
-use crate::catalog::{Catalog, Tokens};
+use crate::catalog::{Catalog, Tokens, rate_cards};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::listener::{self, ServerOptions};
@@ -24,7 +24,6 @@ use crate::ledger::batcher::{Batcher, BatcherOptions};
 use crate::ledger::lease::StopLease;
 use crate::ledger::open::{LedgerOptions, open};
 use crate::metrics::Metrics;
-use crate::pricing::PriceBook;
 use crate::send::pass_through::Allowed;
 use crate::send::{SendOptions, SendParts, SendWay, WithoutPlus};
 use crate::upstream::client::{Upstream, UpstreamOptions};
@@ -59,6 +58,9 @@ impl Gateway {
     /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address cannot be bound.
     pub async fn start(config: &Config, clock: Clock) -> Result<Gateway, StartError> {
         let base_url: BaseUrl = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
+        let rate_card_dir = config.pricing.rate_card_dir.clone();
+        let book = rate_cards::load(rate_card_dir.as_deref())
+            .map_err(|mistakes| StartError(format!("the rate cards cannot be used:\n{}", mistakes.join("\n"))))?;
         let ledger_options = LedgerOptions {
             deadline: config.ledger.deadline,
             key_prefix: config.ledger.key_prefix.clone(),
@@ -81,7 +83,7 @@ impl Gateway {
             declarer.account(account).await.map_err(StartError)?;
         }
         let tokens = Arc::new(Tokens::new(config.secrets.dir.clone(), config.secrets.env.clone(), clock.clone()));
-        let prices = Arc::new(ArcSwap::from_pointee(PriceBook::builtin()));
+        let prices = Arc::new(ArcSwap::from_pointee(book));
         let leases = Arc::new(StopLease::default());
         let upstream = Upstream::new(UpstreamOptions {
             connect_timeout: config.upstream.connect_timeout,
@@ -112,7 +114,7 @@ impl Gateway {
             tokens,
             upstream,
             base_url,
-            rate_card_dir: None,
+            rate_card_dir: ArcSwapOption::from_pointee(rate_card_dir),
             ops: ops.clone(),
             settings: SettingsLock::default(),
         });
@@ -143,8 +145,8 @@ fn serve(
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
-    let (data, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
-    let ops = listeners.ops.as_ref().map(address).transpose()?;
+    let (data_addr, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
+    let ops_addr = listeners.ops.as_ref().map(address).transpose()?;
     let options = ServerOptions {
         max_connections: config.server.max_connections,
         first_request_timeout: config.server.header_timeout,
@@ -152,7 +154,7 @@ fn serve(
         ..ServerOptions::default()
     };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-    let (batcher, ledger, readiness) = (jobs.batcher.clone(), jobs.ledger.clone(), admin.ops.clone());
+    let (batcher, ledger) = (jobs.batcher.clone(), jobs.ledger.clone());
     let door = way.clone();
     let sends = service_fn(move |request| door::answer(door.clone(), request));
     let data_task = task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
@@ -165,12 +167,12 @@ fn serve(
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
-        data,
-        admin: admin_addr,
-        ops,
+        data_addr,
+        admin_addr,
+        ops_addr,
         made_operator_key,
         drain: config.shutdown.drain,
-        readiness,
+        admin,
         stop_data,
         stop_rest,
         data_task,

@@ -5,6 +5,7 @@
 
 mod admin;
 mod ledger;
+mod reload;
 mod served;
 mod servers;
 mod templates;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -84,7 +84,7 @@ impl Desk {
             upstream: Upstream::new(UpstreamOptions::default()),
             // Nothing listens there: these tests do not ask Meta.
             base_url: "http://127.0.0.1:9".parse().unwrap(),
-            rate_card_dir: Some(directory.path().join("cards")),
+            rate_card_dir: ArcSwapOption::from_pointee(directory.path().join("cards")),
             ops: Arc::new(Ops::new(ledger.clone(), metrics.clone())),
             settings: SettingsLock::default(),
             metrics,
