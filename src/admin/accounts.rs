@@ -112,21 +112,22 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
     }
 }
 
-/// Creates an account and its wallet `main`. One that is there stays as it is, whatever its settings.
+/// Creates an account and its wallet `main` with the settings given for that. What is there stays as it is, whatever its settings.
 ///
 /// # Errors
 /// Every mistake in the settings at once, or a ledger that does not answer.
-pub async fn create(admin: &Admin, id: &AccountId, settings: &AccountSettings) -> Result<Made, Problem> {
+pub async fn create(admin: &Admin, id: &AccountId, settings: &AccountSettings, main: &WalletSettings) -> Result<Made, Problem> {
     let mut mistakes = Mistakes::default();
     look_over(admin, settings, &mut mistakes);
     mistakes.check()?;
     let new = admin.put_document(id, DocumentKind::Account, DOCUMENT, settings, Existing::Keep).await?;
     // Also where the account was there: a first try may have ended between the two.
-    wallets::put(admin, id, &main_wallet(), &WalletSettings::default(), Existing::Keep).await?;
+    wallets::put(admin, id, &main_wallet(), main, Existing::Keep).await?;
     Ok(if new { Made::New } else { Made::Present })
 }
 
-fn main_wallet() -> WalletId {
+/// The wallet that every account has.
+pub fn main_wallet() -> WalletId {
     #[expect(clippy::expect_used, reason = "a constant that is a valid id")]
     "main".parse().expect("`main` is an id")
 }
@@ -161,7 +162,7 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     look_over(&call.admin, &settings, &mut mistakes);
     mistakes.check()?;
     let _held = call.admin.settings.hold().await;
-    let made = create(&call.admin, &id, &settings).await?;
+    let made = create(&call.admin, &id, &settings, &WalletSettings::default()).await?;
     let snapshot = call.admin.snapshot(&id).await?;
     if snapshot.account != settings {
         return Err(Problem::new(&problem::EXISTS, format!("account {id} exists, with other settings; nothing was changed")));

@@ -1,6 +1,6 @@
 //! Puts a gateway together - ledger, catalog, prices, upstream, listeners, jobs - and takes it apart again without losing a send.
 
-mod bootstrap;
+pub mod bootstrap;
 mod declare;
 mod door;
 mod start;

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are real time; the gateway's own clock is not involved")]
 
 mod admin;
+mod declare;
 mod ledger;
 mod reload;
 mod served;

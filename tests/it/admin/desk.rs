@@ -11,9 +11,10 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::admin::ops::Ops;
-use tollgate::admin::{self, Admin, SettingsLock, keys};
+use tollgate::admin::{self, Admin, SettingsLock};
 use tollgate::catalog::{Catalog, Tokens};
 use tollgate::clock::Clock;
+use tollgate::gateway::bootstrap::bootstrap;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::batcher::{Batcher, BatcherOptions};
 use tollgate::ledger::embedded::EmbeddedLedger;
@@ -63,12 +64,12 @@ impl Answer {
 impl Desk {
     pub async fn open() -> Desk {
         let desk = Desk::unlocked();
-        keys::put_operator_key(&desk.admin, &"bootstrap".parse().unwrap(), OPERATOR).await.unwrap();
+        bootstrap(&*desk.admin.ledger, desk.admin.catalog.hasher(), Some(OPERATOR)).await.unwrap();
         desk
     }
 
     /// Without an operator key.
-    pub fn unlocked() -> Desk {
+    fn unlocked() -> Desk {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap());
