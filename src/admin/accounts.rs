@@ -16,9 +16,6 @@ use crate::pricing::Markup;
 /// The id of an account's own document.
 const DOCUMENT: &str = "account";
 
-/// Frequency caps of one account at most.
-const MAX_CAPS: usize = 16;
-
 /// An account as answers show it.
 #[derive(Serialize)]
 struct AccountView<'a> {
@@ -104,7 +101,8 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
     }
     mistakes.expect(zone(&settings.time_zone).is_some(), "time_zone", format!("no time zone is called {}", settings.time_zone));
     mistakes.expect(settings.messaging_limit != Some(0), "messaging_limit", "it is at least 1, or null for no limit");
-    mistakes.expect(settings.caps.len() <= MAX_CAPS, "caps", format!("an account has at most {MAX_CAPS} caps"));
+    let most = FrequencyCap::MAX_PER_ACCOUNT;
+    mistakes.expect(settings.caps.len() <= most, "caps", format!("an account has at most {most} caps"));
     for (at, cap) in settings.caps.iter().enumerate() {
         if let Some(mistake) = cap.mistake() {
             mistakes.add(&format!("caps[{at}]"), mistake);

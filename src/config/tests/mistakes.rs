@@ -92,6 +92,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "t.toml:9: accounts[1].caps[0].max: is required|t.toml:9: accounts[1].caps[0].mx: is not a known key; did you mean \"max\"?",
     ),
     (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], max = 101, window_s = 2592001 }]",
+        "t.toml:9: accounts[1].caps[0].max: must be 1 to 100, not 101|t.toml:9: accounts[1].caps[0].window_s: must be 1 to 2592000, not 2592001",
+    ),
+    (
         "[[accounts.wallets]]\nid = \"main\"\noverdraft_limit = \"-1\"",
         "t.toml:8: accounts[0].wallets[0].overdraft_limit: must not be negative, and is -1.00",
     ),
