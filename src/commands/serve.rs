@@ -47,7 +47,8 @@ async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environ
         eprintln!("No operator key was configured, so one was made. It is shown once:\n\n    {key}\n");
     }
     let ops = gateway.ops_addr().map(|address| format!(", ops {address}")).unwrap_or_default();
-    eprintln!("tollgate {} serves: data {}, admin {}{ops}", env!("CARGO_PKG_VERSION"), gateway.data_addr(), gateway.admin_addr());
+    let (data, admin, durability) = (gateway.data_addr(), gateway.admin_addr(), gateway.durability());
+    eprintln!("tollgate {} serves: data {data}, admin {admin}{ops}, durability {durability}", env!("CARGO_PKG_VERSION"));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

@@ -64,6 +64,11 @@ impl Gateway {
         self.ops_addr
     }
 
+    /// The ledger's durability tier: what survives which fault, in a word or two.
+    pub fn durability(&self) -> &'static str {
+        self.ledger.durability()
+    }
+
     /// Reads the rate card versions of `directory` anew and prices sends by them from now on.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod admin;
 mod declare;
 mod ledger;
 mod reload;
+mod serve;
 mod served;
 mod servers;
 mod templates;
