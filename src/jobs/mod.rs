@@ -1,4 +1,6 @@
-//! What runs without a caller: the sweep of old holds, and the upkeep of metrics.
+//! What runs without a caller: the sweep of old holds, telling events, and the upkeep of metrics.
+
+mod events;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use crate::clock::Clock;
 use crate::ledger::batcher::Batcher;
 use crate::ledger::{CalendarSpan, HoldState, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::{Metrics, UPKEEP_INTERVAL};
+use events::EventTeller;
 
 /// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the ledger has other work to do too.
 const PAGE: usize = 256;
@@ -58,7 +61,7 @@ impl Jobs {
 
     /// Looks after the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
-        let mut pass = Pass::default();
+        let mut pass = Pass { cursor: None, in_doubt: 0, teller: EventTeller::new(self.clock.now_ms()) };
         loop {
             if let Err(fault) = self.sweep_page(&options, &mut pass).await {
                 self.metrics.ledger_up(false);
@@ -75,6 +78,7 @@ impl Jobs {
         for account in page.items {
             let Some(snapshot) = self.catalog.account(&account).await? else { continue };
             self.sweep_account(&snapshot, options).await;
+            pass.teller.tell(&*self.ledger, &self.metrics, &account).await?;
             let holds = self.ledger.holds(&account, Some(HoldState::InDoubt), &PageRequest { cursor: None, limit: COUNTED }).await?;
             pass.in_doubt = pass.in_doubt.saturating_add(u64::try_from(holds.items.len()).unwrap_or(u64::MAX));
             for wallet in self.ledger.wallets(&account).await? {
@@ -116,10 +120,10 @@ impl Jobs {
 }
 
 /// Where a pass over all accounts stands.
-#[derive(Default)]
 struct Pass {
     cursor: Option<String>,
     in_doubt: u64,
+    teller: EventTeller,
 }
 
 fn milliseconds(duration: Duration) -> i64 {
