@@ -5,5 +5,9 @@
 
 mod admin;
 mod ledger;
+mod processes;
+mod sdk;
+mod sends;
 mod servers;
 mod tidy;
+mod world;
