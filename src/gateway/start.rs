@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -87,6 +88,7 @@ impl Gateway {
             answer_timeout: config.upstream.answer_timeout,
             ..UpstreamOptions::default()
         });
+        let gateways = Arc::new(AtomicU32::new(1));
         let way = SendWay::new(SendParts {
             catalog: catalog.clone(),
             tokens: tokens.clone(),
@@ -97,6 +99,7 @@ impl Gateway {
             base_url,
             metrics: metrics.clone(),
             clock: clock.clone(),
+            gateways: gateways.clone(),
             options: send_options(config),
         });
         let ops = Arc::new(Ops::new(ledger.clone(), metrics.clone()));
@@ -115,7 +118,7 @@ impl Gateway {
         });
         let listeners = bind(config).await?;
         let jobs = Jobs { ledger: ledger.clone(), batcher: batcher.clone(), catalog, metrics, clock };
-        serve(config, listeners, way, admin, jobs, made_operator_key)
+        serve(config, listeners, way, admin, jobs, gateways, made_operator_key)
     }
 }
 
@@ -137,6 +140,7 @@ fn serve(
     way: Arc<SendWay>,
     admin: Arc<Admin>,
     jobs: Jobs,
+    gateways: Arc<AtomicU32>,
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
@@ -160,6 +164,7 @@ fn serve(
         tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
     }
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
+    tasks.push(task(jobs.clone().presence(gateways, stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
         data,

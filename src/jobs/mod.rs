@@ -1,8 +1,9 @@
-//! What runs without a caller: the sweep of old holds, telling events, and the upkeep of metrics.
+//! What runs without a caller: the sweep of old holds, telling events, signs of life, and the upkeep of metrics.
 
 mod events;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,9 @@ use crate::ledger::batcher::Batcher;
 use crate::ledger::{CalendarSpan, HoldState, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::{Metrics, UPKEEP_INTERVAL};
 use events::EventTeller;
+
+/// Time between two signs of life; several fit into the time one counts.
+const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the ledger has other work to do too.
 const PAGE: usize = 256;
@@ -56,6 +60,20 @@ impl Jobs {
     pub async fn upkeep(self, stop: CancellationToken) {
         while !pause(UPKEEP_INTERVAL, &stop).await {
             self.metrics.run_upkeep();
+        }
+    }
+
+    /// Says each second that this gateway is alive, and notes how many are, until `stop`. While the ledger is away the last number stands.
+    pub async fn presence(self, gateways: Arc<AtomicU32>, stop: CancellationToken) {
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        loop {
+            match self.ledger.gateways_alive(&name).await {
+                Ok(alive) => gateways.store(alive.max(1), Ordering::Relaxed),
+                Err(fault) => tracing::debug!(%fault, "the gateways alive could not be counted"),
+            }
+            if pause(PRESENCE_INTERVAL, &stop).await {
+                return;
+            }
         }
     }
 
