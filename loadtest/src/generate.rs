@@ -32,8 +32,8 @@ const PACER_TICK: Duration = Duration::from_micros(100);
 pub struct Plan {
     /// `host:port` to connect to.
     pub authority: String,
-    /// Path of the send.
-    pub path: Uri,
+    /// Paths of the sends, taken in turn.
+    pub paths: Vec<Uri>,
     /// Headers of every send.
     pub headers: HeaderMap,
     pub bodies: BodyMaker,
@@ -162,7 +162,7 @@ impl Plan {
     fn request(&self, number: u64) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.bodies.make(number)));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.clone();
+        *request.uri_mut() = self.paths[(number % self.paths.len() as u64) as usize].clone();
         *request.headers_mut() = self.headers.clone();
         if let Some(prefix) = &self.idempotency
             && let Ok(key) = HeaderValue::from_str(&format!("{prefix}{number}"))

@@ -28,9 +28,9 @@ pub struct RunOptions {
     /// The gateway key to send with
     #[arg(long, env = "LOADTEST_KEY", hide_env_values = true)]
     key: String,
-    /// The channel to send from
-    #[arg(long)]
-    phone_number_id: String,
+    /// The channel to send from (repeatable, used in turn: a channel's throughput limit is at most 1,000 a second)
+    #[arg(long, required = true)]
+    phone_number_id: Vec<String>,
     /// Graph version in the path
     #[arg(long, default_value = "v24.0")]
     graph_version: String,
@@ -113,7 +113,10 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
     let authority = target.authority().context("the target has no host")?;
     let host = authority.host();
     let authority = format!("{host}:{}", authority.port_u16().unwrap_or(80));
-    let path = format!("{}/{}/{}/messages", target.path().trim_end_matches('/'), options.graph_version, options.phone_number_id);
+    let path = |number: &String| {
+        let path = format!("{}/{}/{number}/messages", target.path().trim_end_matches('/'), options.graph_version);
+        path.parse().context("the path cannot be requested")
+    };
     let content = match options.text {
         true => Content::Text,
         false => Content::Template { name: options.template.clone(), language: options.language.clone() },
@@ -126,7 +129,7 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
     let tallies: anyhow::Result<Vec<Mutex<Tally>>> = (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
     Ok(Plan {
         authority,
-        path: path.parse().with_context(|| format!("{path} is not a path"))?,
+        paths: options.phone_number_id.iter().map(path).collect::<anyhow::Result<_>>()?,
         headers,
         bodies: BodyMaker::new(&content, options.recipient_prefix.clone(), options.recipients),
         idempotency: options.idempotency_keys.then(run_name).transpose()?,

@@ -72,5 +72,5 @@ async fn reload(args: &ServeArgs, gateway: &Gateway, telemetry: &Telemetry, envi
         return mistakes.iter().for_each(|mistake| refused(mistake));
     }
     telemetry.set_level(config.log.level);
-    tracing::info!(level = ?config.log.level, "the configuration was read again; log level and rate cards are in force, everything else needs a restart");
+    tracing::info!(log_level = ?config.log.level, "the configuration was read again; the log level is in force, so are the rate cards; the rest needs a restart");
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -77,7 +78,8 @@ impl Gateway {
     }
 
     async fn start_on(config: &Config, clock: Clock, ledger: Arc<dyn Ledger>, book: PriceBook) -> Result<Gateway, StartError> {
-        let (way, admin, jobs) = assemble(config, clock, ledger, book)?;
+        let gateways = Arc::new(AtomicU32::new(1));
+        let (way, admin, jobs) = assemble(config, clock, ledger, book, gateways.clone())?;
         for account in &config.accounts {
             declare(&admin, account).await.map_err(StartError)?;
         }
@@ -86,7 +88,7 @@ impl Gateway {
         let configured = config.admin.bootstrap_key.as_ref().map(config::Secret::expose);
         let made = bootstrap::bootstrap(&*admin.ledger, admin.catalog.hasher(), configured).await;
         let made = made.map_err(|error| failed("the operator key")(&error))?.map(|key| key.as_str().to_owned());
-        serve(config, listeners, way, admin, jobs, made)
+        serve(config, listeners, way, admin, jobs, gateways, made)
     }
 }
 
@@ -96,6 +98,7 @@ fn assemble(
     clock: Clock,
     ledger: Arc<dyn Ledger>,
     book: PriceBook,
+    gateways: Arc<AtomicU32>,
 ) -> Result<(Arc<SendWay>, Arc<Admin>, Jobs), StartError> {
     let base_url: BaseUrl = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
     let metrics = Arc::new(Metrics::new(config.metrics.wallets));
@@ -122,6 +125,7 @@ fn assemble(
         base_url: base_url.clone(),
         metrics: metrics.clone(),
         clock: clock.clone(),
+        gateways,
         options: send_options(config),
     });
     let admin = Arc::new(Admin {
@@ -161,6 +165,7 @@ fn serve(
     way: Arc<SendWay>,
     admin: Arc<Admin>,
     jobs: Jobs,
+    gateways: Arc<AtomicU32>,
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
@@ -184,6 +189,7 @@ fn serve(
         tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
     }
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
+    tasks.push(task(jobs.clone().presence(gateways, stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
         data_addr,

@@ -1,6 +1,9 @@
-//! What runs without a caller: the sweep of old holds, and the upkeep of metrics.
+//! What runs without a caller: the sweep of old holds, telling events, signs of life, and the upkeep of metrics.
+
+mod events;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,6 +13,10 @@ use crate::clock::Clock;
 use crate::ledger::batcher::Batcher;
 use crate::ledger::{CalendarSpan, HoldState, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::{Metrics, UPKEEP_INTERVAL};
+use events::EventTeller;
+
+/// Time between two signs of life; several fit into the time one counts.
+const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the ledger has other work to do too.
 const PAGE: usize = 256;
@@ -56,9 +63,23 @@ impl Jobs {
         }
     }
 
+    /// Says each second that this gateway is alive, and notes how many are, until `stop`. While the ledger is away the last number stands.
+    pub async fn presence(self, gateways: Arc<AtomicU32>, stop: CancellationToken) {
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        loop {
+            match self.ledger.gateways_alive(&name).await {
+                Ok(alive) => gateways.store(alive.max(1), Ordering::Relaxed),
+                Err(fault) => tracing::debug!(%fault, "the gateways alive could not be counted"),
+            }
+            if pause(PRESENCE_INTERVAL, &stop).await {
+                return;
+            }
+        }
+    }
+
     /// Looks after the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
-        let mut pass = Pass::default();
+        let mut pass = Pass { cursor: None, in_doubt: 0, teller: EventTeller::new(self.clock.now_ms()) };
         loop {
             if let Err(fault) = self.sweep_page(&options, &mut pass).await {
                 self.metrics.ledger_up(false);
@@ -75,6 +96,7 @@ impl Jobs {
         for account in page.items {
             let Some(snapshot) = self.catalog.account(&account).await? else { continue };
             self.sweep_account(&snapshot, options).await;
+            pass.teller.tell(&*self.ledger, &self.metrics, &account).await?;
             let holds = self.ledger.holds(&account, Some(HoldState::InDoubt), &PageRequest { cursor: None, limit: COUNTED }).await?;
             pass.in_doubt = pass.in_doubt.saturating_add(u64::try_from(holds.items.len()).unwrap_or(u64::MAX));
             for wallet in self.ledger.wallets(&account).await? {
@@ -116,10 +138,10 @@ impl Jobs {
 }
 
 /// Where a pass over all accounts stands.
-#[derive(Default)]
 struct Pass {
     cursor: Option<String>,
     in_doubt: u64,
+    teller: EventTeller,
 }
 
 fn milliseconds(duration: Duration) -> i64 {

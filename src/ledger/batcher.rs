@@ -194,6 +194,11 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Makes a hold guard its body. That does not linger: a repetition may be on its way to another gateway already.
+const fn guards(operation: &Operation) -> bool {
+    matches!(operation, Operation::Abandon { .. } | Operation::MarkInDoubt { .. })
+}
+
 /// Carries one account's batches while there is something to carry.
 struct Runner {
     shared: Arc<Shared>,
@@ -214,8 +219,11 @@ impl Runner {
 
     /// Where only operations wait that nobody waits for, gives a send a moment to take them along.
     async fn linger(&self) {
-        let only_posts = lock(&self.lane.queue).items.iter().all(|item| matches!(item, Item::Post(_)));
-        if only_posts && !lock(&self.lane.queue).items.is_empty() {
+        let patient = {
+            let queue = lock(&self.lane.queue);
+            !queue.items.is_empty() && queue.items.iter().all(|item| matches!(item, Item::Post(operation) if !guards(operation)))
+        };
+        if patient {
             let _ = tokio::time::timeout(LINGER, self.lane.arrived.notified()).await;
         }
     }

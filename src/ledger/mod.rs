@@ -116,6 +116,9 @@ pub struct PageRequest {
     pub limit: usize,
 }
 
+/// A gateway that said nothing for this long, in milliseconds, does not count as alive.
+pub const ALIVE_MS: i64 = 5_000;
+
 /// The state of record. Every method has a deadline of its own and answers or fails within it.
 pub trait Ledger: Send + Sync + 'static {
     /// The store's name and secret.
@@ -175,6 +178,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Unique recipients that take a place in the portfolio's 24-hour window now.
     fn window_used<'a>(&'a self, account: &'a AccountId, portfolio: &'a PortfolioId) -> Reply<'a, u32>;
+
+    /// Says that the gateway of that name is alive, and answers how many said so in the last [`ALIVE_MS`]; an embedded ledger has one.
+    fn gateways_alive<'a>(&'a self, gateway: &'a str) -> Reply<'a, u32>;
 
     /// Answers when the store can take work; for readiness.
     fn ping(&self) -> Reply<'_, ()>;

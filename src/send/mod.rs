@@ -188,7 +188,7 @@ impl Journey {
         // Forward.
         let attempt = self.forward(&target, &head.headers, classify::forwarded_body(&body, addressee.plus_at)).await;
         // Settle.
-        let settled = settle::settle(way, &caller, &quote, &held, &attempt, &self.waiting);
+        let settled = settle::settle(way, &caller, &quote, &held, &attempt, &self.waiting).await;
         drop(under_way);
         // Reply.
         self.reply(&caller, &quote, &held, attempt, settled, log)
@@ -232,7 +232,11 @@ impl Journey {
         let outcome = match settled {
             Settled::Answered(outcome) => outcome,
             Settled::Rejected(rejected) => {
-                log.outcome = (rejected.name == "outcome_unknown").then_some("unknown");
+                if rejected.name == "outcome_unknown" {
+                    log.outcome = Some("unknown");
+                } else {
+                    log.charge = Amount::ZERO;
+                }
                 return Err(rejected);
             }
         };
@@ -243,6 +247,7 @@ impl Journey {
         };
         let mut reply = reply::answer(status, headers, body, &self.request_id);
         let charge = if accepted { held.amount } else { Amount::ZERO };
+        log.charge = charge;
         reply::tell_price(&mut reply, caller, quote, held.hold, charge, held.available);
         Ok(reply)
     }

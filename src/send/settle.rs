@@ -1,4 +1,5 @@
-//! Settle: what upstream did decides what becomes of the hold. Queued, not awaited: the client's answer does not wait for it.
+//! Settle: what upstream did decides what becomes of the hold. Queued, not awaited: the client's answer does not wait for it, except where
+//! the outcome is unknown.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub enum Settled {
 }
 
 /// Resolves the hold by what came of the attempt.
-pub fn settle(way: &SendWay, caller: &Caller, quote: &Quote, held: &Held, attempt: &Attempt, waiting: &Waiting) -> Settled {
+pub async fn settle(way: &SendWay, caller: &Caller, quote: &Quote, held: &Held, attempt: &Attempt, waiting: &Waiting) -> Settled {
     let outcome = match attempt {
         Attempt::Answered { status, body, .. } => outcome::judge(*status, body),
         Attempt::NotSent { reason } => {
@@ -46,6 +47,9 @@ pub fn settle(way: &SendWay, caller: &Caller, quote: &Quote, held: &Held, attemp
             way.metrics.upstream_error(None);
             post(way, caller, held, |hold| Operation::MarkInDoubt { hold });
             waiting.resolved();
+            // A client may repeat as soon as it is told, and at another gateway: by then the hold must guard its body everywhere. Where the
+            // ledger is away nothing is forwarded anyway.
+            let _ = way.batcher.drain(&caller.snapshot.id).await;
             let hold = held.hold.map(|hold| format!(" (hold {hold})")).unwrap_or_default();
             let details = format!(
                 "the message was forwarded and it is not known whether it was sent: {}{hold}; do not send it again",

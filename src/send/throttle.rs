@@ -1,7 +1,8 @@
-//! The throughput limit: messages per second and channel. A send waits a little for its turn, then it is refused.
+//! The throughput limit: messages per second and channel, divided by the gateways alive. A send waits a little for its turn, then it is refused.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -20,19 +21,22 @@ struct Pace {
 /// One limiter per channel.
 pub struct Throttle {
     max_wait: Duration,
+    /// How many gateways share each channel's limit; kept up to date by a job.
+    gateways: Arc<AtomicU32>,
     paces: DashMap<ChannelId, Pace>,
     clock: DefaultClock,
 }
 
 impl Throttle {
     /// Sends wait at most `max_wait`.
-    pub fn new(max_wait: Duration) -> Throttle {
-        Throttle { max_wait, paces: DashMap::new(), clock: DefaultClock::default() }
+    pub fn new(max_wait: Duration, gateways: Arc<AtomicU32>) -> Throttle {
+        Throttle { max_wait, gateways, paces: DashMap::new(), clock: DefaultClock::default() }
     }
 
     /// Waits for this channel's turn.
     pub async fn pass(&self, channel: &ChannelId, limit: u32) -> Result<(), Rejected> {
-        let Some(per_second) = NonZeroU32::new(limit) else {
+        let share = limit.checked_div(self.gateways.load(Ordering::Relaxed)).unwrap_or(limit).max(limit.min(1));
+        let Some(per_second) = NonZeroU32::new(share) else {
             return Err(Rejected::new("throughput_limited", "this channel's throughput limit is 0").retry_after(60));
         };
         let limiter = self.limiter(channel, per_second);

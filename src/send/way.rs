@@ -1,6 +1,7 @@
 //! Everything a send meets on its way, put together once at start.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -87,6 +88,8 @@ pub struct SendParts {
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Clock,
+    /// How many gateways share the channels' throughput limits.
+    pub gateways: Arc<AtomicU32>,
     /// The operator's choices.
     pub options: SendOptions,
 }
@@ -94,8 +97,8 @@ pub struct SendParts {
 impl SendWay {
     /// Opens the way.
     pub fn new(parts: SendParts) -> Arc<SendWay> {
-        let SendParts { catalog, tokens, prices, batcher, leases, upstream, base_url, metrics, clock, options } = parts;
-        let throttle = Throttle::new(options.max_throttle_wait);
+        let SendParts { catalog, tokens, prices, batcher, leases, upstream, base_url, metrics, clock, gateways, options } = parts;
+        let throttle = Throttle::new(options.max_throttle_wait, gateways);
         let places = Arc::new(Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS)));
         let (under_way, travelling) = (Arc::default(), TaskTracker::new());
         Arc::new(SendWay {

@@ -6,9 +6,13 @@
 mod admin;
 mod declare;
 mod ledger;
+mod processes;
 mod reload;
+mod sdk;
+mod sends;
 mod serve;
 mod served;
 mod servers;
 mod templates;
 mod tidy;
+mod world;

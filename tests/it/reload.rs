@@ -75,7 +75,7 @@ async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
     ground.put_card("second-2026-07-01.csv", "1");
     ground.configure("debug");
     served.hang_up();
-    served.wait_for("log level and rate cards are in force");
+    served.wait_for("so are the rate cards");
     assert_eq!(price(&served).await, "0.50 USD");
     served.wait_for("\"level\":\"DEBUG\"");
     let second = ask(served.admin, OPERATOR, Method::GET, "/v1/rate-cards/second", "").await;

@@ -152,6 +152,10 @@ impl Ledger for EmbeddedLedger {
         }))
     }
 
+    fn gateways_alive<'a>(&'a self, _gateway: &'a str) -> Reply<'a, u32> {
+        Box::pin(async { Ok(1) })
+    }
+
     fn ping(&self) -> Reply<'_, ()> {
         Box::pin(self.read(|_, _| Ok(())))
     }

@@ -119,6 +119,10 @@ impl StoreKeys {
         format!("{}:accounts", self.prefix)
     }
 
+    pub(super) fn gateways(&self) -> String {
+        format!("{}:gateways", self.prefix)
+    }
+
     pub(super) fn claims(&self, kind: ClaimKind) -> String {
         format!("{}:claims:{}", self.prefix, kind.as_str())
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::operation::MAX_BATCH;
-use super::{Batch, ClaimKind, Identity, LedgerFault, Verdict};
+use super::{ALIVE_MS, Batch, ClaimKind, Identity, LedgerFault, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use decode::Outcome;
@@ -158,5 +158,12 @@ impl RedisLedger {
         let mut command = redis::cmd("EVAL");
         command.arg(script::UNCLAIM).arg(1).arg(self.keys.claims(kind)).arg(name).arg(owner);
         self.writes.run(async |live| command.exec_async(&mut live.connection.clone()).await).await
+    }
+
+    async fn count_gateways(&self, gateway: &str) -> Result<u32, LedgerFault> {
+        self.open()?;
+        let mut command = redis::cmd("EVAL");
+        command.arg(script::ALIVE).arg(1).arg(self.keys.gateways()).arg(gateway).arg(ALIVE_MS);
+        self.writes.run(async |live| command.query_async(&mut live.connection.clone()).await).await
     }
 }

@@ -408,6 +408,10 @@ impl Ledger for RedisLedger {
         Box::pin(self.count_window(account, portfolio))
     }
 
+    fn gateways_alive<'a>(&'a self, gateway: &'a str) -> Reply<'a, u32> {
+        Box::pin(self.count_gateways(gateway))
+    }
+
     fn ping(&self) -> Reply<'_, ()> {
         Box::pin(self.answers(&self.writes))
     }

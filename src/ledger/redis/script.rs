@@ -19,6 +19,9 @@ const PARTS: [&str; 7] = [
 /// Gives a claim up, if its owner asks.
 pub(super) const UNCLAIM: &str = include_str!("lua/unclaim.lua");
 
+/// Says that a gateway is alive, and counts those that are.
+pub(super) const ALIVE: &str = include_str!("lua/alive.lua");
+
 /// The whole script for the server run of that id. The first line makes the server check memory and role before it runs.
 fn text(run_id: &str) -> String {
     format!("#!lua\n-- for server run {run_id}\n{}{}", keys::script_names(), PARTS.join("\n"))

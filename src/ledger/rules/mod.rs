@@ -38,12 +38,14 @@ impl AccountState {
             return Err(LedgerFault::Refused(format!("this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way")));
         }
         let now_ms = store_ms.max(self.head.last_ms);
-        if now_ms != self.head.last_ms {
-            self.head.last_ms = now_ms;
+        self.head.last_ms = now_ms;
+        self.drop_expired(now_ms);
+        let verdicts = batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect();
+        if !self.changes.rows.is_empty() {
+            // The time goes with what it stamped; alone it is not worth a commit.
             self.touch(Row::Account);
         }
-        self.drop_expired(now_ms);
-        Ok(batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect())
+        Ok(verdicts)
     }
 
     fn apply(&mut self, operation: &Operation, now_ms: i64) -> Verdict {

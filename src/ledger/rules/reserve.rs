@@ -119,7 +119,9 @@ impl AccountState {
         let wallet = self.wallets.get(wallet_id)?;
         let available = wallet.available();
         let named = request.campaign.as_ref().map(|named| &named.id);
-        if wallet.exhausted && named.is_some_and(|id| !self.campaigns.contains_key(id)) {
+        // A campaign that no prepaid send has bound to this wallet yet begins when there are credits again.
+        let begins = named.is_some_and(|id| self.campaigns.get(id).is_none_or(|campaign| campaign.wallet.is_none()));
+        if wallet.exhausted && begins {
             return Some(Rejection::InsufficientBalance { needed: amount.max(wallet.refused_price), available });
         }
         if !amount.is_positive() || available >= amount {

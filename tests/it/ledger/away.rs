@@ -123,3 +123,17 @@ fn redis_command(server: &RedisServer, words: &[&str]) {
     let length = stream.read(&mut answer).unwrap();
     assert!(answer[..length].starts_with(b"+OK"), "{words:?}: {}", String::from_utf8_lossy(&answer[..length]));
 }
+
+#[tokio::test]
+async fn gateways_that_say_nothing_are_not_counted() {
+    let server = RedisServer::start();
+    let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
+    assert_eq!(ledger.gateways_alive("a").await, Ok(1));
+    assert_eq!(ledger.gateways_alive("b").await, Ok(2));
+    assert_eq!(ledger.gateways_alive("a").await, Ok(2));
+    let begin = Instant::now();
+    while ledger.gateways_alive("b").await != Ok(1) {
+        assert!(begin.elapsed() < Duration::from_secs(8), "`a` should have been forgotten");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

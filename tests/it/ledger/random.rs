@@ -107,8 +107,16 @@ impl Sequence {
             auditor: Auditor::default(),
             story: Story { seed, steps: 0, last: VecDeque::new(), finished: false },
         };
-        let lines =
-            ["document account/account {}", "wallet main limit=0.03", "wallet other low=0.10,0.02", "wallet spare", "top-up main 0.20 p"];
+        let lines = [
+            "document account/account {}",
+            "wallet main limit=0.03",
+            "wallet other low=0.10,0.02",
+            "wallet spare",
+            "top-up main 0.20 p",
+            "create diwali wallet=main budget=0.05",
+            "create holi dedupe",
+            "create recall exempt",
+        ];
         let founding = lines.map(|line| operation(&Line::parse(line), world.clock.now_ms(), &say::Labels::new()));
         sequence.put(world, founding.into(), 0).await;
         sequence

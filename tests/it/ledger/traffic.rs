@@ -147,6 +147,10 @@ impl Traffic {
         let category = *dice.pick(&CATEGORIES);
         let price = self.unit * *dice.pick(&[0, 1, 1, 1, 2, 5, 40]);
         let campaign = dice.percent(65).then(|| CampaignUse { id: dice.pick(&CAMPAIGNS).parse().unwrap(), auto_create: dice.percent(80) });
+        // Mostly the campaign's own wallet, so that something is sent.
+        let own = campaign.as_ref().and_then(|named| model.campaign_view(&named.id)).and_then(|view| view.wallet);
+        let payer =
+            own.filter(|_| dice.percent(80)).unwrap_or_else(|| dice.pick(&["main", "main", "other", "spare", "nobody"]).parse().unwrap());
         let stale = u64::from(dice.percent(3));
         // A key belongs mostly to one body; now and then a client mixes them up.
         let body = u8::try_from(dice.below(6)).unwrap();
@@ -155,7 +159,7 @@ impl Traffic {
             hold,
             settings_version: model.settings_version() - stale,
             price_valid_until_ms: if dice.percent(3) { gateway_ms + dice.milliseconds(3) - 1 } else { i64::MAX },
-            wallet: (!external).then(|| dice.pick(&["main", "main", "other", "spare", "nobody"]).parse().unwrap()),
+            wallet: (!external).then_some(payer),
             campaign,
             channel: dice.pick(&["100", "200"]).parse().unwrap(),
             country: dice.pick(&["IN", "IN", "DE", "US"]).parse().unwrap(),

@@ -168,7 +168,8 @@ function reserve.balance_refusal(request, campaign, amount)
   if request.wallet == '' then return nil end
   local wallet = state.wallet_of(request.wallet)
   local left = state.available(wallet)
-  if wallet.exhausted and request.campaign ~= '' and not campaign then
+  -- A campaign that no prepaid send has bound to this wallet yet begins when there are credits again.
+  if wallet.exhausted and request.campaign ~= '' and (not campaign or campaign.wallet == '') then
     return { 'insufficient_balance', math.max(amount, wallet.refused), left }
   end
   if amount <= 0 or left >= amount then return nil end

@@ -1,0 +1,53 @@
+"""A campaign engine on the unmodified SDK `pywa`: only the base URL and the token are the gateway's.
+
+Arguments: base URL with the API version, the same with a campaign in front, phone number ID, gateway key. One JSON
+object a line on stdout says what each step gave: the message id, or the error as the SDK read it.
+"""
+
+import json
+import sys
+
+import httpx
+import pywa
+from pywa import errors, types
+from pywa.types import templates
+
+base_url, campaign_url, phone_id, key = sys.argv[1:5]
+session = httpx.Client(timeout=20)
+engine = pywa.WhatsApp(phone_id=phone_id, token=key, session=session)
+# The SDK takes an HTTP client of ours; where that goes is ours to say.
+session.base_url = base_url
+
+
+def step(name, call):
+    try:
+        told = {"step": name, "id": call()}
+    except errors.WhatsAppError as error:
+        told = {
+            "step": name,
+            "class": type(error).__name__,
+            "code": error.code,
+            "status": error.status_code,
+            "type": error.type,
+            "message": error.message,
+            "details": error.details,
+            "rejection": error.raw["error_data"]["rejection"],
+            "needed": error.raw["error_data"]["needed"],
+            "header": error.raw_response.headers["tollgate-rejection"],
+        }
+    print(json.dumps(told), flush=True)
+
+
+media = engine.upload_media(b"\xff\xd8\xff\xe0 a picture", mime_type="image/jpeg", filename="a.jpg")
+# This SDK sets no headers of ours, so the base URL carries the campaign.
+session.base_url = campaign_url
+to = "+1 (650) 555-0144"
+english = templates.TemplateLanguage.ENGLISH_US
+buttons = [types.Button(title="Yes", callback_data="yes"), types.Button(title="No", callback_data="no")]
+step("text", lambda: engine.send_message(to, "Hello from the SDK").id)
+step("template", lambda: engine.send_template(to, name="spring_offer", language=english).id)
+step("image", lambda: engine.send_image(to, media, caption="A picture").id)
+step("interactive", lambda: engine.send_message(to, "Shall we deliver tomorrow?", buttons=buttons).id)
+step("read receipt", lambda: engine.mark_message_as_read("wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA==").success)
+step("no credits left", lambda: engine.send_template(to, name="spring_offer", language=english).id)
+step("campaign stopped", lambda: engine.send_template(to, name="spring_offer", language=english).id)
