@@ -45,6 +45,7 @@ pub struct Config {
     pub admin: AdminConfig,
     pub secrets: SecretsConfig,
     pub send: SendConfig,
+    pub pricing: PricingConfig,
     pub throttle: ThrottleConfig,
     pub campaigns: CampaignsConfig,
     pub recipients: RecipientsConfig,
@@ -134,6 +135,13 @@ pub struct SendConfig {
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
     pub max_in_flight: usize,
+}
+
+/// `[pricing]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PricingConfig {
+    /// Where rate card versions are kept beside the compiled-in ones; it need not exist yet.
+    pub rate_card_dir: Option<PathBuf>,
 }
 
 /// `[throttle]`

@@ -16,9 +16,6 @@ use crate::pricing::Markup;
 /// The id of an account's own document.
 const DOCUMENT: &str = "account";
 
-/// Frequency caps of one account at most.
-const MAX_CAPS: usize = 16;
-
 /// An account as answers show it.
 #[derive(Serialize)]
 struct AccountView<'a> {
@@ -104,7 +101,8 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
     }
     mistakes.expect(zone(&settings.time_zone).is_some(), "time_zone", format!("no time zone is called {}", settings.time_zone));
     mistakes.expect(settings.messaging_limit != Some(0), "messaging_limit", "it is at least 1, or null for no limit");
-    mistakes.expect(settings.caps.len() <= MAX_CAPS, "caps", format!("an account has at most {MAX_CAPS} caps"));
+    let most = FrequencyCap::MAX_PER_ACCOUNT;
+    mistakes.expect(settings.caps.len() <= most, "caps", format!("an account has at most {most} caps"));
     for (at, cap) in settings.caps.iter().enumerate() {
         if let Some(mistake) = cap.mistake() {
             mistakes.add(&format!("caps[{at}]"), mistake);
@@ -112,21 +110,22 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
     }
 }
 
-/// Creates an account and its wallet `main`. One that is there stays as it is, whatever its settings.
+/// Creates an account and its wallet `main` with the settings given for that. What is there stays as it is, whatever its settings.
 ///
 /// # Errors
 /// Every mistake in the settings at once, or a ledger that does not answer.
-pub async fn create(admin: &Admin, id: &AccountId, settings: &AccountSettings) -> Result<Made, Problem> {
+pub async fn create(admin: &Admin, id: &AccountId, settings: &AccountSettings, main: &WalletSettings) -> Result<Made, Problem> {
     let mut mistakes = Mistakes::default();
     look_over(admin, settings, &mut mistakes);
     mistakes.check()?;
     let new = admin.put_document(id, DocumentKind::Account, DOCUMENT, settings, Existing::Keep).await?;
     // Also where the account was there: a first try may have ended between the two.
-    wallets::put(admin, id, &main_wallet(), &WalletSettings::default(), Existing::Keep).await?;
+    wallets::put(admin, id, &main_wallet(), main, Existing::Keep).await?;
     Ok(if new { Made::New } else { Made::Present })
 }
 
-fn main_wallet() -> WalletId {
+/// The wallet that every account has.
+pub fn main_wallet() -> WalletId {
     #[expect(clippy::expect_used, reason = "a constant that is a valid id")]
     "main".parse().expect("`main` is an id")
 }
@@ -161,7 +160,7 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     look_over(&call.admin, &settings, &mut mistakes);
     mistakes.check()?;
     let _held = call.admin.settings.hold().await;
-    let made = create(&call.admin, &id, &settings).await?;
+    let made = create(&call.admin, &id, &settings, &WalletSettings::default()).await?;
     let snapshot = call.admin.snapshot(&id).await?;
     if snapshot.account != settings {
         return Err(Problem::new(&problem::EXISTS, format!("account {id} exists, with other settings; nothing was changed")));

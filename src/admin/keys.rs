@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::call::{self, Call, given};
 use super::problem::{self, Mistakes, Problem};
 use super::{Admin, Existing, Made};
+use crate::catalog::KeyText;
 use crate::catalog::documents::{KeySettings, Scope};
 use crate::catalog::keys::{ends_with, hex, is_well_formed};
-use crate::catalog::{KeyText, OPERATOR};
 use crate::ids::{AccountId, CampaignId, KeyId};
 use crate::ledger::{ClaimKind, DocumentKind, Fingerprint};
-
-/// Stands among the claimed hashes once there is an operator key; no hash looks like it.
-const FIRST_OPERATOR_KEY: &str = "first-operator-key";
 
 /// What a key may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,40 +77,6 @@ pub async fn put_key_with_text(admin: &Admin, account: &AccountId, id: &KeyId, t
     };
     let new = admin.put_document(account, DocumentKind::Key, id.as_str(), &settings, Existing::Keep).await?;
     Ok(if new { Made::New } else { Made::Present })
-}
-
-/// Makes `text` an operator key under the name `id`; again with the same name it changes nothing.
-///
-/// # Errors
-/// A text that cannot be a key or is another key already, or a ledger that does not answer.
-pub async fn put_operator_key(admin: &Admin, id: &KeyId, text: &str) -> Result<(), Problem> {
-    if !is_well_formed(text) {
-        return Err(Problem::field("key", "an operator key is 16 to 255 visible ASCII characters; one of ours carries its checksum"));
-    }
-    let owner = format!("{OPERATOR}/{id}");
-    claim(admin, &admin.catalog.hasher().key(text), &owner).await?;
-    admin.ledger.claim(ClaimKind::Key, FIRST_OPERATOR_KEY, &owner).await?;
-    Ok(())
-}
-
-/// Makes an operator key if this ledger never held one, and hands it over: it cannot be shown again.
-///
-/// # Errors
-/// A ledger that does not answer, or a system without randomness.
-pub async fn first_operator_key(admin: &Admin) -> Result<Option<KeyText>, Problem> {
-    if admin.ledger.claimed(ClaimKind::Key, FIRST_OPERATOR_KEY).await?.is_some() {
-        return Ok(None);
-    }
-    let key = fresh()?;
-    let hash = admin.catalog.hasher().key(key.as_str());
-    // Unlike any other's, so that of two gateways that start together one finds that it came second.
-    let owner = format!("{OPERATOR}/first-{}", ends_with(&hex(&hash)));
-    claim(admin, &hash, &owner).await?;
-    if admin.ledger.claim(ClaimKind::Key, FIRST_OPERATOR_KEY, &owner).await? == owner {
-        return Ok(Some(key));
-    }
-    admin.ledger.unclaim(ClaimKind::Key, &hex(&hash), &owner).await?;
-    Ok(None)
 }
 
 async fn claim(admin: &Admin, hash: &Fingerprint, owner: &str) -> Result<(), Problem> {

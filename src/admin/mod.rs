@@ -12,11 +12,12 @@ mod limits;
 pub mod openapi;
 pub mod ops;
 pub mod problem;
-mod rate_cards;
+pub mod rate_cards;
 pub mod routes;
 mod spine;
 mod statement;
 mod table;
+mod template_sync;
 pub mod templates;
 mod usage;
 pub mod wabas;
@@ -25,19 +26,23 @@ pub mod wallets;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use crate::catalog::{Catalog, Snapshot, Tokens};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::ledger::batcher::Batcher;
 use crate::ledger::lease::StopLease;
+use crate::ledger::operation::MAX_BATCH;
 use crate::ledger::{DocumentKind, Ledger, Operation, Verdict};
 use crate::metrics::Metrics;
 use crate::pricing::PriceBook;
+use crate::upstream::client::Upstream;
+use crate::upstream::target::BaseUrl;
 use ops::Ops;
 use problem::Problem;
 
@@ -59,8 +64,12 @@ pub struct Admin {
     pub clock: Clock,
     /// Says which environment variables a channel may name.
     pub tokens: Arc<Tokens>,
+    /// For reading templates from Meta.
+    pub upstream: Upstream,
+    /// Where Meta is for channels that name no upstream of their own.
+    pub base_url: BaseUrl,
     /// Where rate card versions are kept, `<id>-<date>.csv`; without it none can be put.
-    pub rate_card_dir: Option<PathBuf>,
+    pub rate_card_dir: ArcSwapOption<PathBuf>,
     /// Liveness, readiness and metrics, which the admin listener serves too.
     pub ops: Arc<Ops>,
     /// Default; see [`SettingsLock`].
@@ -126,15 +135,53 @@ impl Admin {
         settings: &T,
         existing: Existing,
     ) -> Result<bool, Problem> {
-        let body = serde_json::to_string(settings).map_err(|error| Problem::internal("settings could not be written", &error))?;
-        let only_if_absent = existing == Existing::Keep;
-        let operation = Operation::PutDocument { kind, id: id.into(), body: body.into(), only_if_absent };
+        let operation = self.put_operation(kind, id, settings, existing)?;
         self.change_documents(account, operation).await
+    }
+
+    /// What [`Admin::put_document`] asks the ledger for.
+    pub(crate) fn put_operation<T: Serialize>(
+        &self,
+        kind: DocumentKind,
+        id: &str,
+        settings: &T,
+        existing: Existing,
+    ) -> Result<Operation, Problem> {
+        let body = serde_json::to_string(settings).map_err(|error| Problem::internal("settings could not be written", &error))?;
+        Ok(Operation::PutDocument { kind, id: id.into(), body: body.into(), only_if_absent: existing == Existing::Keep })
     }
 
     /// Removes a settings document and loads the account's settings anew; `false` where there was none.
     pub(crate) async fn delete_document(&self, account: &AccountId, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
         self.change_documents(account, Operation::DeleteDocument { kind, id: id.into() }).await
+    }
+
+    /// Makes many changes of documents, a batch of the ledger at a time, and loads the account's settings anew; how many changed anything.
+    /// What was done before a fault stays done.
+    pub(crate) async fn put_documents(&self, account: &AccountId, operations: Vec<Operation>) -> Result<usize, Problem> {
+        if operations.is_empty() {
+            return Ok(0);
+        }
+        let mut changed = 0;
+        let mut waiting = operations.into_iter();
+        loop {
+            let mut batch = JoinSet::new();
+            for operation in waiting.by_ref().take(MAX_BATCH) {
+                let (batcher, account) = (self.batcher.clone(), account.clone());
+                batch.spawn(async move { batcher.call(&account, operation).await });
+            }
+            if batch.is_empty() {
+                break;
+            }
+            for verdict in batch.join_all().await {
+                match verdict? {
+                    Verdict::Document { changed: yes, .. } => changed += usize::from(yes),
+                    other => return Err(unexpected(&other)),
+                }
+            }
+        }
+        self.catalog.reload(account).await?;
+        Ok(changed)
     }
 
     async fn change_documents(&self, account: &AccountId, operation: Operation) -> Result<bool, Problem> {

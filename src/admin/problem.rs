@@ -55,6 +55,8 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The body is of another type than this call takes";
     INVALID = UNPROCESSABLE_ENTITY "invalid" "The content does not fit";
     INTERNAL = INTERNAL_SERVER_ERROR "internal" "The gateway made a mistake";
+    UPSTREAM_REFUSED = BAD_GATEWAY "upstream_refused" "Meta refused to answer";
+    UPSTREAM_UNAVAILABLE = BAD_GATEWAY "upstream_unavailable" "Meta gave no answer that can be read";
     OVERLOADED = SERVICE_UNAVAILABLE "overloaded" "Too much is waiting";
     LEDGER_UNAVAILABLE = SERVICE_UNAVAILABLE "ledger_unavailable" "The ledger does not answer";
 }

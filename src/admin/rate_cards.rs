@@ -1,5 +1,6 @@
 //! Rate cards: what is in use, and new versions, which begin in the future and are checked as a whole before they count.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -7,6 +8,7 @@ use http::Response;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::Admin;
 use super::call::{self, Call};
 use super::problem::{self, FieldError, Problem};
 use super::statement::date;
@@ -26,6 +28,27 @@ struct CardSummary<'a> {
 struct VersionPut<'a> {
     id: &'a str,
     effective: Date,
+}
+
+/// Reads the versions of `directory` anew, lays them over the compiled-in cards and puts them into use; later puts are kept there too.
+///
+/// # Errors
+/// Everything that is wrong with any of the files, and cards in use that would be gone; then all stays as it was.
+pub async fn reload(admin: &Admin, directory: Option<PathBuf>) -> Result<(), Vec<String>> {
+    let _held = admin.settings.hold().await;
+    let from = directory.clone();
+    let loaded = tokio::task::spawn_blocking(move || rate_cards::load(from.as_deref())).await;
+    let book = loaded.map_err(|error| vec![error.to_string()])??;
+    let gone = |card: &RateCard| book.card(card.id()).is_none();
+    let before = admin.prices.load_full();
+    let gone: Vec<String> =
+        before.cards().filter(|card| gone(card)).map(|card| format!("no file has card {} any more", card.id())).collect();
+    if !gone.is_empty() {
+        return Err(gone);
+    }
+    admin.prices.store(Arc::new(book));
+    admin.rate_card_dir.store(directory.map(Arc::new));
+    Ok(())
 }
 
 /// An account sees the card it is priced by, an operator all.
@@ -62,10 +85,10 @@ pub(super) async fn put_version(call: &Call) -> Result<Response<Body>, Problem> 
         wrong.kind = &problem::INVALID;
     }
     let begins = begins?;
-    let Some(directory) = call.admin.rate_card_dir.clone() else {
+    let Some(directory) = call.admin.rate_card_dir.load_full() else {
         return Err(Problem::new(
             &problem::NOT_CONFIGURED,
-            "no directory for rate cards is configured (pricing.dir), so a version could not be kept",
+            "no directory for rate cards is configured (pricing.rate_card_dir), so a version could not be kept",
         ));
     };
     let csv = call.text()?;

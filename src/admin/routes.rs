@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Response};
 
 use super::call::Call;
 use super::problem::Problem;
-use super::{accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement, templates, usage, wabas, wallets};
+use super::{
+    accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement, template_sync, templates, usage, wabas,
+    wallets,
+};
 
 /// What a handler answers.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>>;
@@ -57,12 +61,20 @@ pub struct Route {
     pub gives: &'static [(u16, &'static str)],
     /// What it does, in a sentence.
     pub about: &'static str,
+    /// How long it may take once its body is there. What it does has deadlines of its own; this one is for their sum.
+    pub deadline: Duration,
     /// Does it.
     pub handler: for<'a> fn(&'a Call) -> Answer<'a>,
 }
 
+/// The deadline of calls that ask nobody but the ledger.
+const USUAL: Duration = Duration::from_secs(20);
+
 macro_rules! routes {
-    ($($method:ident $path:literal $access:ident $takes:expr, $query:expr, [$($status:literal $schema:literal),+], $about:literal => $handler:path;)*) => {
+    (@deadline) => { USUAL };
+    (@deadline $deadline:expr) => { $deadline };
+    ($($method:ident $path:literal $access:ident $takes:expr, $query:expr, [$($status:literal $schema:literal),+], $about:literal
+        $(within $deadline:expr)? => $handler:path;)*) => {
         /// Every call of the Admin API.
         pub static ROUTES: &[Route] = &[$(Route {
             method: Method::$method,
@@ -72,6 +84,7 @@ macro_rules! routes {
             query: $query,
             gives: &[$(($status, $schema)),+],
             about: $about,
+            deadline: routes!(@deadline $($deadline)?),
             handler: |call| Box::pin($handler(call)),
         }),*];
     };
@@ -108,6 +121,9 @@ routes! {
     GET "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Read Nothing, NONE, [200 "Template"], "Shows a template" => templates::get;
     DELETE "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Operator Nothing, NONE, [204 ""],
         "Forgets a template" => templates::delete;
+    POST "/v1/accounts/{account}/wabas/{waba}/templates/sync" Manage MaybeJson("Nothing"), NONE, [200 "TemplateSync"],
+        "Reads the WABA's templates from Meta and writes their categories; templates Meta does not list stay"
+        within template_sync::DEADLINE => template_sync::post;
 
     POST "/v1/accounts/{account}/keys" Manage Json("KeyNew"), NONE, [201 "KeyMade"], "Makes a gateway key, shown this once" => keys::post;
     GET "/v1/accounts/{account}/keys" ReadOrManage Nothing, PAGE, [200 "KeyList"], "Lists keys, never the keys themselves" => keys::list;

@@ -28,9 +28,6 @@ use crate::ids::AccountId;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long a call may take once its body is there. What it does has deadlines of its own; this one is for their sum.
-const CALL_DEADLINE: Duration = Duration::from_secs(20);
-
 /// Adds all routes of the table, and problem documents for every other path.
 pub(super) fn mount(router: Router, admin: Arc<Admin>) -> Router {
     let mut by_path: BTreeMap<&'static str, Vec<&'static Route>> = BTreeMap::new();
@@ -77,7 +74,7 @@ async fn answer(admin: &Arc<Admin>, routes: &[&'static Route], request: Request)
     let call = Call { admin: admin.clone(), account, operator, own, path, query, body, csv };
     // On a task of its own, so that a client who hangs up does not leave a change half made.
     let work = tokio::spawn(async move { (route.handler)(&call).await });
-    match tokio::time::timeout(CALL_DEADLINE, work).await {
+    match tokio::time::timeout(route.deadline, work).await {
         Ok(Ok(answered)) => answered,
         Ok(Err(panicked)) => Err(Problem::internal("the call ended early", &panicked)),
         Err(_) => Err(Problem::new(&problem::LEDGER_UNAVAILABLE, "the call took too long; whether it was done is unknown, repeat it")),

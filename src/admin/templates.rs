@@ -1,6 +1,6 @@
 //! Templates: which category Meta gave to which name and language of a WABA.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::body::Body;
 use http::Response;
@@ -18,7 +18,7 @@ use crate::pricing::Category;
 const MAX_NAME: usize = 512;
 
 /// A template's name and language as they stand in the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TemplateName(String);
 
 impl TemplateName {
@@ -74,10 +74,7 @@ pub async fn put(
     settings: TemplateSettings,
     existing: Existing,
 ) -> Result<Made, Problem> {
-    let template = matches!(settings.category, Category::Marketing | Category::Utility | Category::Authentication);
-    if !template {
-        return Err(Problem::field("category", "a template is marketing, utility or authentication"));
-    }
+    check_category(settings.category)?;
     let snapshot = admin.snapshot(account).await?;
     if !snapshot.wabas.contains_key(waba) {
         return Err(Problem::unknown("WABA", waba));
@@ -87,8 +84,48 @@ pub async fn put(
     Ok(if known { Made::Present } else { Made::New })
 }
 
+/// Says which categories many templates of the account's WABA have; how many of them were new or, where they are replaced, changed. Those
+/// that are as they should be cost nothing, so it can be repeated.
+///
+/// # Errors
+/// As [`put`]; what was written before a fault of the ledger stays.
+pub async fn put_all(
+    admin: &Admin,
+    account: &AccountId,
+    waba: &WabaId,
+    templates: &BTreeMap<TemplateName, Category>,
+    existing: Existing,
+) -> Result<usize, Problem> {
+    let snapshot = admin.snapshot(account).await?;
+    if !snapshot.wabas.contains_key(waba) {
+        return Err(Problem::unknown("WABA", waba));
+    }
+    let known = snapshot.templates.get(waba);
+    let mut puts = Vec::new();
+    for (name, category) in templates {
+        check_category(*category)?;
+        let before = known.and_then(|known| known.get(&name.0));
+        if before.is_none() || (existing == Existing::Replace && before != Some(category)) {
+            puts.push(admin.put_operation(
+                DocumentKind::Template,
+                &name.in_waba(waba),
+                &TemplateSettings { category: *category },
+                existing,
+            )?);
+        }
+    }
+    admin.put_documents(account, puts).await
+}
+
+fn check_category(category: Category) -> Result<(), Problem> {
+    match category {
+        Category::Marketing | Category::Utility | Category::Authentication => Ok(()),
+        _ => Err(Problem::field("category", "a template is marketing, utility or authentication")),
+    }
+}
+
 /// The WABA of the path.
-fn waba(call: &Call) -> Result<WabaId, Problem> {
+pub(super) fn waba(call: &Call) -> Result<WabaId, Problem> {
     let waba: WabaId = call.part("waba").parse().map_err(|_: IdError| Problem::unknown("WABA", call.part("waba")))?;
     if call.account()?.wabas.contains_key(&waba) { Ok(waba) } else { Err(Problem::unknown("WABA", &waba)) }
 }

@@ -92,6 +92,15 @@ pub struct FrequencyCap {
 }
 
 impl FrequencyCap {
+    /// Messages in a window at most.
+    pub const MAX: u32 = 100;
+
+    /// Seconds of a window at most: 30 days.
+    pub const MAX_WINDOW_S: u32 = MAX_CAP_WINDOW_S;
+
+    /// Caps of one account at most.
+    pub const MAX_PER_ACCOUNT: usize = 16;
+
     /// As the ledger counts it.
     pub fn rule(&self) -> CapRule {
         let bits = self.categories.iter().fold(0u8, |bits, category| bits | (1 << category.index()));
@@ -102,9 +111,9 @@ impl FrequencyCap {
     pub fn mistake(&self) -> Option<&'static str> {
         if self.categories.is_empty() {
             Some("a cap names at least one category")
-        } else if !(1..=100).contains(&self.max) {
+        } else if !(1..=FrequencyCap::MAX).contains(&self.max) {
             Some("a cap's max is 1 to 100")
-        } else if !(1..=MAX_CAP_WINDOW_S).contains(&self.window_s) {
+        } else if !(1..=FrequencyCap::MAX_WINDOW_S).contains(&self.window_s) {
             Some("a cap's window_s is 1 to 2592000 (30 days)")
         } else {
             None

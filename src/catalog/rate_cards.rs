@@ -13,6 +13,17 @@ const DATE_LENGTH: usize = 10;
 /// A rate card file is larger only by mistake.
 const MAX_FILE: u64 = 1 << 20;
 
+/// The compiled-in cards, with the versions of the directory over them where there is one.
+///
+/// # Errors
+/// As [`load_dir`].
+pub fn load(directory: Option<&Path>) -> Result<PriceBook, Vec<String>> {
+    match directory {
+        Some(directory) => load_dir(directory, PriceBook::builtin()),
+        None => Ok(PriceBook::builtin()),
+    }
+}
+
 /// The book with every version of the directory laid over it; a directory that does not exist holds none.
 ///
 /// # Errors
@@ -26,7 +37,7 @@ pub fn load_dir(directory: &Path, book: PriceBook) -> Result<PriceBook, Vec<Stri
     names.sort_unstable();
     let (mut book, mut mistakes) = (book, Vec::new());
     for name in names {
-        match load(directory, &name, &book) {
+        match load_file(directory, &name, &book) {
             Ok(with_it) => book = with_it,
             Err(errors) => mistakes.extend(errors.into_iter().map(|error| format!("{name}: {error}"))),
         }
@@ -46,7 +57,7 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn load(directory: &Path, name: &str, book: &PriceBook) -> Result<PriceBook, Vec<String>> {
+fn load_file(directory: &Path, name: &str, book: &PriceBook) -> Result<PriceBook, Vec<String>> {
     let (id, date) = parse_name(name).ok_or_else(|| vec!["a version is called <card>-<year>-<month>-<day>.csv".to_owned()])?;
     let path = directory.join(name);
     let one = |error: io::Error| vec![error.to_string()];

@@ -47,12 +47,13 @@ async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environ
         eprintln!("No operator key was configured, so one was made. It is shown once:\n\n    {key}\n");
     }
     let ops = gateway.ops_addr().map(|address| format!(", ops {address}")).unwrap_or_default();
-    eprintln!("tollgate {} serves: data {}, admin {}{ops}", env!("CARGO_PKG_VERSION"), gateway.data_addr(), gateway.admin_addr());
+    let (data, admin, durability) = (gateway.data_addr(), gateway.admin_addr(), gateway.durability());
+    eprintln!("tollgate {} serves: data {data}, admin {admin}{ops}, durability {durability}", env!("CARGO_PKG_VERSION"));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(args, telemetry, &environment),
+            _ = hang_up.recv() => reload(args, &gateway, telemetry, &environment).await,
         }
     }
     eprintln!("stopping: no new sends, those under way have {} s", config.shutdown.drain.as_secs());
@@ -61,16 +62,15 @@ async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environ
 }
 
 /// Takes over what can change while running, or keeps everything and says why.
-fn reload(args: &ServeArgs, telemetry: &Telemetry, environment: &[(String, String)]) {
-    match Config::load(args.config.as_deref(), environment.to_vec()) {
-        Ok(config) => {
-            telemetry.set_level(config.log.level);
-            tracing::info!(level = ?config.log.level, "the configuration was read again; the log level is in force, everything else needs a restart");
-        }
-        Err(mistakes) => {
-            for mistake in mistakes {
-                tracing::error!(%mistake, "the configuration was read again and is not taken over");
-            }
-        }
+async fn reload(args: &ServeArgs, gateway: &Gateway, telemetry: &Telemetry, environment: &[(String, String)]) {
+    let refused = |mistake: &dyn std::fmt::Display| tracing::error!(%mistake, "the configuration was read again and nothing is taken over");
+    let config = match Config::load(args.config.as_deref(), environment.to_vec()) {
+        Ok(config) => config,
+        Err(mistakes) => return mistakes.iter().for_each(|mistake| refused(mistake)),
+    };
+    if let Err(mistakes) = gateway.reload_rate_cards(config.pricing.rate_card_dir).await {
+        return mistakes.iter().for_each(|mistake| refused(mistake));
     }
+    telemetry.set_level(config.log.level);
+    tracing::info!(log_level = ?config.log.level, "the configuration was read again; the log level is in force, so are the rate cards; the rest needs a restart");
 }

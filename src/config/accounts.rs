@@ -10,6 +10,7 @@ use super::checks;
 use super::reader::Section;
 use super::secret::Secret;
 use crate::amount::Amount;
+use crate::catalog::documents::FrequencyCap;
 use crate::ids::{AccountId, CampaignId, ChannelId, KeyId, PortfolioId, WabaId, WalletId};
 
 /// Categories by the names they have on the wire.
@@ -226,7 +227,10 @@ fn account(mut section: Section<'_>, secrets: &SecretsConfig, seen: &mut Seen) -
     });
     let authentication_international = section.boolean("authentication_international", false);
     let markup = markup(section.inline("markup"));
-    let caps = section.inline_sections("caps").into_iter().filter_map(cap).collect();
+    let caps: Vec<CapConfig> = section.inline_sections("caps").into_iter().filter_map(cap).collect();
+    if caps.len() > FrequencyCap::MAX_PER_ACCOUNT {
+        section.mistake("caps", format!("an account has at most {} caps", FrequencyCap::MAX_PER_ACCOUNT));
+    }
 
     let mut declared = Declared { wallets: Vec::new(), wabas: Vec::new() };
     let wallets = wallets(&mut section, &mut declared);
@@ -282,8 +286,8 @@ fn markup(mut section: Section<'_>) -> MarkupConfig {
 
 fn cap(mut section: Section<'_>) -> Option<CapConfig> {
     let categories = section.texts("categories", &["marketing"], |text| checks::one_of(&CATEGORIES, text).map(str::to_owned));
-    let max = section.required_integer("max", 1..=255);
-    let window_s = section.required_integer("window_s", 60..=90 * 86_400);
+    let max = section.required_integer("max", 1..=i64::from(FrequencyCap::MAX));
+    let window_s = section.required_integer("window_s", 1..=i64::from(FrequencyCap::MAX_WINDOW_S));
     section.finish();
     Some(CapConfig { categories, max: u32::try_from(max?).ok()?, window_s: u32::try_from(window_s?).ok()? })
 }

@@ -9,8 +9,8 @@ use super::mistake::did_you_mean;
 use super::secret::Secret;
 use crate::amount::Amount;
 
-/// Where the ledger may be: `embedded:DIR` or one of these schemes.
-const LEDGER_SCHEMES: [&str; 3] = ["redis", "redis-cluster", "redis-sentinel"];
+/// Schemes of ledgers that are planned.
+const LATER_LEDGERS: [&str; 3] = ["redis-cluster", "redis-sentinel", "rediss"];
 
 /// Meta limits template names to 512 characters.
 const TEMPLATE_NAME_MAX: usize = 512;
@@ -71,11 +71,13 @@ pub(super) fn ledger_url(text: &str) -> Result<Secret, String> {
             Ok(Secret::new(text))
         };
     }
-    let scheme_known = |(scheme, rest): (&str, &str)| LEDGER_SCHEMES.contains(&scheme) && !rest.trim_matches('/').is_empty();
-    if text.split_once("://").is_some_and(scheme_known) {
-        return Ok(Secret::new(text));
+    match text.split_once("://") {
+        Some(("redis", rest)) if !rest.trim_matches('/').is_empty() => Ok(Secret::new(text)),
+        Some((scheme, _)) if LATER_LEDGERS.contains(&scheme) => {
+            Err(format!("{scheme}:// is not in this version; give the redis://HOST:PORT/0 of one server"))
+        }
+        _ => Err("must be embedded:DIR or redis://HOST:PORT/0".to_owned()),
     }
-    Err(format!("must be embedded:DIR or begin with {}:// and name a host", LEDGER_SCHEMES.join("://, ")))
 }
 
 /// A gateway or bootstrap key. The text is not repeated.

@@ -8,8 +8,8 @@ use super::reader::{Reader, Section};
 use super::tree::Table;
 use super::{
     AdminConfig, CampaignsConfig, Config, InDoubtPolicy, LedgerConfig, ListenConfig, LogConfig, LogFormat, LogLevel, MetricsConfig,
-    PassThrough, PassThroughConfig, ProcessConfig, RecipientsConfig, SecretsConfig, SendConfig, ServerConfig, ShutdownConfig,
-    ThrottleConfig, UpstreamConfig, WithoutPlus, accounts,
+    PassThrough, PassThroughConfig, PricingConfig, ProcessConfig, RecipientsConfig, SecretsConfig, SendConfig, ServerConfig,
+    ShutdownConfig, ThrottleConfig, UpstreamConfig, WithoutPlus, accounts,
 };
 
 /// The longest a wait may be configured: ten minutes.
@@ -33,6 +33,7 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
     let admin = admin(root.section("admin"));
     let secrets = secrets(root.section("secrets"));
     let send = send(root.section("send"));
+    let pricing = pricing(root.section("pricing"));
     let throttle = throttle(root.section("throttle"));
     let campaigns = campaigns(root.section("campaigns"));
     let recipients = recipients(root.section("recipients"));
@@ -51,6 +52,7 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
         admin,
         secrets,
         send: send?,
+        pricing,
         throttle: throttle?,
         campaigns,
         recipients: recipients?,
@@ -166,6 +168,12 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
     let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
     section.finish();
     Some(SendConfig { max_body_bytes: max_body_bytes?, body_timeout: body_timeout?, max_in_flight: max_in_flight? })
+}
+
+fn pricing(mut section: Section<'_>) -> PricingConfig {
+    let rate_card_dir = section.optional("rate_card_dir", |text| Ok(PathBuf::from(text)));
+    section.finish();
+    PricingConfig { rate_card_dir }
 }
 
 fn throttle(mut section: Section<'_>) -> Option<ThrottleConfig> {

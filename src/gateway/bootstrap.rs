@@ -1,37 +1,82 @@
-//! The first operator key: the configured one, or one made where the ledger holds none.
+//! The first operator key: the configured one, or one made where the ledger never had any.
 
 use crate::catalog::OPERATOR;
-use crate::catalog::keys::{KeyHasher, KeyText, hex};
+use crate::catalog::keys::{KeyHasher, KeyText, hex, is_well_formed};
 use crate::ledger::{ClaimKind, Ledger, LedgerFault};
 
-/// Claim that names the hash of the bootstrap key in force.
+/// Stands among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks like it.
 const IN_FORCE: &str = "bootstrap";
 
-/// Makes `configured` the bootstrap key, or makes one up where there has never been one; answers a key that was made up.
-pub(super) async fn bootstrap(ledger: &dyn Ledger, hasher: &KeyHasher, configured: Option<&str>) -> Result<Option<String>, LedgerFault> {
-    let in_force = ledger.claimed(ClaimKind::Key, IN_FORCE).await?;
-    let owner = format!("{OPERATOR}/{IN_FORCE}");
-    let (key, made) = match configured {
-        Some(key) => (key.to_owned(), None),
-        None if in_force.is_some() => return Ok(None),
-        None => {
-            let made = KeyText::fresh().map_err(|error| LedgerFault::Closed(format!("no randomness for a key: {error}")))?;
-            (made.as_str().to_owned(), Some(made.as_str().to_owned()))
+/// Gateways with different keys that start at once take the place from each other; one of them has it after a turn or two.
+const TURNS: usize = 8;
+
+/// Why there is no bootstrap key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BootstrapError {
+    /// The ledger does not answer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+    /// The configured text cannot be a key.
+    #[error("the bootstrap key is 16 to 255 visible ASCII characters; one of ours carries its checksum")]
+    Malformed,
+    /// The configured text opens an account.
+    #[error("the bootstrap key is an account's key; choose another")]
+    Taken,
+    /// The system gave no randomness.
+    #[error("the system gave no randomness for a key")]
+    NoRandomness,
+    /// Others keep changing it.
+    #[error("other gateways keep changing the bootstrap key; give all of them the same")]
+    Contested,
+}
+
+/// Makes `configured` the bootstrap key: one that was in force before, configured or made, opens nothing from now on. Without a configured
+/// key one is made where the ledger never had any, and answered: it cannot be shown again. Gateways may do this at the same time.
+///
+/// # Errors
+/// See [`BootstrapError`]. What was in force stays so unless the ledger fails half-way; then the next start goes on.
+pub async fn bootstrap(ledger: &dyn Ledger, hasher: &KeyHasher, configured: Option<&str>) -> Result<Option<KeyText>, BootstrapError> {
+    match configured {
+        Some(key) => put(ledger, hasher, key).await.map(|()| None),
+        None if ledger.claimed(ClaimKind::Key, IN_FORCE).await?.is_some() => Ok(None),
+        None => make(ledger, hasher).await,
+    }
+}
+
+fn owner() -> String {
+    format!("{OPERATOR}/{IN_FORCE}")
+}
+
+async fn put(ledger: &dyn Ledger, hasher: &KeyHasher, key: &str) -> Result<(), BootstrapError> {
+    if !is_well_formed(key) {
+        return Err(BootstrapError::Malformed);
+    }
+    let (hash, owner) = (hex(&hasher.key(key)), owner());
+    for _ in 0..TURNS {
+        // Each turn, because another gateway may just have replaced this very key.
+        if ledger.claim(ClaimKind::Key, &hash, &owner).await? != owner {
+            return Err(BootstrapError::Taken);
         }
-    };
-    let hash = hex(&hasher.key(&key));
-    if in_force.as_deref() == Some(hash.as_str()) {
-        return Ok(None);
+        let in_force = ledger.claim(ClaimKind::Key, IN_FORCE, &hash).await?;
+        if in_force == hash {
+            return Ok(());
+        }
+        // The old key first: a crash between the two must not leave a key that nobody can take back.
+        ledger.unclaim(ClaimKind::Key, &in_force, &owner).await?;
+        ledger.unclaim(ClaimKind::Key, IN_FORCE, &in_force).await?;
     }
-    let holder = ledger.claim(ClaimKind::Key, &hash, &owner).await?;
-    if holder != owner {
-        return Err(LedgerFault::Refused("the bootstrap key is an account's key; choose another".into()));
+    Err(BootstrapError::Contested)
+}
+
+async fn make(ledger: &dyn Ledger, hasher: &KeyHasher) -> Result<Option<KeyText>, BootstrapError> {
+    let key = KeyText::fresh().map_err(|_| BootstrapError::NoRandomness)?;
+    let (hash, owner) = (hex(&hasher.key(key.as_str())), owner());
+    // The key before its place: a crash between the two leaves a key nobody knows, not a ledger nobody can open.
+    ledger.claim(ClaimKind::Key, &hash, &owner).await?;
+    if ledger.claim(ClaimKind::Key, IN_FORCE, &hash).await? == hash {
+        return Ok(Some(key));
     }
-    if let Some(old) = in_force {
-        // The old key opens nothing from now on.
-        ledger.unclaim(ClaimKind::Key, &old, &owner).await?;
-        ledger.unclaim(ClaimKind::Key, IN_FORCE, &old).await?;
-    }
-    ledger.claim(ClaimKind::Key, IN_FORCE, &hash).await?;
-    Ok(made)
+    // Another gateway came first.
+    ledger.unclaim(ClaimKind::Key, &hash, &owner).await?;
+    Ok(None)
 }

@@ -1,128 +1,111 @@
-//! Creates what the configuration declares and the ledger does not have yet; what exists is left as it is.
+//! Creates what the configuration declares and the ledger does not have yet, by the functions of the Admin API and under its checks; what
+//! exists is left as it is. Gateways with the same file may do this at the same time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use serde::Serialize;
-
-use crate::amount::Amount;
-use crate::catalog::Catalog;
+use crate::admin::keys::{Grant, put_key_with_text};
+use crate::admin::problem::{self, Problem};
+use crate::admin::templates::TemplateName;
+use crate::admin::{Admin, Existing, Made, accounts, campaigns, channels, templates, wabas, wallets};
 use crate::catalog::documents::{
-    AccountSettings, Billing, ChannelSettings, ChargeOn, Enforcement, FrequencyCap, KeySettings, Scope, TemplateSettings, UnknownTemplate,
-    WabaSettings,
+    AccountSettings, Billing, ChannelSettings, ChargeOn, Enforcement, FrequencyCap, Scope, UnknownTemplate, WabaSettings, WalletSettings,
 };
-use crate::catalog::keys::{ends_with, hex};
-use crate::config::{self, AccountConfig, BillingConfig, KeyConfig, ScopeConfig, TokenSource};
-use crate::ids::AccountId;
-use crate::ledger::batcher::Batcher;
-use crate::ledger::{CampaignPlan, ClaimKind, DocumentKind, Ledger, Operation, Verdict};
-use crate::pricing::Markup;
+use crate::config::{self, AccountConfig, BillingConfig, CampaignConfig, ScopeConfig, TokenSource, WalletConfig};
+use crate::ids::{AccountId, WabaId};
+use crate::ledger::CampaignPlan;
+use crate::pricing::{Category, Markup};
+
+/// Reference of the top-up a declared wallet begins with.
+const OPENING: &str = "opening";
 
 /// What stands in the way of a declared object: a sentence that names it.
 pub(super) type DeclareError = String;
 
-/// Writes declared accounts.
-pub(super) struct Declarer<'a> {
-    pub(super) ledger: &'a dyn Ledger,
-    pub(super) batcher: &'a Batcher,
-    pub(super) catalog: &'a Arc<Catalog>,
-    pub(super) now_ms: i64,
+/// Creates everything of one account that is missing.
+pub(super) async fn declare(admin: &Admin, account: &AccountConfig) -> Result<(), DeclareError> {
+    let id = &account.id;
+    let at = |what: String| move |error: &dyn Display| format!("declared account {id}{what}: {error}");
+    open(admin, account).await.map_err(|error| at(String::new())(&error))?;
+    for waba in &account.wabas {
+        let settings = WabaSettings { time_zone: waba.time_zone.clone(), portfolio: waba.portfolio.clone() };
+        let put = wabas::put(admin, id, &waba.id, &settings, Existing::Keep).await;
+        put.map_err(|problem| at(format!(", WABA {}", waba.id))(&problem))?;
+    }
+    put_templates(admin, account).await.map_err(|error| at(", templates".into())(&error))?;
+    for channel in &account.channels {
+        let number = &channel.phone_number_id;
+        let put = channels::put(admin, id, number, &channel_settings(channel), Existing::Keep).await;
+        put.map_err(|problem| at(format!(", channel {number}"))(&problem))?;
+    }
+    for campaign in &account.campaigns {
+        put_campaign(admin, id, campaign).await.map_err(|problem| at(format!(", campaign {}", campaign.id))(&problem))?;
+    }
+    for key in &account.keys {
+        let grant = Grant { scopes: key.scopes.iter().map(scope).collect(), campaign: key.campaign.clone() };
+        let put = put_key_with_text(admin, id, &key.id, key.key.expose(), &grant).await;
+        put.map_err(|problem| at(format!(", key {}", key.id))(&problem))?;
+    }
+    Ok(())
 }
 
-impl Declarer<'_> {
-    /// Creates everything of one account that is missing.
-    pub(super) async fn account(&self, account: &AccountConfig) -> Result<(), DeclareError> {
-        let id = &account.id;
-        let failed = |what: &str, error: String| format!("account {id}: {what}: {error}");
-        let settings = account_settings(account).map_err(|error| failed("settings", error))?;
-        self.document(id, DocumentKind::Account, "account", &settings).await?;
-        for waba in &account.wabas {
-            let settings = WabaSettings { time_zone: waba.time_zone.clone(), portfolio: waba.portfolio.clone() };
-            if waba.portfolio.as_str() != "default" {
-                self.claim(ClaimKind::Portfolio, waba.portfolio.as_str(), id.as_str()).await?;
-            }
-            self.document(id, DocumentKind::Waba, waba.id.as_str(), &settings).await?;
+/// The account with its wallets. Only a wallet that is new here gets its opening top-up, under one reference: of two gateways that both
+/// find it missing, one books it.
+async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
+    let id = &account.id;
+    let problem = |problem: Problem| problem.to_string();
+    let before = admin.ledger.wallets(id).await.map_err(|fault| fault.to_string())?;
+    let main = account.wallets.iter().find(|wallet| wallet.id == accounts::main_wallet());
+    let main = main.map(wallet_settings).unwrap_or_default();
+    accounts::create(admin, id, &account_settings(account)?, &main).await.map_err(problem)?;
+    for wallet in &account.wallets {
+        let failed = |error: Problem| format!("wallet {}: {error}", wallet.id);
+        if before.iter().any(|known| known.id == wallet.id) {
+            continue;
         }
-        for template in &account.templates {
-            let category = template.category.parse().map_err(|error| failed(&template.name, format!("{error}")))?;
-            let language = template.language.replace('-', "_");
-            let name = format!("{}/{}/{language}", template.waba, template.name);
-            self.document(id, DocumentKind::Template, &name, &TemplateSettings { category }).await?;
+        wallets::put(admin, id, &wallet.id, &wallet_settings(wallet), Existing::Keep).await.map_err(failed)?;
+        if let Some(amount) = wallet.opening_top_up {
+            wallets::top_up(admin, id, &wallet.id, amount, OPENING).await.map_err(failed)?;
         }
-        for wallet in &account.wallets {
-            self.wallet(id, wallet).await?;
-        }
-        for channel in &account.channels {
-            self.claim(ClaimKind::Channel, channel.phone_number_id.as_str(), id.as_str()).await?;
-            self.document(id, DocumentKind::Channel, channel.phone_number_id.as_str(), &channel_settings(channel)).await?;
-        }
-        for campaign in &account.campaigns {
-            let plan = CampaignPlan {
-                id: campaign.id.clone(),
-                name: campaign.name.clone(),
-                wallet: campaign.wallet.clone(),
-                budget: campaign.budget,
-                dedupe_recipients: campaign.dedupe_recipients,
-                exempt_from_caps: campaign.exempt_from_caps,
-            };
-            match self.call(id, Operation::CreateCampaign(Box::new(plan))).await? {
-                Verdict::Campaign(_) | Verdict::CampaignExists | Verdict::WalletExhausted => {}
-                other => return Err(failed(campaign.id.as_str(), format!("{other:?}"))),
-            }
-        }
-        for key in &account.keys {
-            self.key(id, key).await?;
-        }
-        Ok(())
     }
+    Ok(())
+}
 
-    async fn wallet(&self, account: &AccountId, wallet: &config::WalletConfig) -> Result<(), DeclareError> {
-        let existing = self.ledger.wallets(account).await.map_err(|fault| fault.to_string())?;
-        if existing.iter().any(|found| found.id == wallet.id) {
-            return Ok(());
+async fn put_templates(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
+    let mut by_waba: BTreeMap<&WabaId, BTreeMap<TemplateName, Category>> = BTreeMap::new();
+    for template in &account.templates {
+        let failed = |error: &dyn Display| format!("{} in {}: {error}", template.name, template.language);
+        let name = TemplateName::new(&template.name, &template.language).map_err(|problem| failed(&problem))?;
+        let category = template.category.parse().map_err(|error| failed(&error))?;
+        by_waba.entry(&template.waba).or_default().insert(name, category);
+    }
+    for (waba, declared) in by_waba {
+        templates::put_all(admin, &account.id, waba, &declared, Existing::Keep).await.map_err(|problem| problem.to_string())?;
+    }
+    Ok(())
+}
+
+async fn put_campaign(admin: &Admin, account: &AccountId, campaign: &CampaignConfig) -> Result<(), Problem> {
+    if admin.ledger.campaign(account, &campaign.id).await?.is_some() {
+        return Ok(());
+    }
+    let plan = CampaignPlan {
+        id: campaign.id.clone(),
+        name: campaign.name.clone(),
+        wallet: campaign.wallet.clone(),
+        budget: campaign.budget,
+        dedupe_recipients: campaign.dedupe_recipients,
+        exempt_from_caps: campaign.exempt_from_caps,
+    };
+    match campaigns::create(admin, account, plan).await {
+        Ok((_, Made::New | Made::Present)) => Ok(()),
+        // Somebody else was faster.
+        Err(problem) if problem.kind == &problem::CAMPAIGN_EXISTS => Ok(()),
+        Err(problem) if problem.kind == &problem::WALLET_EXHAUSTED => {
+            tracing::warn!(%account, campaign = %campaign.id, "its wallet waits for credits, so this declared campaign waits for the next start");
+            Ok(())
         }
-        let create = Operation::PutWallet {
-            wallet: wallet.id.clone(),
-            overdraft_limit: Some(wallet.overdraft_limit),
-            low_balance_thresholds: Some(wallet.low_balance_thresholds.clone()),
-        };
-        self.call(account, create).await?;
-        if let Some(amount) = wallet.opening_top_up.filter(|amount| Amount::is_positive(*amount)) {
-            let top_up = Operation::TopUp { wallet: wallet.id.clone(), amount, reference: Arc::from("opening") };
-            self.call(account, top_up).await?;
-        }
-        Ok(())
-    }
-
-    async fn key(&self, account: &AccountId, key: &KeyConfig) -> Result<(), DeclareError> {
-        let hash = hex(&self.catalog.hasher().key(key.key.expose()));
-        self.claim(ClaimKind::Key, &hash, &format!("{account}/{}", key.id)).await?;
-        let settings = KeySettings {
-            hash,
-            scopes: key.scopes.iter().map(scope).collect(),
-            campaign: key.campaign.clone(),
-            ends_with: ends_with(key.key.expose()).to_owned(),
-            created_ms: self.now_ms,
-        };
-        self.document(account, DocumentKind::Key, key.id.as_str(), &settings).await
-    }
-
-    async fn document<T: Serialize>(&self, account: &AccountId, kind: DocumentKind, id: &str, settings: &T) -> Result<(), DeclareError> {
-        let body = serde_json::to_string(settings).map_err(|error| error.to_string())?;
-        let put = Operation::PutDocument { kind, id: Arc::from(id), body: Arc::from(body), only_if_absent: true };
-        self.call(account, put).await.map(drop)
-    }
-
-    async fn claim(&self, kind: ClaimKind, name: &str, owner: &str) -> Result<(), DeclareError> {
-        let holder = self.ledger.claim(kind, name, owner).await.map_err(|fault| fault.to_string())?;
-        if holder == owner {
-            return Ok(());
-        }
-        let name = if kind == ClaimKind::Key { "a declared key" } else { name };
-        Err(format!("{} {name} belongs to another account already", kind.as_str()))
-    }
-
-    async fn call(&self, account: &AccountId, operation: Operation) -> Result<Verdict, DeclareError> {
-        self.batcher.call(account, operation).await.map_err(|fault| format!("account {account}: {fault:?}"))
+        Err(problem) => Err(problem),
     }
 }
 
@@ -132,6 +115,10 @@ const fn scope(scope: &ScopeConfig) -> Scope {
         ScopeConfig::Read => Scope::Read,
         ScopeConfig::Manage => Scope::Manage,
     }
+}
+
+fn wallet_settings(wallet: &WalletConfig) -> WalletSettings {
+    WalletSettings { overdraft_limit: Some(wallet.overdraft_limit), low_balance_thresholds: Some(wallet.low_balance_thresholds.clone()) }
 }
 
 fn account_settings(account: &AccountConfig) -> Result<AccountSettings, String> {

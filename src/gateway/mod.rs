@@ -1,18 +1,19 @@
 //! Puts a gateway together - ledger, catalog, prices, upstream, listeners, jobs - and takes it apart again without losing a send.
 
-mod bootstrap;
+pub mod bootstrap;
 mod declare;
 mod door;
 mod start;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::ops::Ops;
+use crate::admin::{Admin, rate_cards};
 use crate::clock::Stopwatch;
 use crate::ledger::Ledger;
 use crate::ledger::batcher::Batcher;
@@ -24,13 +25,13 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running gateway.
 pub struct Gateway {
-    data: SocketAddr,
-    admin: SocketAddr,
-    ops: Option<SocketAddr>,
+    data_addr: SocketAddr,
+    admin_addr: SocketAddr,
+    ops_addr: Option<SocketAddr>,
     /// An operator key made because the ledger held none; to be shown once.
     pub made_operator_key: Option<String>,
     drain: Duration,
-    readiness: Arc<Ops>,
+    admin: Arc<Admin>,
     stop_data: CancellationToken,
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
@@ -50,24 +51,37 @@ pub struct Shutdown {
 impl Gateway {
     /// Where campaign engines send.
     pub fn data_addr(&self) -> SocketAddr {
-        self.data
+        self.data_addr
     }
 
     /// Where operators work.
     pub fn admin_addr(&self) -> SocketAddr {
-        self.admin
+        self.admin_addr
     }
 
     /// Where probes and scrapers look, if that is an address of its own.
     pub fn ops_addr(&self) -> Option<SocketAddr> {
-        self.ops
+        self.ops_addr
+    }
+
+    /// The ledger's durability tier: what survives which fault, in a word or two.
+    pub fn durability(&self) -> &'static str {
+        self.ledger.durability()
+    }
+
+    /// Reads the rate card versions of `directory` anew and prices sends by them from now on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files; then all stays as it was.
+    pub async fn reload_rate_cards(&self, directory: Option<PathBuf>) -> Result<(), Vec<String>> {
+        rate_cards::reload(&self.admin, directory).await
     }
 
     /// Stops taking sends, ends those under way, writes what is queued, closes the ledger; within the configured time.
     pub async fn shutdown(self) -> Shutdown {
         let watch = Stopwatch::start();
         let left = || self.drain.saturating_sub(watch.elapsed());
-        self.readiness.drain();
+        self.admin.ops.drain();
         self.stop_data.cancel();
         let mut clean = self.data_task.await.is_ok();
         clean &= self.way.finish(left()).await;

@@ -5,30 +5,31 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::declare::Declarer;
-use super::{Gateway, bootstrap, door};
+use super::declare::declare;
+use super::{CLOSE_PATIENCE, Gateway, bootstrap, door};
 use crate::admin::ops::Ops;
 use crate::admin::{self, Admin, SettingsLock};
-use crate::catalog::{Catalog, Tokens};
+use crate::catalog::{Catalog, Tokens, rate_cards};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::listener::{self, ServerOptions};
 use crate::jobs::{Jobs, SweepOptions};
-use crate::ledger::InDoubtPolicy;
 use crate::ledger::batcher::{Batcher, BatcherOptions};
 use crate::ledger::lease::StopLease;
 use crate::ledger::open::{LedgerOptions, open};
+use crate::ledger::{InDoubtPolicy, Ledger};
 use crate::metrics::Metrics;
 use crate::pricing::PriceBook;
 use crate::send::pass_through::Allowed;
 use crate::send::{SendOptions, SendParts, SendWay, WithoutPlus};
 use crate::upstream::client::{Upstream, UpstreamOptions};
+use crate::upstream::target::BaseUrl;
 
 /// Open holds become in doubt this long after upstream's deadline.
 const SWEEP_MARGIN: Duration = Duration::from_secs(30);
@@ -58,7 +59,8 @@ impl Gateway {
     /// # Errors
     /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address cannot be bound.
     pub async fn start(config: &Config, clock: Clock) -> Result<Gateway, StartError> {
-        let base_url = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
+        let book = rate_cards::load(config.pricing.rate_card_dir.as_deref())
+            .map_err(|mistakes| StartError(format!("the rate cards cannot be used:\n{}", mistakes.join("\n"))))?;
         let ledger_options = LedgerOptions {
             deadline: config.ledger.deadline,
             key_prefix: config.ledger.key_prefix.clone(),
@@ -67,59 +69,82 @@ impl Gateway {
         let ledger =
             open(config.ledger.url.expose(), ledger_options, clock.clone()).await.map_err(|error| StartError(error.to_string()))?;
         tracing::info!(durability = ledger.durability(), ledger_id = ledger.identity().ledger_id, "the ledger is open");
-        let metrics = Arc::new(Metrics::new(config.metrics.wallets));
-        metrics.ledger_durability(ledger.durability());
-        metrics.ledger_up(true);
-        let batching = BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT };
-        let batcher = Batcher::new(ledger.clone(), clock.clone(), metrics.clone(), batching);
-        let catalog = Arc::new(Catalog::new(ledger.clone(), clock.clone()));
-        let configured = config.admin.bootstrap_key.as_ref().map(config::Secret::expose);
-        let made_operator_key =
-            bootstrap::bootstrap(&*ledger, catalog.hasher(), configured).await.map_err(|fault| failed("the operator key")(&fault))?;
-        let declarer = Declarer { ledger: &*ledger, batcher: &batcher, catalog: &catalog, now_ms: clock.now_ms() };
-        for account in &config.accounts {
-            declarer.account(account).await.map_err(StartError)?;
+        let started = Gateway::start_on(config, clock, ledger.clone(), book).await;
+        if started.is_err() {
+            // Another try in this process must find the ledger free; the error that counts is the first.
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.close()).await;
         }
-        let tokens = Arc::new(Tokens::new(config.secrets.dir.clone(), config.secrets.env.clone(), clock.clone()));
-        let prices = Arc::new(ArcSwap::from_pointee(PriceBook::builtin()));
-        let leases = Arc::new(StopLease::default());
-        let upstream = Upstream::new(UpstreamOptions {
-            connect_timeout: config.upstream.connect_timeout,
-            answer_timeout: config.upstream.answer_timeout,
-            ..UpstreamOptions::default()
-        });
-        let gateways = Arc::new(AtomicU32::new(1));
-        let way = SendWay::new(SendParts {
-            catalog: catalog.clone(),
-            tokens: tokens.clone(),
-            prices: prices.clone(),
-            batcher: batcher.clone(),
-            leases: leases.clone(),
-            upstream,
-            base_url,
-            metrics: metrics.clone(),
-            clock: clock.clone(),
-            gateways: gateways.clone(),
-            options: send_options(config),
-        });
-        let ops = Arc::new(Ops::new(ledger.clone(), metrics.clone()));
-        let admin = Arc::new(Admin {
-            ledger: ledger.clone(),
-            batcher: batcher.clone(),
-            catalog: catalog.clone(),
-            prices,
-            leases,
-            metrics: metrics.clone(),
-            clock: clock.clone(),
-            tokens,
-            rate_card_dir: None,
-            ops: ops.clone(),
-            settings: SettingsLock::default(),
-        });
-        let listeners = bind(config).await?;
-        let jobs = Jobs { ledger: ledger.clone(), batcher: batcher.clone(), catalog, metrics, clock };
-        serve(config, listeners, way, admin, jobs, gateways, made_operator_key)
+        started
     }
+
+    async fn start_on(config: &Config, clock: Clock, ledger: Arc<dyn Ledger>, book: PriceBook) -> Result<Gateway, StartError> {
+        let gateways = Arc::new(AtomicU32::new(1));
+        let (way, admin, jobs) = assemble(config, clock, ledger, book, gateways.clone())?;
+        for account in &config.accounts {
+            declare(&admin, account).await.map_err(StartError)?;
+        }
+        let listeners = bind(config).await?;
+        // Last of all that can fail: a key that was made is shown once, by a gateway that serves.
+        let configured = config.admin.bootstrap_key.as_ref().map(config::Secret::expose);
+        let made = bootstrap::bootstrap(&*admin.ledger, admin.catalog.hasher(), configured).await;
+        let made = made.map_err(|error| failed("the operator key")(&error))?.map(|key| key.as_str().to_owned());
+        serve(config, listeners, way, admin, jobs, gateways, made)
+    }
+}
+
+/// Everything between the ledger and the listeners.
+fn assemble(
+    config: &Config,
+    clock: Clock,
+    ledger: Arc<dyn Ledger>,
+    book: PriceBook,
+    gateways: Arc<AtomicU32>,
+) -> Result<(Arc<SendWay>, Arc<Admin>, Jobs), StartError> {
+    let base_url: BaseUrl = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
+    let metrics = Arc::new(Metrics::new(config.metrics.wallets));
+    metrics.ledger_durability(ledger.durability());
+    metrics.ledger_up(true);
+    let batching = BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT };
+    let batcher = Batcher::new(ledger.clone(), clock.clone(), metrics.clone(), batching);
+    let catalog = Arc::new(Catalog::new(ledger.clone(), clock.clone()));
+    let tokens = Arc::new(Tokens::new(config.secrets.dir.clone(), config.secrets.env.clone(), clock.clone()));
+    let prices = Arc::new(ArcSwap::from_pointee(book));
+    let leases = Arc::new(StopLease::default());
+    let upstream = Upstream::new(UpstreamOptions {
+        connect_timeout: config.upstream.connect_timeout,
+        answer_timeout: config.upstream.answer_timeout,
+        ..UpstreamOptions::default()
+    });
+    let way = SendWay::new(SendParts {
+        catalog: catalog.clone(),
+        tokens: tokens.clone(),
+        prices: prices.clone(),
+        batcher: batcher.clone(),
+        leases: leases.clone(),
+        upstream: upstream.clone(),
+        base_url: base_url.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        gateways,
+        options: send_options(config),
+    });
+    let admin = Arc::new(Admin {
+        ledger: ledger.clone(),
+        batcher: batcher.clone(),
+        catalog: catalog.clone(),
+        prices,
+        leases,
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        tokens,
+        upstream,
+        base_url,
+        rate_card_dir: ArcSwapOption::from_pointee(config.pricing.rate_card_dir.clone()),
+        ops: Arc::new(Ops::new(ledger.clone(), metrics.clone())),
+        settings: SettingsLock::default(),
+    });
+    let jobs = Jobs { ledger, batcher, catalog, metrics, clock };
+    Ok((way, admin, jobs))
 }
 
 async fn bind(config: &Config) -> Result<Listeners, StartError> {
@@ -144,8 +169,8 @@ fn serve(
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
-    let (data, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
-    let ops = listeners.ops.as_ref().map(address).transpose()?;
+    let (data_addr, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
+    let ops_addr = listeners.ops.as_ref().map(address).transpose()?;
     let options = ServerOptions {
         max_connections: config.server.max_connections,
         first_request_timeout: config.server.header_timeout,
@@ -153,7 +178,7 @@ fn serve(
         ..ServerOptions::default()
     };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-    let (batcher, ledger, readiness) = (jobs.batcher.clone(), jobs.ledger.clone(), admin.ops.clone());
+    let (batcher, ledger) = (jobs.batcher.clone(), jobs.ledger.clone());
     let door = way.clone();
     let sends = service_fn(move |request| door::answer(door.clone(), request));
     let data_task = task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
@@ -167,12 +192,12 @@ fn serve(
     tasks.push(task(jobs.clone().presence(gateways, stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
-        data,
-        admin: admin_addr,
-        ops,
+        data_addr,
+        admin_addr,
+        ops_addr,
         made_operator_key,
         drain: config.shutdown.drain,
-        readiness,
+        admin,
         stop_data,
         stop_rest,
         data_task,

@@ -1,14 +1,14 @@
 //! Reads the templates of a WABA from the Graph API, page by page.
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::{HeaderMap, Method};
 use serde::Deserialize;
 
 use super::client::Upstream;
 use super::graph_error::GraphError;
-use super::streaming::{PassThrough, StreamError};
+use super::streaming::{PassThrough, StreamBody, StreamError};
 use super::target::{AccessToken, BaseUrl};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// The Graph version this reads with; its template fields are the same in every version in use.
 const VERSION: &str = "v24.0";
@@ -103,13 +103,27 @@ impl Upstream {
         let request = PassThrough { base, token, method: Method::GET, path_and_query: path, headers: &HeaderMap::new() };
         let answer = self.stream(request, Empty::<Bytes>::new()).await?;
         let status = answer.status().as_u16();
-        let body =
-            Limited::new(answer.into_body(), MAX_PAGE_BYTES).collect().await.map_err(|_| TemplatesError::Unreadable(status))?.to_bytes();
+        let body = whole(answer.into_body()).await.ok_or(TemplatesError::Unreadable(status))?;
         if let Some(error) = GraphError::read(&body) {
             return Err(TemplatesError::Refused { code: error.code, message: error.message });
         }
         serde_json::from_slice(&body).map_err(|_| TemplatesError::Unreadable(status))
     }
+}
+
+/// The whole body; `None` where it breaks off or is too large. Frame by frame: through `Limited` and its boxed error the compiler cannot
+/// tell that the callers' futures may change threads.
+async fn whole(mut body: StreamBody) -> Option<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            if bytes.len().saturating_add(data.len()) > MAX_PAGE_BYTES {
+                return None;
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Some(bytes.freeze())
 }
 
 fn percent_encoded(text: &str) -> String {

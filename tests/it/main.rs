@@ -4,10 +4,15 @@
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests are real time; the gateway's own clock is not involved")]
 
 mod admin;
+mod declare;
 mod ledger;
 mod processes;
+mod reload;
 mod sdk;
 mod sends;
+mod serve;
+mod served;
 mod servers;
+mod templates;
 mod tidy;
 mod world;

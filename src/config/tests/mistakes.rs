@@ -28,10 +28,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     ("[upstream]\nanswer_timeout_ms = 8.5", "t.toml:2: upstream.answer_timeout_ms: must be a whole number, not a number with decimals"),
     ("[upstream]\nanswer_timeout_ms = -1", "t.toml:2: upstream.answer_timeout_ms: must be 1 to 600000, not -1"),
-    (
-        "[ledger]\nurl = \"mysql://:hunter2@a\"",
-        "t.toml:2: ledger.url: must be embedded:DIR or begin with redis://, redis-cluster://, redis-sentinel:// and name a host",
-    ),
+    ("[ledger]\nurl = \"mysql://:hunter2@a\"", "t.toml:2: ledger.url: must be embedded:DIR or redis://HOST:PORT/0"),
     ("[ledger]\nurl = \"embedded:\"", "t.toml:2: ledger.url: embedded: needs a directory, as in embedded:./data"),
     ("[ledger]\nallow_unsafe = \"yes\"", "t.toml:2: ledger.allow_unsafe: must be true or false, not text"),
     (
@@ -90,6 +87,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], window_s = 60, mx = 1 }]",
         "t.toml:9: accounts[1].caps[0].max: is required|t.toml:9: accounts[1].caps[0].mx: is not a known key; did you mean \"max\"?",
+    ),
+    (
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], max = 101, window_s = 2592001 }]",
+        "t.toml:9: accounts[1].caps[0].max: must be 1 to 100, not 101|t.toml:9: accounts[1].caps[0].window_s: must be 1 to 2592000, not 2592001",
     ),
     (
         "[[accounts.wallets]]\nid = \"main\"\noverdraft_limit = \"-1\"",

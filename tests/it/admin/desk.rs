@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -11,15 +11,17 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::admin::ops::Ops;
-use tollgate::admin::{self, Admin, SettingsLock, keys};
+use tollgate::admin::{self, Admin, SettingsLock};
 use tollgate::catalog::{Catalog, Tokens};
 use tollgate::clock::Clock;
+use tollgate::gateway::bootstrap::bootstrap;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::batcher::{Batcher, BatcherOptions};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::{CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict, WindowRule};
 use tollgate::metrics::Metrics;
 use tollgate::pricing::{Category, PriceBook};
+use tollgate::upstream::client::{Upstream, UpstreamOptions};
 use tower::ServiceExt;
 
 use super::document;
@@ -62,12 +64,12 @@ impl Answer {
 impl Desk {
     pub async fn open() -> Desk {
         let desk = Desk::unlocked();
-        keys::put_operator_key(&desk.admin, &"bootstrap".parse().unwrap(), OPERATOR).await.unwrap();
+        bootstrap(&*desk.admin.ledger, desk.admin.catalog.hasher(), Some(OPERATOR)).await.unwrap();
         desk
     }
 
     /// Without an operator key.
-    pub fn unlocked() -> Desk {
+    fn unlocked() -> Desk {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap());
@@ -80,7 +82,10 @@ impl Desk {
             leases: Arc::default(),
             clock: clock.clone(),
             tokens: Arc::new(Tokens::new(None, "META_TOKEN*".into(), clock.clone())),
-            rate_card_dir: Some(directory.path().join("cards")),
+            upstream: Upstream::new(UpstreamOptions::default()),
+            // Nothing listens there: these tests do not ask Meta.
+            base_url: "http://127.0.0.1:9".parse().unwrap(),
+            rate_card_dir: ArcSwapOption::from_pointee(directory.path().join("cards")),
             ops: Arc::new(Ops::new(ledger.clone(), metrics.clone())),
             settings: SettingsLock::default(),
             metrics,
