@@ -1,5 +1,6 @@
 //! Everything a send meets on its way, put together once at start.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -40,35 +41,7 @@ pub struct SendOptions {
     pub pass_through: Vec<Allowed>,
 }
 
-/// Everything a send meets on its way.
-pub struct SendWay {
-    /// Settings of accounts, channels and templates.
-    pub catalog: Arc<Catalog>,
-    /// Channels' Meta tokens.
-    pub tokens: Arc<Tokens>,
-    /// The prices in force.
-    pub prices: Arc<ArcSwap<PriceBook>>,
-    /// The way to the ledger.
-    pub batcher: Batcher,
-    /// Campaigns known to be stopped.
-    pub leases: Arc<StopLease>,
-    /// The way to Meta.
-    pub upstream: Upstream,
-    /// Where Meta is, for channels that do not say otherwise.
-    pub base_url: BaseUrl,
-    /// What SREs watch.
-    pub metrics: Arc<Metrics>,
-    /// The time.
-    pub clock: Clock,
-    /// The operator's choices.
-    pub options: SendOptions,
-    pub(super) throttle: Throttle,
-    pub(super) places: Arc<Semaphore>,
-    pub(super) under_way: Arc<UnderWay>,
-    pub(super) travelling: TaskTracker,
-}
-
-/// What a [`SendWay`] is made of.
+/// What a send meets on its way, as its fields name it.
 pub struct SendParts {
     /// Settings of accounts, channels and templates.
     pub catalog: Arc<Catalog>,
@@ -94,29 +67,29 @@ pub struct SendParts {
     pub options: SendOptions,
 }
 
+/// Everything a send meets on its way: the parts, and what the way itself keeps count of.
+pub struct SendWay {
+    parts: SendParts,
+    pub(super) throttle: Throttle,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) under_way: Arc<UnderWay>,
+    pub(super) travelling: TaskTracker,
+}
+
+impl Deref for SendWay {
+    type Target = SendParts;
+
+    fn deref(&self) -> &SendParts {
+        &self.parts
+    }
+}
+
 impl SendWay {
     /// Opens the way.
     pub fn new(parts: SendParts) -> Arc<SendWay> {
-        let SendParts { catalog, tokens, prices, batcher, leases, upstream, base_url, metrics, clock, gateways, options } = parts;
-        let throttle = Throttle::new(options.max_throttle_wait, gateways);
-        let places = Arc::new(Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        let (under_way, travelling) = (Arc::default(), TaskTracker::new());
-        Arc::new(SendWay {
-            catalog,
-            tokens,
-            prices,
-            batcher,
-            leases,
-            upstream,
-            base_url,
-            metrics,
-            clock,
-            options,
-            throttle,
-            places,
-            under_way,
-            travelling,
-        })
+        let throttle = Throttle::new(parts.options.max_throttle_wait, parts.gateways.clone());
+        let places = Arc::new(Semaphore::new(parts.options.max_in_flight.min(Semaphore::MAX_PERMITS)));
+        Arc::new(SendWay { parts, throttle, places, under_way: Arc::default(), travelling: TaskTracker::new() })
     }
 
     /// Waits until every send that was begun has ended, clients that hung up included; `false` where `patience` ran out first.
