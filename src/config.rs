@@ -89,6 +89,8 @@ pub struct LedgerConfig {
     pub url: Secret,
     pub deadline: Duration,
     pub key_prefix: String,
+    /// The store's own name, so that an empty or another store is not taken for it.
+    pub id: Option<String>,
     pub allow_unsafe: bool,
     pub sweep_interval: Duration,
     pub in_doubt_deadline: Duration,

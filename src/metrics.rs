@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use crate::amount::Amount;
 use crate::ids::{AccountId, WalletId};
-use labels::{CATEGORIES, EVENTS, OPERATIONS, OTHER, OUTCOMES, REJECTIONS, STAGES, UPSTREAM_CODES, position};
+use labels::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, OUTCOMES, REJECTIONS, STAGES, UPSTREAM_CODES, position};
 
 /// How often [`Metrics::run_upkeep`] must be called: the recorder keeps every histogram sample until then.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -49,6 +49,7 @@ pub struct Metrics {
     holds_in_doubt: Gauge,
     in_flight: Gauge,
     low_balance: Counter,
+    late_outcomes: Family<Counter>,
     events: Family<Counter>,
     charged: DashMap<Charged, AtomicU64>,
     charged_series: AtomicUsize,
@@ -148,6 +149,10 @@ impl Metrics {
             holds_in_doubt: to.gauge("tollgate_holds_in_doubt", "Open holds whose outcome is unknown.", Vec::new()),
             in_flight: to.gauge("tollgate_in_flight_sends", "Sends in work.", Vec::new()),
             low_balance: to.counter("tollgate_low_balance_total", "Wallets that fell below a threshold.", Vec::new()),
+            late_outcomes: Family::new(LATE_OUTCOMES, |name| {
+                let help = "Outcomes of upstream's that found their hold resolved already; compare the statement.";
+                to.counter("tollgate_late_outcomes_total", help, label("outcome", name))
+            }),
             events: Family::new(EVENTS, |name| to.counter("tollgate_events_total", "Events written.", label("event", name))),
             charged: DashMap::new(),
             charged_series: AtomicUsize::new(0),
@@ -218,6 +223,11 @@ impl Metrics {
         if name == "low_balance" {
             self.low_balance.increment(1);
         }
+    }
+
+    /// Counts an outcome that came after its hold was resolved: `settle` or `release`.
+    pub fn late_outcome(&self, outcome: &str) {
+        self.late_outcomes.at(outcome).increment(1);
     }
 
     /// Adds a charge; `currency` as the wallet's unit, `country` as two capitals. Nothing is added for free messages and refunds.

@@ -1,5 +1,7 @@
 //! Statements: a wallet's entries, oldest first, each with the balance after it; JSON or CSV.
 
+use std::str::FromStr;
+
 use axum::body::Body;
 use http::Response;
 use jiff::Timestamp;
@@ -118,7 +120,7 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
         Some(_) => return Err(bad_parameter("view", "it is entries")),
     }
     let wallet: WalletId = call.id("wallet", "wallet")?;
-    let request = call.page::<u64>()?;
+    let request = call.page::<EntryCursor>()?;
     let account = call.account()?;
     let zone = zone_of(call, &account.time_zone)?;
     let from_ms = call.query("from").map(|text| moment("from", text, &zone, false)).transpose()?.unwrap_or(0);
@@ -131,6 +133,19 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let page = call.admin.ledger.entries(&account.id, &wallet, from_ms, to_ms, &request).await?;
     let views: Vec<_> = page.items.iter().map(|entry| EntryView::new(entry, &account.account.currency)).collect();
     if call.csv { table::csv(COLUMNS, views.iter().map(row), page.next.as_deref()) } else { call::list(&views, page.next.as_deref()) }
+}
+
+/// Where a page of entries begins: digits, on some ledgers two groups of them. The ledger itself reads it.
+struct EntryCursor;
+
+impl FromStr for EntryCursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<EntryCursor, &'static str> {
+        let digits = |part: &str| (1..=20).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let (first, second) = text.split_once('-').unwrap_or((text, "0"));
+        if digits(first) && digits(second) { Ok(EntryCursor) } else { Err("not a cursor of entries") }
+    }
 }
 
 /// The zone of `tz`, else the account's own.

@@ -25,6 +25,9 @@ const REFRESH_AFTER_MS: i64 = 5_000;
 /// A key seen within this time stays valid while the ledger is away.
 const KEY_KEPT_MS: i64 = 60_000;
 
+/// A key is not looked up again sooner than this.
+const KEY_ASKED_MS: i64 = 5_000;
+
 /// All settings of one account at one version.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -98,6 +101,8 @@ pub enum Locked {
 struct KnownKey {
     owner: Arc<str>,
     seen_ms: i64,
+    /// When it was last looked up again.
+    asked_ms: i64,
 }
 
 struct Loaded {
@@ -212,29 +217,48 @@ impl Catalog {
         })
     }
 
-    async fn key_owner(&self, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
+    /// Keys are looked up once; after half their time they are looked up again behind the caller's back, so that nobody waits for a ledger
+    /// that does not answer.
+    async fn key_owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
         let now_ms = self.clock.now_ms();
-        let known = self.keys.get(hash).map(|known| (known.owner.clone(), known.seen_ms));
-        if let Some((owner, seen_ms)) = &known
-            && now_ms.saturating_sub(*seen_ms) <= KEY_KEPT_MS / 2
-        {
-            return Ok(owner.clone());
+        let known = self.keys.get_mut(hash).and_then(|mut known| {
+            let age_ms = now_ms.saturating_sub(known.seen_ms);
+            let asked_ms = now_ms.saturating_sub(known.asked_ms);
+            let ask = age_ms > KEY_KEPT_MS / 2 && asked_ms > KEY_ASKED_MS;
+            if ask {
+                known.asked_ms = now_ms;
+            }
+            (age_ms <= KEY_KEPT_MS).then(|| (known.owner.clone(), ask))
+        });
+        let Some((owner, ask)) = known else { return self.look_up_key(hash).await };
+        if ask {
+            let (catalog, hash) = (self.clone(), *hash);
+            tokio::spawn(async move {
+                // A fault is the ledger's to report; the key stays as it is until its time is over.
+                let _ = catalog.look_up_key(&hash).await;
+            });
         }
-        match self.ledger.claimed(ClaimKind::Key, &keys::hex(hash)).await {
-            Ok(Some(owner)) => {
+        Ok(owner)
+    }
+
+    async fn look_up_key(&self, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
+        let now_ms = self.clock.now_ms();
+        match self.ledger.claimed(ClaimKind::Key, &keys::hex(hash)).await.map_err(Locked::Ledger)? {
+            Some(owner) => {
                 let owner: Arc<str> = owner.into();
-                self.keys.insert(*hash, KnownKey { owner: owner.clone(), seen_ms: now_ms });
+                self.keys.insert(*hash, KnownKey { owner: owner.clone(), seen_ms: now_ms, asked_ms: now_ms });
                 Ok(owner)
             }
-            Ok(None) => {
+            None => {
                 self.keys.remove(hash);
                 Err(Locked::Unknown)
             }
-            Err(fault) => match known {
-                Some((owner, seen_ms)) if now_ms.saturating_sub(seen_ms) <= KEY_KEPT_MS => Ok(owner),
-                _ => Err(Locked::Ledger(fault)),
-            },
         }
+    }
+
+    /// Does some account have a channel of that id?
+    pub async fn is_channel(&self, id: &str) -> Result<bool, LedgerFault> {
+        Ok(self.ledger.claimed(ClaimKind::Channel, id).await?.is_some())
     }
 
     /// Forgets a key that was taken back.

@@ -90,6 +90,11 @@ pub(super) fn key(secret: &Secret) -> Result<(), String> {
 }
 
 /// What the names in a shared store begin with: short and without characters that mean something there.
+pub(super) fn ledger_id(text: &str) -> Result<String, String> {
+    let hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if hex { Ok(text.to_owned()) } else { Err("must be the 32 hexadecimal digits that the log names as ledger_id".to_owned()) }
+}
+
 pub(super) fn key_prefix(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if (1..=16).contains(&text.len()) && text.bytes().all(plain) {

@@ -122,6 +122,7 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
     };
     let deadline = section.milliseconds("deadline_ms", 10..=WAIT_MAX_MS);
     let key_prefix = section.required("key_prefix", checks::key_prefix);
+    let id = section.optional("id", checks::ledger_id);
     let allow_unsafe = section.boolean("allow_unsafe", false);
     let sweep_interval = section.milliseconds("sweep_interval_ms", 10..=WAIT_MAX_MS);
     let in_doubt_deadline = section.seconds("in_doubt_deadline_s", 60..=30 * 86_400);
@@ -133,6 +134,7 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
         url: url?,
         deadline: deadline?,
         key_prefix: key_prefix?,
+        id,
         allow_unsafe,
         sweep_interval: sweep_interval?,
         in_doubt_deadline: in_doubt_deadline?,

@@ -12,8 +12,8 @@ use crate::catalog::documents::{
     AccountSettings, Billing, ChannelSettings, ChargeOn, Enforcement, FrequencyCap, Scope, UnknownTemplate, WabaSettings, WalletSettings,
 };
 use crate::config::{self, AccountConfig, BillingConfig, CampaignConfig, ScopeConfig, TokenSource, WalletConfig};
-use crate::ids::{AccountId, WabaId};
-use crate::ledger::CampaignPlan;
+use crate::ids::{AccountId, WabaId, WalletId};
+use crate::ledger::{CampaignPlan, PageRequest};
 use crate::pricing::{Category, Markup};
 
 /// Reference of the top-up a declared wallet begins with.
@@ -49,8 +49,8 @@ pub(super) async fn declare(admin: &Admin, account: &AccountConfig) -> Result<()
     Ok(())
 }
 
-/// The account with its wallets. Only a wallet that is new here gets its opening top-up, under one reference: of two gateways that both
-/// find it missing, one books it.
+/// The account with its wallets. Only a wallet without any entry gets its opening top-up - also one whose first start ended between the two -
+/// under one reference: of two gateways that both find it missing, one books it.
 async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
     let id = &account.id;
     let problem = |problem: Problem| problem.to_string();
@@ -60,15 +60,23 @@ async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
     accounts::create(admin, id, &account_settings(account)?, &main).await.map_err(problem)?;
     for wallet in &account.wallets {
         let failed = |error: Problem| format!("wallet {}: {error}", wallet.id);
-        if before.iter().any(|known| known.id == wallet.id) {
-            continue;
+        let known = before.iter().any(|known| known.id == wallet.id);
+        if !known {
+            wallets::put(admin, id, &wallet.id, &wallet_settings(wallet), Existing::Keep).await.map_err(failed)?;
         }
-        wallets::put(admin, id, &wallet.id, &wallet_settings(wallet), Existing::Keep).await.map_err(failed)?;
-        if let Some(amount) = wallet.opening_top_up {
+        if let Some(amount) = wallet.opening_top_up
+            && (!known || is_untouched(admin, id, &wallet.id).await?)
+        {
             wallets::top_up(admin, id, &wallet.id, amount, OPENING).await.map_err(failed)?;
         }
     }
     Ok(())
+}
+
+async fn is_untouched(admin: &Admin, account: &AccountId, wallet: &WalletId) -> Result<bool, String> {
+    let first = PageRequest { cursor: None, limit: 1 };
+    let entries = admin.ledger.entries(account, wallet, 0, i64::MAX, &first).await.map_err(|fault| fault.to_string())?;
+    Ok(entries.items.is_empty())
 }
 
 async fn put_templates(admin: &Admin, account: &AccountConfig) -> Result<(), String> {

@@ -69,6 +69,12 @@ impl Gateway {
         let ledger =
             open(config.ledger.url.expose(), ledger_options, clock.clone()).await.map_err(|error| StartError(error.to_string()))?;
         tracing::info!(durability = ledger.durability(), ledger_id = ledger.identity().ledger_id, "the ledger is open");
+        if let Some(wanted) = config.ledger.id.as_deref().filter(|wanted| *wanted != ledger.identity().ledger_id) {
+            let found = &ledger.identity().ledger_id;
+            let sentence = format!("the store is ledger {found}, not {wanted} as ledger.id says: it is empty, or another one");
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.close()).await;
+            return Err(StartError(sentence));
+        }
         let started = Gateway::start_on(config, clock, ledger.clone(), book).await;
         if started.is_err() {
             // Another try in this process must find the ledger free; the error that counts is the first.

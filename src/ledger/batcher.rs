@@ -269,9 +269,10 @@ impl Runner {
         }
         if !operations.is_empty() {
             let mut batch = self.number(operations);
-            match self.repeat_until_answered(&mut batch).await {
+            let mut tries = 0;
+            match self.repeat_until_answered(&mut batch, &mut tries).await {
                 Ok(verdicts) => self.answer(batch, waiting, verdicts),
-                Err(refused) => self.put_back(batch, waiting, &refused).await,
+                Err(refused) => self.put_back(batch, waiting, &refused, tries).await,
             }
         }
         for barrier in barriers {
@@ -292,10 +293,11 @@ impl Runner {
     }
 
     /// A batch without an answer may have been written: it is repeated under its number until the ledger says what became of it.
-    async fn repeat_until_answered(&self, batch: &mut Batch) -> Result<Vec<Verdict>, LedgerFault> {
+    async fn repeat_until_answered(&self, batch: &mut Batch, tries: &mut u32) -> Result<Vec<Verdict>, LedgerFault> {
         let mut pause = FIRST_PAUSE;
         self.shared.metrics.ledger_batch(batch.operations.len());
         loop {
+            *tries = tries.saturating_add(1);
             let watch = Stopwatch::start();
             let answer = self.shared.ledger.apply(&self.account, batch).await;
             self.shared.metrics.ledger("batch", watch.elapsed());
@@ -329,6 +331,7 @@ impl Runner {
         for ((operation, answer), verdict) in batch.operations.into_iter().zip(waiting).zip(verdicts) {
             let Some(answer) = answer else {
                 self.shared.posts_waiting.fetch_sub(1, Ordering::Relaxed);
+                self.look_at(&operation, &verdict);
                 continue;
             };
             let reserved = matches!(verdict, Verdict::Reserved { .. });
@@ -341,19 +344,40 @@ impl Runner {
         }
     }
 
+    /// An outcome that finds no hold came after an operator or the in-doubt policy had resolved it, maybe otherwise: a person must compare.
+    fn look_at(&self, operation: &Operation, verdict: &Verdict) {
+        let (late, hold) = match operation {
+            Operation::Settle { hold, .. } => ("settle", hold),
+            Operation::Release { hold, reason: ReleaseReason::Refused(_) } => ("release", hold),
+            _ => return,
+        };
+        if *verdict == Verdict::NoHold {
+            self.shared.metrics.late_outcome(late);
+            tracing::error!(account = %self.account, %hold, outcome = late, "upstream's answer came after its hold was resolved; compare the statement");
+        }
+    }
+
     /// The ledger wrote nothing: callers are told, the rest waits for better times, in order.
-    async fn put_back(&self, batch: Batch, waiting: Vec<Option<oneshot::Sender<Answered>>>, refused: &LedgerFault) {
+    async fn put_back(&self, batch: Batch, waiting: Vec<Option<oneshot::Sender<Answered>>>, refused: &LedgerFault, tries: u32) {
         tracing::error!(account = %self.account, fault = %refused, "a batch was refused");
         let mut posts = Vec::new();
         for (operation, answer) in batch.operations.into_iter().zip(waiting) {
-            match answer {
-                Some(answer) => drop(answer.send(Err(refused.clone()))),
-                None => posts.push(Item::Post(operation)),
+            match (answer, operation) {
+                (None, operation) => posts.push(Item::Post(operation)),
+                (Some(answer), operation) => {
+                    if let (true, Operation::Reserve(request)) = (tries > 1, &operation) {
+                        let release = Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
+                        self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
+                        posts.push(Item::Post(release));
+                    }
+                    let _ = answer.send(Err(refused.clone()));
+                }
             }
         }
-        if let Some(mut writer) = self.shared.writers.get_mut(&self.account) {
-            writer.number = writer.number.saturating_sub(1);
-        }
+        // An earlier try of this batch may still be on its way: its number is not used for anything else, and should it be written after all,
+        // what it reserved is given back.
+        self.shared.writers.remove(&self.account);
+        self.lane.down.store(false, Ordering::Relaxed);
         if posts.is_empty() {
             return;
         }

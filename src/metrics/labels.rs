@@ -54,6 +54,7 @@ pub(super) const OPERATIONS: &[&str] = &[
     "read",
     OTHER,
 ];
+pub(super) const LATE_OUTCOMES: &[&str] = &["settle", "release", OTHER];
 pub(super) const EVENTS: &[&str] =
     &["wallet_exhausted", "campaign_stopped", "campaign_restarted", "low_balance", "hold_in_doubt", "account_frozen", OTHER];
 /// Error codes of the Graph API that get a series of their own, ascending; "none" is an answer without a code (deadline, reset).

@@ -25,15 +25,28 @@ pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
 /// JSON without a content encoding, or a rejection.
 fn check_headers(headers: &HeaderMap) -> Result<(), Rejected> {
     let unsupported = |details: &str| Err(Rejected::new("unsupported_media_type", details));
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return unsupported("send the message as `Content-Type: application/json`");
+    let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
+    let content_type = content_types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_types.next().is_some() || !is_json(content_type) {
+        return unsupported("send the message as `Content-Type: application/json`, given once, in UTF-8");
     }
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => unsupported("send the body without a content encoding"),
-        _ => Ok(()),
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return unsupported("send the body without a content encoding");
     }
+    Ok(())
+}
+
+/// `application/json` with no parameter but the character set it has anyway.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let utf8 = |parameter: &str| {
+        parameter.split_once('=').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("charset") && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+    };
+    essence && parts.filter(|parameter| !parameter.is_empty()).all(utf8)
 }
 
 /// The idempotency key: 1 to 255 visible ASCII characters, once.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use http::request::Parts;
 
-use super::SendWay;
 use super::rejection::Rejected;
+use super::{SendRoute, SendWay};
 use crate::catalog::documents::Scope;
 use crate::catalog::{Channel, Locked, Principal, Snapshot};
 use crate::http::bearer::bearer;
@@ -32,12 +33,10 @@ impl Caller {
     }
 }
 
-/// The same call under the ledger's settings of now, which changed since it was authenticated.
-pub async fn again(way: &SendWay, caller: &Caller) -> Result<Caller, Rejected> {
-    let snapshot = way.catalog.reload(&caller.snapshot.id).await.map_err(|fault| Rejected::ledger_fault(&fault))?;
-    let snapshot = snapshot.ok_or_else(|| Rejected::unauthorized("the account is gone"))?;
-    usable(&snapshot, &caller.number)?;
-    Ok(Caller { snapshot, number: caller.number.clone(), campaign: caller.campaign.clone() })
+/// The same call under the ledger's settings of now, which changed since it was authenticated: the key may be gone, the channel disabled.
+pub async fn again(way: &SendWay, head: &Parts, route: &SendRoute, caller: &Caller) -> Result<Caller, Rejected> {
+    way.catalog.reload(&caller.snapshot.id).await.map_err(|fault| Rejected::ledger_fault(&fault))?;
+    authenticate(way, &head.headers, &route.number, route.campaign.as_deref()).await
 }
 
 /// Opens the way for a key with the `send` scope and a channel of its account.

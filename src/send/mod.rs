@@ -25,6 +25,7 @@ use crate::catalog::Snapshot;
 use crate::clock::Stopwatch;
 use crate::http::request_id::RequestId;
 use crate::ids::{AccountId, CampaignId, ChannelId, HoldId};
+use crate::ledger::{Operation, ReleaseReason};
 use crate::pricing::{Quote, Recipient};
 use crate::upstream::client::{Attempt, Forward};
 use crate::upstream::outcome::Outcome;
@@ -179,7 +180,7 @@ impl Journey {
                 }
                 Decision::Again if tries < TRIES => {
                     tries += 1;
-                    caller = authenticate::again(way, &caller).await?;
+                    caller = authenticate::again(way, head, &self.route, &caller).await?;
                 }
                 Decision::Again => return Err(Rejected::new("ledger_unavailable", "the account's settings keep changing").retry_after(1)),
             }
@@ -198,16 +199,20 @@ impl Journey {
         if !reserve::needs_ledger(caller, marks) {
             return Ok(Decision::Forward(Held { hold: None, amount: Amount::ZERO, available: None }));
         }
+        let account = &caller.snapshot.id;
         if self.waiting.is_gone() {
-            // Nobody waits and nothing was held yet: the repetition, if there is one, is the send.
-            return Err(Rejected::new("malformed", "the client hung up"));
+            return Err(hung_up());
         }
         let watch = Stopwatch::start();
         let hold = HoldId::new(self.way.clock.now_ms());
         let decision = reserve::reserve(&self.way, caller, quote, marks, hold).await;
         self.way.metrics.stage("reserve", watch.elapsed());
-        if let Ok(Decision::Forward(_)) = &decision {
-            self.waiting.holds(&caller.snapshot.id, hold);
+        if let Ok(Decision::Forward(_)) = &decision
+            && !self.waiting.holds(account, hold)
+        {
+            // Its repetition may have been let through meanwhile: this one must not be sent as well.
+            self.way.batcher.post(account, Operation::Release { hold, reason: ReleaseReason::NotSent });
+            return Err(hung_up());
         }
         decision
     }
@@ -266,6 +271,11 @@ impl Journey {
             }
         }
     }
+}
+
+/// Nobody waits and nothing was forwarded: the repetition, if there is one, is the send.
+fn hung_up() -> Rejected {
+    Rejected::new("malformed", "the client hung up before anything was forwarded")
 }
 
 /// Where a channel's requests go and with whose token. Found before anything is held, so that a channel without a token costs nothing.

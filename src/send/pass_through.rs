@@ -63,6 +63,13 @@ async fn travel(
     }
     let (snapshot, _) = authenticate::account_of(way, &head.headers).await?;
     let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
+    if kind == GraphPath::Node
+        && channel.as_str() != id
+        && way.catalog.is_channel(id).await.map_err(|fault| Rejected::ledger_fault(&fault))?
+    {
+        // Another account's number; with a token that both share, Meta would not mind.
+        return Err(Rejected::new("channel_unknown", "this key's account has no channel or WABA with that id"));
+    }
     if !way.options.pass_through.contains(&allowed) {
         return Err(Rejected::new("path_not_allowed", "the operator does not pass this kind of path on"));
     }

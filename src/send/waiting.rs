@@ -37,13 +37,15 @@ impl Waiting {
         self.lock().gone
     }
 
-    /// From now on a hang-up makes this hold guard its body.
-    pub fn holds(&self, account: &AccountId, hold: HoldId) {
+    /// From now on a hang-up makes this hold guard its body. Answers `false` where the client is gone already: nothing was forwarded yet, so
+    /// nothing needs to be, and the hold is to be released.
+    pub fn holds(&self, account: &AccountId, hold: HoldId) -> bool {
         let mut state = self.lock();
         if state.gone {
-            self.batcher.post(account, Operation::Abandon { hold });
+            return false;
         }
         state.hold = Some((account.clone(), hold));
+        true
     }
 
     /// The hold is resolved, or marked in doubt: nothing is left to guard.

@@ -4,10 +4,9 @@ use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
 /// What a client's headers may tell Meta about a send. No `accept-encoding`: the answer must be readable here.
-static SEND: [HeaderName; 6] = [
+static SEND: [HeaderName; 5] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
-    header::CONTENT_TYPE,
     header::USER_AGENT,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
@@ -46,10 +45,10 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// The headers of a send to Meta.
+/// The headers of a send to Meta. Its type is the one it was read and priced as, whatever the client wrote.
 pub(super) fn for_send(client: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
     let mut headers = allowed(client, &SEND, authorization);
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
 }
 
