@@ -144,6 +144,7 @@ pub struct SendConfig {
 pub struct PricingConfig {
     /// Where rate card versions are kept beside the compiled-in ones; it need not exist yet.
     pub rate_card_dir: Option<PathBuf>,
+    pub rate_card_interval: Duration,
 }
 
 /// `[throttle]`

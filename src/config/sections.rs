@@ -52,7 +52,7 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
         admin,
         secrets,
         send: send?,
-        pricing,
+        pricing: pricing?,
         throttle: throttle?,
         campaigns,
         recipients: recipients?,
@@ -172,10 +172,11 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
     Some(SendConfig { max_body_bytes: max_body_bytes?, body_timeout: body_timeout?, max_in_flight: max_in_flight? })
 }
 
-fn pricing(mut section: Section<'_>) -> PricingConfig {
+fn pricing(mut section: Section<'_>) -> Option<PricingConfig> {
     let rate_card_dir = section.optional("rate_card_dir", |text| Ok(PathBuf::from(text)));
+    let rate_card_interval = section.seconds("rate_card_interval_s", 1..=3600);
     section.finish();
-    PricingConfig { rate_card_dir }
+    Some(PricingConfig { rate_card_dir, rate_card_interval: rate_card_interval? })
 }
 
 fn throttle(mut section: Section<'_>) -> Option<ThrottleConfig> {

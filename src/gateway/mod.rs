@@ -1,6 +1,7 @@
 //! Puts a gateway together - ledger, catalog, prices, upstream, listeners, jobs - and takes it apart again without losing a send.
 
 pub mod bootstrap;
+mod cards;
 mod declare;
 mod door;
 mod start;

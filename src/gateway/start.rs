@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::declare::declare;
-use super::{CLOSE_PATIENCE, Gateway, bootstrap, door};
+use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, door};
 use crate::admin::ops::Ops;
 use crate::admin::{self, Admin, SettingsLock};
 use crate::catalog::{Catalog, Tokens, rate_cards};
@@ -194,6 +194,7 @@ fn serve(
         let router = admin::service(admin::ops::ops_router(admin.ops.clone()));
         tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
     }
+    tasks.push(task(cards::watch(admin.clone(), config.pricing.rate_card_interval, stop_rest.clone())));
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().presence(gateways, stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));

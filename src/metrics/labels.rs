@@ -35,25 +35,10 @@ pub(super) const REJECTIONS: &[&str] = &[
     "request_timeout",
     OTHER,
 ];
-pub(super) const STAGES: &[&str] =
-    &["authenticate", "parse", "classify", "price", "throttle", "reserve", "forward", "settle", "reply", "total", OTHER];
-pub(super) const OPERATIONS: &[&str] = &[
-    "batch",
-    "reserve",
-    "settle",
-    "release",
-    "refund",
-    "mark_in_doubt",
-    "top_up",
-    "adjust",
-    "allocate",
-    "reclaim",
-    "campaign",
-    "settings",
-    "sweep",
-    "read",
-    OTHER,
-];
+/// `price` includes classifying.
+pub(super) const STAGES: &[&str] = &["authenticate", "parse", "price", "throttle", "reserve", "forward", "total", OTHER];
+/// A batch carries operations of every kind, decided in one call.
+pub(super) const OPERATIONS: &[&str] = &["batch", OTHER];
 pub(super) const LATE_OUTCOMES: &[&str] = &["settle", "release", OTHER];
 pub(super) const EVENTS: &[&str] =
     &["wallet_exhausted", "campaign_stopped", "campaign_restarted", "low_balance", "hold_in_doubt", "account_frozen", OTHER];

@@ -26,6 +26,7 @@ use crate::clock::Stopwatch;
 use crate::http::request_id::RequestId;
 use crate::ids::{AccountId, CampaignId, ChannelId, HoldId};
 use crate::ledger::{Operation, ReleaseReason};
+use crate::metrics::Metrics;
 use crate::pricing::{Quote, Recipient};
 use crate::upstream::client::{Attempt, Forward};
 use crate::upstream::outcome::Outcome;
@@ -144,8 +145,10 @@ impl Journey {
             way.places.try_acquire().map_err(|_| Rejected::new("overloaded", "too many sends are in work at once").retry_after(1))?;
         let key = accept::check_head(head)?;
         // Authenticate.
+        let mut lap = Lap::start(&way.metrics);
         let mut caller = authenticate::authenticate(way, &head.headers, &self.route.number, self.route.campaign.as_deref()).await?;
         log.caller(&caller);
+        lap.end("authenticate");
         // Parse.
         let body = accept::body(body, way.options.max_body_bytes, way.options.body_timeout).await?;
         let message = message::parse(&body, self.route.endpoint).map_err(|malformed| Rejected::new("malformed", malformed.details))?;
@@ -156,6 +159,7 @@ impl Journey {
         let addressee = classify::addressee(&message, way.options.without_plus, caller.channel())?;
         log.recipient = Some(addressee.recipient.clone());
         let marks = Marks::of(way.catalog.hasher(), &caller.number, &self.route.path, &body, key, &addressee.recipient);
+        lap.end("parse");
         let under_way = way.under_way.enter(&caller.snapshot.id, marks.fingerprint).await;
         let mut tries = 0;
         let (target, quote, held) = loop {
@@ -165,9 +169,11 @@ impl Journey {
             let quote = classify::price(&way.prices.load(), &caller, &addressee.recipient, category, way.clock.now_ms())?;
             log.category = Some(quote.category.as_str());
             let target = target(way, &caller.snapshot, &caller.number)?;
+            lap.end("price");
             // Throttle.
             if tries == 0 {
                 way.throttle.pass(&caller.number, caller.channel().settings.throughput_limit).await?;
+                lap.end("throttle");
             }
             // Reserve.
             match self.reserve(&caller, &quote, &marks).await? {
@@ -294,6 +300,24 @@ fn target(way: &SendWay, snapshot: &Snapshot, number: &ChannelId) -> Result<Targ
         tracing::error!(account = %snapshot.id, channel = %number, reason, "a channel has no way to Meta");
         Rejected::new("channel_disabled", "the gateway has no usable Meta token or address for this channel; its operator must set one")
     })
+}
+
+/// Measures one stage after the other.
+struct Lap<'a> {
+    metrics: &'a Metrics,
+    watch: Stopwatch,
+}
+
+impl Lap<'_> {
+    fn start(metrics: &Metrics) -> Lap<'_> {
+        Lap { metrics, watch: Stopwatch::start() }
+    }
+
+    /// Records the time since the last one as that of `stage`.
+    fn end(&mut self, stage: &str) {
+        self.metrics.stage(stage, self.watch.elapsed());
+        self.watch = Stopwatch::start();
+    }
 }
 
 impl Log {

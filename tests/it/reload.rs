@@ -32,10 +32,14 @@ impl Ground {
     }
 
     fn configure(&self, level: &str) -> PathBuf {
+        self.configure_with(level, 3600)
+    }
+
+    fn configure_with(&self, level: &str, interval: u32) -> PathBuf {
         let home = self.home.path().display();
         let text = format!(
             "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{home}/ledger\"\n\
-             [secrets]\ndir = \"{home}\"\n[admin]\nbootstrap_key = \"{OPERATOR}\"\n[pricing]\nrate_card_dir = \"{home}/cards\"\n\
+             [secrets]\ndir = \"{home}\"\n[admin]\nbootstrap_key = \"{OPERATOR}\"\n[pricing]\nrate_card_dir = \"{home}/cards\"\nrate_card_interval_s = {interval}\n\
              [log]\nlevel = \"{level}\"\n\
              [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nrate_card = \"own\"\n[[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
              [[accounts.wabas]]\nid = \"1\"\n[[accounts.templates]]\nwaba = \"1\"\nname = \"offer\"\nlanguage = \"en\"\ncategory = \"marketing\"\n\
@@ -135,4 +139,17 @@ async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
         assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
     }
     assert!(!ground.home.path().join("ledger").exists(), "the ledger was opened before the cards were read");
+}
+
+#[tokio::test]
+async fn what_changes_in_the_directory_is_in_use_without_a_signal() {
+    let ground = Ground::new();
+    ground.put_card(FILE, "0.25");
+    let mut served = Served::start(&ground.configure_with("info", 1), &[]);
+    assert_eq!(price(&served).await, "0.25 USD");
+    // The first look only learns what is there.
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    ground.put_card(FILE, "0.5");
+    served.wait_for("rate cards changed and are in use");
+    assert_eq!(price(&served).await, "0.50 USD");
 }

@@ -1,0 +1,44 @@
+//! Watches the directory of rate cards, so that a version put at one gateway is in use at all that share the directory, long before it begins.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin};
+
+/// Name, length and time of every file; equal while nothing changed.
+type Look = Vec<(std::ffi::OsString, u64, Option<SystemTime>)>;
+
+fn look(directory: &Path) -> Option<Look> {
+    let file = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let about = entry.metadata().ok()?;
+        Some((entry.file_name(), about.len(), about.modified().ok()))
+    };
+    let mut files: Look = std::fs::read_dir(directory).ok()?.filter_map(file).collect();
+    files.sort_unstable();
+    Some(files)
+}
+
+/// Takes over what changed in the directory until `stop`; what cannot be used is logged and changes nothing.
+pub(super) async fn watch(admin: Arc<Admin>, interval: Duration, stop: CancellationToken) {
+    let mut seen = None;
+    loop {
+        if let Some(directory) = admin.rate_card_dir.load_full() {
+            let there = directory.clone();
+            let now = tokio::task::spawn_blocking(move || look(&there)).await.ok().flatten();
+            if seen.is_some() && now != seen {
+                match admin::rate_cards::reload(&admin, Some(directory.to_path_buf())).await {
+                    Ok(()) => tracing::info!(directory = %directory.display(), "rate cards changed and are in use"),
+                    Err(mistakes) => tracing::error!(?mistakes, "rate cards changed and cannot be used; those before stay in use"),
+                }
+            }
+            seen = now;
+        }
+        if tokio::time::timeout(interval, stop.cancelled()).await.is_ok() {
+            return;
+        }
+    }
+}
