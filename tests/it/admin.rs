@@ -6,6 +6,7 @@ mod desk;
 mod document;
 mod mistakes;
 mod money;
+mod paging;
 mod reports;
 mod resources;
 mod watching;

@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod ending;
+mod identity;
 mod log;
 mod reload;
 mod store_away;
