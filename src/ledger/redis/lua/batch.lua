@@ -85,7 +85,7 @@ end
 
 local store_ms = batch.store_time(fixed)
 local skew = store_ms - clock_ms
-if math.abs(skew) > 60000 then return { 'skew', skew } end
+if math.abs(skew) > N.clock_skew_ms then return { 'skew', skew } end
 store.now = math.max(store_ms, tonumber(last_ms or '0'))
 
 local writes = exists or founds
