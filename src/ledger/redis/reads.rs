@@ -307,6 +307,13 @@ impl RedisLedger {
         Ok(page(events, request.limit, |event: &Event| event.sequence.to_string()))
     }
 
+    async fn count_in_doubt(&self, account: &AccountId) -> Result<u64, LedgerFault> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HVALS").arg(self.keys.of(account).doubt_index());
+        let (counts,): (Vec<u64>,) = self.pipe(&pipe).await?;
+        Ok(counts.iter().sum())
+    }
+
     async fn count_window(&self, account: &AccountId, portfolio: &PortfolioId) -> Result<u32, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
@@ -387,6 +394,10 @@ impl Ledger for RedisLedger {
 
     fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>> {
         Box::pin(self.read_hold(account, hold))
+    }
+
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
+        Box::pin(self.count_in_doubt(account))
     }
 
     fn entries<'a>(
