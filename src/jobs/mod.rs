@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, Snapshot};
 use crate::clock::Clock;
+use crate::ids::AccountId;
 use crate::ledger::batcher::Batcher;
-use crate::ledger::{CalendarSpan, HoldState, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
+use crate::ledger::{CalendarSpan, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::{Metrics, UPKEEP_INTERVAL};
 use events::EventTeller;
 
@@ -21,11 +22,8 @@ const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the ledger has other work to do too.
 const PAGE: usize = 256;
 
-/// Sweeps of one account in a row at most; the rest waits for the next round.
-const ROUNDS: usize = 32;
-
-/// In-doubt holds are counted up to this number per account.
-const COUNTED: usize = 1_000;
+/// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of one delays no other.
+const ROUNDS: usize = 4;
 
 /// When and how old holds are resolved.
 #[derive(Debug, Clone, Copy)]
@@ -91,24 +89,30 @@ impl Jobs {
         }
     }
 
+    /// Fails only where the accounts cannot be listed: what is wrong with one account must not keep the others waiting.
     async fn sweep_page(&self, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
         let page = self.ledger.accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE }).await?;
-        for account in page.items {
-            let Some(snapshot) = self.catalog.account(&account).await? else { continue };
-            self.sweep_account(&snapshot, options).await;
-            pass.teller.tell(&*self.ledger, &self.metrics, &account).await?;
-            let holds = self.ledger.holds(&account, Some(HoldState::InDoubt), &PageRequest { cursor: None, limit: COUNTED }).await?;
-            pass.in_doubt = pass.in_doubt.saturating_add(u64::try_from(holds.items.len()).unwrap_or(u64::MAX));
-            for wallet in self.ledger.wallets(&account).await? {
-                self.metrics.wallet_available(&account, &wallet.id, wallet.available);
-            }
-        }
         self.metrics.ledger_up(true);
         pass.cursor = page.next;
+        for account in page.items {
+            if let Err(fault) = self.look_after(&account, options, pass).await {
+                tracing::warn!(%account, %fault, "an account could not be looked after; the others are");
+            }
+        }
         if pass.cursor.is_none() {
             self.metrics.holds_in_doubt(std::mem::take(&mut pass.in_doubt));
         }
         Ok(())
+    }
+
+    async fn look_after(&self, account: &AccountId, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
+        let Some(snapshot) = self.catalog.account(account).await? else { return Ok(()) };
+        self.sweep_account(&snapshot, options).await;
+        pass.in_doubt = pass.in_doubt.saturating_add(self.ledger.holds_in_doubt(account).await?);
+        for wallet in self.ledger.wallets(account).await? {
+            self.metrics.wallet_available(account, &wallet.id, wallet.available);
+        }
+        pass.teller.tell(&*self.ledger, &self.metrics, account).await
     }
 
     async fn sweep_account(&self, snapshot: &Snapshot, options: &SweepOptions) {
@@ -131,7 +135,7 @@ impl Jobs {
                 Ok(other) => {
                     return tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger answered a sweep in a way it should not");
                 }
-                Err(fault) => return tracing::debug!(account = %snapshot.id, ?fault, "an account could not be swept"),
+                Err(fault) => return tracing::warn!(account = %snapshot.id, ?fault, "an account could not be swept"),
             }
         }
     }

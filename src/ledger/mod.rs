@@ -163,6 +163,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// One unresolved hold.
     fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>>;
 
+    /// How many holds are in doubt.
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64>;
+
     /// A wallet's entries with `from_ms <= at_ms < to_ms`, oldest first.
     fn entries<'a>(
         &'a self,

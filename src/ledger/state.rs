@@ -336,6 +336,11 @@ impl AccountState {
         self.usage.iter().filter(|(key, _)| in_range(key)).map(row).collect()
     }
 
+    /// How many holds are in doubt.
+    pub fn holds_in_doubt(&self) -> u64 {
+        u64::try_from(self.in_doubt.len()).unwrap_or(u64::MAX)
+    }
+
     /// Unresolved holds after `after`, in order.
     pub fn hold_views_after(&self, state: Option<HoldState>, after: Option<HoldId>) -> impl Iterator<Item = HoldView> {
         let wanted = move |hold: &Hold| state.is_none_or(|state| hold.state == state);

@@ -6,6 +6,7 @@ mod words;
 mod world;
 
 mod away;
+mod backlog;
 mod batches;
 mod campaigns;
 mod caps;

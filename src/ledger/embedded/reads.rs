@@ -120,6 +120,11 @@ impl Ledger for EmbeddedLedger {
         Box::pin(self.read(move |world, _| Ok(world.accounts.get(&account).and_then(|state| state.hold_view(hold)))))
     }
 
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
+        let account = account.clone();
+        Box::pin(self.read(move |world, _| Ok(world.accounts.get(&account).map_or(0, |state| state.holds_in_doubt()))))
+    }
+
     fn entries<'a>(
         &'a self,
         account: &'a AccountId,

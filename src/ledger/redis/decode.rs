@@ -28,6 +28,7 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
             let verdicts = batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
             return Ok(Outcome::Decided { verdicts, exists });
         }
+        "full" => super::link::out_of_memory(),
         "skew" => {
             let skew = reply.number()?;
             LedgerFault::Refused(format!("this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"))

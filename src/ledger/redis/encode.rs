@@ -24,6 +24,17 @@ pub(super) fn founds(batch: &Batch) -> bool {
     batch.operations.iter().any(|operation| matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. }))
 }
 
+/// Does the batch hold what a full server must not take on? Ending holds, stopping and money coming in must never wait for memory.
+pub(super) fn grows(batch: &Batch) -> bool {
+    let grows = |operation: &Operation| {
+        matches!(
+            operation,
+            Operation::Reserve(_) | Operation::PutDocument { .. } | Operation::PutWallet { .. } | Operation::CreateCampaign(_)
+        )
+    };
+    batch.operations.iter().any(grows)
+}
+
 /// An encoded batch; the script's digest is put before it when it is sent.
 pub(super) struct Call {
     keys: Declared,
@@ -52,12 +63,14 @@ impl Call {
         call
     }
 
-    pub(super) fn command(&self, digest: &str) -> Cmd {
-        let mut command = Cmd::with_capacity(self.ends.len() + self.keys.len() + 3, self.text.len() + self.keys.len() * 32);
+    /// `only_asks`: the batch is not to run, only to be answered if it has.
+    pub(super) fn command(&self, digest: &str, only_asks: bool) -> Cmd {
+        let mut command = Cmd::with_capacity(self.ends.len() + self.keys.len() + 4, self.text.len() + self.keys.len() * 32);
         command.arg("EVALSHA").arg(digest).arg(self.keys.len());
         for key in self.keys.iter() {
             command.arg(key);
         }
+        command.arg(u8::from(only_asks));
         let mut from = 0;
         for end in &self.ends {
             command.arg(self.text.get(from..*end).unwrap_or_default());

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
+use crate::ledger::operation::MAX_CLOCK_SKEW_MS;
 use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
 
 /// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in store.lua.
@@ -49,7 +50,7 @@ const USAGE: &str = "u:";
 const REFERENCES: &str = "ref:";
 const DOCUMENTS: &str = "doc:";
 
-/// The table of kinds and bucket counts that stands before the script's own text.
+/// The table of kinds, bucket counts and the allowed skew that stands before the script's own text.
 pub(super) fn script_names() -> String {
     let texts = [
         ("account", ACCOUNT),
@@ -64,7 +65,13 @@ pub(super) fn script_names() -> String {
         ("keys", KEYS),
         ("usage", USAGE),
     ];
-    let numbers = [("shards", SHARDS), ("open_buckets", OPEN_BUCKETS), ("doubt_buckets", DOUBT_BUCKETS), ("usage_buckets", USAGE_BUCKETS)];
+    let numbers = [
+        ("shards", SHARDS),
+        ("open_buckets", OPEN_BUCKETS),
+        ("doubt_buckets", DOUBT_BUCKETS),
+        ("usage_buckets", USAGE_BUCKETS),
+        ("clock_skew_ms", MAX_CLOCK_SKEW_MS),
+    ];
     let mut table = String::from("local N = {");
     for (name, kind) in texts {
         let _ = write!(table, " {name} = '{kind}',");

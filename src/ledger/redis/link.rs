@@ -12,7 +12,7 @@ use redis::{AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisE
 use tokio::sync::{Mutex, Semaphore};
 
 use super::OpenError;
-use super::script;
+use super::script::{self, Digests};
 use crate::clock::Stopwatch;
 use crate::ledger::LedgerFault;
 
@@ -28,8 +28,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// A connection in use.
 pub(super) struct Live {
     pub(super) connection: MultiplexedConnection,
-    /// Digest of the batch script as this server knows it.
-    pub(super) digest: String,
+    /// The batch script as this server knows it.
+    pub(super) script: Digests,
 }
 
 /// What a connection must find at its server.
@@ -77,7 +77,7 @@ impl Link {
     /// Runs one call within the deadline.
     ///
     /// # Errors
-    /// [`LedgerFault::Unavailable`] without an answer; [`LedgerFault::Closed`] where the address serves another ledger now.
+    /// [`LedgerFault::Unavailable`] without an answer; [`LedgerFault::Refused`] by a server that is out of memory; [`LedgerFault::Closed`] where the address serves another ledger now.
     pub(super) async fn run<T, F>(&self, call: impl Fn(Arc<Live>) -> F) -> Result<T, LedgerFault>
     where
         F: Future<Output = Result<T, RedisError>>,
@@ -125,10 +125,7 @@ impl Link {
         {
             self.drop_connection(live);
         }
-        match error.code() {
-            Some("OOM") => LedgerFault::Unavailable("it has no memory left for another send; raise maxmemory".into()),
-            _ => LedgerFault::Unavailable(error.to_string()),
-        }
+        if is_out_of_memory(error) { out_of_memory() } else { LedgerFault::Unavailable(error.to_string()) }
     }
 
     fn count_silence(&self, used: Option<&Arc<Live>>) {
@@ -180,8 +177,8 @@ impl Link {
             let found = if identity.is_some() { "another ledger" } else { "no ledger" };
             return Err(LedgerFault::Closed(format!("the server holds {found} now; nothing is decided until the right one is back")));
         }
-        let digest = script::load(&mut connection).await.map_err(unavailable)?;
-        Ok(Live { connection, digest })
+        let script = script::load(&mut connection).await.map_err(unavailable)?;
+        Ok(Live { connection, script })
     }
 }
 
@@ -198,6 +195,16 @@ pub(super) async fn connection(client: &Client, deadline: Duration) -> Result<Mu
 /// every call is harmless to repeat: batches by their number, the others by what they are.
 fn may_be_repeated(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) || error.is_connection_dropped()
+}
+
+/// The server is full and refused before it did anything.
+pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
+    error.code() == Some("OOM")
+}
+
+/// What a full server's refusal means.
+pub(super) fn out_of_memory() -> LedgerFault {
+    LedgerFault::Refused("it is out of memory and takes no new business; raise maxmemory".into())
 }
 
 /// The server is no longer the one to write to: the address may lead to another by now.

@@ -14,7 +14,7 @@ mod stored;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Value;
@@ -26,7 +26,7 @@ use crate::ids::AccountId;
 use decode::Outcome;
 use encode::{Call, Known};
 use keys::StoreKeys;
-use link::Link;
+use link::{Link, Live};
 
 /// Accounts remembered at most; one that is not is judged without the comparison.
 const REMEMBERED: usize = 100_000;
@@ -109,21 +109,39 @@ impl RedisLedger {
         if batch.operations.len() > MAX_BATCH {
             return Err(LedgerFault::Refused(format!("{} operations, at most {MAX_BATCH}", batch.operations.len())));
         }
-        if encode::founds(batch) {
-            // First, so that no account is missing from the list; one whose batch then fails is left out when the list is read.
-            let name = self.keys.accounts();
-            self.writes
-                .run(async |live| redis::cmd("ZADD").arg(&name).arg(0).arg(account.as_str()).exec_async(&mut live.connection.clone()).await)
-                .await?;
-        }
+        // First, so that no account is missing from the list; one whose batch then fails is left out when the list is read.
+        let unlisted = encode::founds(batch) && !self.list_account(account).await?;
         let call = Call::new(self.keys.of(account), batch, self.clock.fixed_now_ms(), self.known(account));
-        let reply: Value = self.writes.run(async |live| call.command(&live.digest).query_async(&mut live.connection.clone()).await).await?;
+        let grows = encode::grows(batch);
+        let run = async |live: Arc<Live>| {
+            let connection = &mut live.connection.clone();
+            if grows && !unlisted {
+                let answer = call.command(&live.script.growing, false).query_async(connection).await;
+                if !answer.as_ref().is_err_and(link::is_out_of_memory) {
+                    return answer;
+                }
+            }
+            // An earlier try may have run though its answer was lost; then a full server must say what it decided.
+            call.command(&live.script.always, grows).query_async(connection).await
+        };
+        let reply: Value = self.writes.run(run).await?;
         match decode::outcome(reply, batch)? {
             Outcome::Decided { verdicts, exists } => {
                 self.remember(account, exists);
                 Ok(verdicts)
             }
             Outcome::Refused(fault) => Err(fault),
+        }
+    }
+
+    /// `false` where the server is full.
+    async fn list_account(&self, account: &AccountId) -> Result<bool, LedgerFault> {
+        let mut command = redis::cmd("ZADD");
+        command.arg(self.keys.accounts()).arg(0).arg(account.as_str());
+        match self.writes.run(async |live| command.exec_async(&mut live.connection.clone()).await).await {
+            Ok(()) => Ok(true),
+            Err(LedgerFault::Refused(_)) => Ok(false),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -146,6 +164,10 @@ impl RedisLedger {
 
     async fn take_claim(&self, kind: ClaimKind, name: &str, owner: &str) -> Result<String, LedgerFault> {
         self.open()?;
+        // What is claimed can be told without memory.
+        if let Some(holder) = self.read_claim(kind, name).await? {
+            return Ok(holder);
+        }
         let key = self.keys.claims(kind);
         let mut pipe = redis::pipe();
         pipe.atomic().cmd("HSETNX").arg(&key).arg(name).arg(owner).ignore().cmd("HGET").arg(&key).arg(name);

@@ -99,8 +99,13 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 async fn identity(connection: &mut MultiplexedConnection, key: &str) -> Result<(Identity, Vec<u8>), OpenError> {
     let fresh = Identity::fresh().map_err(|error| OpenError::Unavailable(format!("no randomness: {error}")))?;
     let pepper: String = fresh.pepper.iter().map(|byte| format!("{byte:02x}")).collect();
-    redis::cmd("SETNX").arg(key).arg(format!("{} {pepper}", fresh.ledger_id)).exec_async(connection).await.map_err(away)?;
-    let stored: Vec<u8> = redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
+    // A full server refuses every SETNX, also one that would change nothing.
+    let mut stored: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
+    if stored.is_none() {
+        redis::cmd("SETNX").arg(key).arg(format!("{} {pepper}", fresh.ledger_id)).exec_async(connection).await.map_err(away)?;
+        stored = redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
+    }
+    let stored = stored.unwrap_or_default();
     let identity = parse_identity(&stored);
     identity
         .map(|identity| (identity, stored))

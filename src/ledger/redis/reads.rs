@@ -1,4 +1,4 @@
-//! Redis behind the trait. Lists are read in pages from sorted buckets; what hangs together is read in one transaction.
+//! Redis behind the trait. Lists are read in pages from sorted buckets. Nothing is read in a transaction: a full server refuses those.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,6 +20,9 @@ const BUCKETS_AT_ONCE: usize = 16;
 /// Journal records read in one round trip, and round trips in one page: a page may be short, but it always gets further.
 const RECORDS_AT_ONCE: usize = 200;
 const ROUNDS: usize = 20;
+
+/// Tries to read all settings between two changes.
+const DOCUMENT_READS: usize = 8;
 
 /// A place taken in the messaging limit, in minutes after the minute of the last accepted send.
 const PLACE_MINUTES: i64 = 1440;
@@ -83,29 +86,37 @@ impl RedisLedger {
         }
     }
 
+    /// The version is read before and after the documents: where it is the same, nothing has changed between.
     async fn read_documents(&self, account: &AccountId) -> Result<Documents, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
-        pipe.atomic();
+        pipe.cmd("HGET").arg(keys.account()).arg("settings");
         for shard in 0..DOCUMENT_SHARDS {
             pipe.cmd("HGETALL").arg(keys.documents(shard));
         }
         pipe.cmd("HGET").arg(keys.account()).arg("settings");
-        let mut replies: Vec<redis::Value> = self.pipe(&pipe).await?;
         let unreadable = || stored::unreadable("settings document");
-        let head = replies.pop().ok_or_else(unreadable)?;
-        let version: Option<u64> = redis::from_redis_value(head).map_err(|_| unreadable())?;
-        let mut documents = Vec::new();
-        for shard in replies {
-            let fields: HashMap<String, String> = redis::from_redis_value(shard).map_err(|_| unreadable())?;
-            for (name, body) in fields {
-                let (kind, id) = name.split_once('/').ok_or_else(unreadable)?;
-                let kind = DocumentKind::from_name(kind).ok_or_else(unreadable)?;
-                documents.push(Document { kind, id: id.into(), body: body.into() });
+        for _ in 0..DOCUMENT_READS {
+            let mut replies = self.pipe::<Vec<redis::Value>>(&pipe).await?.into_iter();
+            let before = replies.next().ok_or_else(unreadable)?;
+            let after = replies.next_back().ok_or_else(unreadable)?;
+            if before != after {
+                continue;
             }
+            let version: Option<u64> = redis::from_redis_value(before).map_err(|_| unreadable())?;
+            let mut documents = Vec::new();
+            for shard in replies {
+                let fields: HashMap<String, String> = redis::from_redis_value(shard).map_err(|_| unreadable())?;
+                for (name, body) in fields {
+                    let (kind, id) = name.split_once('/').ok_or_else(unreadable)?;
+                    let kind = DocumentKind::from_name(kind).ok_or_else(unreadable)?;
+                    documents.push(Document { kind, id: id.into(), body: body.into() });
+                }
+            }
+            documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
+            return Ok(Documents { settings_version: version.unwrap_or(0), documents });
         }
-        documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
-        Ok(Documents { settings_version: version.unwrap_or(0), documents })
+        Err(LedgerFault::Unavailable("the settings changed each time they were read".into()))
     }
 
     async fn read_wallets(&self, account: &AccountId) -> Result<Vec<WalletView>, LedgerFault> {
@@ -118,10 +129,10 @@ impl RedisLedger {
     async fn read_campaigns(&self, account: &AccountId, ids: &[CampaignId]) -> Result<Vec<CampaignView>, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
-        pipe.atomic();
         for id in ids {
             pipe.cmd("HGETALL").arg(keys.campaign(id));
         }
+        // After the campaigns, whose state hangs on their wallets.
         pipe.cmd("HGETALL").arg(keys.wallets());
         let mut replies: Vec<Fields> = self.pipe(&pipe).await?;
         let (_, exhaustions) = wallets_of(&replies.pop().unwrap_or_default())?;
@@ -168,7 +179,8 @@ impl RedisLedger {
     async fn read_hold(&self, account: &AccountId, id: HoldId) -> Result<Option<HoldView>, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HGET").arg(keys.open(keys::open_slot(id))).arg(id.as_bytes());
+        // In this order: a hold goes from open to in doubt and never back.
+        pipe.cmd("HGET").arg(keys.open(keys::open_slot(id))).arg(id.as_bytes());
         pipe.cmd("HGET").arg(keys.doubt(keys::doubt_slot(id))).arg(id.as_bytes());
         let (open, doubt): (Option<Bytes>, Option<Bytes>) = self.pipe(&pipe).await?;
         let open = open.map(|packed| (HoldState::Open, packed));
@@ -307,10 +319,17 @@ impl RedisLedger {
         Ok(page(events, request.limit, |event: &Event| event.sequence.to_string()))
     }
 
+    async fn count_in_doubt(&self, account: &AccountId) -> Result<u64, LedgerFault> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HVALS").arg(self.keys.of(account).doubt_index());
+        let (counts,): (Vec<u64>,) = self.pipe(&pipe).await?;
+        Ok(counts.iter().sum())
+    }
+
     async fn count_window(&self, account: &AccountId, portfolio: &PortfolioId) -> Result<u32, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HGETALL").arg(keys.counts(portfolio)).cmd("HGET").arg(keys.account()).arg("last").cmd("TIME");
+        pipe.cmd("HGETALL").arg(keys.counts(portfolio)).cmd("HGET").arg(keys.account()).arg("last").cmd("TIME");
         let (counts, last, (seconds, _micros)): (HashMap<String, i64>, Option<i64>, (i64, i64)) = self.pipe(&pipe).await?;
         let store_ms = self.clock.fixed_now_ms().unwrap_or_else(|| seconds.saturating_mul(1000));
         let minute = store_ms.max(last.unwrap_or(0)).div_euclid(60_000);
@@ -319,7 +338,7 @@ impl RedisLedger {
         Ok(u32::try_from(counts.get("taken").map_or(0, |taken| taken.saturating_sub(gone))).unwrap_or(0))
     }
 
-    async fn read_claim(&self, kind: ClaimKind, name: &str) -> Result<Option<String>, LedgerFault> {
+    pub(super) async fn read_claim(&self, kind: ClaimKind, name: &str) -> Result<Option<String>, LedgerFault> {
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(self.keys.claims(kind)).arg(name);
         let (owner,): (Option<String>,) = self.pipe(&pipe).await?;
@@ -387,6 +406,10 @@ impl Ledger for RedisLedger {
 
     fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>> {
         Box::pin(self.read_hold(account, hold))
+    }
+
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
+        Box::pin(self.count_in_doubt(account))
     }
 
     fn entries<'a>(

@@ -19,19 +19,29 @@ const PARTS: [&str; 7] = [
 /// Gives a claim up, if its owner asks.
 pub(super) const UNCLAIM: &str = include_str!("lua/unclaim.lua");
 
-/// Says that a gateway is alive, and counts those that are.
-pub(super) const ALIVE: &str = include_str!("lua/alive.lua");
+/// Says that a gateway is alive, and counts those that are; also where memory is short.
+pub(super) const ALIVE: &str = concat!("#!lua flags=allow-oom\n", include_str!("lua/alive.lua"));
 
-/// The whole script for the server run of that id. The first line makes the server check memory and role before it runs.
-fn text(run_id: &str) -> String {
-    format!("#!lua\n-- for server run {run_id}\n{}{}", keys::script_names(), PARTS.join("\n"))
+/// The same script under two digests.
+pub(super) struct Digests {
+    /// Refused by a server that is out of memory.
+    pub(super) growing: String,
+    /// Runs there too.
+    pub(super) always: String,
 }
 
-/// Loads the script; answers its digest.
-pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
+/// The whole script for the server run of that id. The first line makes the server check role and, without the flag, memory before it runs.
+fn text(flags: &str, run_id: &str) -> String {
+    format!("#!lua{flags}\n-- for server run {run_id}\n{}{}", keys::script_names(), PARTS.join("\n"))
+}
+
+/// Loads the script; answers its digests.
+pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Digests, RedisError> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
     let run_id = field(&info, "run_id").unwrap_or("unknown");
-    redis::cmd("SCRIPT").arg("LOAD").arg(text(run_id)).query_async(connection).await
+    let growing = redis::cmd("SCRIPT").arg("LOAD").arg(text("", run_id)).query_async(connection).await?;
+    let always = redis::cmd("SCRIPT").arg("LOAD").arg(text(" flags=allow-oom", run_id)).query_async(connection).await?;
+    Ok(Digests { growing, always })
 }
 
 /// A field of an INFO reply.

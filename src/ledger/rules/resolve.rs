@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::amount::Amount;
 use crate::ids::HoldId;
 use crate::ledger::Verdict;
-use crate::ledger::operation::{CalendarSpan, InDoubtPolicy, ReleaseReason, SWEEP_LIMIT};
+use crate::ledger::operation::{CalendarSpan, InDoubtPolicy, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT};
 use crate::ledger::state::{AccountState, Hold, KeyOutcome, Row};
 use crate::ledger::verdict::{ChargeDetail, EntryKind, EventKind, HoldState, UsageSum};
 
@@ -151,12 +151,14 @@ impl AccountState {
         day: CalendarSpan,
         now_ms: i64,
     ) -> Verdict {
-        let old = |id: &HoldId, age_ms: i64| id.created_ms().saturating_add(age_ms) <= now_ms;
+        // An id carries its gateway's clock, which may be off; the age is told from the ledger's own. A young hold may stand before an old one.
+        let near = |id: &HoldId, age_ms: i64| id.created_ms().saturating_add(age_ms) <= now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
+        let old = |hold: &Hold, age_ms: i64| hold.reserved_ms.saturating_add(age_ms) <= now_ms;
         let stuck: Vec<HoldId> = self
             .holds
             .iter()
-            .take_while(|(id, _)| old(id, open_age_ms))
-            .filter(|(_, hold)| hold.state == HoldState::Open)
+            .take_while(|(id, _)| near(id, open_age_ms))
+            .filter(|(_, hold)| hold.state == HoldState::Open && old(hold, open_age_ms))
             .map(|(id, _)| *id)
             .take(SWEEP_LIMIT.saturating_add(1))
             .collect();
@@ -164,8 +166,14 @@ impl AccountState {
             self.mark_in_doubt(*id, now_ms);
         }
         let room = SWEEP_LIMIT.saturating_sub(stuck.len().min(SWEEP_LIMIT));
-        let overdue: Vec<HoldId> =
-            self.in_doubt.iter().take_while(|id| old(id, in_doubt_age_ms)).copied().take(room.saturating_add(1)).collect();
+        let overdue: Vec<HoldId> = self
+            .in_doubt
+            .iter()
+            .take_while(|id| near(id, in_doubt_age_ms))
+            .filter(|id| self.holds.get(id).is_some_and(|hold| old(hold, in_doubt_age_ms)))
+            .copied()
+            .take(room.saturating_add(1))
+            .collect();
         for id in overdue.iter().take(room) {
             match policy {
                 InDoubtPolicy::Charge => self.settle(*id, None, day, now_ms),

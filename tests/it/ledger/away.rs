@@ -2,13 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tollgate::clock::Clock;
-use tollgate::ids::AccountId;
+use tollgate::ids::{AccountId, HoldId};
+use tollgate::ledger::batcher::{Batcher, BatcherOptions, CallFault};
 use tollgate::ledger::redis::{RedisLedger, RedisOptions};
 use tollgate::ledger::*;
+use tollgate::metrics::Metrics;
 
+use super::words::{self, Line};
+use super::world::START_MS;
 use crate::servers::RedisServer;
 
 fn options() -> RedisOptions {
@@ -100,18 +105,95 @@ async fn a_server_that_forgot_is_not_an_empty_one() {
 }
 
 #[tokio::test]
-async fn a_full_server_refuses_whole_batches() {
+async fn a_full_server_takes_no_new_business_but_ends_the_old() {
     let server = RedisServer::start();
     let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
     let account: AccountId = "acme".parse().unwrap();
+    let operations = |lines: &[&str]| -> Vec<Operation> {
+        let labels = HOLDS.map(|label| (label.to_owned(), hold(label))).into();
+        let read = |line: &&str| match Line::parse(line).verb() {
+            "send" => {
+                let line = Line::parse(line);
+                Operation::Reserve(Box::new(Reserve { hold: hold(line.word(1)), ..words::send(&line, START_MS, 1) }))
+            }
+            _ => words::operation(&Line::parse(line), Clock::system().now_ms(), &labels),
+        };
+        lines.iter().map(read).collect()
+    };
     ledger.apply(&account, &batch(1, founding())).await.unwrap();
+    let first = batch(2, operations(&["top-up main 9 paid", "send a campaign=diwali limit=9", "send b", "send c", "send d"]));
+    let verdicts = ledger.apply(&account, &first).await.unwrap();
+    assert!(matches!(verdicts[1..], [Verdict::Reserved { .. }, _, _, Verdict::Reserved { .. }]), "{verdicts:?}");
     redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
-    let full = ledger.apply(&account, &batch(2, vec![top_up("a")])).await;
-    assert!(matches!(&full, Err(LedgerFault::Unavailable(text)) if text.contains("memory")), "{full:?}");
-    assert_eq!(settled(&ledger, &account).await, "0.00");
+
+    // A repetition of what ran is answered, whatever it holds; nothing new is taken.
+    assert_eq!(ledger.apply(&account, &first).await.unwrap(), verdicts);
+    for lines in [&["settle a", "send e"][..], &["create holi"], &["document waba/7 {}"], &["wallet other"]] {
+        let full = ledger.apply(&account, &batch(3, operations(lines))).await;
+        assert!(matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")), "{lines:?}: {full:?}");
+    }
+    let other = "other".parse().unwrap();
+    let full = ledger.apply(&other, &batch(1, founding())).await;
+    assert!(matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")), "{full:?}");
+
+    let ends =
+        ["settle a", "release b", "doubt c", "abandon d", "top-up main 5 more", "count diwali campaign_stopped 2", "stop diwali operator"];
+    let verdicts = ledger.apply(&account, &batch(3, operations(&ends))).await.unwrap();
+    assert!(matches!(verdicts[..4], [Verdict::Settled { .. }, Verdict::Released { .. }, Verdict::Marked, Verdict::Marked]), "{verdicts:?}");
+    let sweep = ledger.apply(&account, &batch(4, operations(&["sweep open=0ms doubt=24h"]))).await.unwrap();
+    assert_eq!(sweep, [Verdict::Swept { marked: 1, resolved: 0, more: false }]);
+
+    everything_can_be_read(&ledger, &account).await;
+    let another = RedisLedger::connect(&server.url(), options()).await.expect("a gateway starts");
+    everything_can_be_read(&another, &account).await;
     redis_command(&server, &["CONFIG", "SET", "maxmemory", "0"]);
-    ledger.apply(&account, &batch(2, vec![top_up("a")])).await.unwrap();
-    assert_eq!(settled(&ledger, &account).await, "5.00");
+    let verdicts = ledger.apply(&account, &batch(5, operations(&["send e"]))).await.unwrap();
+    assert!(matches!(verdicts[..], [Verdict::Reserved { .. }]), "{verdicts:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_came_with() {
+    let server = RedisServer::start();
+    let ledger = Arc::new(RedisLedger::connect(&server.url(), options()).await.unwrap());
+    let account: AccountId = "acme".parse().unwrap();
+    ledger.apply(&account, &batch(1, [founding(), vec![top_up("a")]].concat())).await.unwrap();
+    let send = |label: &str| {
+        let line = format!("send {label}");
+        Operation::Reserve(Box::new(Reserve { hold: hold(label), ..words::send(&Line::parse(&line), START_MS, 1) }))
+    };
+    ledger.apply(&account, &batch(2, vec![send("a")])).await.unwrap();
+    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    let bounds = BatcherOptions { deadline: Duration::from_secs(5), queue: 10 };
+    let batcher = Batcher::new(ledger.clone(), Clock::system(), Arc::new(Metrics::new(1)), bounds);
+    batcher.post(&account, words::operation(&Line::parse("settle a"), Clock::system().now_ms(), &[("a".to_owned(), hold("a"))].into()));
+    let refused = batcher.call(&account, send("b")).await;
+    assert!(matches!(&refused, Err(CallFault::Ledger(LedgerFault::Refused(text))) if text.contains("out of memory")), "{refused:?}");
+    assert!(batcher.drain_all(Duration::from_secs(5)).await, "the settle still waits");
+    assert_eq!(settled(&ledger, &account).await, "4.00");
+}
+
+const HOLDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// The same for the same label.
+fn hold(label: &str) -> HoldId {
+    static MADE: OnceLock<[HoldId; 5]> = OnceLock::new();
+    let made = MADE.get_or_init(|| HOLDS.map(|_| HoldId::new(Clock::system().now_ms())));
+    made[HOLDS.iter().position(|known| *known == label).unwrap()]
+}
+
+/// With one campaign stopped, and two holds in doubt.
+async fn everything_can_be_read(ledger: &RedisLedger, account: &AccountId) {
+    let page = PageRequest { cursor: None, limit: 10 };
+    assert_eq!(settled(ledger, account).await, "13.00");
+    assert_eq!(ledger.documents(account).await.unwrap().documents.len(), 1);
+    assert_eq!(ledger.campaigns(account, &page).await.unwrap().items[0].accepted, 1);
+    assert_eq!(ledger.holds(account, None, &page).await.unwrap().items.len(), 2);
+    assert_eq!(ledger.hold(account, hold("c")).await.unwrap().map(|view| view.state), Some(HoldState::InDoubt));
+    assert_eq!(ledger.holds_in_doubt(account).await, Ok(2));
+    assert_eq!(ledger.window_used(account, &"p1".parse().unwrap()).await, Ok(1));
+    assert_eq!(ledger.accounts(&page).await.unwrap().items, std::slice::from_ref(account));
+    assert_eq!(ledger.gateways_alive("a").await, Ok(1));
+    assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await, Ok(None));
 }
 
 /// Sends one command of plain words; panics unless the server answers it without an error.

@@ -5,7 +5,7 @@ use super::script::check;
 use super::words;
 use super::world::{HOUR, SECOND, World, all, day};
 use tollgate::ids::HoldId;
-use tollgate::ledger::{HoldState, InDoubtPolicy, Operation, Verdict};
+use tollgate::ledger::{Batch, HoldState, InDoubtPolicy, Operation, Verdict};
 
 on_every_ledger! {
     old_open_holds_become_in_doubt_and_stay_held
@@ -13,6 +13,7 @@ on_every_ledger! {
     the_deadline_releases
     evidence_ends_a_doubt
     a_sweep_takes_a_bounded_number
+    age_is_told_by_the_ledgers_clock_not_the_gateways
 }
 
 async fn old_open_holds_become_in_doubt_and_stay_held(world: World) {
@@ -123,4 +124,50 @@ async fn a_sweep_takes_a_bounded_number(mut world: World) {
     assert_eq!(super::say::wallet(&wallets[0]), "settled -150.00 held 0.00 available 849.00 limit 999.00");
     let in_doubt = world.ledger.holds(&world.account, Some(HoldState::InDoubt), &tollgate::ledger::PageRequest { cursor: None, limit: 1 });
     assert_eq!(in_doubt.await.unwrap().items, []);
+}
+
+async fn age_is_told_by_the_ledgers_clock_not_the_gateways(mut world: World) {
+    let wallet = words::operation(&words::Line::parse("wallet main limit=9.00"), world.clock.now_ms(), &super::say::Labels::new());
+    world.apply(vec![wallet]).await.unwrap();
+    // By id the youngest hold comes first and an old one last.
+    reserve_with_clock_off_by(&mut world, "straight", 0).await;
+    reserve_with_clock_off_by(&mut world, "ahead", 60 * SECOND).await;
+    world.clock.advance(30 * SECOND);
+    reserve_with_clock_off_by(&mut world, "behind", -60 * SECOND).await;
+    world.clock.advance(8 * SECOND - 1);
+    assert_eq!(sweep(&mut world).await, (0, 0));
+    world.clock.advance(1);
+    assert_eq!(sweep(&mut world).await, (2, 0));
+    world.clock.advance(30 * SECOND - 1);
+    assert_eq!(sweep(&mut world).await, (0, 0));
+    world.clock.advance(1);
+    assert_eq!(sweep(&mut world).await, (1, 0));
+    world.clock.advance(24 * HOUR - 68 * SECOND - 1);
+    assert_eq!(sweep(&mut world).await, (0, 0));
+    world.clock.advance(1);
+    assert_eq!(sweep(&mut world).await, (0, 2));
+    world.clock.advance(30 * SECOND - 1);
+    assert_eq!(sweep(&mut world).await, (0, 0));
+    world.clock.advance(1);
+    assert_eq!(sweep(&mut world).await, (0, 1));
+}
+
+/// A send of a gateway whose clock, and so the hold's id, is that far off.
+async fn reserve_with_clock_off_by(world: &mut World, label: &str, skew_ms: i64) {
+    let gateway_ms = world.clock.now_ms() + skew_ms;
+    let line = format!("send {label} to={label}");
+    let send = Operation::Reserve(Box::new(words::send(&words::Line::parse(&line), gateway_ms, 1)));
+    let batch = Batch { clock_ms: gateway_ms, ..world.batch(vec![send]) };
+    let verdicts = world.ledger.apply(&world.account, &batch).await.unwrap();
+    assert!(matches!(verdicts[..], [Verdict::Reserved { .. }]), "{verdicts:?}");
+}
+
+/// How many holds became in doubt and how many were resolved, after 38 seconds and a day.
+async fn sweep(world: &mut World) -> (u32, u32) {
+    let day = day(world.clock.now_ms());
+    let sweep = Operation::Sweep { open_age_ms: 38 * SECOND, in_doubt_age_ms: 24 * HOUR, policy: InDoubtPolicy::Charge, day };
+    match world.apply(vec![sweep]).await.unwrap()[..] {
+        [Verdict::Swept { marked, resolved, more: false }] => (marked, resolved),
+        ref other => panic!("{other:?}"),
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use tollgate::ledger::state::AccountState;
-use tollgate::ledger::{Batch, Entry, Event, LedgerFault, Operation, Verdict};
+use tollgate::ledger::{Batch, Entry, Event, HoldState, LedgerFault, Operation, Verdict};
 
 use super::invariants::{Auditor, View};
 use super::say;
@@ -184,6 +184,8 @@ impl Sequence {
         assert_eq!(shown.campaigns, expected.campaigns, "campaigns");
         assert_eq!(shown.usage, expected.usage, "usage");
         assert_eq!(shown.holds, expected.holds, "holds");
+        let in_doubt = expected.holds.iter().filter(|hold| hold.state == HoldState::InDoubt).count();
+        assert_eq!(world.ledger.holds_in_doubt(&world.account).await, Ok(in_doubt as u64), "holds in doubt");
         assert_eq!(shown.windows, expected.windows, "windows");
         assert_eq!(shown.entries, expected.entries, "entries");
         assert_eq!(shown.events, expected.events, "events");

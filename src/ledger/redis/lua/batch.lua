@@ -1,9 +1,10 @@
 -- One batch: who asks, what time it is, every operation in order, then all writes.
 -- KEYS: 1 account, 2 wallets, 3 writers, 4 index of open holds, 5 index of holds in doubt, 6 events, 7 journal,
 -- 8 allowances; then those the operations name by index.
--- ARGV: 1 fixed time or '', 2 the gateway's clock, 3 writer, 4 number, 5 founds the account, 6 what the client knows of
--- the account (0 nothing, 1 that it was absent, 2 that it exists), 7 operations; then per operation a code and fields.
--- Reply: {'ok', exists, verdicts...} | {'skew', ms} | {'lower', last} | {'lost', last or ''} | {'gone'}.
+-- ARGV: 1 only asks for the verdicts of a batch that may have run (memory is short), 2 fixed time or '', 3 the gateway's
+-- clock, 4 writer, 5 number, 6 founds the account, 7 what the client knows of the account (0 nothing, 1 that it was
+-- absent, 2 that it exists), 8 operations; then per operation a code and fields.
+-- Reply: {'ok', exists, verdicts...} | {'skew', ms} | {'lower', last} | {'lost', last or ''} | {'gone'} | {'full'}.
 -- A writer's record: number|time|reply packed.
 
 local batch = {}
@@ -64,6 +65,7 @@ function batch.streams()
   return list
 end
 
+local only_asks = reserve.take() == '1'
 local fixed, clock_ms = reserve.take(), reserve.take_number()
 local writer, batch_number = reserve.take(), reserve.take_number()
 local founds, known, operations = reserve.take() == '1', reserve.take(), reserve.take_number()
@@ -83,9 +85,11 @@ if exists then
   end
 end
 
+if only_asks then return { 'full' } end
+
 local store_ms = batch.store_time(fixed)
 local skew = store_ms - clock_ms
-if math.abs(skew) > 60000 then return { 'skew', skew } end
+if math.abs(skew) > N.clock_skew_ms then return { 'skew', skew } end
 store.now = math.max(store_ms, tonumber(last_ms or '0'))
 
 local writes = exists or founds

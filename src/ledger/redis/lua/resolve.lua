@@ -179,21 +179,24 @@ function resolve.in_order(ids)
   return ids
 end
 
--- The oldest holds made at or before `until_ms`, at most `limit`, from the slots that an index names.
+-- The holds reserved at or before `until_ms`, first by id, at most `limit`, from the slots that an index names. An id
+-- carries its gateway's clock, which may be off; the age is told from the time the hold keeps.
 function resolve.oldest(index, slot_ms, slot_of, bucket_name, until_ms, limit)
-  local slots, found = {}, {}
+  local slots, found, near_ms = {}, {}, until_ms + N.clock_skew_ms
   for slot in pairs(store.fields_of(index)) do
-    if tonumber(slot) * slot_ms <= until_ms then slots[#slots + 1] = tonumber(slot) end
+    if tonumber(slot) * slot_ms <= near_ms then slots[#slots + 1] = tonumber(slot) end
   end
   table.sort(slots)
   for _, slot in ipairs(slots) do
-    local ids = {}
-    for id in pairs(store.fields_of(bucket_name(slot))) do
-      if slot_of(id) == slot and state.created_ms(id) <= until_ms then ids[#ids + 1] = id end
+    local ids, bucket = {}, bucket_name(slot)
+    for id in pairs(store.fields_of(bucket)) do
+      if slot_of(id) == slot and state.created_ms(id) <= near_ms then ids[#ids + 1] = id end
     end
     for _, id in ipairs(resolve.in_order(ids)) do
-      found[#found + 1] = id
-      if #found == limit then return found end
+      if tonumber(state.unpack_hold(store.get(bucket, id)).reserved) <= until_ms then
+        found[#found + 1] = id
+        if #found == limit then return found end
+      end
     end
   end
   return found
