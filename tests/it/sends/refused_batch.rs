@@ -120,6 +120,10 @@ impl Ledger for Unreliable {
         self.inner.events(account, page)
     }
 
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
+        self.inner.holds_in_doubt(account)
+    }
+
     fn window_used<'a>(&'a self, account: &'a AccountId, portfolio: &'a PortfolioId) -> Reply<'a, u32> {
         self.inner.window_used(account, portfolio)
     }
