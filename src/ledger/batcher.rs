@@ -47,10 +47,16 @@ type Answered = Result<Verdict, LedgerFault>;
 enum Item {
     /// Somebody waits for the verdict.
     Call(Operation, oneshot::Sender<Answered>),
-    /// Nobody waits, but it must be done.
-    Post(Operation),
+    /// Nobody waits, but it must be done; `repeated`: an earlier try may have done it.
+    Post { operation: Operation, repeated: bool },
     /// Answered once everything before it is done.
     Barrier(oneshot::Sender<()>),
+}
+
+/// Who asked for an operation of a batch.
+enum Origin {
+    Call(oneshot::Sender<Answered>),
+    Post { repeated: bool },
 }
 
 #[derive(Default)]
@@ -126,7 +132,7 @@ impl Batcher {
     pub fn post(&self, account: &AccountId, operation: Operation) {
         let lane = self.lane(account);
         self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
-        self.push(account, &lane, Item::Post(operation));
+        self.push(account, &lane, Item::Post { operation, repeated: false });
     }
 
     /// Waits until everything queued for the account so far is done, at most the deadline.
@@ -221,7 +227,7 @@ impl Runner {
     async fn linger(&self) {
         let patient = {
             let queue = lock(&self.lane.queue);
-            !queue.items.is_empty() && queue.items.iter().all(|item| matches!(item, Item::Post(operation) if !guards(operation)))
+            !queue.items.is_empty() && queue.items.iter().all(|item| matches!(item, Item::Post { operation, .. } if !guards(operation)))
         };
         if patient {
             let _ = tokio::time::timeout(LINGER, self.lane.arrived.notified()).await;
@@ -258,11 +264,11 @@ impl Runner {
             match item {
                 Item::Call(operation, answer) => {
                     operations.push(operation);
-                    waiting.push(Some(answer));
+                    waiting.push(Origin::Call(answer));
                 }
-                Item::Post(operation) => {
+                Item::Post { operation, repeated } => {
                     operations.push(operation);
-                    waiting.push(None);
+                    waiting.push(Origin::Post { repeated });
                 }
                 Item::Barrier(answer) => barriers.push(answer),
             }
@@ -327,19 +333,24 @@ impl Runner {
         }
     }
 
-    fn answer(&self, batch: Batch, waiting: Vec<Option<oneshot::Sender<Answered>>>, verdicts: Vec<Verdict>) {
+    fn answer(&self, batch: Batch, waiting: Vec<Origin>, verdicts: Vec<Verdict>) {
         for ((operation, answer), verdict) in batch.operations.into_iter().zip(waiting).zip(verdicts) {
-            let Some(answer) = answer else {
-                self.shared.posts_waiting.fetch_sub(1, Ordering::Relaxed);
-                self.look_at(&operation, &verdict);
-                continue;
+            let answer = match answer {
+                Origin::Call(answer) => answer,
+                Origin::Post { repeated } => {
+                    self.shared.posts_waiting.fetch_sub(1, Ordering::Relaxed);
+                    if !repeated {
+                        self.look_at(&operation, &verdict);
+                    }
+                    continue;
+                }
             };
             let reserved = matches!(verdict, Verdict::Reserved { .. });
             if let (Err(_), true, Operation::Reserve(request)) = (answer.send(Ok(verdict)), reserved, operation) {
                 // Its caller gave up before anything was forwarded.
                 let release = Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
                 self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
-                lock(&self.lane.queue).items.push_back(Item::Post(release));
+                lock(&self.lane.queue).items.push_back(Item::Post { operation: release, repeated: false });
             }
         }
     }
@@ -358,17 +369,17 @@ impl Runner {
     }
 
     /// The ledger wrote nothing: callers are told, the rest waits for better times, in order.
-    async fn put_back(&self, batch: Batch, waiting: Vec<Option<oneshot::Sender<Answered>>>, refused: &LedgerFault, tries: u32) {
+    async fn put_back(&self, batch: Batch, waiting: Vec<Origin>, refused: &LedgerFault, tries: u32) {
         tracing::error!(account = %self.account, fault = %refused, "a batch was refused");
         let mut posts = Vec::new();
         for (operation, answer) in batch.operations.into_iter().zip(waiting) {
             match (answer, operation) {
-                (None, operation) => posts.push(Item::Post(operation)),
-                (Some(answer), operation) => {
+                (Origin::Post { repeated }, operation) => posts.push(Item::Post { operation, repeated: repeated || tries > 1 }),
+                (Origin::Call(answer), operation) => {
                     if let (true, Operation::Reserve(request)) = (tries > 1, &operation) {
                         let release = Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
                         self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
-                        posts.push(Item::Post(release));
+                        posts.push(Item::Post { operation: release, repeated: false });
                     }
                     let _ = answer.send(Err(refused.clone()));
                 }
