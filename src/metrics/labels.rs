@@ -31,7 +31,6 @@ pub(super) const REJECTIONS: &[&str] = &[
     "ledger_unavailable",
     "overloaded",
     "upstream_no_answer",
-    "shutting_down",
     "request_timeout",
     OTHER,
 ];

@@ -20,7 +20,7 @@ use crate::pricing::Quote;
 pub type Reply = Response<Full<Bytes>>;
 
 /// Contract name, status and title of every rejection. SDKs repeat 429 and 5xx by themselves, never 400, 402, 403, 409.
-pub const REJECTIONS: [(&str, u16, &str); 26] = [
+pub const REJECTIONS: [(&str, u16, &str); 25] = [
     ("malformed", 400, "This is not one unambiguous message"),
     ("unauthorized", 401, "No valid gateway key"),
     ("insufficient_balance", 402, "Not enough credits for this message"),
@@ -46,7 +46,6 @@ pub const REJECTIONS: [(&str, u16, &str); 26] = [
     ("overloaded", 503, "Too much work at once"),
     // Not sends, but refused at the same door.
     ("upstream_no_answer", 504, "Upstream did not answer"),
-    ("shutting_down", 503, "The gateway is shutting down"),
     ("request_timeout", 408, "The request took too long to arrive"),
 ];
 
