@@ -1,4 +1,5 @@
-//! Money: an exact count of micro-credits (10^-6 of a wallet's unit) inside, decimal strings at the edges. No float ever touches an amount.
+//! Money: an exact count of micro-credits (10^-6 of a wallet's unit) inside, decimal strings at the
+//! edges. No float ever touches an amount.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use std::fmt;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Micro-credits in one credit.
 pub const MICROS_PER_CREDIT: i64 = 1_000_000;
 
-/// Amounts stay below this magnitude, because Redis' Lua computes in doubles, which are exact to 2^53.
+/// Amounts stay below this magnitude, because Redis' Lua computes in doubles, which are exact to
+/// 2^53.
 pub const MAX_MICROS: i64 = (1 << 53) - 1;
 
 /// A signed amount of credits, exact to one micro-credit; its magnitude is at most [`MAX_MICROS`].
@@ -21,7 +23,9 @@ pub struct Amount(i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Not of the form `[-]digits[.digits]`.
-    #[error("an amount is written as digits with an optional minus sign and decimal point, for example \"100.00\"")]
+    #[error(
+        "an amount is written as digits with an optional minus sign and decimal point, for example \"100.00\""
+    )]
     Malformed,
     /// More than six decimals.
     #[error("an amount has at most 6 decimals")]
@@ -40,7 +44,8 @@ impl Amount {
         if micros >= -MAX_MICROS && micros <= MAX_MICROS { Some(Amount(micros)) } else { None }
     }
 
-    /// From a count of micro-credits, held at [`MAX_MICROS`] on either side; for sums of amounts that were bounded when they came in.
+    /// From a count of micro-credits, held at [`MAX_MICROS`] on either side; for sums of amounts
+    /// that were bounded when they came in.
     pub const fn saturating_from_micros(micros: i64) -> Amount {
         if micros > MAX_MICROS {
             Amount(MAX_MICROS)
@@ -95,9 +100,11 @@ impl Amount {
         self.0 == 0
     }
 
-    /// From an exact decimal; an error where it has more than six significant decimals or is too large.
+    /// From an exact decimal; an error where it has more than six significant decimals or is too
+    /// large.
     pub fn from_decimal(value: Decimal) -> Result<Amount, AmountError> {
-        let scaled = value.checked_mul(Decimal::from(MICROS_PER_CREDIT)).ok_or(AmountError::TooLarge)?;
+        let scaled =
+            value.checked_mul(Decimal::from(MICROS_PER_CREDIT)).ok_or(AmountError::TooLarge)?;
         if scaled.trunc() != scaled {
             return Err(AmountError::TooPrecise);
         }
@@ -114,11 +121,13 @@ impl Amount {
 impl FromStr for Amount {
     type Err = AmountError;
 
-    /// Reads `[-]digits[.digits]` with at most six decimals; no plus sign, exponent, separators or white space.
+    /// Reads `[-]digits[.digits]` with at most six decimals; no plus sign, exponent, separators or
+    /// white space.
     fn from_str(text: &str) -> Result<Amount, AmountError> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-        let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let numeric =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !numeric(whole) || !numeric(fraction) {
             return Err(AmountError::Malformed);
         }
@@ -136,7 +145,8 @@ impl FromStr for Amount {
 }
 
 impl fmt::Display for Amount {
-    /// At least two decimals, at most six, no trailing zeros beyond the second: `98.82`, `0.0118`, `0.00`.
+    /// At least two decimals, at most six, no trailing zeros beyond the second: `98.82`, `0.0118`,
+    /// `0.00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let magnitude = self.0.unsigned_abs();
@@ -201,8 +211,17 @@ mod tests {
 
     #[test]
     fn prints_two_to_six_decimals() {
-        for (micros, text) in [(0, "0.00"), (98_820_000, "98.82"), (11_800, "0.0118"), (-1, "-0.000001"), (1_500_000, "1.50")] {
-            assert_eq!(Amount::from_micros(micros).map(|amount| amount.to_string()).as_deref(), Some(text));
+        for (micros, text) in [
+            (0, "0.00"),
+            (98_820_000, "98.82"),
+            (11_800, "0.0118"),
+            (-1, "-0.000001"),
+            (1_500_000, "1.50"),
+        ] {
+            assert_eq!(
+                Amount::from_micros(micros).map(|amount| amount.to_string()).as_deref(),
+                Some(text)
+            );
         }
     }
 }

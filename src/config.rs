@@ -1,6 +1,9 @@
-//! Configuration: the compiled-in defaults, the user's file over them, the environment over both, read so that every mistake is
-//! reported at once and no secret is printed.
-#![allow(missing_docs, reason = "config/default.toml explains every key in a sentence; the fields repeat their names")]
+//! Configuration: the compiled-in defaults, the user's file over them, the environment over both,
+//! read so that every mistake is reported at once and no secret is printed.
+#![allow(
+    missing_docs,
+    reason = "config/default.toml explains every key in a sentence; the fields repeat their names"
+)]
 
 mod accounts;
 mod checks;
@@ -21,8 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use accounts::{
-    AccountConfig, BillingConfig, CampaignConfig, CapConfig, ChannelConfig, KeyConfig, MarkupConfig, ScopeConfig, TemplateConfig,
-    TokenSource, UnknownTemplate, WabaConfig, WalletConfig,
+    AccountConfig, BillingConfig, CampaignConfig, CapConfig, ChannelConfig, KeyConfig,
+    MarkupConfig, ScopeConfig, TemplateConfig, TokenSource, UnknownTemplate, WabaConfig,
+    WalletConfig,
 };
 pub use mistake::{ConfigError, Place};
 pub use secret::{Secret, redact_url};
@@ -85,7 +89,8 @@ pub struct UpstreamConfig {
 /// `[ledger]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerConfig {
-    /// `embedded:DIR` or a store's URL, which may carry a password; [`redact_url`] makes it fit for logs.
+    /// `embedded:DIR` or a store's URL, which may carry a password; [`redact_url`] makes it fit for
+    /// logs.
     pub url: Secret,
     pub deadline: Duration,
     pub key_prefix: String,
@@ -243,21 +248,33 @@ pub struct ProcessConfig {
 }
 
 impl Config {
-    /// Reads `file`, or only the defaults, with `environment` over it; also reads the secret files it names.
-    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<ConfigError>> {
+    /// Reads `file`, or only the defaults, with `environment` over it; also reads the secret files
+    /// it names.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, Vec<ConfigError>> {
         let Some(path) = file else { return Config::from_parts("", "defaults", environment) };
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Config::from_parts(&text, &name, environment),
             Err(error) => {
                 let place = Place::File { name: name.into(), line: 0 };
-                Err(vec![ConfigError { place, key: String::new(), message: format!("cannot read the file: {error}") }])
+                Err(vec![ConfigError {
+                    place,
+                    key: String::new(),
+                    message: format!("cannot read the file: {error}"),
+                }])
             }
         }
     }
 
     /// Reads `text`, whose mistakes are reported under `name`, with `environment` over it.
-    pub fn from_parts(text: &str, name: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<ConfigError>> {
+    pub fn from_parts(
+        text: &str,
+        name: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, Vec<ConfigError>> {
         read(text, name, environment.into_iter().collect(), &|path| std::fs::read_to_string(path))
     }
 

@@ -1,4 +1,5 @@
-//! Names of things: validated newtypes, so that an account can never be passed where a wallet is meant.
+//! Names of things: validated newtypes, so that an account can never be passed where a wallet is
+//! meant.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +23,8 @@ pub enum IdError {
 }
 
 fn is_own_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn is_meta_id(text: &str) -> bool {
@@ -97,7 +99,8 @@ id!(/// Meta's phone number ID, as it stands in the URL.
 id!(/// Meta's WhatsApp Business Account id.
     WabaId, is_meta_id, IdError::NotDigits);
 
-/// One hold: a time-ordered UUID (version 7), made by the gateway, so that its age can be told from the id alone.
+/// One hold: a time-ordered UUID (version 7), made by the gateway, so that its age can be told from
+/// the id alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldId(Uuid);
 
@@ -107,7 +110,10 @@ impl HoldId {
         let random = Uuid::new_v4();
         let mut bytes = [0u8; 10];
         bytes.copy_from_slice(&random.as_bytes()[6..16]);
-        HoldId(uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms).unwrap_or(0), &bytes).into_uuid())
+        HoldId(
+            uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms).unwrap_or(0), &bytes)
+                .into_uuid(),
+        )
     }
 
     /// From its sixteen bytes, whatever they are; used when reading back what the ledger stored.

@@ -1,4 +1,5 @@
-//! Tollgate: a send gateway in front of the WhatsApp Business Cloud API that prices, reserves, forwards and settles every message.
+//! Tollgate: a send gateway in front of the WhatsApp Business Cloud API that prices, reserves,
+//! forwards and settles every message.
 
 pub mod admin;
 pub mod amount;

@@ -10,8 +10,8 @@ use tollgate::commands::{check, demo, quote, serve, templates};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A send gateway in front of the WhatsApp Business Cloud API: it prices every message, reserves the credits, forwards, settles, and stops
-/// campaigns when the credits are gone.
+/// A send gateway in front of the WhatsApp Business Cloud API: it prices every message, reserves
+/// the credits, forwards, settles, and stops campaigns when the credits are gone.
 #[derive(Parser)]
 #[command(name = "tollgate", version, about, long_about = None)]
 struct Arguments {
@@ -21,7 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell the whole story on this machine with nothing installed: a campaign spends its credits, stops, and is restarted.
+    /// Tell the whole story on this machine with nothing installed: a campaign spends its credits,
+    /// stops, and is restarted.
     Demo(demo::DemoArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
@@ -38,9 +39,16 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Demo(args) => demo::main(&args),
         Command::Serve(args) => serve::main(&args, environment()),
-        Command::Check(args) => check::run(&args, environment(), &mut io::stdout().lock(), &mut io::stderr().lock()).map_err(Into::into),
-        Command::Templates(args) => templates::main(&args, &environment(), &mut io::stdout().lock()),
-        Command::Quote(args) => quote::run(&args, Clock::system().now_ms(), &mut io::stdout().lock()).map(|()| 0),
+        Command::Check(args) => {
+            check::run(&args, environment(), &mut io::stdout().lock(), &mut io::stderr().lock())
+                .map_err(Into::into)
+        }
+        Command::Templates(args) => {
+            templates::main(&args, &environment(), &mut io::stdout().lock())
+        }
+        Command::Quote(args) => {
+            quote::run(&args, Clock::system().now_ms(), &mut io::stdout().lock()).map(|()| 0)
+        }
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -53,5 +61,7 @@ fn main() -> ExitCode {
 
 /// The environment's readable variables; others cannot be meant.
 fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

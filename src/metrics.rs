@@ -1,5 +1,6 @@
-//! What the gateway counts: the only file that names a metric. Handles are made once at start and found by position in short lists of
-//! label values, so that counting costs nanoseconds and no label can grow without bound. Each gateway has a recorder of its own.
+//! What the gateway counts: the only file that names a metric. Handles are made once at start and
+//! found by position in short lists of label values, so that counting costs nanoseconds and no
+//! label can grow without bound. Each gateway has a recorder of its own.
 
 mod labels;
 
@@ -7,23 +8,34 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString,
+};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 
 use crate::amount::Amount;
 use crate::ids::{AccountId, WalletId};
-use labels::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, OUTCOMES, REJECTIONS, STAGES, UPSTREAM_CODES, position};
+use labels::{
+    CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, OUTCOMES, REJECTIONS, STAGES,
+    UPSTREAM_CODES, position,
+};
 
-/// How often [`Metrics::run_upkeep`] must be called: the recorder keeps every histogram sample until then.
+/// How often [`Metrics::run_upkeep`] must be called: the recorder keeps every histogram sample
+/// until then.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Upper bounds in seconds, from what a lookup costs to what a patient client waits.
-const SECONDS: &[f64] =
-    &[0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const SECONDS: &[f64] = &[
+    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
 /// Upper bounds of batch sizes; 64 is the cap of a batch.
 const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// Currencies times categories times countries that get a series of their own; further ones are counted under country "other".
+/// Currencies times categories times countries that get a series of their own; further ones are
+/// counted under country "other".
 const CHARGED_SERIES_MAX: usize = 8192;
 
 const CHARGED: &str = "tollgate_charged_credits_total";
@@ -35,7 +47,8 @@ const LEDGER_DURABILITY: &str = "tollgate_ledger_durability";
 
 static METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None);
 
-/// One gateway's metrics. Label values come from closed lists; one that stands in none is counted as `other`.
+/// One gateway's metrics. Label values come from closed lists; one that stands in none is counted
+/// as `other`.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -88,7 +101,8 @@ struct Short<const N: usize>([u8; N]);
 impl<const N: usize> Short<N> {
     /// `text` if it is 1 to `N` ASCII letters, else `other`.
     fn new(text: &str) -> Short<N> {
-        let fits = (1..=N).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let fits =
+            (1..=N).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
         let mut letters = [0; N];
         let text = if fits { text } else { OTHER };
         letters.iter_mut().zip(text.bytes()).for_each(|(letter, byte)| *letter = byte);
@@ -116,7 +130,11 @@ impl Registrar<'_> {
     }
 
     fn histogram(&self, name: &'static str, help: &'static str, labels: Vec<Label>) -> Histogram {
-        self.0.describe_histogram(KeyName::from_const_str(name), None, SharedString::const_str(help));
+        self.0.describe_histogram(
+            KeyName::from_const_str(name),
+            None,
+            SharedString::const_str(help),
+        );
         self.0.register_histogram(&Key::from_parts(name, labels), &METADATA)
     }
 }
@@ -126,34 +144,73 @@ impl Metrics {
     pub fn new(wallets: usize) -> Metrics {
         let recorder = recorder();
         let to = Registrar(&recorder);
-        let label = |name: &'static str, value: &'static str| vec![Label::from_static_parts(name, value)];
+        let label =
+            |name: &'static str, value: &'static str| vec![Label::from_static_parts(name, value)];
         let sends = |outcome: &&'static str| {
             Family::new(CATEGORIES, |category| {
-                let labels = vec![Label::from_static_parts("outcome", outcome), Label::from_static_parts("category", category)];
+                let labels = vec![
+                    Label::from_static_parts("outcome", outcome),
+                    Label::from_static_parts("category", category),
+                ];
                 to.counter("tollgate_sends_total", "Sends by what became of them.", labels)
             })
         };
-        to.gauge("tollgate_build_info", "1, labelled with the version that runs.", label("version", env!("CARGO_PKG_VERSION"))).set(1.0);
+        to.gauge(
+            "tollgate_build_info",
+            "1, labelled with the version that runs.",
+            label("version", env!("CARGO_PKG_VERSION")),
+        )
+        .set(1.0);
         Metrics {
             sends: OUTCOMES.iter().map(sends).collect(),
             rejections: Family::new(REJECTIONS, |name| {
-                to.counter("tollgate_rejections_total", "Sends rejected here, by rule.", label("rejection", name))
+                to.counter(
+                    "tollgate_rejections_total",
+                    "Sends rejected here, by rule.",
+                    label("rejection", name),
+                )
             }),
-            stages: Family::new(STAGES, |name| to.histogram(STAGE_SECONDS, "Time a send spent in a stage.", label("stage", name))),
+            stages: Family::new(STAGES, |name| {
+                to.histogram(STAGE_SECONDS, "Time a send spent in a stage.", label("stage", name))
+            }),
             upstream_errors: Family::new(UPSTREAM_CODES, |code| {
-                to.counter("tollgate_upstream_errors_total", "Upstream's errors by Graph code.", label("code", code))
+                to.counter(
+                    "tollgate_upstream_errors_total",
+                    "Upstream's errors by Graph code.",
+                    label("code", code),
+                )
             }),
-            ledger: Family::new(OPERATIONS, |name| to.histogram(LEDGER_SECONDS, "Time of a ledger operation.", label("operation", name))),
-            ledger_batch_size: to.histogram(LEDGER_BATCH_SIZE, "Sends decided in one ledger batch.", Vec::new()),
+            ledger: Family::new(OPERATIONS, |name| {
+                to.histogram(
+                    LEDGER_SECONDS,
+                    "Time of a ledger operation.",
+                    label("operation", name),
+                )
+            }),
+            ledger_batch_size: to.histogram(
+                LEDGER_BATCH_SIZE,
+                "Sends decided in one ledger batch.",
+                Vec::new(),
+            ),
             ledger_up: to.gauge("tollgate_ledger_up", "1 while the ledger answers.", Vec::new()),
-            holds_in_doubt: to.gauge("tollgate_holds_in_doubt", "Open holds whose outcome is unknown.", Vec::new()),
+            holds_in_doubt: to.gauge(
+                "tollgate_holds_in_doubt",
+                "Open holds whose outcome is unknown.",
+                Vec::new(),
+            ),
             in_flight: to.gauge("tollgate_in_flight_sends", "Sends in work.", Vec::new()),
-            low_balance: to.counter("tollgate_low_balance_total", "Wallets that fell below a threshold.", Vec::new()),
+            low_balance: to.counter(
+                "tollgate_low_balance_total",
+                "Wallets that fell below a threshold.",
+                Vec::new(),
+            ),
             late_outcomes: Family::new(LATE_OUTCOMES, |name| {
                 let help = "Outcomes of upstream's that found their hold resolved already; compare the statement.";
                 to.counter("tollgate_late_outcomes_total", help, label("outcome", name))
             }),
-            events: Family::new(EVENTS, |name| to.counter("tollgate_events_total", "Events written.", label("event", name))),
+            events: Family::new(EVENTS, |name| {
+                to.counter("tollgate_events_total", "Events written.", label("event", name))
+            }),
             charged: DashMap::new(),
             charged_series: AtomicUsize::new(0),
             wallets: DashMap::new(),
@@ -163,8 +220,8 @@ impl Metrics {
         }
     }
 
-    /// Counts a send that ended as `outcome` (`accepted`, `refused`, `unknown`, `rejected`, `replayed`); `category` by its wire name,
-    /// `none` where the send never had one.
+    /// Counts a send that ended as `outcome` (`accepted`, `refused`, `unknown`, `rejected`,
+    /// `replayed`); `category` by its wire name, `none` where the send never had one.
     pub fn send(&self, outcome: &str, category: &str) {
         self.sends[position(OUTCOMES, outcome)].at(category).increment(1);
     }
@@ -181,7 +238,9 @@ impl Metrics {
 
     /// Counts an error of upstream's by its Graph code; `None` where there was no code.
     pub fn upstream_error(&self, code: Option<i64>) {
-        let known = |code: i64| UPSTREAM_CODES.iter().copied().find(|text| text.parse() == Ok(code)).unwrap_or(OTHER);
+        let known = |code: i64| {
+            UPSTREAM_CODES.iter().copied().find(|text| text.parse() == Ok(code)).unwrap_or(OTHER)
+        };
         self.upstream_errors.at(code.map_or("none", known)).increment(1);
     }
 
@@ -203,7 +262,9 @@ impl Metrics {
     /// Names the durability tier of the ledger; called once at start.
     pub fn ledger_durability(&self, tier: &'static str) {
         let labels = vec![Label::from_static_parts("tier", tier)];
-        Registrar(&self.recorder).gauge(LEDGER_DURABILITY, "1, labelled with what survives a crash.", labels).set(1.0);
+        Registrar(&self.recorder)
+            .gauge(LEDGER_DURABILITY, "1, labelled with what survives a crash.", labels)
+            .set(1.0);
     }
 
     /// Sets the number of holds in doubt.
@@ -217,7 +278,8 @@ impl Metrics {
         InFlight(self.in_flight.clone())
     }
 
-    /// Counts an event by its contract name; `low_balance` also in a metric of its own, which alerts can be written on.
+    /// Counts an event by its contract name; `low_balance` also in a metric of its own, which
+    /// alerts can be written on.
     pub fn event(&self, name: &str) {
         self.events.at(name).increment(1);
         if name == "low_balance" {
@@ -230,19 +292,28 @@ impl Metrics {
         self.late_outcomes.at(outcome).increment(1);
     }
 
-    /// Adds a charge; `currency` as the wallet's unit, `country` as two capitals. Nothing is added for free messages and refunds.
+    /// Adds a charge; `currency` as the wallet's unit, `country` as two capitals. Nothing is added
+    /// for free messages and refunds.
     pub fn charged(&self, currency: &str, category: &str, country: &str, amount: Amount) {
-        let Some(micros) = u64::try_from(amount.micros()).ok().filter(|micros| *micros > 0) else { return };
+        let Some(micros) = u64::try_from(amount.micros()).ok().filter(|micros| *micros > 0) else {
+            return;
+        };
         // The lists are shorter than 256, so the position fits.
         let category = u8::try_from(position(CATEGORIES, category)).unwrap_or_default();
-        let series = Charged { currency: Short::new(currency), category, country: Short::new(country) };
+        let series =
+            Charged { currency: Short::new(currency), category, country: Short::new(country) };
         if let Some(sum) = self.charged.get(&series) {
             sum.fetch_add(micros, Ordering::Relaxed);
             return;
         }
-        let full =
-            self.charged_series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| (used < CHARGED_SERIES_MAX).then_some(used + 1));
-        let series = if full.is_ok() { series } else { Charged { currency: Short::new(OTHER), country: Short::new(OTHER), ..series } };
+        let full = self.charged_series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            (used < CHARGED_SERIES_MAX).then_some(used + 1)
+        });
+        let series = if full.is_ok() {
+            series
+        } else {
+            Charged { currency: Short::new(OTHER), country: Short::new(OTHER), ..series }
+        };
         self.charged.entry(series).or_default().fetch_add(micros, Ordering::Relaxed);
     }
 
@@ -263,16 +334,26 @@ impl Metrics {
             gauge.get().set(credits);
             return;
         }
-        let place = self.wallets_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let place = self
+            .wallets_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if place.is_ok() {
-            let labels = vec![Label::new("account", account.to_string()), Label::new("wallet", wallet.to_string())];
-            let gauge = Registrar(&self.recorder).gauge(WALLET_AVAILABLE, "settled - held + overdraft limit of a wallet.", labels);
+            let labels = vec![
+                Label::new("account", account.to_string()),
+                Label::new("wallet", wallet.to_string()),
+            ];
+            let gauge = Registrar(&self.recorder).gauge(
+                WALLET_AVAILABLE,
+                "settled - held + overdraft limit of a wallet.",
+                labels,
+            );
             gauge.set(credits);
             entry.insert(gauge);
         }
     }
 
-    /// Sorts recorded samples into their buckets; to be called every [`UPKEEP_INTERVAL`], or memory grows with each sample.
+    /// Sorts recorded samples into their buckets; to be called every [`UPKEEP_INTERVAL`], or memory
+    /// grows with each sample.
     pub fn run_upkeep(&self) {
         self.handle.run_upkeep();
     }
@@ -284,17 +365,24 @@ impl Metrics {
         text
     }
 
-    /// Charged credits are counted in whole micro-credits and written as exact decimals; the recorder's counters know whole numbers
-    /// only.
+    /// Charged credits are counted in whole micro-credits and written as exact decimals; the
+    /// recorder's counters know whole numbers only.
     fn render_charged(&self, text: &mut String) {
-        let mut series: Vec<(Charged, u64)> =
-            self.charged.iter().map(|entry| (*entry.key(), entry.value().load(Ordering::Relaxed))).collect();
+        let mut series: Vec<(Charged, u64)> = self
+            .charged
+            .iter()
+            .map(|entry| (*entry.key(), entry.value().load(Ordering::Relaxed)))
+            .collect();
         series.sort_unstable();
-        text.push_str(&format!("# HELP {CHARGED} Credits charged for accepted sends.\n# TYPE {CHARGED} counter\n"));
+        text.push_str(&format!(
+            "# HELP {CHARGED} Credits charged for accepted sends.\n# TYPE {CHARGED} counter\n"
+        ));
         for (Charged { currency, category, country }, micros) in series {
-            let (currency, category, country) = (currency.as_str(), CATEGORIES[usize::from(category)], country.as_str());
+            let (currency, category, country) =
+                (currency.as_str(), CATEGORIES[usize::from(category)], country.as_str());
             let (whole, fraction) = (micros / 1_000_000, micros % 1_000_000);
-            let labels = format!("currency=\"{currency}\",category=\"{category}\",country=\"{country}\"");
+            let labels =
+                format!("currency=\"{currency}\",category=\"{category}\",country=\"{country}\"");
             text.push_str(&format!("{CHARGED}{{{labels}}} {whole}.{fraction:06}\n"));
         }
     }
@@ -319,7 +407,9 @@ impl Drop for InFlight {
 fn recorder() -> PrometheusRecorder {
     let buckets = [(STAGE_SECONDS, SECONDS), (LEDGER_SECONDS, SECONDS), (LEDGER_BATCH_SIZE, SIZES)];
     let builder = buckets.into_iter().fold(PrometheusBuilder::new(), |builder, (name, bounds)| {
-        builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds).expect("fails for an empty list only, and none is")
+        builder
+            .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
+            .expect("fails for an empty list only, and none is")
     });
     builder.build_recorder()
 }
@@ -404,7 +494,10 @@ mod tests {
         metrics.charged("USD", "marketing", "I\"N", amount("1"));
         has(&metrics, "tollgate_rejections_total{rejection=\"other\"} 1");
         has(&metrics, "tollgate_upstream_errors_total{code=\"other\"} 1");
-        has(&metrics, "tollgate_charged_credits_total{currency=\"USD\",category=\"marketing\",country=\"other\"} 1.000000");
+        has(
+            &metrics,
+            "tollgate_charged_credits_total{currency=\"USD\",category=\"marketing\",country=\"other\"} 1.000000",
+        );
     }
 
     #[test]
@@ -421,14 +514,26 @@ mod tests {
     fn series_of_charges_are_bounded() {
         let metrics = Metrics::new(0);
         let letters = || b'A'..=b'Z';
-        for currency in ["USD", "EUR", "INR", "GBP", "BRL", "MXN", "IDR", "AUD", "CLP", "COP", "SAR", "AED", "ARS"] {
-            for (first, second) in letters().flat_map(|first| letters().map(move |second| (first, second))) {
-                metrics.charged(currency, "marketing", &String::from_utf8_lossy(&[first, second]), amount("1"));
+        for currency in [
+            "USD", "EUR", "INR", "GBP", "BRL", "MXN", "IDR", "AUD", "CLP", "COP", "SAR", "AED",
+            "ARS",
+        ] {
+            for (first, second) in
+                letters().flat_map(|first| letters().map(move |second| (first, second)))
+            {
+                metrics.charged(
+                    currency,
+                    "marketing",
+                    &String::from_utf8_lossy(&[first, second]),
+                    amount("1"),
+                );
             }
         }
         assert_eq!(metrics.charged.len(), CHARGED_SERIES_MAX + 1);
         let beyond = 13 * 26 * 26 - CHARGED_SERIES_MAX;
-        let line = format!("tollgate_charged_credits_total{{currency=\"other\",category=\"marketing\",country=\"other\"}} {beyond}.000000");
+        let line = format!(
+            "tollgate_charged_credits_total{{currency=\"other\",category=\"marketing\",country=\"other\"}} {beyond}.000000"
+        );
         has(&metrics, &line);
     }
 

@@ -1,5 +1,6 @@
-//! Structured logs: one line an event on stderr, as JSON or text, at a level that can be changed while the process runs. Lines leave
-//! through a bounded queue, so that whoever reads stderr slowly cannot slow a send. Never a token, a full phone number or content.
+//! Structured logs: one line an event on stderr, as JSON or text, at a level that can be changed
+//! while the process runs. Lines leave through a bounded queue, so that whoever reads stderr slowly
+//! cannot slow a send. Never a token, a full phone number or content.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -44,9 +45,12 @@ impl Telemetry {
     pub fn start(config: &LogConfig) -> Result<Telemetry, TelemetryError> {
         let (queue, lines) = queue();
         let dropped = queue.dropped.clone();
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&lines, &dropped, &mut io::stderr()))?;
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_lines(&lines, &dropped, &mut io::stderr()))?;
         let (subscriber, level) = subscriber(config, queue.clone());
-        tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::StartedBefore)?;
+        tracing::subscriber::set_global_default(subscriber)
+            .map_err(|_| TelemetryError::StartedBefore)?;
         Ok(Telemetry { level, queue })
     }
 
@@ -59,7 +63,8 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         let (done, finished) = sync_channel(1);
-        // A full queue is being written or stuck; either way the lines in it come first and there is nothing to wait for.
+        // A full queue is being written or stuck; either way the lines in it come first and there
+        // is nothing to wait for.
         if self.queue.sender.try_send(Line::Flush(done)).is_ok() {
             let _ = finished.recv_timeout(FLUSH_DEADLINE);
         }
@@ -76,7 +81,8 @@ impl LevelHandle {
     }
 }
 
-/// Our own events at `level`; other crates' only from warnings up, because what they print about requests is not ours to vouch for.
+/// Our own events at `level`; other crates' only from warnings up, because what they print about
+/// requests is not ours to vouch for.
 fn filter(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -95,7 +101,9 @@ where
     let (filter, handle) = reload::Layer::new(filter(config.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let lines = match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        }
         LogFormat::Text => lines.boxed(),
     };
     (Registry::default().with(filter).with(lines), LevelHandle(handle))
@@ -141,7 +149,8 @@ impl Write for &Queue {
     }
 }
 
-/// Writes lines until every logging thread is gone; says how many were dropped as soon as there is room again.
+/// Writes lines until every logging thread is gone; says how many were dropped as soon as there is
+/// room again.
 fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, out: &mut impl Write) {
     for line in lines {
         // Nobody is left to be told that stderr does not work.
@@ -156,7 +165,10 @@ fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, out: &mut impl Write
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(out, "{{\"level\":\"WARN\",\"message\":\"log lines were dropped\",\"lines\":{lost}}}");
+            let _ = writeln!(
+                out,
+                "{{\"level\":\"WARN\",\"message\":\"log lines were dropped\",\"lines\":{lost}}}"
+            );
         }
     }
 }
@@ -195,13 +207,17 @@ mod tests {
     fn json_lines_carry_fields_and_span() {
         let paper = Paper::default();
         let writer = paper.clone();
-        let (subscriber, _level) = subscriber(&LogConfig { level: LogLevel::Info, format: LogFormat::Json }, move || writer.clone());
+        let (subscriber, _level) =
+            subscriber(&LogConfig { level: LogLevel::Info, format: LogFormat::Json }, move || {
+                writer.clone()
+            });
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("send", request_id = "r-1");
             let _in_span = span.enter();
             tracing::info!(account = "acme", channel = "106", "accepted");
         });
-        let line: serde_json::Value = serde_json::from_str(paper.text().trim()).expect("one JSON object");
+        let line: serde_json::Value =
+            serde_json::from_str(paper.text().trim()).expect("one JSON object");
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["message"], "accepted");
         assert_eq!(line["account"], "acme");
@@ -213,7 +229,10 @@ mod tests {
     fn the_level_can_change_and_other_crates_stay_quiet() {
         let paper = Paper::default();
         let writer = paper.clone();
-        let (subscriber, level) = subscriber(&LogConfig { level: LogLevel::Warn, format: LogFormat::Text }, move || writer.clone());
+        let (subscriber, level) =
+            subscriber(&LogConfig { level: LogLevel::Warn, format: LogFormat::Text }, move || {
+                writer.clone()
+            });
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!("before");
             level.set(LogLevel::Debug);

@@ -8,7 +8,9 @@ use tollgate::clock::Clock;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::state::AccountState;
-use tollgate::ledger::{Batch, CalendarSpan, CampaignUse, DocumentKind, Ledger, Operation, Reserve};
+use tollgate::ledger::{
+    Batch, CalendarSpan, CampaignUse, DocumentKind, Ledger, Operation, Reserve,
+};
 use tollgate::pricing::Category;
 
 const NOW_MS: i64 = 1_795_262_400_000;
@@ -23,9 +25,22 @@ fn founding() -> Vec<Operation> {
     let amount = |text: &str| text.parse::<Amount>().expect("an amount");
     let wallet = || "main".parse().expect("an id");
     vec![
-        Operation::PutDocument { kind: DocumentKind::Account, id: "account".into(), body: "{}".into(), only_if_absent: false },
-        Operation::PutWallet { wallet: wallet(), overdraft_limit: None, low_balance_thresholds: None },
-        Operation::TopUp { wallet: wallet(), amount: amount("1000000000"), reference: "bench".into() },
+        Operation::PutDocument {
+            kind: DocumentKind::Account,
+            id: "account".into(),
+            body: "{}".into(),
+            only_if_absent: false,
+        },
+        Operation::PutWallet {
+            wallet: wallet(),
+            overdraft_limit: None,
+            low_balance_thresholds: None,
+        },
+        Operation::TopUp {
+            wallet: wallet(),
+            amount: amount("1000000000"),
+            reference: "bench".into(),
+        },
     ]
 }
 
@@ -79,7 +94,8 @@ pub fn embedded(criterion: &mut Criterion) {
     let home = tempfile::tempdir().expect("a directory");
     let ledger = EmbeddedLedger::open(home.path(), Clock::fixed(NOW_MS)).expect("a ledger");
     let account: AccountId = "bench".parse().expect("an id");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut number = 0;
     let mut apply = |operations: Vec<Operation>| {
         number += 1;

@@ -1,6 +1,11 @@
-//! One criterion harness for what a send costs inside the process: reading it, pricing it, and deciding about it.
+//! One criterion harness for what a send costs inside the process: reading it, pricing it, and
+//! deciding about it.
 #![allow(missing_docs, reason = "criterion's macros make public items without documentation")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark that cannot be set up has nothing to measure"
+)]
 
 mod decide;
 mod price;

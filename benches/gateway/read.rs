@@ -13,7 +13,11 @@ pub fn parse(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (name, body) in [("template", TEMPLATE), ("text", TEXT)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| drop(black_box(message::parse(black_box(body), Endpoint::Messages).expect("a message"))));
+            bencher.iter(|| {
+                drop(black_box(
+                    message::parse(black_box(body), Endpoint::Messages).expect("a message"),
+                ))
+            });
         });
     }
     group.finish();

@@ -40,7 +40,12 @@ impl JsonClient {
     }
 
     /// One call, whatever its status.
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
         let url = format!("{}{path}", self.base);
         let mut request = Request::builder().method(method).uri(&url);
         if let Some(key) = &self.key {
@@ -53,12 +58,16 @@ impl JsonClient {
             }
             None => Bytes::new(),
         };
-        let request = request.body(Full::new(bytes)).with_context(|| format!("cannot call {url}"))?;
+        let request =
+            request.body(Full::new(bytes)).with_context(|| format!("cannot call {url}"))?;
         let answer = async {
             let (parts, body) = self.client.request(request).await?.into_parts();
             let body = Limited::new(body, ANSWER_MAX).collect().await;
             let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
-            anyhow::Ok(Answer { status: parts.status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+            anyhow::Ok(Answer {
+                status: parts.status,
+                body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            })
         };
         tokio::time::timeout(DEADLINE, answer)
             .await
@@ -67,7 +76,12 @@ impl JsonClient {
     }
 
     /// One call that must succeed.
-    pub async fn expect(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    pub async fn expect(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let answer = self.call(method.clone(), path, body).await?;
         if !answer.status.is_success() {
             bail!("{method} {}{path}: {} {}", self.base, answer.status, answer.body);

@@ -34,7 +34,8 @@ pub struct AuditOptions {
     /// The simulated upstream
     #[arg(long)]
     pub simulator: String,
-    /// Count only what this phone number ID sent (repeatable); for a simulator that others use as well
+    /// Count only what this phone number ID sent (repeatable); for a simulator that others use as
+    /// well
     #[arg(long)]
     pub phone_number_id: Vec<String>,
     /// How long the books may take to agree, since settling lags behind the answers
@@ -100,11 +101,19 @@ async fn settle_down(options: &AuditOptions) -> anyhow::Result<Vec<Check>> {
 }
 
 fn compare(books: &Books) -> Vec<Check> {
-    let amounts =
-        |what, left: i64, right: i64| Check { what, left: credits::format(left), right: credits::format(right), agrees: left == right };
+    let amounts = |what, left: i64, right: i64| Check {
+        what,
+        left: credits::format(left),
+        right: credits::format(right),
+        agrees: left == right,
+    };
     let unexplained = books.accepted - books.usage_messages;
     vec![
-        amounts("topped up - settled = credits on usage", books.topped_up - books.settled, books.usage_credits),
+        amounts(
+            "topped up - settled = credits on usage",
+            books.topped_up - books.settled,
+            books.usage_credits,
+        ),
         amounts("credits on usage rows = their total", books.rows_credits, books.usage_credits),
         Check {
             what: "messages on usage rows = their total",
@@ -119,7 +128,11 @@ fn compare(books: &Books) -> Vec<Check> {
             agrees: (0..=books.in_doubt).contains(&unexplained),
         },
         amounts("held = holds in doubt", books.held, books.in_doubt_credits),
-        amounts("available = settled - held + overdraft limit", books.available, books.settled - books.held + books.overdraft_limit),
+        amounts(
+            "available = settled - held + overdraft limit",
+            books.available,
+            books.settled - books.held + books.overdraft_limit,
+        ),
         Check {
             what: "never oversold: available >= 0",
             left: credits::format(books.available),
@@ -171,7 +184,8 @@ async fn accepted(options: &AuditOptions) -> anyhow::Result<i64> {
     i64::try_from(accepted).context("too many messages")
 }
 
-/// All holds in doubt, page by page. A page is the array in the answer; `next_cursor` leads to the next one.
+/// All holds in doubt, page by page. A page is the array in the answer; `next_cursor` leads to the
+/// next one.
 async fn in_doubt(admin: &JsonClient, account: &str) -> anyhow::Result<Vec<Value>> {
     let mut holds = Vec::new();
     let mut cursor = String::new();
@@ -194,12 +208,16 @@ async fn in_doubt(admin: &JsonClient, account: &str) -> anyhow::Result<Vec<Value
 }
 
 fn amount(object: &Value, name: &str) -> anyhow::Result<i64> {
-    let text = object[name].as_str().with_context(|| format!("{name} is missing or not a string in {object}"))?;
+    let text = object[name]
+        .as_str()
+        .with_context(|| format!("{name} is missing or not a string in {object}"))?;
     credits::parse(text).map_err(anyhow::Error::msg)
 }
 
 fn count(object: &Value, name: &str) -> anyhow::Result<i64> {
-    object[name].as_i64().with_context(|| format!("{name} is missing or not a whole number in {object}"))
+    object[name]
+        .as_i64()
+        .with_context(|| format!("{name} is missing or not a whole number in {object}"))
 }
 
 #[cfg(test)]

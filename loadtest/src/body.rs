@@ -20,7 +20,8 @@ pub enum Content {
 }
 
 impl BodyMaker {
-    /// `prefixes` are taken in turn, each completed to a full number; `recipients` counts distinct numbers.
+    /// `prefixes` are taken in turn, each completed to a full number; `recipients` counts distinct
+    /// numbers.
     pub fn new(content: &Content, prefixes: Vec<String>, recipients: u64) -> BodyMaker {
         let before = r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":""#;
         let after = match content {
@@ -40,8 +41,8 @@ impl BodyMaker {
         let prefix = &self.prefixes[(index % self.prefixes.len() as u64) as usize];
         let width = 13usize.saturating_sub(prefix.len()).max(1);
         let limit = 10u64.saturating_pow(width as u32);
-        // Scattered, so that neighbours in time are not neighbours in any table; a factor coprime to ten keeps them
-        // distinct.
+        // Scattered, so that neighbours in time are not neighbours in any table; a factor coprime
+        // to ten keeps them distinct.
         let number = (index.wrapping_mul(7_919)) % limit;
         let _ = write!(body, "{prefix}{number:0width$}");
     }
@@ -73,7 +74,8 @@ mod tests {
     #[test]
     fn recipients_are_distinct_and_come_round() {
         let prefixes = vec!["+9198".to_owned(), "+49151".to_owned()];
-        let template = Content::Template { name: "spring \"offer\"".to_owned(), language: "en_US".to_owned() };
+        let template =
+            Content::Template { name: "spring \"offer\"".to_owned(), language: "en_US".to_owned() };
         let maker = BodyMaker::new(&template, prefixes, 5_000);
         let to = |index| {
             let body: serde_json::Value = serde_json::from_slice(&maker.make(index)).unwrap();

@@ -17,7 +17,10 @@ pub fn parse(text: &str) -> Result<i64, String> {
     }
     let whole: i64 = whole.parse().map_err(|_| wrong())?;
     let fraction: i64 = format!("{fraction:0<6}").parse().map_err(|_| wrong())?;
-    let micros = whole.checked_mul(MICROS).and_then(|micros| micros.checked_add(fraction)).ok_or_else(wrong)?;
+    let micros = whole
+        .checked_mul(MICROS)
+        .and_then(|micros| micros.checked_add(fraction))
+        .ok_or_else(wrong)?;
     Ok(if negative { -micros } else { micros })
 }
 
@@ -36,7 +39,14 @@ mod tests {
 
     #[test]
     fn amounts() {
-        for (text, micros) in [("0", 0), ("0.00", 0), ("98.82", 98_820_000), ("-1.5", -1_500_000), ("0.000001", 1), ("-0.0118", -11_800)] {
+        for (text, micros) in [
+            ("0", 0),
+            ("0.00", 0),
+            ("98.82", 98_820_000),
+            ("-1.5", -1_500_000),
+            ("0.000001", 1),
+            ("-0.0118", -11_800),
+        ] {
             assert_eq!(parse(text), Ok(micros), "{text}");
             assert_eq!(parse(&format(micros)), Ok(micros), "{text}");
         }

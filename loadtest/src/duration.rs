@@ -5,7 +5,9 @@ use std::time::Duration;
 /// A whole number with a unit; at least one millisecond, at most a day.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| "give a whole number and a unit, like 500ms, 10s or 2m".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "give a whole number and a unit, like 500ms, 10s or 2m".to_owned())?;
     let millis = match &text[digits.len()..] {
         "ms" => Some(number),
         "s" => number.checked_mul(1_000),

@@ -1,5 +1,5 @@
-//! Sends on a schedule. In an open loop each send has an intended start, whatever the answers do, and its latency
-//! counts from there: a slow target cannot hide by slowing the generator down.
+//! Sends on a schedule. In an open loop each send has an intended start, whatever the answers do,
+//! and its latency counts from there: a slow target cannot hide by slowing the generator down.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,8 @@ const REJECTION: HeaderName = HeaderName::from_static("tollgate-rejection");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub const CAMPAIGN: HeaderName = HeaderName::from_static("tollgate-campaign");
 
-/// Tallies are shared by a few connections each: enough to keep them apart, few enough to merge every second.
+/// Tallies are shared by a few connections each: enough to keep them apart, few enough to merge
+/// every second.
 pub const SHARDS: usize = 8;
 
 /// How often the pacer looks for sends that are due.
@@ -58,7 +59,11 @@ pub enum Pace {
 }
 
 /// The headers every send carries; fails on a key or campaign that cannot stand in a header.
-pub fn headers(authority: &str, key: &str, campaign: Option<&str>) -> Result<HeaderMap, http::header::InvalidHeaderValue> {
+pub fn headers(
+    authority: &str,
+    key: &str,
+    campaign: Option<&str>,
+) -> Result<HeaderMap, http::header::InvalidHeaderValue> {
     let mut headers = HeaderMap::new();
     headers.insert(HOST, HeaderValue::from_str(authority)?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -69,7 +74,8 @@ pub fn headers(authority: &str, key: &str, campaign: Option<&str>) -> Result<Hea
     Ok(headers)
 }
 
-/// Releases sends as they fall due. Runs on a thread of its own because the runtime's timer is a millisecond coarse.
+/// Releases sends as they fall due. Runs on a thread of its own because the runtime's timer is a
+/// millisecond coarse.
 pub fn pace(plan: &Plan, connections: usize) {
     let Pace::Open { rate, total, due } = &plan.pace else {
         return;
@@ -181,7 +187,11 @@ struct Connection {
 
 impl Connection {
     /// Sends message `number`; gives back status and rejection name, or what went wrong.
-    async fn send(&mut self, plan: &Plan, number: u64) -> Result<(u16, Option<HeaderValue>), &'static str> {
+    async fn send(
+        &mut self,
+        plan: &Plan,
+        number: u64,
+    ) -> Result<(u16, Option<HeaderValue>), &'static str> {
         let sender = self.ready(&plan.authority).await?;
         let reply = sender.send_request(plan.request(number)).await;
         let (parts, mut body) = reply.map_err(|_| "broken")?.into_parts();
@@ -191,8 +201,12 @@ impl Connection {
         Ok((parts.status.as_u16(), parts.headers.get(REJECTION).cloned()))
     }
 
-    /// The open connection, or a new one when there is none or the target closed it while it was idle.
-    async fn ready(&mut self, authority: &str) -> Result<&mut SendRequest<Full<Bytes>>, &'static str> {
+    /// The open connection, or a new one when there is none or the target closed it while it was
+    /// idle.
+    async fn ready(
+        &mut self,
+        authority: &str,
+    ) -> Result<&mut SendRequest<Full<Bytes>>, &'static str> {
         let usable = match &mut self.sender {
             Some(sender) => sender.ready().await.is_ok(),
             None => false,
@@ -200,7 +214,8 @@ impl Connection {
         if !usable {
             let stream = TcpStream::connect(authority).await.map_err(|_| "connect")?;
             stream.set_nodelay(true).map_err(|_| "connect")?;
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| "connect")?;
+            let (mut sender, connection) =
+                http1::handshake(TokioIo::new(stream)).await.map_err(|_| "connect")?;
             // Ends when the sender is dropped or the target closes; its error shows up in the send.
             tokio::spawn(connection);
             sender.ready().await.map_err(|_| "connect")?;

@@ -1,5 +1,5 @@
-//! Load generator, simulated upstream and books audit for the Tollgate gateway. Speaks HTTP only and knows the
-//! gateway by its public contract, not by its code.
+//! Load generator, simulated upstream and books audit for the Tollgate gateway. Speaks HTTP only
+//! and knows the gateway by its public contract, not by its code.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

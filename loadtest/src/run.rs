@@ -16,7 +16,8 @@ use crate::duration;
 use crate::generate::{self, Pace, Plan, SHARDS};
 use crate::tally::Tally;
 
-/// Connections when the command line does not say: few for a closed loop, room for a backlog in an open one.
+/// Connections when the command line does not say: few for a closed loop, room for a backlog in an
+/// open one.
 const CONNECTIONS_CLOSED: usize = 64;
 const CONNECTIONS_OPEN: usize = 256;
 
@@ -28,7 +29,8 @@ pub struct RunOptions {
     /// The gateway key to send with
     #[arg(long, env = "LOADTEST_KEY", hide_env_values = true)]
     key: String,
-    /// The channel to send from (repeatable, used in turn: a channel's throughput limit is at most 1,000 a second)
+    /// The channel to send from (repeatable, used in turn: a channel's throughput limit is at most
+    /// 1,000 a second)
     #[arg(long, required = true)]
     phone_number_id: Vec<String>,
     /// Graph version in the path
@@ -37,7 +39,8 @@ pub struct RunOptions {
     /// Campaign the sends belong to
     #[arg(long)]
     campaign: Option<String>,
-    /// Sends a second, whatever the answers do (open loop); without it each connection sends when it is free
+    /// Sends a second, whatever the answers do (open loop); without it each connection sends when
+    /// it is free
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// Connections, and so the most sends in flight (default 64, with --rate 256)
@@ -108,25 +111,33 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
 }
 
 fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
-    let target: Uri = options.target.parse().with_context(|| format!("{} is not a URL", options.target))?;
+    let target: Uri =
+        options.target.parse().with_context(|| format!("{} is not a URL", options.target))?;
     ensure!(target.scheme_str() == Some("http"), "{}: only http:// targets", options.target);
     let authority = target.authority().context("the target has no host")?;
     let host = authority.host();
     let authority = format!("{host}:{}", authority.port_u16().unwrap_or(80));
     let path = |number: &String| {
-        let path = format!("{}/{}/{number}/messages", target.path().trim_end_matches('/'), options.graph_version);
+        let path = format!(
+            "{}/{}/{number}/messages",
+            target.path().trim_end_matches('/'),
+            options.graph_version
+        );
         path.parse().context("the path cannot be requested")
     };
     let content = match options.text {
         true => Content::Text,
-        false => Content::Template { name: options.template.clone(), language: options.language.clone() },
+        false => {
+            Content::Template { name: options.template.clone(), language: options.language.clone() }
+        }
     };
     let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
         .context("the key or the campaign cannot stand in a header")?;
     // Time to open the connections first: that is not what is measured.
     let start = Instant::now() + Duration::from_millis(50 + connections as u64 / 5);
     let total = |rate: u32| u128::from(rate) * options.duration.as_millis() / 1_000;
-    let tallies: anyhow::Result<Vec<Mutex<Tally>>> = (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
+    let tallies: anyhow::Result<Vec<Mutex<Tally>>> =
+        (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
     Ok(Plan {
         authority,
         paths: options.phone_number_id.iter().map(path).collect::<anyhow::Result<_>>()?,
@@ -136,9 +147,11 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
         deadline: options.deadline,
         pace: match options.rate {
             None => Pace::Closed,
-            Some(rate) => {
-                Pace::Open { rate, total: u64::try_from(total(rate)).context("too many sends")?.max(1), due: Arc::new(Semaphore::new(0)) }
-            }
+            Some(rate) => Pace::Open {
+                rate,
+                total: u64::try_from(total(rate)).context("too many sends")?.max(1),
+                due: Arc::new(Semaphore::new(0)),
+            },
         },
         start,
         end: start + options.duration,

@@ -21,7 +21,8 @@ pub struct SimulateOptions {
     /// A phone number ID that exists (repeatable); without one, every number does
     #[arg(long)]
     phone_number_id: Vec<String>,
-    /// A template as `NAME:LANGUAGE:CATEGORY[:STATUS]` (repeatable); without one, sends may name any
+    /// A template as `NAME:LANGUAGE:CATEGORY[:STATUS]` (repeatable); without one, sends may name
+    /// any
     #[arg(long, value_parser = parse_template)]
     template: Vec<SimulatorTemplate>,
     /// Messages a second per phone number ID before error 130429
@@ -30,7 +31,8 @@ pub struct SimulateOptions {
     /// Accepted messages to keep for GET /_simulator/accepted; 0 keeps none and costs least
     #[arg(long, default_value_t = 1_000)]
     keep: usize,
-    /// A fault as JSON (repeatable), e.g. '{"action":{"refuse":{"code":131026}},"when":{"every":100}}'
+    /// A fault as JSON (repeatable), e.g.
+    /// '{"action":{"refuse":{"code":131026}},"when":{"every":100}}'
     #[arg(long, value_parser = parse_fault)]
     fault: Vec<Fault>,
 }
@@ -53,7 +55,10 @@ pub async fn simulate(options: SimulateOptions) -> anyhow::Result<()> {
         simulator.fault(fault);
     }
     println!("{}", simulator.url());
-    eprintln!("simulated Cloud API on {0}; counters at {0}/_simulator/stats; Ctrl-C ends it", simulator.url());
+    eprintln!(
+        "simulated Cloud API on {0}; counters at {0}/_simulator/stats; Ctrl-C ends it",
+        simulator.url()
+    );
     tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
     eprintln!("{}", serde_json::to_string_pretty(&simulator.stats())?);
     simulator.shutdown().await;
@@ -71,7 +76,10 @@ fn parse_template(text: &str) -> Result<SimulatorTemplate, String> {
     if !matches!(category.as_str(), "MARKETING" | "UTILITY" | "AUTHENTICATION") {
         return Err("the category must be marketing, utility or authentication".to_owned());
     }
-    Ok(SimulatorTemplate { status: status.to_ascii_uppercase(), ..SimulatorTemplate::approved(name, language, &category) })
+    Ok(SimulatorTemplate {
+        status: status.to_ascii_uppercase(),
+        ..SimulatorTemplate::approved(name, language, &category)
+    })
 }
 
 fn parse_fault(text: &str) -> Result<Fault, String> {

@@ -1,4 +1,5 @@
-//! `loadtest smoke`: one gateway process from nothing, a wallet spent through it, a kill, and its books audited.
+//! `loadtest smoke`: one gateway process from nothing, a wallet spent through it, a kill, and its
+//! books audited.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -60,7 +61,11 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     result
 }
 
-async fn story(options: &SmokeOptions, simulator: &Simulator, directory: &Path) -> anyhow::Result<()> {
+async fn story(
+    options: &SmokeOptions,
+    simulator: &Simulator,
+    directory: &Path,
+) -> anyhow::Result<()> {
     let mut gateway = Gateway::start(options, simulator, directory).await?;
     tell(&gateway, simulator).await?;
     say("killing the gateway and starting it again");
@@ -98,11 +103,18 @@ async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
     );
     let path = format!("/v1/accounts/{ACCOUNT}/campaigns/{CAMPAIGN}");
     let campaign = admin.get(&path).await?;
-    ensure!(campaign["state"] == "stopped" && campaign["reason"] == "credits_exhausted", "the campaign should be stopped: {campaign}");
+    ensure!(
+        campaign["state"] == "stopped" && campaign["reason"] == "credits_exhausted",
+        "the campaign should be stopped: {campaign}"
+    );
     expect_rejection(&send(&engine, sent + 1).await?, 409, "campaign_stopped")?;
     let restart = format!("{path}/restart");
     let refused = admin.call(Method::POST, &restart, None).await?;
-    ensure!(refused.status.is_client_error(), "a restart without credits should be refused, not {}", refused.status);
+    ensure!(
+        refused.status.is_client_error(),
+        "a restart without credits should be refused, not {}",
+        refused.status
+    );
     top_up(&admin, "1.00", "smoke-2").await?;
     expect_rejection(&send(&engine, sent + 2).await?, 409, "campaign_stopped")?;
     admin.expect(Method::POST, &restart, None).await?;
@@ -116,9 +128,21 @@ async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
 async fn set_up(admin: &JsonClient) -> anyhow::Result<String> {
     let account = format!("/v1/accounts/{ACCOUNT}");
     let steps = [
-        (Method::POST, "/v1/accounts".to_owned(), json!({ "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC" })),
-        (Method::PUT, format!("{account}/wabas/{WABA}"), json!({ "time_zone": "UTC", "portfolio": "default" })),
-        (Method::PUT, format!("{account}/wabas/{WABA}/templates/{TEMPLATE}/en_US"), json!({ "category": "marketing" })),
+        (
+            Method::POST,
+            "/v1/accounts".to_owned(),
+            json!({ "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC" }),
+        ),
+        (
+            Method::PUT,
+            format!("{account}/wabas/{WABA}"),
+            json!({ "time_zone": "UTC", "portfolio": "default" }),
+        ),
+        (
+            Method::PUT,
+            format!("{account}/wabas/{WABA}/templates/{TEMPLATE}/en_US"),
+            json!({ "category": "marketing" }),
+        ),
         (Method::PUT, format!("{account}/wallets/main"), json!({})),
         (
             Method::PUT,
@@ -168,7 +192,12 @@ async fn send_until_refused(engine: &JsonClient) -> anyhow::Result<u64> {
 
 fn expect_rejection(answer: &Answer, status: u16, name: &str) -> anyhow::Result<()> {
     let rejection = &answer.body["error"]["error_data"]["rejection"];
-    ensure!(answer.status == status && *rejection == *name, "expected {status} {name}, got {} {}", answer.status, answer.body);
+    ensure!(
+        answer.status == status && *rejection == *name,
+        "expected {status} {name}, got {} {}",
+        answer.status,
+        answer.body
+    );
     Ok(())
 }
 
@@ -180,7 +209,11 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start(options: &SmokeOptions, simulator: &Simulator, directory: &Path) -> anyhow::Result<Gateway> {
+    async fn start(
+        options: &SmokeOptions,
+        simulator: &Simulator,
+        directory: &Path,
+    ) -> anyhow::Result<Gateway> {
         let (data, admin) = (free_address()?, free_address()?);
         let log = directory.join(LOG);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;

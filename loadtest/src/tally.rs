@@ -25,7 +25,9 @@ pub struct Tally {
 
 impl Tally {
     pub fn new() -> anyhow::Result<Tally> {
-        let histogram = || Histogram::new_with_bounds(1, LATENCY_MAX_MICROS, 3).context("cannot make a histogram");
+        let histogram = || {
+            Histogram::new_with_bounds(1, LATENCY_MAX_MICROS, 3).context("cannot make a histogram")
+        };
         Ok(Tally {
             statuses: BTreeMap::new(),
             rejections: BTreeMap::new(),
@@ -93,7 +95,8 @@ impl Tally {
 
     /// The counts and percentiles as JSON; latencies in microseconds.
     pub fn describe(&self) -> Value {
-        let statuses: BTreeMap<String, u64> = self.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();
+        let statuses: BTreeMap<String, u64> =
+            self.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();
         json!({
             "answered": self.answered(),
             "succeeded": self.succeeded(),

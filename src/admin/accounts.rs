@@ -1,4 +1,5 @@
-//! Accounts: created by an operator with a wallet `main`, changed field by field; currency and time zone are fixed for good.
+//! Accounts: created by an operator with a wallet `main`, changed field by field; currency and time
+//! zone are fixed for good.
 
 use axum::body::Body;
 use http::Response;
@@ -7,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::call::{self, Call, given};
 use super::problem::{self, Mistakes, Problem};
 use super::{Admin, Existing, Made, wallets};
-use crate::catalog::documents::{AccountSettings, ChargeOn, Enforcement, FrequencyCap, UnknownTemplate, WalletSettings};
+use crate::catalog::documents::{
+    AccountSettings, ChargeOn, Enforcement, FrequencyCap, UnknownTemplate, WalletSettings,
+};
 use crate::catalog::zone;
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::DocumentKind;
@@ -57,13 +60,20 @@ impl AccountBody {
     fn lay_over(self, settings: &mut AccountSettings, mistakes: &mut Mistakes) {
         match self.charge_on.as_deref() {
             None | Some("accepted") => {}
-            Some("delivered") => mistakes.add("charge_on", "`delivered` needs webhooks, which are not supported in this version"),
-            Some(_) => mistakes.add("charge_on", "it is `accepted`; `delivered` is not supported in this version"),
+            Some("delivered") => mistakes.add(
+                "charge_on",
+                "`delivered` needs webhooks, which are not supported in this version",
+            ),
+            Some(_) => mistakes
+                .add("charge_on", "it is `accepted`; `delivered` is not supported in this version"),
         }
         match self.enforcement.as_deref() {
             None | Some("enforce") => {}
-            Some("observe") => mistakes.add("enforcement", "`observe` is not supported in this version"),
-            Some(_) => mistakes.add("enforcement", "it is `enforce`; `observe` is not supported in this version"),
+            Some("observe") => {
+                mistakes.add("enforcement", "`observe` is not supported in this version")
+            }
+            Some(_) => mistakes
+                .add("enforcement", "it is `enforce`; `observe` is not supported in this version"),
         }
         if let Some(card) = self.rate_card {
             settings.rate_card = card;
@@ -90,19 +100,39 @@ impl AccountBody {
 fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes) {
     let currency = &settings.currency;
     let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
-    mistakes.expect(is_code || currency == "message", "currency", "it is three capitals, such as USD, or `message`");
+    mistakes.expect(
+        is_code || currency == "message",
+        "currency",
+        "it is three capitals, such as USD, or `message`",
+    );
     match admin.prices.load().card(&settings.rate_card) {
         None => mistakes.add("rate_card", format!("there is no rate card {}", settings.rate_card)),
         Some(card) => mistakes.expect(
             **card.currency() == **currency,
             "rate_card",
-            format!("{} is in {}, the account counts in {currency}", settings.rate_card, card.currency()),
+            format!(
+                "{} is in {}, the account counts in {currency}",
+                settings.rate_card,
+                card.currency()
+            ),
         ),
     }
-    mistakes.expect(zone(&settings.time_zone).is_some(), "time_zone", format!("no time zone is called {}", settings.time_zone));
-    mistakes.expect(settings.messaging_limit != Some(0), "messaging_limit", "it is at least 1, or null for no limit");
+    mistakes.expect(
+        zone(&settings.time_zone).is_some(),
+        "time_zone",
+        format!("no time zone is called {}", settings.time_zone),
+    );
+    mistakes.expect(
+        settings.messaging_limit != Some(0),
+        "messaging_limit",
+        "it is at least 1, or null for no limit",
+    );
     let most = FrequencyCap::MAX_PER_ACCOUNT;
-    mistakes.expect(settings.caps.len() <= most, "caps", format!("an account has at most {most} caps"));
+    mistakes.expect(
+        settings.caps.len() <= most,
+        "caps",
+        format!("an account has at most {most} caps"),
+    );
     for (at, cap) in settings.caps.iter().enumerate() {
         if let Some(mistake) = cap.mistake() {
             mistakes.add(&format!("caps[{at}]"), mistake);
@@ -110,15 +140,22 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
     }
 }
 
-/// Creates an account and its wallet `main` with the settings given for that. What is there stays as it is, whatever its settings.
+/// Creates an account and its wallet `main` with the settings given for that. What is there stays
+/// as it is, whatever its settings.
 ///
 /// # Errors
 /// Every mistake in the settings at once, or a ledger that does not answer.
-pub async fn create(admin: &Admin, id: &AccountId, settings: &AccountSettings, main: &WalletSettings) -> Result<Made, Problem> {
+pub async fn create(
+    admin: &Admin,
+    id: &AccountId,
+    settings: &AccountSettings,
+    main: &WalletSettings,
+) -> Result<Made, Problem> {
     let mut mistakes = Mistakes::default();
     look_over(admin, settings, &mut mistakes);
     mistakes.check()?;
-    let new = admin.put_document(id, DocumentKind::Account, DOCUMENT, settings, Existing::Keep).await?;
+    let new =
+        admin.put_document(id, DocumentKind::Account, DOCUMENT, settings, Existing::Keep).await?;
     // Also where the account was there: a first try may have ended between the two.
     wallets::put(admin, id, &main_wallet(), main, Existing::Keep).await?;
     Ok(if new { Made::New } else { Made::Present })
@@ -132,7 +169,11 @@ pub fn main_wallet() -> WalletId {
 
 /// The card an account has where none is named.
 fn own_card(currency: &str) -> String {
-    if currency == "message" { currency.to_owned() } else { format!("meta-{}", currency.to_ascii_lowercase()) }
+    if currency == "message" {
+        currency.to_owned()
+    } else {
+        format!("meta-{}", currency.to_ascii_lowercase())
+    }
 }
 
 pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
@@ -163,7 +204,10 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     let made = create(&call.admin, &id, &settings, &WalletSettings::default()).await?;
     let snapshot = call.admin.snapshot(&id).await?;
     if snapshot.account != settings {
-        return Err(Problem::new(&problem::EXISTS, format!("account {id} exists, with other settings; nothing was changed")));
+        return Err(Problem::new(
+            &problem::EXISTS,
+            format!("account {id} exists, with other settings; nothing was changed"),
+        ));
     }
     call::made(made == Made::New, &AccountView { id: &id, settings: &snapshot.account })
 }
@@ -174,7 +218,10 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     for id in &page.items {
         snapshots.extend(call.admin.catalog.account(id).await?);
     }
-    let views: Vec<_> = snapshots.iter().map(|snapshot| AccountView { id: &snapshot.id, settings: &snapshot.account }).collect();
+    let views: Vec<_> = snapshots
+        .iter()
+        .map(|snapshot| AccountView { id: &snapshot.id, settings: &snapshot.account })
+        .collect();
     call::list(&views, page.next.as_deref())
 }
 
@@ -190,13 +237,28 @@ pub(super) async fn patch(call: &Call) -> Result<Response<Body>, Problem> {
     let snapshot = call.admin.snapshot(id).await?;
     let mut settings = snapshot.account.clone();
     let mut mistakes = Mistakes::default();
-    mistakes.expect(body.id.as_ref().is_none_or(|given| given == id), "id", "an account keeps its id");
-    let same = |given: &Option<String>, fixed: &String| given.as_ref().is_none_or(|given| given == fixed);
-    mistakes.expect(same(&body.currency, &settings.currency), "currency", "it is fixed when the account is created");
-    mistakes.expect(same(&body.time_zone, &settings.time_zone), "time_zone", "it is fixed when the account is created");
+    mistakes.expect(
+        body.id.as_ref().is_none_or(|given| given == id),
+        "id",
+        "an account keeps its id",
+    );
+    let same =
+        |given: &Option<String>, fixed: &String| given.as_ref().is_none_or(|given| given == fixed);
+    mistakes.expect(
+        same(&body.currency, &settings.currency),
+        "currency",
+        "it is fixed when the account is created",
+    );
+    mistakes.expect(
+        same(&body.time_zone, &settings.time_zone),
+        "time_zone",
+        "it is fixed when the account is created",
+    );
     body.lay_over(&mut settings, &mut mistakes);
     look_over(&call.admin, &settings, &mut mistakes);
     mistakes.check()?;
-    call.admin.put_document(id, DocumentKind::Account, DOCUMENT, &settings, Existing::Replace).await?;
+    call.admin
+        .put_document(id, DocumentKind::Account, DOCUMENT, &settings, Existing::Replace)
+        .await?;
     call::ok(&AccountView { id, settings: &settings })
 }

@@ -1,4 +1,5 @@
-//! One admin call as its handler sees it: who calls, on which account, with which path, query and body; and how it answers.
+//! One admin call as its handler sees it: who calls, on which account, with which path, query and
+//! body; and how it answers.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -45,7 +46,9 @@ pub struct Call {
 impl Call {
     /// The account of the path.
     pub fn account(&self) -> Result<&Arc<Snapshot>, Problem> {
-        self.account.as_ref().ok_or_else(|| Problem::internal("a route without an account has a handler that needs one", &self.path))
+        self.account.as_ref().ok_or_else(|| {
+            Problem::internal("a route without an account has a handler that needs one", &self.path)
+        })
     }
 
     /// A part of the path as it was written, percent-decoded.
@@ -61,7 +64,11 @@ impl Call {
 
     /// A query parameter; an empty one counts as not given.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(parameter, _)| parameter == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.query
+            .iter()
+            .find(|(parameter, _)| parameter == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// A query parameter, read.
@@ -70,9 +77,11 @@ impl Call {
         self.query(name).map(read).transpose()
     }
 
-    /// `limit` and `cursor`; the cursor must be the text of a `T`, which is what the list is ordered by.
+    /// `limit` and `cursor`; the cursor must be the text of a `T`, which is what the list is
+    /// ordered by.
     pub fn page<T: FromStr<Err: Display>>(&self) -> Result<PageRequest, Problem> {
-        let limit = self.read::<usize>("limit")?.unwrap_or(if self.csv { LONGEST_PAGE } else { PAGE });
+        let limit =
+            self.read::<usize>("limit")?.unwrap_or(if self.csv { LONGEST_PAGE } else { PAGE });
         if !(1..=LONGEST_PAGE).contains(&limit) {
             return Err(bad_parameter("limit", format!("a page has 1 to {LONGEST_PAGE} items")));
         }
@@ -102,10 +111,12 @@ impl Call {
 
     /// The body as text.
     pub fn text(&self) -> Result<&str, Problem> {
-        std::str::from_utf8(&self.body).map_err(|_| Problem::new(&problem::MALFORMED, "the body is not UTF-8"))
+        std::str::from_utf8(&self.body)
+            .map_err(|_| Problem::new(&problem::MALFORMED, "the body is not UTF-8"))
     }
 
-    /// Brings the ledger up to date with what this gateway has queued for the account, so that a read shows it.
+    /// Brings the ledger up to date with what this gateway has queued for the account, so that a
+    /// read shows it.
     pub async fn catch_up(&self) -> Result<(), Problem> {
         let account = &self.account()?.id;
         self.admin.leases.flush(&self.admin.batcher, account);
@@ -129,7 +140,8 @@ fn unfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     Problem::field(&faulty_field(&error.path().to_string(), detail), detail)
 }
 
-/// The path of the wrong field. A missing, repeated or unknown one is not in the path but named in the message.
+/// The path of the wrong field. A missing, repeated or unknown one is not in the path but named in
+/// the message.
 fn faulty_field(path: &str, message: &str) -> String {
     let named = ["missing field `", "duplicate field `", "unknown field `"]
         .iter()
@@ -137,19 +149,24 @@ fn faulty_field(path: &str, message: &str) -> String {
         .and_then(|rest| rest.split('`').next());
     match (path, named) {
         (".", Some(name)) => name.to_owned(),
-        (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => format!("{path}.{name}"),
+        (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => {
+            format!("{path}.{name}")
+        }
         (path, _) => path.to_owned(),
     }
 }
 
 /// Reads a field that may be left out but not be null, unless null means something to `T`.
-pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
 /// A JSON answer.
 pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response<Body>, Problem> {
-    let text = serde_json::to_vec(value).map_err(|error| Problem::internal("an answer could not be written", &error))?;
+    let text = serde_json::to_vec(value)
+        .map_err(|error| Problem::internal("an answer could not be written", &error))?;
     Ok(with_type(status, text, "application/json"))
 }
 
@@ -171,7 +188,11 @@ pub fn done() -> Result<Response<Body>, Problem> {
 }
 
 /// The page of a list that is at hand as a whole, in order of the items' texts.
-pub fn page_of<'a, T>(items: impl Iterator<Item = &'a T>, request: &PageRequest, text: fn(&T) -> &str) -> Page<&'a T> {
+pub fn page_of<'a, T>(
+    items: impl Iterator<Item = &'a T>,
+    request: &PageRequest,
+    text: fn(&T) -> &str,
+) -> Page<&'a T> {
     let after = |item: &&'a T| request.cursor.as_deref().is_none_or(|cursor| text(item) > cursor);
     let mut items: Vec<&T> = items.filter(after).collect();
     items.sort_unstable_by(|one, other| text(one).cmp(text(other)));
@@ -186,7 +207,11 @@ pub fn list<T: Serialize>(items: &[T], next: Option<&str>) -> Result<Response<Bo
     ok(&serde_json::json!({"items": items, "next": next}))
 }
 
-pub(super) fn with_type(status: StatusCode, body: impl Into<Body>, content_type: &'static str) -> Response<Body> {
+pub(super) fn with_type(
+    status: StatusCode,
+    body: impl Into<Body>,
+    content_type: &'static str,
+) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

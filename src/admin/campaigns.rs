@@ -1,4 +1,5 @@
-//! Campaigns: created, shown with their counts, stopped, restarted by a person once there are credits, finished.
+//! Campaigns: created, shown with their counts, stopped, restarted by a person once there are
+//! credits, finished.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +45,9 @@ impl<'a> CampaignAnswer<'a> {
     fn new(view: &'a CampaignView) -> CampaignAnswer<'a> {
         let (state, reason, since_ms) = match view.state {
             CampaignState::Active => ("active", None, None),
-            CampaignState::Stopped { reason, since_ms } => ("stopped", Some(reason.as_str()), Some(since_ms)),
+            CampaignState::Stopped { reason, since_ms } => {
+                ("stopped", Some(reason.as_str()), Some(since_ms))
+            }
             CampaignState::Finished { since_ms } => ("finished", None, Some(since_ms)),
         };
         CampaignAnswer {
@@ -54,7 +57,12 @@ impl<'a> CampaignAnswer<'a> {
             state,
             reason,
             since: since_ms.map(call::instant),
-            counts: Counts { accepted: view.accepted, rejected: &view.rejected, refused: &view.refused, unknown: view.unknown },
+            counts: Counts {
+                accepted: view.accepted,
+                rejected: &view.rejected,
+                refused: &view.refused,
+                unknown: view.unknown,
+            },
             spent: view.spent,
             held: view.held,
             budget: view.budget,
@@ -94,22 +102,34 @@ pub(super) struct NothingBody {}
 /// Creates a campaign; one with the same content is there already or is made, and answered alike.
 ///
 /// # Errors
-/// A wallet the account does not have, a wallet that waits for credits, a campaign of that id with other content, or a ledger that does
-/// not answer.
-pub async fn create(admin: &Admin, account: &AccountId, plan: CampaignPlan) -> Result<(CampaignView, Made), Problem> {
+/// A wallet the account does not have, a wallet that waits for credits, a campaign of that id with
+/// other content, or a ledger that does not answer.
+pub async fn create(
+    admin: &Admin,
+    account: &AccountId,
+    plan: CampaignPlan,
+) -> Result<(CampaignView, Made), Problem> {
     let mut mistakes = Mistakes::default();
     let name = plan.name.chars().count() <= MAX_NAME && !plan.name.chars().any(char::is_control);
     mistakes.expect(name, "name", format!("it is at most {MAX_NAME} visible characters"));
-    mistakes.expect(plan.budget.is_none_or(Amount::is_positive), "budget", "it is above zero, or null for none");
+    mistakes.expect(
+        plan.budget.is_none_or(Amount::is_positive),
+        "budget",
+        "it is above zero, or null for none",
+    );
     mistakes.check()?;
     let known = admin.ledger.campaign(account, &plan.id).await?.is_some();
     let (id, wallet) = (plan.id.clone(), plan.wallet.clone());
     match admin.call(account, Operation::CreateCampaign(Box::new(plan))).await? {
         Verdict::Campaign(view) => Ok((*view, if known { Made::Present } else { Made::New })),
-        Verdict::CampaignExists => {
-            Err(Problem::new(&problem::CAMPAIGN_EXISTS, format!("campaign {id} exists, with other content; nothing was changed")))
-        }
-        Verdict::WalletExhausted => Err(Problem::new(&problem::WALLET_EXHAUSTED, "new campaigns of this wallet wait for a top-up")),
+        Verdict::CampaignExists => Err(Problem::new(
+            &problem::CAMPAIGN_EXISTS,
+            format!("campaign {id} exists, with other content; nothing was changed"),
+        )),
+        Verdict::WalletExhausted => Err(Problem::new(
+            &problem::WALLET_EXHAUSTED,
+            "new campaigns of this wallet wait for a top-up",
+        )),
         Verdict::WalletUnknown => {
             let wallet = wallet.map(|wallet| wallet.to_string()).unwrap_or_default();
             Err(Problem::field("wallet", format!("the account has no wallet {wallet}")))
@@ -144,14 +164,20 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let id: CampaignId = call.id("campaign", "campaign")?;
     call.catch_up().await?;
-    let view = call.admin.ledger.campaign(&call.account()?.id, &id).await?.ok_or_else(|| Problem::unknown("campaign", &id))?;
+    let view = call
+        .admin
+        .ledger
+        .campaign(&call.account()?.id, &id)
+        .await?
+        .ok_or_else(|| Problem::unknown("campaign", &id))?;
     call::ok(&CampaignAnswer::new(&view))
 }
 
 pub(super) async fn stop(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
     let campaign: CampaignId = call.id("campaign", "campaign")?;
-    let operation = Operation::StopCampaign { campaign: campaign.clone(), reason: StopReason::Operator };
+    let operation =
+        Operation::StopCampaign { campaign: campaign.clone(), reason: StopReason::Operator };
     change(call, &campaign, operation).await
 }
 
@@ -160,7 +186,8 @@ pub(super) async fn restart(call: &Call) -> Result<Response<Body>, Problem> {
     let campaign: CampaignId = call.id("campaign", "campaign")?;
     // What was refused here is counted under the old stop, and settles that make room come first.
     call.catch_up().await?;
-    let answer = change(call, &campaign, Operation::RestartCampaign { campaign: campaign.clone() }).await?;
+    let answer =
+        change(call, &campaign, Operation::RestartCampaign { campaign: campaign.clone() }).await?;
     call.admin.leases.forget(&call.account()?.id, &campaign);
     Ok(answer)
 }
@@ -171,16 +198,24 @@ pub(super) async fn finish(call: &Call) -> Result<Response<Body>, Problem> {
     change(call, &campaign, Operation::FinishCampaign { campaign: campaign.clone() }).await
 }
 
-async fn change(call: &Call, id: &CampaignId, operation: Operation) -> Result<Response<Body>, Problem> {
+async fn change(
+    call: &Call,
+    id: &CampaignId,
+    operation: Operation,
+) -> Result<Response<Body>, Problem> {
     let account = call.account()?;
     match call.admin.call(&account.id, operation).await? {
         Verdict::Campaign(view) => call::ok(&CampaignAnswer::new(&view)),
         Verdict::CampaignUnknown => Err(Problem::unknown("campaign", id)),
-        Verdict::CampaignFinished => Err(Problem::new(&problem::CAMPAIGN_FINISHED, format!("campaign {id} is finished for good"))),
+        Verdict::CampaignFinished => Err(Problem::new(
+            &problem::CAMPAIGN_FINISHED,
+            format!("campaign {id} is finished for good"),
+        )),
         Verdict::Shortfall { needed, available } => {
             let currency = &account.account.currency;
-            let detail =
-                format!("campaign {id} was stopped at a price of {needed} {currency}, available is {available}; top the wallet up first");
+            let detail = format!(
+                "campaign {id} was stopped at a price of {needed} {currency}, available is {available}; top the wallet up first"
+            );
             Err(Problem::shortfall(detail, needed, available, currency))
         }
         other => Err(unexpected(&other)),

@@ -1,4 +1,5 @@
-//! Channels: sending numbers with their token, their WABA and the wallet that pays. A phone number ID belongs to one account at a time.
+//! Channels: sending numbers with their token, their WABA and the wallet that pays. A phone number
+//! ID belongs to one account at a time.
 
 use std::path::{Component, Path};
 
@@ -29,7 +30,8 @@ struct ChannelView<'a> {
 /// Sets up a channel of an account that exists.
 ///
 /// # Errors
-/// Every mistake in the settings at once; a phone number ID that belongs to another account; a ledger that does not answer.
+/// Every mistake in the settings at once; a phone number ID that belongs to another account; a
+/// ledger that does not answer.
 pub async fn put(
     admin: &Admin,
     account: &AccountId,
@@ -47,35 +49,60 @@ pub async fn put(
     if holder != account.as_str() {
         return Err(Problem::new(
             &problem::CLAIMED,
-            format!("phone number ID {id} belongs to another account; it must be deleted there first"),
+            format!(
+                "phone number ID {id} belongs to another account; it must be deleted there first"
+            ),
         ));
     }
     admin.put_document(account, DocumentKind::Channel, id.as_str(), settings, existing).await?;
     Ok(if known { Made::Present } else { Made::New })
 }
 
-async fn look_over(admin: &Admin, snapshot: &Snapshot, settings: &ChannelSettings) -> Result<(), Problem> {
+async fn look_over(
+    admin: &Admin,
+    snapshot: &Snapshot,
+    settings: &ChannelSettings,
+) -> Result<(), Problem> {
     let mut mistakes = Mistakes::default();
     let wallets = admin.ledger.wallets(&snapshot.id).await?;
     let wallet = &settings.wallet;
-    mistakes.expect(wallets.iter().any(|known| known.id == *wallet), "wallet", format!("the account has no wallet {wallet}"));
+    mistakes.expect(
+        wallets.iter().any(|known| known.id == *wallet),
+        "wallet",
+        format!("the account has no wallet {wallet}"),
+    );
     if let Some(waba) = &settings.waba {
-        mistakes.expect(snapshot.wabas.contains_key(waba), "waba", format!("the account has no WABA {waba}"));
+        mistakes.expect(
+            snapshot.wabas.contains_key(waba),
+            "waba",
+            format!("the account has no WABA {waba}"),
+        );
     }
     match (&settings.token_env, &settings.token_file) {
-        (None, None) => mistakes.add("token_env", "name the channel's Meta token by token_env or token_file"),
+        (None, None) => {
+            mistakes.add("token_env", "name the channel's Meta token by token_env or token_file")
+        }
         (Some(_), Some(_)) => mistakes.add("token_file", "give token_env or token_file, not both"),
         (Some(variable), None) => {
             // The value is not repeated: people paste the token itself here.
-            mistakes.expect(admin.tokens.allows(variable), "token_env", "`secrets.env` does not allow a variable of this name");
+            mistakes.expect(
+                admin.tokens.allows(variable),
+                "token_env",
+                "`secrets.env` does not allow a variable of this name",
+            );
         }
         (None, Some(file)) => {
-            let plain = !file.is_empty() && Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+            let plain = !file.is_empty()
+                && Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
             mistakes.expect(plain, "token_file", "it is a plain path below `secrets.dir`");
         }
     }
     let throughput = (1..=MAX_THROUGHPUT).contains(&settings.throughput_limit);
-    mistakes.expect(throughput, "throughput_limit", format!("it is 1 to {MAX_THROUGHPUT} messages per second"));
+    mistakes.expect(
+        throughput,
+        "throughput_limit",
+        format!("it is 1 to {MAX_THROUGHPUT} messages per second"),
+    );
     if let Some(Err(error)) = settings.upstream_url.as_deref().map(str::parse::<BaseUrl>) {
         mistakes.add("upstream_url", error.to_string());
     }
@@ -84,7 +111,9 @@ async fn look_over(admin: &Admin, snapshot: &Snapshot, settings: &ChannelSetting
 
 pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
     let text = call.part("phone_number_id");
-    let id: ChannelId = text.parse().map_err(|error: crate::ids::IdError| Problem::field("phone_number_id", error.to_string()))?;
+    let id: ChannelId = text.parse().map_err(|error: crate::ids::IdError| {
+        Problem::field("phone_number_id", error.to_string())
+    })?;
     let settings: ChannelSettings = call.json()?;
     let _held = call.admin.settings.hold().await;
     let made = put(&call.admin, &call.account()?.id, &id, &settings, Existing::Replace).await?;
@@ -93,18 +122,25 @@ pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let snapshot = call.account()?;
-    let page = call::page_of(snapshot.channels.keys(), &call.page::<ChannelId>()?, ChannelId::as_str);
+    let page =
+        call::page_of(snapshot.channels.keys(), &call.page::<ChannelId>()?, ChannelId::as_str);
     let views: Vec<_> = page
         .items
         .into_iter()
-        .filter_map(|id| Some(ChannelView { phone_number_id: id, settings: &snapshot.channels.get(id)?.settings }))
+        .filter_map(|id| {
+            Some(ChannelView {
+                phone_number_id: id,
+                settings: &snapshot.channels.get(id)?.settings,
+            })
+        })
         .collect();
     call::list(&views, page.next.as_deref())
 }
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let id: ChannelId = call.id("phone_number_id", "channel")?;
-    let channel = call.account()?.channels.get(&id).ok_or_else(|| Problem::unknown("channel", &id))?;
+    let channel =
+        call.account()?.channels.get(&id).ok_or_else(|| Problem::unknown("channel", &id))?;
     call::ok(&ChannelView { phone_number_id: &id, settings: &channel.settings })
 }
 

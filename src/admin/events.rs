@@ -61,5 +61,9 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let page = call.admin.ledger.events(&call.account()?.id, &request).await?;
     let last = page.items.last().map(|event| event.sequence.to_string());
     let next = last.or(request.cursor).unwrap_or_else(|| "0".into());
-    call::ok(&EventList { items: page.items.iter().map(EventView::new).collect(), next, more: page.next.is_some() })
+    call::ok(&EventList {
+        items: page.items.iter().map(EventView::new).collect(),
+        next,
+        more: page.next.is_some(),
+    })
 }

@@ -77,30 +77,45 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 async fn in_doubt(call: &Call) -> Result<HoldView, Problem> {
     let id: HoldId = call.id("hold", "hold")?;
     call.catch_up().await?;
-    let hold = call.admin.ledger.hold(&call.account()?.id, id).await?.ok_or_else(|| resolved_before(id))?;
+    let hold = call
+        .admin
+        .ledger
+        .hold(&call.account()?.id, id)
+        .await?
+        .ok_or_else(|| resolved_before(id))?;
     match hold.state {
         HoldState::InDoubt => Ok(hold),
-        HoldState::Open => {
-            Err(Problem::new(&problem::HOLD_OPEN, format!("hold {id} is in doubt only once its send got no answer; until then wait")))
-        }
+        HoldState::Open => Err(Problem::new(
+            &problem::HOLD_OPEN,
+            format!("hold {id} is in doubt only once its send got no answer; until then wait"),
+        )),
     }
 }
 
 fn resolved_before(id: HoldId) -> Problem {
-    Problem::new(&problem::NOT_FOUND, format!("there is no hold {id}: it was resolved before, or never was"))
+    Problem::new(
+        &problem::NOT_FOUND,
+        format!("there is no hold {id}: it was resolved before, or never was"),
+    )
 }
 
 /// The message was sent: the hold becomes a charge.
 pub(super) async fn settle(call: &Call) -> Result<Response<Body>, Problem> {
     let body: SettleBody = call.json_or_nothing()?;
-    let visible = |id: &String| (1..=MAX_MESSAGE_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let visible = |id: &String| {
+        (1..=MAX_MESSAGE_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     if !body.message_id.as_ref().is_none_or(visible) {
-        return Err(Problem::field("message_id", format!("it is 1 to {MAX_MESSAGE_ID} visible ASCII characters")));
+        return Err(Problem::field(
+            "message_id",
+            format!("it is 1 to {MAX_MESSAGE_ID} visible ASCII characters"),
+        ));
     }
     let hold = in_doubt(call).await?;
     let account = call.account()?;
     let day = CalendarSpan::day(&account.time_zone, call.admin.clock.now_ms());
-    let operation = Operation::Settle { hold: hold.id, message_id: body.message_id.map(Into::into), day };
+    let operation =
+        Operation::Settle { hold: hold.id, message_id: body.message_id.map(Into::into), day };
     match call.admin.call(&account.id, operation).await? {
         Verdict::Settled { amount } => {
             let (category, country) = (hold.category.as_str(), hold.country.to_string());
@@ -118,7 +133,9 @@ pub(super) async fn release(call: &Call) -> Result<Response<Body>, Problem> {
     let hold = in_doubt(call).await?;
     let operation = Operation::Release { hold: hold.id, reason: ReleaseReason::Operator };
     match call.admin.call(&call.account()?.id, operation).await? {
-        Verdict::Released { amount } => call::ok(&Resolved { id: hold.id, state: "released", amount }),
+        Verdict::Released { amount } => {
+            call::ok(&Resolved { id: hold.id, state: "released", amount })
+        }
         Verdict::NoHold => Err(resolved_before(hold.id)),
         other => Err(unexpected(&other)),
     }

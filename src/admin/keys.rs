@@ -1,4 +1,5 @@
-//! Gateway keys: made here, shown once, stored as keyed hashes. A key's hash is claimed across accounts before its document is written.
+//! Gateway keys: made here, shown once, stored as keyed hashes. A key's hash is claimed across
+//! accounts before its document is written.
 
 use axum::body::Body;
 use http::{Response, StatusCode};
@@ -48,22 +49,49 @@ struct KeyView<'a> {
 impl<'a> KeyView<'a> {
     fn new(id: &'a KeyId, settings: &'a KeySettings, key: Option<&'a str>) -> KeyView<'a> {
         let created = call::instant(settings.created_ms);
-        KeyView { id, scopes: &settings.scopes, campaign: settings.campaign.as_ref(), ends_with: &settings.ends_with, created, key }
+        KeyView {
+            id,
+            scopes: &settings.scopes,
+            campaign: settings.campaign.as_ref(),
+            ends_with: &settings.ends_with,
+            created,
+            key,
+        }
     }
 }
 
-/// Gives an account the key `text` under the name `id`. A key of that name stays as it is, even if its text is another.
+/// Gives an account the key `text` under the name `id`. A key of that name stays as it is, even if
+/// its text is another.
 ///
 /// # Errors
-/// A text that cannot be a key or is another key already, no scope, or a ledger that does not answer.
-pub async fn put_key_with_text(admin: &Admin, account: &AccountId, id: &KeyId, text: &str, grant: &Grant) -> Result<Made, Problem> {
+/// A text that cannot be a key or is another key already, no scope, or a ledger that does not
+/// answer.
+pub async fn put_key_with_text(
+    admin: &Admin,
+    account: &AccountId,
+    id: &KeyId,
+    text: &str,
+    grant: &Grant,
+) -> Result<Made, Problem> {
     if admin.snapshot(account).await?.keys.contains_key(id) {
         return Ok(Made::Present);
     }
     let mut mistakes = Mistakes::default();
-    mistakes.expect(is_well_formed(text), "key", "a key is 16 to 255 visible ASCII characters; one of ours carries its checksum");
-    mistakes.expect(!grant.scopes.is_empty(), "scopes", "a key has at least one of send, read and manage");
-    let twice = grant.scopes.iter().enumerate().any(|(at, scope)| grant.scopes.iter().take(at).any(|earlier| earlier == scope));
+    mistakes.expect(
+        is_well_formed(text),
+        "key",
+        "a key is 16 to 255 visible ASCII characters; one of ours carries its checksum",
+    );
+    mistakes.expect(
+        !grant.scopes.is_empty(),
+        "scopes",
+        "a key has at least one of send, read and manage",
+    );
+    let twice = grant
+        .scopes
+        .iter()
+        .enumerate()
+        .any(|(at, scope)| grant.scopes.iter().take(at).any(|earlier| earlier == scope));
     mistakes.expect(!twice, "scopes", "a scope stands there twice");
     mistakes.check()?;
     let hash = admin.catalog.hasher().key(text);
@@ -75,17 +103,27 @@ pub async fn put_key_with_text(admin: &Admin, account: &AccountId, id: &KeyId, t
         ends_with: ends_with(text).to_owned(),
         created_ms: admin.clock.now_ms(),
     };
-    let new = admin.put_document(account, DocumentKind::Key, id.as_str(), &settings, Existing::Keep).await?;
+    let new = admin
+        .put_document(account, DocumentKind::Key, id.as_str(), &settings, Existing::Keep)
+        .await?;
     Ok(if new { Made::New } else { Made::Present })
 }
 
 async fn claim(admin: &Admin, hash: &Fingerprint, owner: &str) -> Result<(), Problem> {
     let holder = admin.ledger.claim(ClaimKind::Key, &hex(hash), owner).await?;
-    if holder == owner { Ok(()) } else { Err(Problem::new(&problem::CLAIMED, "this key is already another key's; keys are not shared")) }
+    if holder == owner {
+        Ok(())
+    } else {
+        Err(Problem::new(
+            &problem::CLAIMED,
+            "this key is already another key's; keys are not shared",
+        ))
+    }
 }
 
 fn fresh() -> Result<KeyText, Problem> {
-    KeyText::fresh().map_err(|error| Problem::internal("the system gave no randomness for a key", &error))
+    KeyText::fresh()
+        .map_err(|error| Problem::internal("the system gave no randomness for a key", &error))
 }
 
 pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
@@ -97,7 +135,10 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     let grant = Grant { scopes: body.scopes, campaign: body.campaign };
     let _held = call.admin.settings.hold().await;
     if put_key_with_text(&call.admin, account, &id, key.as_str(), &grant).await? == Made::Present {
-        return Err(Problem::new(&problem::EXISTS, format!("the account has a key {id}; delete it first or choose another id")));
+        return Err(Problem::new(
+            &problem::EXISTS,
+            format!("the account has a key {id}; delete it first or choose another id"),
+        ));
     }
     let snapshot = call.admin.snapshot(account).await?;
     let settings = snapshot.keys.get(&id).ok_or_else(|| Problem::unknown("key", &id))?;
@@ -107,7 +148,11 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let snapshot = call.account()?;
     let page = call::page_of(snapshot.keys.keys(), &call.page::<KeyId>()?, KeyId::as_str);
-    let views: Vec<_> = page.items.into_iter().filter_map(|id| Some(KeyView::new(id, snapshot.keys.get(id)?, None))).collect();
+    let views: Vec<_> = page
+        .items
+        .into_iter()
+        .filter_map(|id| Some(KeyView::new(id, snapshot.keys.get(id)?, None)))
+        .collect();
     call::list(&views, page.next.as_deref())
 }
 

@@ -1,4 +1,5 @@
-//! Limits: what an account may send at most, and how much of its messaging limit the last 24 hours took.
+//! Limits: what an account may send at most, and how much of its messaging limit the last 24 hours
+//! took.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! The Admin API: accounts, channels, WABAs, templates, keys, wallets, campaigns, statements, usage, holds, events and rate cards as HTTP
-//! resources, one file each. Every call takes the way of `spine`; which calls there are is the table in [`routes`].
+//! The Admin API: accounts, channels, WABAs, templates, keys, wallets, campaigns, statements,
+//! usage, holds, events and rate cards as HTTP resources, one file each. Every call takes the way
+//! of `spine`; which calls there are is the table in [`routes`].
 
 pub mod accounts;
 pub mod call;
@@ -76,7 +77,8 @@ pub struct Admin {
     pub settings: SettingsLock,
 }
 
-/// Held while settings are read, changed and written back. It orders the calls of this gateway; between two gateways the last one wins.
+/// Held while settings are read, changed and written back. It orders the calls of this gateway;
+/// between two gateways the last one wins.
 #[derive(Debug, Default)]
 pub struct SettingsLock(tokio::sync::Mutex<()>);
 
@@ -117,7 +119,11 @@ pub fn service(router: Router) -> TowerToHyperService<Router> {
 
 impl Admin {
     /// Asks the ledger for one operation.
-    pub(crate) async fn call(&self, account: &AccountId, operation: Operation) -> Result<Verdict, Problem> {
+    pub(crate) async fn call(
+        &self,
+        account: &AccountId,
+        operation: Operation,
+    ) -> Result<Verdict, Problem> {
         Ok(self.batcher.call(account, operation).await?)
     }
 
@@ -126,7 +132,8 @@ impl Admin {
         self.catalog.reload(account).await?.ok_or_else(|| Problem::unknown("account", account))
     }
 
-    /// Writes a settings document and loads the account's settings anew; `false` where it stood there already, or stays as it was.
+    /// Writes a settings document and loads the account's settings anew; `false` where it stood
+    /// there already, or stays as it was.
     pub(crate) async fn put_document<T: Serialize>(
         &self,
         account: &AccountId,
@@ -147,18 +154,34 @@ impl Admin {
         settings: &T,
         existing: Existing,
     ) -> Result<Operation, Problem> {
-        let body = serde_json::to_string(settings).map_err(|error| Problem::internal("settings could not be written", &error))?;
-        Ok(Operation::PutDocument { kind, id: id.into(), body: body.into(), only_if_absent: existing == Existing::Keep })
+        let body = serde_json::to_string(settings)
+            .map_err(|error| Problem::internal("settings could not be written", &error))?;
+        Ok(Operation::PutDocument {
+            kind,
+            id: id.into(),
+            body: body.into(),
+            only_if_absent: existing == Existing::Keep,
+        })
     }
 
-    /// Removes a settings document and loads the account's settings anew; `false` where there was none.
-    pub(crate) async fn delete_document(&self, account: &AccountId, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
+    /// Removes a settings document and loads the account's settings anew; `false` where there was
+    /// none.
+    pub(crate) async fn delete_document(
+        &self,
+        account: &AccountId,
+        kind: DocumentKind,
+        id: &str,
+    ) -> Result<bool, Problem> {
         self.change_documents(account, Operation::DeleteDocument { kind, id: id.into() }).await
     }
 
-    /// Makes many changes of documents, a batch of the ledger at a time, and loads the account's settings anew; how many changed anything.
-    /// What was done before a fault stays done.
-    pub(crate) async fn put_documents(&self, account: &AccountId, operations: Vec<Operation>) -> Result<usize, Problem> {
+    /// Makes many changes of documents, a batch of the ledger at a time, and loads the account's
+    /// settings anew; how many changed anything. What was done before a fault stays done.
+    pub(crate) async fn put_documents(
+        &self,
+        account: &AccountId,
+        operations: Vec<Operation>,
+    ) -> Result<usize, Problem> {
         if operations.is_empty() {
             return Ok(0);
         }
@@ -184,7 +207,11 @@ impl Admin {
         Ok(changed)
     }
 
-    async fn change_documents(&self, account: &AccountId, operation: Operation) -> Result<bool, Problem> {
+    async fn change_documents(
+        &self,
+        account: &AccountId,
+        operation: Operation,
+    ) -> Result<bool, Problem> {
         match self.call(account, operation).await? {
             Verdict::Document { changed, .. } => {
                 self.catalog.reload(account).await?;

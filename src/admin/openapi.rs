@@ -1,5 +1,5 @@
-//! The OpenAPI document: its paths are made from the table of routes, so that they cannot differ; shapes and parameters stand in
-//! `openapi.json` beside this file.
+//! The OpenAPI document: its paths are made from the table of routes, so that they cannot differ;
+//! shapes and parameters stand in `openapi.json` beside this file.
 
 use std::sync::LazyLock;
 
@@ -64,7 +64,10 @@ fn operation(route: &Route) -> Value {
         Takes::MaybeJson(schema) => {
             operation["requestBody"] = json!({"required": false, "content": {"application/json": {"schema": named(schema)}}});
         }
-        Takes::Csv => operation["requestBody"] = json!({"required": true, "content": {"text/csv": {"schema": {"type": "string"}}}}),
+        Takes::Csv => {
+            operation["requestBody"] =
+                json!({"required": true, "content": {"text/csv": {"schema": {"type": "string"}}}})
+        }
     }
     operation
 }
@@ -73,7 +76,9 @@ const fn who(access: Access) -> &'static str {
     match access {
         Access::Public => "Needs no key.",
         Access::Read => "Needs an operator key, or an account key with the scope `read`.",
-        Access::ReadOrManage => "Needs an operator key, or an account key with the scope `read` or `manage`.",
+        Access::ReadOrManage => {
+            "Needs an operator key, or an account key with the scope `read` or `manage`."
+        }
         Access::Manage => "Needs an operator key, or an account key with the scope `manage`.",
         Access::Operator => "Needs an operator key.",
     }
@@ -86,7 +91,10 @@ fn named(schema: &str) -> Value {
 /// The parts of the path in braces, then the query's parameters.
 fn parameters(route: &Route) -> Vec<Value> {
     let in_path = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-    in_path.chain(route.query.iter().copied()).map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
+    in_path
+        .chain(route.query.iter().copied())
+        .map(|name| json!({"$ref": format!("#/components/parameters/{name}")}))
+        .collect()
 }
 
 fn responses(route: &Route) -> Value {

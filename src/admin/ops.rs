@@ -23,7 +23,8 @@ pub struct Ops {
     pub ledger: Arc<dyn Ledger>,
     /// Rendered for scrapers.
     pub metrics: Arc<Metrics>,
-    /// Set once the gateway has been told to stop: it takes no new work, and load balancers should know first.
+    /// Set once the gateway has been told to stop: it takes no new work, and load balancers should
+    /// know first.
     pub draining: AtomicBool,
 }
 
@@ -43,7 +44,10 @@ impl Ops {
 pub fn ops_router(ops: Arc<Ops>) -> Router {
     let for_metrics = ops.clone();
     Router::new()
-        .route("/livez", get(async || with_type(StatusCode::OK, "ok\n", "text/plain; charset=utf-8")))
+        .route(
+            "/livez",
+            get(async || with_type(StatusCode::OK, "ok\n", "text/plain; charset=utf-8")),
+        )
         .route("/readyz", get(move || ready(ops)))
         .route("/metrics", get(move || metrics(for_metrics)))
 }
@@ -52,12 +56,16 @@ pub fn ops_router(ops: Arc<Ops>) -> Router {
 async fn ready(ops: Arc<Ops>) -> Response<Body> {
     let mut reasons = Vec::new();
     if ops.draining.load(Ordering::Relaxed) {
-        reasons.push(json!({"what": "gateway", "detail": "it was told to stop and is finishing its work"}));
+        reasons.push(
+            json!({"what": "gateway", "detail": "it was told to stop and is finishing its work"}),
+        );
     }
     let ledger = match tokio::time::timeout(PING_DEADLINE, ops.ledger.ping()).await {
         Ok(Ok(())) => None,
         Ok(Err(fault)) => Some(fault.to_string()),
-        Err(_) => Some(format!("the ledger did not answer within {} ms", PING_DEADLINE.as_millis())),
+        Err(_) => {
+            Some(format!("the ledger did not answer within {} ms", PING_DEADLINE.as_millis()))
+        }
     };
     reasons.extend(ledger.map(|detail| json!({"what": "ledger", "detail": detail})));
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,4 +1,5 @@
-//! What an admin call answers when it cannot do what was asked: problem documents (RFC 9457) with a code machines switch on.
+//! What an admin call answers when it cannot do what was asked: problem documents (RFC 9457) with a
+//! code machines switch on.
 
 use std::fmt;
 
@@ -105,7 +106,12 @@ impl Problem {
     }
 
     /// Money is missing: the numbers a person needs.
-    pub fn shortfall(detail: impl Into<String>, needed: Amount, available: Amount, currency: &str) -> Problem {
+    pub fn shortfall(
+        detail: impl Into<String>,
+        needed: Amount,
+        available: Amount,
+        currency: &str,
+    ) -> Problem {
         let shortfall = needed.checked_sub(available).unwrap_or(needed);
         let numbers = json!({"needed": needed, "available": available, "shortfall": shortfall, "currency": currency});
         let mut problem = Problem::new(&INSUFFICIENT_BALANCE, detail);
@@ -148,11 +154,20 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match kind.status {
-            StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            StatusCode::UNAUTHORIZED => {
+                drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
+            }
             _ => {}
         }
-        if let Some(allow) = self.more.get("allow").and_then(Value::as_str).and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        if let Some(allow) = self
+            .more
+            .get("allow")
+            .and_then(Value::as_str)
+            .and_then(|allow| HeaderValue::from_str(allow).ok())
+        {
             headers.insert(ALLOW, allow);
         }
         response
@@ -176,9 +191,10 @@ impl From<LedgerFault> for Problem {
 impl From<CallFault> for Problem {
     fn from(fault: CallFault) -> Problem {
         match fault {
-            CallFault::Overloaded => {
-                Problem::new(&OVERLOADED, "too many operations of this account wait for the ledger; nothing was changed")
-            }
+            CallFault::Overloaded => Problem::new(
+                &OVERLOADED,
+                "too many operations of this account wait for the ledger; nothing was changed",
+            ),
             CallFault::Ledger(fault) => fault.into(),
         }
     }
@@ -207,7 +223,8 @@ impl Mistakes {
     }
 
     fn problem(self) -> Problem {
-        let told: Vec<String> = self.0.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
+        let told: Vec<String> =
+            self.0.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
         Problem { errors: self.0, ..Problem::new(&INVALID, told.join("; ")) }
     }
 }

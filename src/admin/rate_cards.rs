@@ -1,4 +1,5 @@
-//! Rate cards: what is in use, and new versions, which begin in the future and are checked as a whole before they count.
+//! Rate cards: what is in use, and new versions, which begin in the future and are checked as a
+//! whole before they count.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,10 +31,12 @@ struct VersionPut<'a> {
     effective: Date,
 }
 
-/// Reads the versions of `directory` anew, lays them over the compiled-in cards and puts them into use; later puts are kept there too.
+/// Reads the versions of `directory` anew, lays them over the compiled-in cards and puts them into
+/// use; later puts are kept there too.
 ///
 /// # Errors
-/// Everything that is wrong with any of the files, and cards in use that would be gone; then all stays as it was.
+/// Everything that is wrong with any of the files, and cards in use that would be gone; then all
+/// stays as it was.
 pub async fn reload(admin: &Admin, directory: Option<PathBuf>) -> Result<(), Vec<String>> {
     let _held = admin.settings.hold().await;
     let from = directory.clone();
@@ -41,8 +44,11 @@ pub async fn reload(admin: &Admin, directory: Option<PathBuf>) -> Result<(), Vec
     let book = loaded.map_err(|error| vec![error.to_string()])??;
     let gone = |card: &RateCard| book.card(card.id()).is_none();
     let before = admin.prices.load_full();
-    let gone: Vec<String> =
-        before.cards().filter(|card| gone(card)).map(|card| format!("no file has card {} any more", card.id())).collect();
+    let gone: Vec<String> = before
+        .cards()
+        .filter(|card| gone(card))
+        .map(|card| format!("no file has card {} any more", card.id()))
+        .collect();
     if !gone.is_empty() {
         return Err(gone);
     }
@@ -64,7 +70,11 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let page = call::page_of(ids.iter(), &request, String::as_str);
     let summary = |id: &&String| {
         let card = book.card(id)?;
-        Some(CardSummary { id: card.id(), currency: card.currency(), versions: card.versions().iter().map(|v| v.effective()).collect() })
+        Some(CardSummary {
+            id: card.id(),
+            currency: card.currency(),
+            versions: card.versions().iter().map(|v| v.effective()).collect(),
+        })
     };
     let views: Vec<_> = page.items.iter().filter_map(summary).collect();
     call::list(&views, page.next.as_deref())
@@ -73,7 +83,10 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let id = call.part("card");
     let book = call.admin.prices.load_full();
-    let card = book.card(id).filter(|_| may_see(call, id)).ok_or_else(|| Problem::unknown("rate card", id))?;
+    let card = book
+        .card(id)
+        .filter(|_| may_see(call, id))
+        .ok_or_else(|| Problem::unknown("rate card", id))?;
     call::ok(card)
 }
 
@@ -97,7 +110,9 @@ pub(super) async fn put_version(call: &Call) -> Result<Response<Body>, Problem> 
     if !book.may_put_version(id, begins, call.admin.clock.now_ms()) {
         return Err(Problem::new(
             &problem::VERSION_IN_FORCE,
-            format!("{begins} has begun somewhere on Earth; what was priced since must keep its price"),
+            format!(
+                "{begins} has begun somewhere on Earth; what was priced since must keep its price"
+            ),
         ));
     }
     let new = book.card(id).is_none_or(|card| card.version(begins).is_none());
@@ -113,7 +128,11 @@ pub(super) async fn put_version(call: &Call) -> Result<Response<Body>, Problem> 
 
 /// Every mistake of a file, each with its line.
 fn all(errors: &[ImportError]) -> Problem {
-    let field = |error: &ImportError| FieldError { field: "body".into(), line: error.line, detail: error.problem.to_string() };
+    let field = |error: &ImportError| FieldError {
+        field: "body".into(),
+        line: error.line,
+        detail: error.problem.to_string(),
+    };
     let fields: Vec<FieldError> = errors.iter().map(field).collect();
     let told = match fields.as_slice() {
         [only] => only.detail.clone(),

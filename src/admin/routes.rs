@@ -1,4 +1,5 @@
-//! Which admin calls there are: one row each, from which both the router and the OpenAPI document are made.
+//! Which admin calls there are: one row each, from which both the router and the OpenAPI document
+//! are made.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,14 +11,15 @@ use http::{Method, Response};
 use super::call::Call;
 use super::problem::Problem;
 use super::{
-    accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement, template_sync, templates, usage, wabas,
-    wallets,
+    accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement,
+    template_sync, templates, usage, wabas, wallets,
 };
 
 /// What a handler answers.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>>;
 
-/// Who may make a call. Operator keys may make all; an account key those on its own account that its scopes allow.
+/// Who may make a call. Operator keys may make all; an account key those on its own account that
+/// its scopes allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anybody, without a key.
@@ -61,7 +63,8 @@ pub struct Route {
     pub gives: &'static [(u16, &'static str)],
     /// What it does, in a sentence.
     pub about: &'static str,
-    /// How long it may take once its body is there. What it does has deadlines of its own; this one is for their sum.
+    /// How long it may take once its body is there. What it does has deadlines of its own; this one
+    /// is for their sum.
     pub deadline: Duration,
     /// Does it.
     pub handler: for<'a> fn(&'a Call) -> Answer<'a>,

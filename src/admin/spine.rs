@@ -1,4 +1,5 @@
-//! The way of an admin call: route -> authenticate -> account -> scope -> query -> body -> handler -> answer, with one exit.
+//! The way of an admin call: route -> authenticate -> account -> scope -> query -> body -> handler
+//! -> answer, with one exit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,8 +42,13 @@ pub(super) fn mount(router: Router, admin: Arc<Admin>) -> Router {
     router.fallback(move |request: Request| serve(admin, Arc::default(), request))
 }
 
-/// Takes one request through all steps. Both ends of a call meet here: its id, its log line and its problem document.
-async fn serve(admin: Arc<Admin>, routes: Arc<[&'static Route]>, request: Request) -> Response<Body> {
+/// Takes one request through all steps. Both ends of a call meet here: its id, its log line and its
+/// problem document.
+async fn serve(
+    admin: Arc<Admin>,
+    routes: Arc<[&'static Route]>,
+    request: Request,
+) -> Response<Body> {
     let watch = Stopwatch::start();
     let id = RequestId::of(request.headers(), admin.clock.now_ms());
     let method = request.method().clone();
@@ -61,11 +67,19 @@ async fn serve(admin: Arc<Admin>, routes: Arc<[&'static Route]>, request: Reques
     response
 }
 
-async fn answer(admin: &Arc<Admin>, routes: &[&'static Route], request: Request) -> Result<Response<Body>, Problem> {
+async fn answer(
+    admin: &Arc<Admin>,
+    routes: &[&'static Route],
+    request: Request,
+) -> Result<Response<Body>, Problem> {
     let (mut parts, body) = request.into_parts();
     let route = route(routes, &parts)?;
     let path = path_parts(&mut parts).await?;
-    let caller = if route.access == Access::Public { Caller::Nobody } else { authenticate(admin, &parts.headers).await? };
+    let caller = if route.access == Access::Public {
+        Caller::Nobody
+    } else {
+        authenticate(admin, &parts.headers).await?
+    };
     let (account, own) = open(admin, route, &caller, &path).await?;
     let query = query(route, &parts)?;
     let csv = wants_csv(route, &query, &parts.headers)?;
@@ -77,7 +91,10 @@ async fn answer(admin: &Arc<Admin>, routes: &[&'static Route], request: Request)
     match tokio::time::timeout(route.deadline, work).await {
         Ok(Ok(answered)) => answered,
         Ok(Err(panicked)) => Err(Problem::internal("the call ended early", &panicked)),
-        Err(_) => Err(Problem::new(&problem::LEDGER_UNAVAILABLE, "the call took too long; whether it was done is unknown, repeat it")),
+        Err(_) => Err(Problem::new(
+            &problem::LEDGER_UNAVAILABLE,
+            "the call took too long; whether it was done is unknown, repeat it",
+        )),
     }
 }
 
@@ -94,8 +111,9 @@ fn route(routes: &[&'static Route], parts: &Parts) -> Result<&'static Route, Pro
 }
 
 async fn path_parts(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem> {
-    let params =
-        RawPathParams::from_request_parts(parts, &()).await.map_err(|error| Problem::new(&problem::MALFORMED, error.body_text()))?;
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|error| Problem::new(&problem::MALFORMED, error.body_text()))?;
     Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
@@ -108,7 +126,8 @@ enum Caller {
 }
 
 async fn authenticate(admin: &Arc<Admin>, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let key = bearer(headers).map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
+    let key =
+        bearer(headers).map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
     match admin.catalog.authenticate(key).await {
         Ok(Principal::Operator) => Ok(Caller::Operator),
         Ok(Principal::Account { snapshot, key, .. }) => Ok(Caller::Account(snapshot, key)),
@@ -123,8 +142,14 @@ fn unauthorized() -> Problem {
 
 type Opened = (Option<Arc<Snapshot>>, Option<Arc<Snapshot>>);
 
-/// Finds the account of the path and checks that the caller may do this to it: the path's account, and an account key's own.
-async fn open(admin: &Arc<Admin>, route: &Route, caller: &Caller, path: &[(String, String)]) -> Result<Opened, Problem> {
+/// Finds the account of the path and checks that the caller may do this to it: the path's account,
+/// and an account key's own.
+async fn open(
+    admin: &Arc<Admin>,
+    route: &Route,
+    caller: &Caller,
+    path: &[(String, String)],
+) -> Result<Opened, Problem> {
     let named = path.iter().find(|(name, _)| name == "account").map(|(_, id)| id.as_str());
     // The same words for an account that is another's, that does not exist and that cannot exist.
     let unknown = || Problem::unknown("account", named.unwrap_or_default());
@@ -141,9 +166,14 @@ async fn open(admin: &Arc<Admin>, route: &Route, caller: &Caller, path: &[(Strin
             if named.is_some_and(|named| named != snapshot.id.as_str()) {
                 return Err(unknown());
             }
-            // As it is now: a key that was taken back elsewhere must not make others in its last seconds.
+            // As it is now: a key that was taken back elsewhere must not make others in its last
+            // seconds.
             let own = admin.catalog.reload(&snapshot.id).await?.ok_or_else(unauthorized)?;
-            let scopes = own.keys.get(key).map(|settings| settings.scopes.as_slice()).ok_or_else(unauthorized)?;
+            let scopes = own
+                .keys
+                .get(key)
+                .map(|settings| settings.scopes.as_slice())
+                .ok_or_else(unauthorized)?;
             allowed(route.access, scopes)?;
             Ok((named.map(|_| own.clone()), Some(own)))
         }
@@ -154,17 +184,23 @@ fn allowed(access: Access, scopes: &[Scope]) -> Result<(), Problem> {
     let (wanted, needs): (&[Scope], &str) = match access {
         Access::Public => return Ok(()),
         Access::Read => (&[Scope::Read], "this needs a key with the scope `read`"),
-        Access::ReadOrManage => (&[Scope::Read, Scope::Manage], "this needs a key with the scope `read` or `manage`"),
+        Access::ReadOrManage => {
+            (&[Scope::Read, Scope::Manage], "this needs a key with the scope `read` or `manage`")
+        }
         Access::Manage => (&[Scope::Manage], "this needs a key with the scope `manage`"),
         Access::Operator => (&[], "this needs an operator key"),
     };
-    if scopes.iter().any(|scope| wanted.contains(scope)) { Ok(()) } else { Err(Problem::new(&problem::FORBIDDEN, needs)) }
+    if scopes.iter().any(|scope| wanted.contains(scope)) {
+        Ok(())
+    } else {
+        Err(Problem::new(&problem::FORBIDDEN, needs))
+    }
 }
 
 /// The query's parameters, each known to the route and given once.
 fn query(route: &Route, parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
-    let Query(query) =
-        Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|error| Problem::new(&problem::MALFORMED, error.body_text()))?;
+    let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+        .map_err(|error| Problem::new(&problem::MALFORMED, error.body_text()))?;
     for (at, (name, _)) in query.iter().enumerate() {
         if !route.query.contains(&name.as_str()) {
             return Err(bad_parameter(name, "this path has no such parameter"));
@@ -177,7 +213,11 @@ fn query(route: &Route, parts: &Parts) -> Result<Vec<(String, String)>, Problem>
 }
 
 /// Whether the answer is to be CSV: by `format`, else by `Accept`.
-fn wants_csv(route: &Route, query: &[(String, String)], headers: &HeaderMap) -> Result<bool, Problem> {
+fn wants_csv(
+    route: &Route,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<bool, Problem> {
     if !route.query.contains(&"format") {
         return Ok(false);
     }
@@ -185,7 +225,10 @@ fn wants_csv(route: &Route, query: &[(String, String)], headers: &HeaderMap) -> 
         Some("csv") => Ok(true),
         Some("json") => Ok(false),
         Some(_) => Err(bad_parameter("format", "it is json or csv")),
-        None => Ok(headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/csv")))),
+        None => Ok(headers
+            .get_all(ACCEPT)
+            .iter()
+            .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/csv")))),
     }
 }
 
@@ -197,16 +240,19 @@ async fn take_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<Byt
         Takes::Csv => (1 << 20, Some("text/csv")),
     };
     let body = read_body(body, limit, BODY_DEADLINE).await.map_err(|error| match error {
-        BodyError::TooLarge { limit: 0 } => Problem::new(&problem::MALFORMED, "this call takes no body"),
+        BodyError::TooLarge { limit: 0 } => {
+            Problem::new(&problem::MALFORMED, "this call takes no body")
+        }
         BodyError::TooLarge { .. } => Problem::new(&problem::TOO_LARGE, error.to_string()),
         BodyError::Slow { .. } => Problem::new(&problem::SLOW, error.to_string()),
         BodyError::Broken => Problem::new(&problem::MALFORMED, error.to_string()),
     })?;
     let optional = body.is_empty() && matches!(route.takes, Takes::MaybeJson(_) | Takes::Nothing);
     match wanted {
-        Some(wanted) if !optional && !is_of_type(headers, wanted) => {
-            Err(Problem::new(&problem::UNSUPPORTED_MEDIA_TYPE, format!("send the body with `Content-Type: {wanted}`")))
-        }
+        Some(wanted) if !optional && !is_of_type(headers, wanted) => Err(Problem::new(
+            &problem::UNSUPPORTED_MEDIA_TYPE,
+            format!("send the body with `Content-Type: {wanted}`"),
+        )),
         _ => Ok(body),
     }
 }

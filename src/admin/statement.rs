@@ -116,35 +116,57 @@ fn row(entry: &EntryView<'_>) -> Vec<String> {
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     match call.query("view") {
         None | Some("entries") => {}
-        Some("daily") => return Err(Problem::new(&problem::NOT_SUPPORTED, "view=daily is not in this version; entries are")),
+        Some("daily") => {
+            return Err(Problem::new(
+                &problem::NOT_SUPPORTED,
+                "view=daily is not in this version; entries are",
+            ));
+        }
         Some(_) => return Err(bad_parameter("view", "it is entries")),
     }
     let wallet: WalletId = call.id("wallet", "wallet")?;
     let request = call.page::<EntryCursor>()?;
     let account = call.account()?;
     let zone = zone_of(call, &account.time_zone)?;
-    let from_ms = call.query("from").map(|text| moment("from", text, &zone, false)).transpose()?.unwrap_or(0);
-    let to_ms = call.query("to").map(|text| moment("to", text, &zone, true)).transpose()?.unwrap_or(i64::MAX);
+    let from_ms =
+        call.query("from").map(|text| moment("from", text, &zone, false)).transpose()?.unwrap_or(0);
+    let to_ms = call
+        .query("to")
+        .map(|text| moment("to", text, &zone, true))
+        .transpose()?
+        .unwrap_or(i64::MAX);
     if from_ms > to_ms {
         return Err(bad_parameter("to", "it lies before from"));
     }
     call.catch_up().await?;
     wallets::find(&call.admin, &account.id, &wallet).await?;
     let page = call.admin.ledger.entries(&account.id, &wallet, from_ms, to_ms, &request).await?;
-    let views: Vec<_> = page.items.iter().map(|entry| EntryView::new(entry, &account.account.currency)).collect();
-    if call.csv { table::csv(COLUMNS, views.iter().map(row), page.next.as_deref()) } else { call::list(&views, page.next.as_deref()) }
+    let views: Vec<_> =
+        page.items.iter().map(|entry| EntryView::new(entry, &account.account.currency)).collect();
+    if call.csv {
+        table::csv(COLUMNS, views.iter().map(row), page.next.as_deref())
+    } else {
+        call::list(&views, page.next.as_deref())
+    }
 }
 
-/// Where a page of entries begins: digits, on some ledgers two groups of them. The ledger itself reads it.
+/// Where a page of entries begins: digits, on some ledgers two groups of them. The ledger itself
+/// reads it.
 struct EntryCursor;
 
 impl FromStr for EntryCursor {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<EntryCursor, &'static str> {
-        let digits = |part: &str| (1..=20).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |part: &str| {
+            (1..=20).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
         let (first, second) = text.split_once('-').unwrap_or((text, "0"));
-        if digits(first) && digits(second) { Ok(EntryCursor) } else { Err("not a cursor of entries") }
+        if digits(first) && digits(second) {
+            Ok(EntryCursor)
+        } else {
+            Err("not a cursor of entries")
+        }
     }
 }
 
@@ -169,7 +191,9 @@ pub(super) fn date(parameter: &str, text: &str) -> Result<Date, Problem> {
     let wrong = || {
         bad_parameter(
             parameter,
-            format!("{text:?} is neither a date such as 2026-11-21 nor, where instants are taken, RFC 3339; write + as %2B"),
+            format!(
+                "{text:?} is neither a date such as 2026-11-21 nor, where instants are taken, RFC 3339; write + as %2B"
+            ),
         )
     };
     text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-21".len()).ok_or_else(wrong)

@@ -1,4 +1,5 @@
-//! Reading a WABA's templates from Meta into the catalog, with the token of one of the account's channels.
+//! Reading a WABA's templates from Meta into the catalog, with the token of one of the account's
+//! channels.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,15 +33,20 @@ struct Synced {
     skipped: usize,
 }
 
-/// Nothing is written unless the whole list could be read. Templates that Meta does not list stay: they may have been declared by hand.
+/// Nothing is written unless the whole list could be read. Templates that Meta does not list stay:
+/// they may have been declared by hand.
 pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
     let waba = templates::waba(call)?;
     let admin = &call.admin;
     let account = call.account()?;
     let (base, token) = way_to_meta(admin, account, &waba)?;
-    let listed = tokio::time::timeout(READ_DEADLINE, admin.upstream.templates(&base, &token, waba.as_str())).await;
-    let listed = listed.map_err(|_| unavailable(format!("the list was not complete within {} s", READ_DEADLINE.as_secs())))?;
+    let listed =
+        tokio::time::timeout(READ_DEADLINE, admin.upstream.templates(&base, &token, waba.as_str()))
+            .await;
+    let listed = listed.map_err(|_| {
+        unavailable(format!("the list was not complete within {} s", READ_DEADLINE.as_secs()))
+    })?;
     let listed = listed.map_err(not_read)?;
     let found: BTreeMap<TemplateName, Category> = listed.iter().filter_map(template).collect();
     let skipped = listed.iter().filter(|listed| template(listed).is_none()).count();
@@ -51,17 +57,28 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     call::ok(&Synced { read, changed, skipped })
 }
 
-/// Name and category as the catalog has them; `None` where the gateway has no price or no spelling for it.
+/// Name and category as the catalog has them; `None` where the gateway has no price or no spelling
+/// for it.
 fn template(listed: &ListedTemplate) -> Option<(TemplateName, Category)> {
-    Some((TemplateName::new(&listed.name, &listed.language).ok()?, Category::from_meta(&listed.category)?))
+    Some((
+        TemplateName::new(&listed.name, &listed.language).ok()?,
+        Category::from_meta(&listed.category)?,
+    ))
 }
 
-/// Address and token of the first of the WABA's channels that has both: prepaid before external, because only those are sure to lead to
-/// Meta, and enabled before disabled.
-fn way_to_meta(admin: &Admin, account: &Snapshot, waba: &WabaId) -> Result<(BaseUrl, AccessToken), Problem> {
-    let of_waba = |(_, channel): &(&ChannelId, &Channel)| channel.settings.waba.as_ref() == Some(waba);
+/// Address and token of the first of the WABA's channels that has both: prepaid before external,
+/// because only those are sure to lead to Meta, and enabled before disabled.
+fn way_to_meta(
+    admin: &Admin,
+    account: &Snapshot,
+    waba: &WabaId,
+) -> Result<(BaseUrl, AccessToken), Problem> {
+    let of_waba =
+        |(_, channel): &(&ChannelId, &Channel)| channel.settings.waba.as_ref() == Some(waba);
     let mut channels: Vec<_> = account.channels.iter().filter(of_waba).collect();
-    channels.sort_by_key(|(id, channel)| (channel.settings.billing == Billing::External, !channel.settings.enabled, *id));
+    channels.sort_by_key(|(id, channel)| {
+        (channel.settings.billing == Billing::External, !channel.settings.enabled, *id)
+    });
     let mut reasons = Vec::new();
     for (id, channel) in channels {
         match way_of(admin, &channel.settings) {
@@ -70,7 +87,9 @@ fn way_to_meta(admin: &Admin, account: &Snapshot, waba: &WabaId) -> Result<(Base
         }
     }
     let detail = if reasons.is_empty() {
-        format!("no channel of the account stands in WABA {waba}, so there is no token to read its templates with")
+        format!(
+            "no channel of the account stands in WABA {waba}, so there is no token to read its templates with"
+        )
     } else {
         format!("no channel of WABA {waba} has a usable token: {}", reasons.join("; "))
     };
@@ -92,7 +111,11 @@ fn unavailable(what: impl std::fmt::Display) -> Problem {
 
 fn not_read(error: TemplatesError) -> Problem {
     match error {
-        TemplatesError::Refused { .. } => Problem::new(&problem::UPSTREAM_REFUSED, format!("{error}; no template was changed")),
-        TemplatesError::NoAnswer(_) | TemplatesError::Unreadable(_) | TemplatesError::Endless => unavailable(error),
+        TemplatesError::Refused { .. } => {
+            Problem::new(&problem::UPSTREAM_REFUSED, format!("{error}; no template was changed"))
+        }
+        TemplatesError::NoAnswer(_) | TemplatesError::Unreadable(_) | TemplatesError::Endless => {
+            unavailable(error)
+        }
     }
 }

@@ -22,7 +22,8 @@ const MAX_NAME: usize = 512;
 pub struct TemplateName(String);
 
 impl TemplateName {
-    /// `name/language`; the language in the one spelling that sends are looked up by, `en_US` also where `en-US` was written.
+    /// `name/language`; the language in the one spelling that sends are looked up by, `en_US` also
+    /// where `en-US` was written.
     ///
     /// # Errors
     /// What is wrong with either.
@@ -31,8 +32,16 @@ impl TemplateName {
         let mut mistakes = Mistakes::default();
         let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let plain = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(letters);
-        mistakes.expect(plain, "name", format!("a template's name is 1 to {MAX_NAME} lower-case letters, digits or '_'"));
-        mistakes.expect(is_language(&language), "language", "a template's language is written as en, en_US or en-US");
+        mistakes.expect(
+            plain,
+            "name",
+            format!("a template's name is 1 to {MAX_NAME} lower-case letters, digits or '_'"),
+        );
+        mistakes.expect(
+            is_language(&language),
+            "language",
+            "a template's language is written as en, en_US or en-US",
+        );
         mistakes.check()?;
         Ok(TemplateName(format!("{name}/{language}")))
     }
@@ -44,9 +53,13 @@ impl TemplateName {
 
 /// `en`, `fil`, `en_US`, `zh_HK`.
 fn is_language(text: &str) -> bool {
-    let (language, region) = text.split_once('_').map_or((text, None), |(language, region)| (language, Some(region)));
-    let letters = |part: &str, case: fn(&u8) -> bool| (2..=3).contains(&part.len()) && part.bytes().all(|byte| case(&byte));
-    letters(language, u8::is_ascii_lowercase) && region.is_none_or(|region| letters(region, u8::is_ascii_uppercase))
+    let (language, region) =
+        text.split_once('_').map_or((text, None), |(language, region)| (language, Some(region)));
+    let letters = |part: &str, case: fn(&u8) -> bool| {
+        (2..=3).contains(&part.len()) && part.bytes().all(|byte| case(&byte))
+    };
+    letters(language, u8::is_ascii_lowercase)
+        && region.is_none_or(|region| letters(region, u8::is_ascii_uppercase))
 }
 
 /// A template as answers show it.
@@ -65,7 +78,8 @@ fn view(key: &str, category: Category) -> TemplateView<'_> {
 /// Says which category a template of the account's WABA has.
 ///
 /// # Errors
-/// A WABA the account does not have, a category that templates cannot have, or a ledger that does not answer.
+/// A WABA the account does not have, a category that templates cannot have, or a ledger that does
+/// not answer.
 pub async fn put(
     admin: &Admin,
     account: &AccountId,
@@ -79,13 +93,17 @@ pub async fn put(
     if !snapshot.wabas.contains_key(waba) {
         return Err(Problem::unknown("WABA", waba));
     }
-    let known = snapshot.templates.get(waba).is_some_and(|templates| templates.contains_key(&name.0));
-    admin.put_document(account, DocumentKind::Template, &name.in_waba(waba), &settings, existing).await?;
+    let known =
+        snapshot.templates.get(waba).is_some_and(|templates| templates.contains_key(&name.0));
+    admin
+        .put_document(account, DocumentKind::Template, &name.in_waba(waba), &settings, existing)
+        .await?;
     Ok(if known { Made::Present } else { Made::New })
 }
 
-/// Says which categories many templates of the account's WABA have; how many of them were new or, where they are replaced, changed. Those
-/// that are as they should be cost nothing, so it can be repeated.
+/// Says which categories many templates of the account's WABA have; how many of them were new or,
+/// where they are replaced, changed. Those that are as they should be cost nothing, so it can be
+/// repeated.
 ///
 /// # Errors
 /// As [`put`]; what was written before a fault of the ledger stays.
@@ -126,8 +144,15 @@ fn check_category(category: Category) -> Result<(), Problem> {
 
 /// The WABA of the path.
 pub(super) fn waba(call: &Call) -> Result<WabaId, Problem> {
-    let waba: WabaId = call.part("waba").parse().map_err(|_: IdError| Problem::unknown("WABA", call.part("waba")))?;
-    if call.account()?.wabas.contains_key(&waba) { Ok(waba) } else { Err(Problem::unknown("WABA", &waba)) }
+    let waba: WabaId = call
+        .part("waba")
+        .parse()
+        .map_err(|_: IdError| Problem::unknown("WABA", call.part("waba")))?;
+    if call.account()?.wabas.contains_key(&waba) {
+        Ok(waba)
+    } else {
+        Err(Problem::unknown("WABA", &waba))
+    }
 }
 
 /// The template of the path.
@@ -138,7 +163,8 @@ fn name(call: &Call) -> Result<TemplateName, Problem> {
 pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
     let (waba, name, settings) = (waba(call)?, name(call)?, call.json::<TemplateSettings>()?);
     let _held = call.admin.settings.hold().await;
-    let made = put(&call.admin, &call.account()?.id, &waba, &name, settings, Existing::Replace).await?;
+    let made =
+        put(&call.admin, &call.account()?.id, &waba, &name, settings, Existing::Replace).await?;
     call::made(made == Made::New, &view(&name.0, settings.category))
 }
 
@@ -146,13 +172,15 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let none = HashMap::new();
     let templates = call.account()?.templates.get(&waba(call)?).unwrap_or(&none);
     let page = call::page_of(templates.keys(), &call.page::<String>()?, String::as_str);
-    let views: Vec<_> = page.items.into_iter().filter_map(|key| Some(view(key, *templates.get(key)?))).collect();
+    let views: Vec<_> =
+        page.items.into_iter().filter_map(|key| Some(view(key, *templates.get(key)?))).collect();
     call::list(&views, page.next.as_deref())
 }
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let (waba, name) = (waba(call)?, name(call)?);
-    let category = call.account()?.templates.get(&waba).and_then(|templates| templates.get(&name.0));
+    let category =
+        call.account()?.templates.get(&waba).and_then(|templates| templates.get(&name.0));
     let category = category.ok_or_else(|| Problem::unknown("template", &name.0))?;
     call::ok(&view(&name.0, *category))
 }
@@ -160,6 +188,9 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
     let (waba, name) = (waba(call)?, name(call)?);
     let _held = call.admin.settings.hold().await;
-    let deleted = call.admin.delete_document(&call.account()?.id, DocumentKind::Template, &name.in_waba(&waba)).await?;
+    let deleted = call
+        .admin
+        .delete_document(&call.account()?.id, DocumentKind::Template, &name.in_waba(&waba))
+        .await?;
     if deleted { call::done() } else { Err(Problem::unknown("template", &name.0)) }
 }

@@ -1,4 +1,5 @@
-//! Usage: messages and credits summed over what the caller asks for, in JSON or CSV; by day and channel, or by campaign.
+//! Usage: messages and credits summed over what the caller asks for, in JSON or CSV; by day and
+//! channel, or by campaign.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,8 @@ enum Column {
 
 impl Column {
     /// In the order in which columns stand and rows are sorted.
-    const ALL: [Column; 5] = [Column::Day, Column::Channel, Column::Campaign, Column::Country, Column::Category];
+    const ALL: [Column; 5] =
+        [Column::Day, Column::Channel, Column::Campaign, Column::Country, Column::Category];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +77,9 @@ impl RowKey {
         match column {
             Column::Day => self.day.clone(),
             Column::Channel => self.channel.as_ref().map(ChannelId::to_string),
-            Column::Campaign => self.campaign.as_ref().map(|campaign| table::plain(campaign.as_str())),
+            Column::Campaign => {
+                self.campaign.as_ref().map(|campaign| table::plain(campaign.as_str()))
+            }
             Column::Country => self.country.map(|country| country.to_string()),
             Column::Category => self.category.map(|category| category.to_string()),
         }
@@ -132,7 +136,10 @@ impl Sums {
         plus(&mut self.total, sum)?;
         plus(self.rows.entry(key).or_default(), sum)?;
         if self.rows.len() > MAX_ROWS {
-            return Err(bad_parameter("group_by", format!("that makes more than {MAX_ROWS} rows; ask for fewer days or columns")));
+            return Err(bad_parameter(
+                "group_by",
+                format!("that makes more than {MAX_ROWS} rows; ask for fewer days or columns"),
+            ));
         }
         Ok(())
     }
@@ -176,8 +183,12 @@ fn columns(text: &str) -> Result<Vec<Column>, Problem> {
         }
         columns.push(column);
     }
-    if columns.contains(&Column::Campaign) && (columns.contains(&Column::Day) || columns.contains(&Column::Channel)) {
-        return Err(wrong("a campaign's usage is kept by country and category, not by day or channel"));
+    if columns.contains(&Column::Campaign)
+        && (columns.contains(&Column::Day) || columns.contains(&Column::Channel))
+    {
+        return Err(wrong(
+            "a campaign's usage is kept by country and category, not by day or channel",
+        ));
     }
     columns.sort_by_key(|column| Column::ALL.iter().position(|known| known == column));
     Ok(columns)
@@ -198,10 +209,15 @@ async fn by_day(call: &Call, account: &Snapshot, sums: &mut Sums) -> Result<Days
     call.catch_up().await?;
     for row in call.admin.ledger.usage(&account.id, from, to).await? {
         let day = sums.has(Column::Day).then(|| date_of(row.day).to_string());
-        let (channel, country, category) = (Some(row.channel), Some(row.country), Some(row.category));
+        let (channel, country, category) =
+            (Some(row.channel), Some(row.country), Some(row.category));
         sums.add(RowKey { day, channel, campaign: None, country, category }, row.sum)?;
     }
-    Ok(Days { from: date_of(from).to_string(), to: date_of(to).to_string(), time_zone: account.account.time_zone.clone() })
+    Ok(Days {
+        from: date_of(from).to_string(),
+        to: date_of(to).to_string(),
+        time_zone: account.account.time_zone.clone(),
+    })
 }
 
 /// Sums all that campaigns have used since they were created.
@@ -217,7 +233,8 @@ async fn by_campaign(call: &Call, account: &Snapshot, sums: &mut Sums) -> Result
         let page = call.admin.ledger.campaigns(&account.id, &request).await?;
         for campaign in page.items {
             for ((country, category), sum) in campaign.usage {
-                let (campaign, country, category) = (Some(campaign.id.clone()), Some(country), Some(category));
+                let (campaign, country, category) =
+                    (Some(campaign.id.clone()), Some(country), Some(category));
                 sums.add(RowKey { day: None, channel: None, campaign, country, category }, sum)?;
             }
         }
@@ -229,10 +246,17 @@ async fn by_campaign(call: &Call, account: &Snapshot, sums: &mut Sums) -> Result
 }
 
 fn as_csv(sums: &Sums, currency: &str) -> Result<Response<Body>, Problem> {
-    let names: Vec<&str> = sums.columns.iter().map(|column| column.as_str()).chain(["messages", "credits", "currency"]).collect();
+    let names: Vec<&str> = sums
+        .columns
+        .iter()
+        .map(|column| column.as_str())
+        .chain(["messages", "credits", "currency"])
+        .collect();
     let row = |(key, sum): (&RowKey, &UsageSum)| {
         let cells = sums.columns.iter().map(|column| key.cell(*column));
-        cells.chain([sum.messages.to_string(), Amount::to_string(&sum.credits), currency.to_owned()]).collect()
+        cells
+            .chain([sum.messages.to_string(), Amount::to_string(&sum.credits), currency.to_owned()])
+            .collect()
     };
     table::csv(&names, sums.rows.iter().map(row), None)
 }

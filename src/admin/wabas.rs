@@ -1,4 +1,5 @@
-//! WABAs: the zone in which Meta's days begin, and the portfolio whose messaging limit counts. A portfolio belongs to one account.
+//! WABAs: the zone in which Meta's days begin, and the portfolio whose messaging limit counts. A
+//! portfolio belongs to one account.
 
 use axum::body::Body;
 use http::Response;
@@ -20,24 +21,40 @@ struct WabaView<'a> {
     settings: &'a WabaSettings,
 }
 
-/// Sets up a WABA of an account that exists. The portfolio `default` is each account's own; any other name is claimed.
+/// Sets up a WABA of an account that exists. The portfolio `default` is each account's own; any
+/// other name is claimed.
 ///
 /// # Errors
-/// An unknown time zone; a portfolio that belongs to another account; a ledger that does not answer.
-pub async fn put(admin: &Admin, account: &AccountId, id: &WabaId, settings: &WabaSettings, existing: Existing) -> Result<Made, Problem> {
+/// An unknown time zone; a portfolio that belongs to another account; a ledger that does not
+/// answer.
+pub async fn put(
+    admin: &Admin,
+    account: &AccountId,
+    id: &WabaId,
+    settings: &WabaSettings,
+    existing: Existing,
+) -> Result<Made, Problem> {
     let snapshot = admin.snapshot(account).await?;
     let before = snapshot.wabas.get(id).map(|waba| waba.settings.portfolio.clone());
     if before.is_some() && existing == Existing::Keep {
         return Ok(Made::Present);
     }
     let mut mistakes = Mistakes::default();
-    mistakes.expect(zone(&settings.time_zone).is_some(), "time_zone", format!("no time zone is called {}", settings.time_zone));
+    mistakes.expect(
+        zone(&settings.time_zone).is_some(),
+        "time_zone",
+        format!("no time zone is called {}", settings.time_zone),
+    );
     mistakes.check()?;
     let portfolio = &settings.portfolio;
     if *portfolio != default_portfolio() {
-        let holder = admin.ledger.claim(ClaimKind::Portfolio, portfolio.as_str(), account.as_str()).await?;
+        let holder =
+            admin.ledger.claim(ClaimKind::Portfolio, portfolio.as_str(), account.as_str()).await?;
         if holder != account.as_str() {
-            return Err(Problem::new(&problem::CLAIMED, format!("portfolio {portfolio} belongs to another account")));
+            return Err(Problem::new(
+                &problem::CLAIMED,
+                format!("portfolio {portfolio} belongs to another account"),
+            ));
         }
     }
     admin.put_document(account, DocumentKind::Waba, id.as_str(), settings, existing).await?;
@@ -49,7 +66,11 @@ pub async fn put(admin: &Admin, account: &AccountId, id: &WabaId, settings: &Wab
 }
 
 /// Gives a portfolio up that no WABA of the account names any more.
-async fn free_unless_used(admin: &Admin, snapshot: &Snapshot, portfolio: &PortfolioId) -> Result<(), Problem> {
+async fn free_unless_used(
+    admin: &Admin,
+    snapshot: &Snapshot,
+    portfolio: &PortfolioId,
+) -> Result<(), Problem> {
     if snapshot.wabas.values().any(|waba| waba.settings.portfolio == *portfolio) {
         return Ok(());
     }
@@ -57,7 +78,10 @@ async fn free_unless_used(admin: &Admin, snapshot: &Snapshot, portfolio: &Portfo
 }
 
 pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
-    let id: WabaId = call.part("waba").parse().map_err(|error: IdError| Problem::field("waba", error.to_string()))?;
+    let id: WabaId = call
+        .part("waba")
+        .parse()
+        .map_err(|error: IdError| Problem::field("waba", error.to_string()))?;
     let settings: WabaSettings = call.json()?;
     let _held = call.admin.settings.hold().await;
     let made = put(&call.admin, &call.account()?.id, &id, &settings, Existing::Replace).await?;
@@ -67,8 +91,11 @@ pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let snapshot = call.account()?;
     let page = call::page_of(snapshot.wabas.keys(), &call.page::<WabaId>()?, WabaId::as_str);
-    let views: Vec<_> =
-        page.items.into_iter().filter_map(|id| Some(WabaView { id, settings: &snapshot.wabas.get(id)?.settings })).collect();
+    let views: Vec<_> = page
+        .items
+        .into_iter()
+        .filter_map(|id| Some(WabaView { id, settings: &snapshot.wabas.get(id)?.settings }))
+        .collect();
     call::list(&views, page.next.as_deref())
 }
 

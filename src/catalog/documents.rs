@@ -103,7 +103,8 @@ impl FrequencyCap {
 
     /// As the ledger counts it.
     pub fn rule(&self) -> CapRule {
-        let bits = self.categories.iter().fold(0u8, |bits, category| bits | (1 << category.index()));
+        let bits =
+            self.categories.iter().fold(0u8, |bits, category| bits | (1 << category.index()));
         CapRule { categories: bits, max: self.max, window_s: self.window_s }
     }
 

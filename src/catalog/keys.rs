@@ -1,4 +1,5 @@
-//! Gateway keys: how they look, and the keyed hashes under which keys, recipients and bodies are known.
+//! Gateway keys: how they look, and the keyed hashes under which keys, recipients and bodies are
+//! known.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -20,7 +21,8 @@ const CHECKSUM_CHARACTERS: usize = 6;
 pub struct KeyText(String);
 
 impl KeyText {
-    /// A random live key, with a checksum so that a mistyped one is told apart without asking anybody.
+    /// A random live key, with a checksum so that a mistyped one is told apart without asking
+    /// anybody.
     ///
     /// # Errors
     /// Where the operating system gives no randomness.
@@ -30,7 +32,10 @@ impl KeyText {
         while text.len() < LIVE.len() + RANDOM_CHARACTERS {
             getrandom::fill(&mut bytes)?;
             // Values from 248 up would make some characters likelier than others.
-            let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
+            let fair = bytes
+                .iter()
+                .filter(|byte| **byte < 248)
+                .map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
             text.extend(fair.take(LIVE.len() + RANDOM_CHARACTERS - text.len()));
         }
         let checksum = checksum(&text);
@@ -54,7 +59,8 @@ pub fn ends_with(key: &str) -> &str {
     key.get(key.len().saturating_sub(4)..).unwrap_or("")
 }
 
-/// Can this be a key? Own keys must carry the right checksum; a bootstrap key is 16 to 255 visible ASCII characters.
+/// Can this be a key? Own keys must carry the right checksum; a bootstrap key is 16 to 255 visible
+/// ASCII characters.
 pub fn is_well_formed(key: &str) -> bool {
     if !(16..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return false;
@@ -62,7 +68,11 @@ pub fn is_well_formed(key: &str) -> bool {
     if !key.starts_with(LIVE) && !key.starts_with(TEST) {
         return true;
     }
-    let Some((body, given)) = key.len().checked_sub(CHECKSUM_CHARACTERS).and_then(|at| key.split_at_checked(at)) else { return false };
+    let Some((body, given)) =
+        key.len().checked_sub(CHECKSUM_CHARACTERS).and_then(|at| key.split_at_checked(at))
+    else {
+        return false;
+    };
     key.len() == LIVE.len() + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS && checksum(body) == given
 }
 
@@ -134,7 +144,10 @@ impl KeyHasher {
 
     /// The same bytes to the same channel.
     pub fn body(&self, channel: &ChannelId, endpoint: &str, body: &[u8]) -> Fingerprint {
-        self.digest(b"body\0", &[channel.as_str().as_bytes(), b"\0", endpoint.as_bytes(), b"\0", body])
+        self.digest(
+            b"body\0",
+            &[channel.as_str().as_bytes(), b"\0", endpoint.as_bytes(), b"\0", body],
+        )
     }
 
     /// An idempotency key.

@@ -1,4 +1,5 @@
-//! The catalog: what an account is set up with - channels, WABAs, templates, keys - as an immutable snapshot of the ledger's documents.
+//! The catalog: what an account is set up with - channels, WABAs, templates, keys - as an immutable
+//! snapshot of the ledger's documents.
 
 pub mod documents;
 pub mod keys;
@@ -13,13 +14,18 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::ids::{AccountId, CampaignId, ChannelId, KeyId, PortfolioId, WabaId};
-use crate::ledger::{CapRule, ClaimKind, DocumentKind, Documents, Fingerprint, Ledger, LedgerFault};
+use crate::ledger::{
+    CapRule, ClaimKind, DocumentKind, Documents, Fingerprint, Ledger, LedgerFault,
+};
 use crate::pricing::Category;
-use documents::{AccountSettings, ChannelSettings, KeySettings, Scope, TemplateSettings, WabaSettings};
+use documents::{
+    AccountSettings, ChannelSettings, KeySettings, Scope, TemplateSettings, WabaSettings,
+};
 pub use keys::{KeyHasher, KeyText};
 pub use tokens::{TokenError, Tokens};
 
-/// A snapshot older than this is loaded again in the background; changes made elsewhere are also noticed by the next reserve.
+/// A snapshot older than this is loaded again in the background; changes made elsewhere are also
+/// noticed by the next reserve.
 const REFRESH_AFTER_MS: i64 = 5_000;
 
 /// A key seen within this time stays valid while the ledger is away.
@@ -134,8 +140,12 @@ impl Catalog {
         &self.hasher
     }
 
-    /// The account's settings, from memory where they are fresh enough; `None` where it does not exist.
-    pub async fn account(self: &Arc<Self>, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
+    /// The account's settings, from memory where they are fresh enough; `None` where it does not
+    /// exist.
+    pub async fn account(
+        self: &Arc<Self>,
+        account: &AccountId,
+    ) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
         let now_ms = self.clock.now_ms();
         let known = self.snapshots.get_mut(account).map(|mut loaded| {
             let stale = now_ms.saturating_sub(loaded.loaded_ms) > REFRESH_AFTER_MS;
@@ -173,11 +183,16 @@ impl Catalog {
             Ok(snapshot) => Arc::new(snapshot),
             Err(error) => {
                 tracing::error!(%account, %error, "the account's settings cannot be read");
-                return Err(LedgerFault::Refused(format!("the settings of account {account} cannot be read: {error}")));
+                return Err(LedgerFault::Refused(format!(
+                    "the settings of account {account} cannot be read: {error}"
+                )));
             }
         };
         let loaded = Loaded { snapshot: snapshot.clone(), loaded_ms: self.clock.now_ms() };
-        let mut entry = self.snapshots.entry(account.clone()).or_insert_with(|| Loaded { snapshot: snapshot.clone(), loaded_ms: 0 });
+        let mut entry = self
+            .snapshots
+            .entry(account.clone())
+            .or_insert_with(|| Loaded { snapshot: snapshot.clone(), loaded_ms: 0 });
         if entry.snapshot.version <= version {
             *entry = loaded;
         }
@@ -195,20 +210,31 @@ impl Catalog {
         if account == OPERATOR {
             return Ok(Principal::Operator);
         }
-        let (Ok(account), Ok(key_id)) = (account.parse::<AccountId>(), key_id.parse::<KeyId>()) else { return Err(Locked::Unknown) };
-        let snapshot = self.account(&account).await.map_err(Locked::Ledger)?.ok_or(Locked::Unknown)?;
+        let (Ok(account), Ok(key_id)) = (account.parse::<AccountId>(), key_id.parse::<KeyId>())
+        else {
+            return Err(Locked::Unknown);
+        };
+        let snapshot =
+            self.account(&account).await.map_err(Locked::Ledger)?.ok_or(Locked::Unknown)?;
         match self.principal(&snapshot, &key_id, &hash) {
             Some(principal) => Ok(principal),
             None => {
                 // The key may be younger than the snapshot.
-                let snapshot = self.reload(&account).await.map_err(Locked::Ledger)?.ok_or(Locked::Unknown)?;
+                let snapshot =
+                    self.reload(&account).await.map_err(Locked::Ledger)?.ok_or(Locked::Unknown)?;
                 self.principal(&snapshot, &key_id, &hash).ok_or(Locked::Unknown)
             }
         }
     }
 
-    fn principal(&self, snapshot: &Arc<Snapshot>, key_id: &KeyId, hash: &Fingerprint) -> Option<Principal> {
-        let settings = snapshot.keys.get(key_id).filter(|settings| settings.hash == keys::hex(hash))?;
+    fn principal(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        key_id: &KeyId,
+        hash: &Fingerprint,
+    ) -> Option<Principal> {
+        let settings =
+            snapshot.keys.get(key_id).filter(|settings| settings.hash == keys::hex(hash))?;
         Some(Principal::Account {
             snapshot: snapshot.clone(),
             key: key_id.clone(),
@@ -217,8 +243,8 @@ impl Catalog {
         })
     }
 
-    /// Keys are looked up once; after half their time they are looked up again behind the caller's back, so that nobody waits for a ledger
-    /// that does not answer.
+    /// Keys are looked up once; after half their time they are looked up again behind the caller's
+    /// back, so that nobody waits for a ledger that does not answer.
     async fn key_owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
         let now_ms = self.clock.now_ms();
         let known = self.keys.get_mut(hash).and_then(|mut known| {
@@ -246,7 +272,10 @@ impl Catalog {
         match self.ledger.claimed(ClaimKind::Key, &keys::hex(hash)).await.map_err(Locked::Ledger)? {
             Some(owner) => {
                 let owner: Arc<str> = owner.into();
-                self.keys.insert(*hash, KnownKey { owner: owner.clone(), seen_ms: now_ms, asked_ms: now_ms });
+                self.keys.insert(
+                    *hash,
+                    KnownKey { owner: owner.clone(), seen_ms: now_ms, asked_ms: now_ms },
+                );
                 Ok(owner)
             }
             None => {
@@ -285,23 +314,41 @@ impl Snapshot {
             let failed = |error: serde_json::Error| bad(document, &error);
             let misnamed = |error: crate::ids::IdError| bad(document, &error);
             match document.kind {
-                DocumentKind::Account => account = Some(serde_json::from_str::<AccountSettings>(&document.body).map_err(failed)?),
+                DocumentKind::Account => {
+                    account = Some(
+                        serde_json::from_str::<AccountSettings>(&document.body).map_err(failed)?,
+                    )
+                }
                 DocumentKind::Channel => {
-                    let settings: ChannelSettings = serde_json::from_str(&document.body).map_err(failed)?;
+                    let settings: ChannelSettings =
+                        serde_json::from_str(&document.body).map_err(failed)?;
                     channels.insert(document.id.parse::<ChannelId>().map_err(misnamed)?, settings);
                 }
                 DocumentKind::Waba => {
-                    let settings: WabaSettings = serde_json::from_str(&document.body).map_err(failed)?;
-                    let time_zone = zone(&settings.time_zone).ok_or_else(|| bad(document, &"unknown time zone"))?;
-                    wabas.insert(document.id.parse::<WabaId>().map_err(misnamed)?, Waba { settings, time_zone });
+                    let settings: WabaSettings =
+                        serde_json::from_str(&document.body).map_err(failed)?;
+                    let time_zone = zone(&settings.time_zone)
+                        .ok_or_else(|| bad(document, &"unknown time zone"))?;
+                    wabas.insert(
+                        document.id.parse::<WabaId>().map_err(misnamed)?,
+                        Waba { settings, time_zone },
+                    );
                 }
                 DocumentKind::Template => {
-                    let settings: TemplateSettings = serde_json::from_str(&document.body).map_err(failed)?;
-                    let (waba, name) = document.id.split_once('/').ok_or_else(|| bad(document, &"malformed id"))?;
-                    templates.entry(waba.parse().map_err(misnamed)?).or_default().insert(name.to_owned(), settings.category);
+                    let settings: TemplateSettings =
+                        serde_json::from_str(&document.body).map_err(failed)?;
+                    let (waba, name) = document
+                        .id
+                        .split_once('/')
+                        .ok_or_else(|| bad(document, &"malformed id"))?;
+                    templates
+                        .entry(waba.parse().map_err(misnamed)?)
+                        .or_default()
+                        .insert(name.to_owned(), settings.category);
                 }
                 DocumentKind::Key => {
-                    let settings: KeySettings = serde_json::from_str(&document.body).map_err(failed)?;
+                    let settings: KeySettings =
+                        serde_json::from_str(&document.body).map_err(failed)?;
                     keys.insert(document.id.parse::<KeyId>().map_err(misnamed)?, settings);
                 }
             }
@@ -310,13 +357,25 @@ impl Snapshot {
         let time_zone = zone(&account.time_zone).ok_or("its time zone is unknown")?;
         let with_waba = |(number, settings): (ChannelId, ChannelSettings)| {
             let waba = settings.waba.as_ref().and_then(|waba| wabas.get(waba));
-            let portfolio = waba.map_or_else(documents::default_portfolio, |waba: &Waba| waba.settings.portfolio.clone());
+            let portfolio = waba.map_or_else(documents::default_portfolio, |waba: &Waba| {
+                waba.settings.portfolio.clone()
+            });
             let time_zone = waba.map_or_else(|| time_zone.clone(), |waba| waba.time_zone.clone());
             (number, Channel { settings, time_zone, portfolio })
         };
         let channels = channels.into_iter().map(with_waba).collect();
         let caps = account.caps.iter().map(documents::FrequencyCap::rule).collect();
-        Ok(Snapshot { version: documents.settings_version, id: id.clone(), account, time_zone, caps, channels, wabas, templates, keys })
+        Ok(Snapshot {
+            version: documents.settings_version,
+            id: id.clone(),
+            account,
+            time_zone,
+            caps,
+            channels,
+            wabas,
+            templates,
+            keys,
+        })
     }
 
     /// The category of a template, if the catalog knows it; `language` as sends write it (`en_US`).

@@ -1,4 +1,5 @@
-//! Rate card versions that were put by hand: kept as `<id>-<date>.csv` in a directory and laid over the compiled-in cards at start.
+//! Rate card versions that were put by hand: kept as `<id>-<date>.csv` in a directory and laid over
+//! the compiled-in cards at start.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -24,7 +25,8 @@ pub fn load(directory: Option<&Path>) -> Result<PriceBook, Vec<String>> {
     }
 }
 
-/// The book with every version of the directory laid over it; a directory that does not exist holds none.
+/// The book with every version of the directory laid over it; a directory that does not exist holds
+/// none.
 ///
 /// # Errors
 /// Everything that is wrong with any of the files, each with its file's name.
@@ -39,7 +41,9 @@ pub fn load_dir(directory: &Path, book: PriceBook) -> Result<PriceBook, Vec<Stri
     for name in names {
         match load_file(directory, &name, &book) {
             Ok(with_it) => book = with_it,
-            Err(errors) => mistakes.extend(errors.into_iter().map(|error| format!("{name}: {error}"))),
+            Err(errors) => {
+                mistakes.extend(errors.into_iter().map(|error| format!("{name}: {error}")))
+            }
         }
     }
     if mistakes.is_empty() { Ok(book) } else { Err(mistakes) }
@@ -58,14 +62,16 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 }
 
 fn load_file(directory: &Path, name: &str, book: &PriceBook) -> Result<PriceBook, Vec<String>> {
-    let (id, date) = parse_name(name).ok_or_else(|| vec!["a version is called <card>-<year>-<month>-<day>.csv".to_owned()])?;
+    let (id, date) = parse_name(name)
+        .ok_or_else(|| vec!["a version is called <card>-<year>-<month>-<day>.csv".to_owned()])?;
     let path = directory.join(name);
     let one = |error: io::Error| vec![error.to_string()];
     if std::fs::metadata(&path).map_err(one)?.len() > MAX_FILE {
         return Err(vec![format!("it is larger than {MAX_FILE} bytes")]);
     }
     let csv = std::fs::read_to_string(&path).map_err(one)?;
-    book.with_version(id, date, &csv).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    book.with_version(id, date, &csv)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 /// Card and date of a file's name.
@@ -115,13 +121,21 @@ mod tests {
     #[test]
     fn every_mistake_is_told_with_its_file() {
         let directory = tempfile::tempdir().expect("a directory");
-        for (name, text) in [("meta-usd-2027-01-01.csv", "market\n"), ("meta-usd.csv", "x"), ("message-2027-01-01.csv", card())] {
+        for (name, text) in [
+            ("meta-usd-2027-01-01.csv", "market\n"),
+            ("meta-usd.csv", "x"),
+            ("message-2027-01-01.csv", card()),
+        ] {
             std::fs::write(directory.path().join(name), text).expect("written");
         }
         std::fs::write(directory.path().join("README.md"), "not a version").expect("written");
-        let mistakes = load_dir(directory.path(), PriceBook::builtin()).expect_err("three mistakes");
+        let mistakes =
+            load_dir(directory.path(), PriceBook::builtin()).expect_err("three mistakes");
         for name in ["meta-usd-2027-01-01.csv: ", "meta-usd.csv: ", "message-2027-01-01.csv: "] {
-            assert!(mistakes.iter().any(|mistake| mistake.starts_with(name)), "{name}: {mistakes:?}");
+            assert!(
+                mistakes.iter().any(|mistake| mistake.starts_with(name)),
+                "{name}: {mistakes:?}"
+            );
         }
         assert!(!mistakes.iter().any(|mistake| mistake.starts_with("README")), "{mistakes:?}");
         assert!(load_dir(&directory.path().join("none"), PriceBook::builtin()).is_ok());
@@ -130,7 +144,14 @@ mod tests {
     #[test]
     fn names_are_card_and_date() {
         assert_eq!(parse_name("meta-usd-2027-01-01.csv"), Some(("meta-usd", DATE)));
-        for name in ["2027-01-01.csv", "-2027-01-01.csv", "a2027-01-01.csv", "a-2027-13-01.csv", "a-2027-01-01", "é.csv"] {
+        for name in [
+            "2027-01-01.csv",
+            "-2027-01-01.csv",
+            "a2027-01-01.csv",
+            "a-2027-13-01.csv",
+            "a-2027-01-01",
+            "é.csv",
+        ] {
             assert_eq!(parse_name(name), None, "{name}");
         }
     }

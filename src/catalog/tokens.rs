@@ -45,7 +45,8 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens from files below `directory` and from variables that match `allowed` (a name, or a prefix and `*`).
+    /// Tokens from files below `directory` and from variables that match `allowed` (a name, or a
+    /// prefix and `*`).
     pub fn new(directory: Option<PathBuf>, allowed: String, clock: Clock) -> Tokens {
         Tokens { directory, allowed, variables: DashMap::new(), files: DashMap::new(), clock }
     }
@@ -75,28 +76,41 @@ impl Tokens {
         if !self.allows(variable) {
             return Err(missing());
         }
-        let token: Arc<str> = std::env::var(variable).ok().filter(|token| !token.trim().is_empty()).ok_or_else(missing)?.trim().into();
+        let token: Arc<str> = std::env::var(variable)
+            .ok()
+            .filter(|token| !token.trim().is_empty())
+            .ok_or_else(missing)?
+            .trim()
+            .into();
         self.variables.insert(variable.to_owned(), token.clone());
         Ok(token)
     }
 
     fn file(&self, name: &str) -> Result<Arc<str>, TokenError> {
         let now_ms = self.clock.now_ms();
-        let known = self.files.get(name).map(|known| (known.token.clone(), known.modified, known.looked_ms));
+        let known = self
+            .files
+            .get(name)
+            .map(|known| (known.token.clone(), known.modified, known.looked_ms));
         if let Some((token, _, looked_ms)) = &known
             && now_ms.saturating_sub(*looked_ms) < LOOK_AGAIN_MS
         {
             return Ok(token.clone());
         }
         let failed = |reason: String| TokenError::File(name.to_owned(), reason);
-        let path = self.inside(name).ok_or_else(|| failed("it is not a plain path below `secrets.dir`".into()))?;
+        let path = self
+            .inside(name)
+            .ok_or_else(|| failed("it is not a plain path below `secrets.dir`".into()))?;
         let about = std::fs::metadata(&path).map_err(|error| failed(error.to_string()))?;
         let modified = about.modified().ok();
         if let Some((token, before, _)) = &known
             && modified.is_some()
             && modified == *before
         {
-            self.files.insert(name.to_owned(), FileToken { token: token.clone(), modified, looked_ms: now_ms });
+            self.files.insert(
+                name.to_owned(),
+                FileToken { token: token.clone(), modified, looked_ms: now_ms },
+            );
             return Ok(token.clone());
         }
         if about.len() > MAX_FILE {
@@ -107,13 +121,17 @@ impl Tokens {
         if token.is_empty() {
             return Err(failed("it is empty".into()));
         }
-        self.files.insert(name.to_owned(), FileToken { token: token.clone(), modified, looked_ms: now_ms });
+        self.files.insert(
+            name.to_owned(),
+            FileToken { token: token.clone(), modified, looked_ms: now_ms },
+        );
         Ok(token)
     }
 
     /// The path below the secrets directory, if it stays below it.
     fn inside(&self, name: &str) -> Option<PathBuf> {
-        let plain = !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let plain = !name.is_empty()
+            && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
         self.directory.as_ref().filter(|_| plain).map(|directory| directory.join(name))
     }
 }

@@ -46,15 +46,30 @@ impl Caller {
     }
 
     /// Sends a request and reads its answer within `deadline`.
-    pub async fn exchange(&self, request: Request<Full<Bytes>>, deadline: Duration) -> anyhow::Result<Reply> {
+    pub async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Duration,
+    ) -> anyhow::Result<Reply> {
         let target = request.uri().to_string();
         let exchange = async {
             let (head, body) = self.0.request(request).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
+            let body = Limited::new(body, MAX_ANSWER)
+                .collect()
+                .await
+                .map_err(|error| anyhow::anyhow!(error))?
+                .to_bytes();
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            Ok::<_, anyhow::Error>(Reply { status: head.status.as_u16(), headers: head.headers, body })
+            Ok::<_, anyhow::Error>(Reply {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body,
+            })
         };
-        tokio::time::timeout(deadline, exchange).await.context("no answer in time")?.with_context(|| target)
+        tokio::time::timeout(deadline, exchange)
+            .await
+            .context("no answer in time")?
+            .with_context(|| target)
     }
 }
 

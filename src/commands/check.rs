@@ -1,4 +1,5 @@
-//! `tollgate check`: says what is wrong with a configuration, every mistake at once, or what is in force.
+//! `tollgate check`: says what is wrong with a configuration, every mistake at once, or what is in
+//! force.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ pub struct CheckArgs {
     pub print: bool,
 }
 
-/// Checks, writes the result to `out` and the mistakes to `err`, and gives the exit code: 0, or 64 where there are mistakes.
+/// Checks, writes the result to `out` and the mistakes to `err`, and gives the exit code: 0, or 64
+/// where there are mistakes.
 pub fn run(
     args: &CheckArgs,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -33,7 +35,10 @@ pub fn run(
     if args.print {
         out.write_all(config.print().as_bytes())?;
     } else {
-        let name = args.config.as_ref().map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
+        let name = args
+            .config
+            .as_ref()
+            .map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
         writeln!(out, "{name}: no mistakes, {} declared accounts", config.accounts.len())?;
     }
     Ok(0)
@@ -58,10 +63,15 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
         file.write_all(text.as_bytes()).expect("a written file");
         let args = CheckArgs { config: Some(file.path().to_owned()), print };
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = run(&args, environment, &mut out, &mut err).expect("writing to memory works");
-        let text = |bytes| String::from_utf8(bytes).expect("text").replace(&file.path().display().to_string(), "FILE");
+        let text = |bytes| {
+            String::from_utf8(bytes)
+                .expect("text")
+                .replace(&file.path().display().to_string(), "FILE")
+        };
         (code, text(out), text(err))
     }
 
@@ -82,9 +92,13 @@ mod tests {
 
     #[test]
     fn printing_leaves_secrets_out() {
-        let (code, out, err) = check("", true, &[("TOLLGATE__ADMIN__BOOTSTRAP_KEY", "0123456789abcdef")]);
+        let (code, out, err) =
+            check("", true, &[("TOLLGATE__ADMIN__BOOTSTRAP_KEY", "0123456789abcdef")]);
         assert_eq!((code, err.as_str()), (0, ""));
-        assert!(out.contains("\nbootstrap_key = \"<redacted>\" # TOLLGATE__ADMIN__BOOTSTRAP_KEY\n"), "{out}");
+        assert!(
+            out.contains("\nbootstrap_key = \"<redacted>\" # TOLLGATE__ADMIN__BOOTSTRAP_KEY\n"),
+            "{out}"
+        );
         assert!(!out.contains("0123456789abcdef"), "{out}");
     }
 
@@ -93,6 +107,8 @@ mod tests {
         let args = CheckArgs { config: Some("no/such/file.toml".into()), print: false };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         assert_eq!(run(&args, [], &mut out, &mut err).expect("writing to memory works"), 64);
-        assert!(String::from_utf8_lossy(&err).starts_with("no/such/file.toml: cannot read the file: "));
+        assert!(
+            String::from_utf8_lossy(&err).starts_with("no/such/file.toml: cannot read the file: ")
+        );
     }
 }

@@ -22,7 +22,8 @@ pub struct QuoteArgs {
     /// marketing, utility, authentication, authentication_international or service
     #[arg(long)]
     pub category: Category,
-    /// When it is sent: a date, a date and time, or an RFC 3339 instant; the first two are in the WABA's time zone [default: now]
+    /// When it is sent: a date, a date and time, or an RFC 3339 instant; the first two are in the
+    /// WABA's time zone [default: now]
     #[arg(long, value_name = "DATE")]
     pub at: Option<String>,
     /// The rate card: meta-usd, meta-eur or message
@@ -39,12 +40,19 @@ pub struct QuoteArgs {
     pub json: bool,
 }
 
-/// Prints the quote to `out`. `now_ms` (Unix milliseconds) is when the message is sent unless `--at` says otherwise.
+/// Prints the quote to `out`. `now_ms` (Unix milliseconds) is when the message is sent unless
+/// `--at` says otherwise.
 pub fn run(args: &QuoteArgs, now_ms: i64, out: &mut impl Write) -> Result<(), anyhow::Error> {
-    let zone = TimeZone::get(&args.time_zone).with_context(|| format!("{:?} is no time zone, for example Asia/Kolkata", args.time_zone))?;
+    let zone = TimeZone::get(&args.time_zone).with_context(|| {
+        format!("{:?} is no time zone, for example Asia/Kolkata", args.time_zone)
+    })?;
     let at_ms = args.at.as_deref().map_or(Ok(now_ms), |text| instant_ms(text, &zone))?;
-    let recipient = recipient::parse(&args.to).with_context(|| format!("{:?} is no recipient", args.to))?;
-    let percent: Amount = args.markup_percent.parse().with_context(|| format!("{:?} is no percentage", args.markup_percent))?;
+    let recipient =
+        recipient::parse(&args.to).with_context(|| format!("{:?} is no recipient", args.to))?;
+    let percent: Amount = args
+        .markup_percent
+        .parse()
+        .with_context(|| format!("{:?} is no percentage", args.markup_percent))?;
     let markup = Markup::new(percent.to_decimal(), Amount::ZERO)?;
     let terms = Terms {
         card: &args.card,
@@ -70,8 +78,13 @@ fn instant_ms(text: &str, zone: &TimeZone) -> Result<i64, anyhow::Error> {
         return Ok(instant.as_millisecond());
     }
     let wall = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
-    let wall = wall.with_context(|| format!("{text:?} is no date; write 2026-09-30 or 2026-09-30T12:00:00Z"))?;
-    Ok(zone.to_timestamp(wall).with_context(|| format!("{text:?} is beyond the calendar"))?.as_millisecond())
+    let wall = wall.with_context(|| {
+        format!("{text:?} is no date; write 2026-09-30 or 2026-09-30T12:00:00Z")
+    })?;
+    Ok(zone
+        .to_timestamp(wall)
+        .with_context(|| format!("{text:?} is beyond the calendar"))?
+        .as_millisecond())
 }
 
 fn written(recipient: &Recipient) -> String {
@@ -86,7 +99,13 @@ fn valid_until(quote: &Quote) -> Option<Timestamp> {
     Timestamp::from_millisecond(quote.valid_until_ms).ok()
 }
 
-fn print(args: &QuoteArgs, recipient: &Recipient, country_name: &str, quote: &Quote, out: &mut impl Write) -> std::io::Result<()> {
+fn print(
+    args: &QuoteArgs,
+    recipient: &Recipient,
+    country_name: &str,
+    quote: &Quote,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let price = format!("{} {}", quote.amount, quote.currency);
     writeln!(out, "recipient   {}", written(recipient))?;
     writeln!(out, "country     {} ({country_name})", quote.country)?;
@@ -97,11 +116,18 @@ fn print(args: &QuoteArgs, recipient: &Recipient, country_name: &str, quote: &Qu
     if let Some(allowance) = quote.free_allowance {
         let limit = grouped(allowance.limit);
         let zone = &args.time_zone;
-        writeln!(out, "allowance   The first {limit} service messages of a channel in each calendar month ({zone}) are free;")?;
+        writeln!(
+            out,
+            "allowance   The first {limit} service messages of a channel in each calendar month ({zone}) are free;"
+        )?;
         writeln!(out, "            each further one costs {price}.")?;
     }
     if quote.category != args.category {
-        writeln!(out, "note        {} has no {} rate; the {} rate applies.", quote.market, args.category, quote.category)?;
+        writeln!(
+            out,
+            "note        {} has no {} rate; the {} rate applies.",
+            quote.market, args.category, quote.category
+        )?;
     }
     if let Some(until) = valid_until(quote) {
         writeln!(out, "valid until {until}, when the next rates or rules begin")?;
@@ -109,7 +135,12 @@ fn print(args: &QuoteArgs, recipient: &Recipient, country_name: &str, quote: &Qu
     Ok(())
 }
 
-fn as_json(args: &QuoteArgs, recipient: &Recipient, country_name: &str, quote: &Quote) -> serde_json::Value {
+fn as_json(
+    args: &QuoteArgs,
+    recipient: &Recipient,
+    country_name: &str,
+    quote: &Quote,
+) -> serde_json::Value {
     json!({
         "to": written(recipient),
         "country": quote.country,
@@ -182,7 +213,10 @@ mod tests {
     #[test]
     fn says_the_allowance_in_words() {
         let text = quote("--to|US.ENT.13490001|--category|service");
-        assert!(text.contains("country     US (United States)\nmarket      North America\n"), "{text}");
+        assert!(
+            text.contains("country     US (United States)\nmarket      North America\n"),
+            "{text}"
+        );
         assert!(text.contains("The first 1,000 service messages of a channel in each calendar month (UTC) are free;"), "{text}");
         assert!(text.contains("each further one costs 0.0034 USD."), "{text}");
     }
@@ -190,24 +224,39 @@ mod tests {
     #[test]
     fn takes_the_rules_of_the_day() {
         let text = quote("--to|+919812345678|--category|service|--at|2026-09-30");
-        assert!(text.contains("version 2026-07-01\nprice       0.00 USD\nvalid until 2026-10-01T00:00:00Z"), "{text}");
+        assert!(
+            text.contains(
+                "version 2026-07-01\nprice       0.00 USD\nvalid until 2026-10-01T00:00:00Z"
+            ),
+            "{text}"
+        );
         let text = quote("--to|+525512345678|--category|marketing|--at|2026-10-01T00:30:00+05:30");
-        assert!(text.contains("price       0.0305 USD"), "midnight in India is not midnight in UTC: {text}");
+        assert!(
+            text.contains("price       0.0305 USD"),
+            "midnight in India is not midnight in UTC: {text}"
+        );
         let text = quote("--to|+525512345678|--category|marketing|--at|2026-10-01T00:00");
         assert!(text.contains("price       0.0397 USD"), "{text}");
     }
 
     #[test]
     fn takes_card_mark_up_and_zone() {
-        let text = quote("--to|+919812345678|--category|marketing|--card|meta-eur|--markup-percent|10");
+        let text =
+            quote("--to|+919812345678|--category|marketing|--card|meta-eur|--markup-percent|10");
         assert!(text.contains("price       0.01089 EUR"), "{text}");
         let text = quote("--to|+5511987650001|--category|authentication_international");
-        assert!(text.contains("Brazil has no authentication_international rate; the authentication rate applies."), "{text}");
+        assert!(
+            text.contains(
+                "Brazil has no authentication_international rate; the authentication rate applies."
+            ),
+            "{text}"
+        );
     }
 
     #[test]
     fn prints_json() {
-        let value: serde_json::Value = serde_json::from_str(&quote("--to|+919812345678|--category|service|--json")).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&quote("--to|+919812345678|--category|service|--json")).unwrap();
         let expected = serde_json::json!({
             "to": "+919812345678", "country": "IN", "country_name": "India", "market": "India", "category": "service", "rate_card": "meta-usd",
             "version": "2026-10-01", "currency": "USD", "price": "0.0014", "valid_until": null,

@@ -1,5 +1,8 @@
 //! `tollgate serve`: runs the gateway until it is told to stop.
-#![allow(clippy::print_stderr, reason = "start-up messages and the one-time operator key belong on the terminal, not in the log")]
+#![allow(
+    clippy::print_stderr,
+    reason = "start-up messages and the one-time operator key belong on the terminal, not in the log"
+)]
 
 use std::path::PathBuf;
 
@@ -15,7 +18,8 @@ use crate::telemetry::Telemetry;
 /// Arguments of `tollgate serve`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
-    /// The configuration file; without it the defaults and the environment (TOLLGATE__SECTION__KEY) are used.
+    /// The configuration file; without it the defaults and the environment (TOLLGATE__SECTION__KEY)
+    /// are used.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -38,17 +42,28 @@ pub fn main(args: &ServeArgs, environment: Vec<(String, String)>) -> anyhow::Res
     runtime.build()?.block_on(serve(args, &config, &telemetry, environment))
 }
 
-async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environment: Vec<(String, String)>) -> anyhow::Result<u8> {
+async fn serve(
+    args: &ServeArgs,
+    config: &Config,
+    telemetry: &Telemetry,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<u8> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let gateway = Gateway::start(config, Clock::system()).await?;
     if let Some(key) = &gateway.made_operator_key {
-        eprintln!("No operator key was configured, so one was made. It is shown once:\n\n    {key}\n");
+        eprintln!(
+            "No operator key was configured, so one was made. It is shown once:\n\n    {key}\n"
+        );
     }
     let ops = gateway.ops_addr().map(|address| format!(", ops {address}")).unwrap_or_default();
-    let (data, admin, durability) = (gateway.data_addr(), gateway.admin_addr(), gateway.durability());
-    eprintln!("tollgate {} serves: data {data}, admin {admin}{ops}, durability {durability}", env!("CARGO_PKG_VERSION"));
+    let (data, admin, durability) =
+        (gateway.data_addr(), gateway.admin_addr(), gateway.durability());
+    eprintln!(
+        "tollgate {} serves: data {data}, admin {admin}{ops}, durability {durability}",
+        env!("CARGO_PKG_VERSION")
+    );
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -62,7 +77,12 @@ async fn serve(args: &ServeArgs, config: &Config, telemetry: &Telemetry, environ
 }
 
 /// Takes over what can change while running, or keeps everything and says why.
-async fn reload(args: &ServeArgs, gateway: &Gateway, telemetry: &Telemetry, environment: &[(String, String)]) {
+async fn reload(
+    args: &ServeArgs,
+    gateway: &Gateway,
+    telemetry: &Telemetry,
+    environment: &[(String, String)],
+) {
     let refused = |mistake: &dyn std::fmt::Display| tracing::error!(%mistake, "the configuration was read again and nothing is taken over");
     let config = match Config::load(args.config.as_deref(), environment.to_vec()) {
         Ok(config) => config,

@@ -1,4 +1,5 @@
-//! `tollgate templates sync`: tells a running gateway to read a WABA's templates from Meta, and shows what changed.
+//! `tollgate templates sync`: tells a running gateway to read a WABA's templates from Meta, and
+//! shows what changed.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,22 +44,46 @@ struct SyncArgs {
     /// The gateway's admin listener.
     #[arg(long, default_value = "http://127.0.0.1:8081")]
     admin: String,
-    /// A file with the operator key; without it TOLLGATE_OPERATOR_KEY or TOLLGATE__ADMIN__BOOTSTRAP_KEY is used.
+    /// A file with the operator key; without it TOLLGATE_OPERATOR_KEY or
+    /// TOLLGATE__ADMIN__BOOTSTRAP_KEY is used.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
 /// Runs the command; answers the exit code.
-pub fn main(args: &TemplatesArgs, environment: &[(String, String)], out: &mut impl Write) -> anyhow::Result<u8> {
+pub fn main(
+    args: &TemplatesArgs,
+    environment: &[(String, String)],
+    out: &mut impl Write,
+) -> anyhow::Result<u8> {
     let TemplatesCommand::Sync(args) = &args.command;
     let key = operator_key(args, environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let url = format!("{}/v1/accounts/{}/wabas/{}/templates/sync", args.admin.trim_end_matches('/'), args.account, args.waba);
-    let request = Request::post(&url).header("authorization", format!("Bearer {key}")).body(Full::new(Bytes::new()));
+    let url = format!(
+        "{}/v1/accounts/{}/wabas/{}/templates/sync",
+        args.admin.trim_end_matches('/'),
+        args.account,
+        args.waba
+    );
+    let request = Request::post(&url)
+        .header("authorization", format!("Bearer {key}"))
+        .body(Full::new(Bytes::new()));
     let reply = runtime.block_on(Caller::new().exchange(request.context("--admin")?, DEADLINE))?;
-    ensure!(reply.status == 200, "the gateway answered {}: {} {}", reply.status, reply.text("/title"), reply.text("/detail"));
+    ensure!(
+        reply.status == 200,
+        "the gateway answered {}: {} {}",
+        reply.status,
+        reply.text("/title"),
+        reply.text("/detail")
+    );
     let number = |name: &str| reply.body.get(name).and_then(Value::as_u64).unwrap_or_default();
-    writeln!(out, "{} templates read, {} new or changed, {} left out", number("read"), number("changed"), number("skipped"))?;
+    writeln!(
+        out,
+        "{} templates read, {} new or changed, {} left out",
+        number("read"),
+        number("changed"),
+        number("skipped")
+    )?;
     Ok(0)
 }
 

@@ -1,5 +1,6 @@
-//! Objects declared in the file: accounts with their wallets, WABAs, channels, templates, keys and campaigns. They are created when
-//! missing and never overwritten, so what stands here is a beginning, not the state.
+//! Objects declared in the file: accounts with their wallets, WABAs, channels, templates, keys and
+//! campaigns. They are created when missing and never overwritten, so what stands here is a
+//! beginning, not the state.
 
 use std::collections::BTreeSet;
 
@@ -185,30 +186,50 @@ struct Seen {
 /// Reads all `[[accounts]]`.
 pub(super) fn read(root: &mut Section<'_>, secrets: &SecretsConfig) -> Vec<AccountConfig> {
     let mut seen = Seen::default();
-    root.sections("accounts").into_iter().filter_map(|section| account(section, secrets, &mut seen)).collect()
+    root.sections("accounts")
+        .into_iter()
+        .filter_map(|section| account(section, secrets, &mut seen))
+        .collect()
 }
 
 /// Remembers `id`, or reports that it stands there twice.
-fn unique<T: Ord + Clone>(section: &Section<'_>, key: &'static str, id: Option<&T>, seen: &mut BTreeSet<T>, what: &str) {
+fn unique<T: Ord + Clone>(
+    section: &Section<'_>,
+    key: &'static str,
+    id: Option<&T>,
+    seen: &mut BTreeSet<T>,
+    what: &str,
+) {
     if id.is_some_and(|id| !seen.insert(id.clone())) {
         section.mistake(key, format!("this {what} was declared before"));
     }
 }
 
 /// Reports a name that the account does not declare.
-fn declared<T: PartialEq>(section: &Section<'_>, key: &'static str, id: Option<&T>, known: &[T], what: &str) {
+fn declared<T: PartialEq>(
+    section: &Section<'_>,
+    key: &'static str,
+    id: Option<&T>,
+    known: &[T],
+    what: &str,
+) {
     if id.is_some_and(|id| !known.contains(id)) {
         section.mistake(key, format!("the account declares no such {what}"));
     }
 }
 
-/// Ids of what is declared, including those whose other fields are wrong: one mistake shall not be reported as two.
+/// Ids of what is declared, including those whose other fields are wrong: one mistake shall not be
+/// reported as two.
 struct Declared {
     wallets: Vec<WalletId>,
     wabas: Vec<WabaId>,
 }
 
-fn account(mut section: Section<'_>, secrets: &SecretsConfig, seen: &mut Seen) -> Option<AccountConfig> {
+fn account(
+    mut section: Section<'_>,
+    secrets: &SecretsConfig,
+    seen: &mut Seen,
+) -> Option<AccountConfig> {
     section.begin();
     let id = section.required("id", checks::parsed::<AccountId>);
     unique(&section, "id", id.as_ref(), &mut seen.accounts, "account");
@@ -221,28 +242,52 @@ fn account(mut section: Section<'_>, secrets: &SecretsConfig, seen: &mut Seen) -
     let time_zone = section.text("time_zone", "UTC", checks::time_zone);
     section.text("charge_on", "accepted", charge_on);
     section.text("enforcement", "enforce", enforcement);
-    let messaging_limit = section.integer("messaging_limit", None, 1..=i64::from(u32::MAX)).and_then(|limit| u32::try_from(limit).ok());
+    let messaging_limit = section
+        .integer("messaging_limit", None, 1..=i64::from(u32::MAX))
+        .and_then(|limit| u32::try_from(limit).ok());
     let unknown_template = section.text("unknown_template", "ceiling", |text| {
-        checks::one_of(&[("ceiling", UnknownTemplate::Ceiling), ("refuse", UnknownTemplate::Refuse)], text)
+        checks::one_of(
+            &[("ceiling", UnknownTemplate::Ceiling), ("refuse", UnknownTemplate::Refuse)],
+            text,
+        )
     });
     let authentication_international = section.boolean("authentication_international", false);
     let markup = markup(section.inline("markup"));
-    let caps: Vec<CapConfig> = section.inline_sections("caps").into_iter().filter_map(cap).collect();
+    let caps: Vec<CapConfig> =
+        section.inline_sections("caps").into_iter().filter_map(cap).collect();
     if caps.len() > FrequencyCap::MAX_PER_ACCOUNT {
-        section.mistake("caps", format!("an account has at most {} caps", FrequencyCap::MAX_PER_ACCOUNT));
+        section.mistake(
+            "caps",
+            format!("an account has at most {} caps", FrequencyCap::MAX_PER_ACCOUNT),
+        );
     }
 
     let mut declared = Declared { wallets: Vec::new(), wabas: Vec::new() };
     let wallets = wallets(&mut section, &mut declared);
     let account_zone = time_zone.as_deref().unwrap_or("UTC");
-    let wabas = section.sections("wabas").into_iter().filter_map(|waba| self::waba(waba, account_zone, &mut declared)).collect();
-    let channels =
-        section.sections("channels").into_iter().filter_map(|channel| self::channel(channel, secrets, &declared, seen)).collect();
+    let wabas = section
+        .sections("wabas")
+        .into_iter()
+        .filter_map(|waba| self::waba(waba, account_zone, &mut declared))
+        .collect();
+    let channels = section
+        .sections("channels")
+        .into_iter()
+        .filter_map(|channel| self::channel(channel, secrets, &declared, seen))
+        .collect();
     let templates = templates(&mut section, &declared);
     let mut key_ids = BTreeSet::new();
-    let keys = section.sections("keys").into_iter().filter_map(|key| self::key(key, &mut key_ids, seen)).collect();
+    let keys = section
+        .sections("keys")
+        .into_iter()
+        .filter_map(|key| self::key(key, &mut key_ids, seen))
+        .collect();
     let mut campaign_ids = BTreeSet::new();
-    let campaigns = section.sections("campaigns").into_iter().filter_map(|one| campaign(one, &mut campaign_ids, &declared)).collect();
+    let campaigns = section
+        .sections("campaigns")
+        .into_iter()
+        .filter_map(|one| campaign(one, &mut campaign_ids, &declared))
+        .collect();
     section.finish();
     Some(AccountConfig {
         id: id?,
@@ -265,7 +310,10 @@ fn account(mut section: Section<'_>, secrets: &SecretsConfig, seen: &mut Seen) -
 
 fn charge_on(text: &str) -> Result<(), String> {
     match text {
-        "delivered" => Err("\"delivered\" needs webhooks, which are not in this version; use \"accepted\"".to_owned()),
+        "delivered" => {
+            Err("\"delivered\" needs webhooks, which are not in this version; use \"accepted\""
+                .to_owned())
+        }
         _ => checks::one_of(&[("accepted", ())], text),
     }
 }
@@ -281,15 +329,24 @@ fn markup(mut section: Section<'_>) -> MarkupConfig {
     let percent = section.text("percent", "0", checks::percent);
     let per_message = section.text("per_message", "0", checks::amount);
     section.finish();
-    MarkupConfig { percent: percent.unwrap_or_default(), per_message: per_message.unwrap_or_default() }
+    MarkupConfig {
+        percent: percent.unwrap_or_default(),
+        per_message: per_message.unwrap_or_default(),
+    }
 }
 
 fn cap(mut section: Section<'_>) -> Option<CapConfig> {
-    let categories = section.texts("categories", &["marketing"], |text| checks::one_of(&CATEGORIES, text).map(str::to_owned));
+    let categories = section.texts("categories", &["marketing"], |text| {
+        checks::one_of(&CATEGORIES, text).map(str::to_owned)
+    });
     let max = section.required_integer("max", 1..=i64::from(FrequencyCap::MAX));
     let window_s = section.required_integer("window_s", 1..=i64::from(FrequencyCap::MAX_WINDOW_S));
     section.finish();
-    Some(CapConfig { categories, max: u32::try_from(max?).ok()?, window_s: u32::try_from(window_s?).ok()? })
+    Some(CapConfig {
+        categories,
+        max: u32::try_from(max?).ok()?,
+        window_s: u32::try_from(window_s?).ok()?,
+    })
 }
 
 fn wallets(account: &mut Section<'_>, declared: &mut Declared) -> Vec<WalletConfig> {
@@ -297,7 +354,12 @@ fn wallets(account: &mut Section<'_>, declared: &mut Declared) -> Vec<WalletConf
     if sections.is_empty() {
         let id: Option<WalletId> = DEFAULT_WALLET.parse().ok();
         declared.wallets.extend(id.clone());
-        let empty = |id| WalletConfig { id, overdraft_limit: Amount::ZERO, low_balance_thresholds: Vec::new(), opening_top_up: None };
+        let empty = |id| WalletConfig {
+            id,
+            overdraft_limit: Amount::ZERO,
+            low_balance_thresholds: Vec::new(),
+            opening_top_up: None,
+        };
         return id.map(empty).into_iter().collect();
     }
     let mut seen = BTreeSet::new();
@@ -310,12 +372,21 @@ fn wallets(account: &mut Section<'_>, declared: &mut Declared) -> Vec<WalletConf
         let low_balance_thresholds = section.texts("low_balance_thresholds", &[], checks::amount);
         let opening_top_up = section.optional("opening_top_up", checks::positive_amount);
         section.finish();
-        Some(WalletConfig { id: id?, overdraft_limit: overdraft_limit?, low_balance_thresholds, opening_top_up })
+        Some(WalletConfig {
+            id: id?,
+            overdraft_limit: overdraft_limit?,
+            low_balance_thresholds,
+            opening_top_up,
+        })
     };
     sections.into_iter().filter_map(&mut wallet).collect()
 }
 
-fn waba(mut section: Section<'_>, account_zone: &str, declared: &mut Declared) -> Option<WabaConfig> {
+fn waba(
+    mut section: Section<'_>,
+    account_zone: &str,
+    declared: &mut Declared,
+) -> Option<WabaConfig> {
     section.begin();
     let id = section.required("id", checks::parsed::<WabaId>);
     if id.as_ref().is_some_and(|id| declared.wabas.contains(id)) {
@@ -328,14 +399,28 @@ fn waba(mut section: Section<'_>, account_zone: &str, declared: &mut Declared) -
     Some(WabaConfig { id: id?, time_zone: time_zone?, portfolio: portfolio? })
 }
 
-fn channel(mut section: Section<'_>, secrets: &SecretsConfig, known: &Declared, seen: &mut Seen) -> Option<ChannelConfig> {
+fn channel(
+    mut section: Section<'_>,
+    secrets: &SecretsConfig,
+    known: &Declared,
+    seen: &mut Seen,
+) -> Option<ChannelConfig> {
     section.begin();
     let phone_number_id = section.required("phone_number_id", checks::parsed::<ChannelId>);
-    unique(&section, "phone_number_id", phone_number_id.as_ref(), &mut seen.channels, "phone number ID");
+    unique(
+        &section,
+        "phone_number_id",
+        phone_number_id.as_ref(),
+        &mut seen.channels,
+        "phone number ID",
+    );
     let wallet = section.text("wallet", DEFAULT_WALLET, checks::parsed::<WalletId>);
     declared(&section, "wallet", wallet.as_ref(), &known.wallets, "wallet");
     let billing = section.text("billing", "prepaid", |text| {
-        checks::one_of(&[("prepaid", BillingConfig::Prepaid), ("external", BillingConfig::External)], text)
+        checks::one_of(
+            &[("prepaid", BillingConfig::Prepaid), ("external", BillingConfig::External)],
+            text,
+        )
     });
     let waba = section.optional("waba", checks::parsed::<WabaId>);
     declared(&section, "waba", waba.as_ref(), &known.wabas, "WABA");
@@ -372,7 +457,10 @@ fn token(section: &mut Section<'_>, secrets: &SecretsConfig) -> Option<TokenSour
     }
     if let Some(variable) = &variable {
         if !secrets.allows_env(variable) {
-            section.mistake("token_env", format!("\"{variable}\" does not match secrets.env (\"{}\")", secrets.env));
+            section.mistake(
+                "token_env",
+                format!("\"{variable}\" does not match secrets.env (\"{}\")", secrets.env),
+            );
         } else if section.reader.environment.get(variable).is_none_or(String::is_empty) {
             section.mistake("token_env", format!("the environment variable {variable} is not set"));
         }
@@ -397,7 +485,12 @@ fn templates(account: &mut Section<'_>, known: &Declared) -> Vec<TemplateConfig>
             section.mistake("name", "this template was declared before");
         }
         section.finish();
-        Some(TemplateConfig { waba: waba?, name: name?, language: language?, category: category?.to_owned() })
+        Some(TemplateConfig {
+            waba: waba?,
+            name: name?,
+            language: language?,
+            category: category?.to_owned(),
+        })
     };
     account.sections("templates").into_iter().filter_map(&mut template).collect()
 }
@@ -414,7 +507,14 @@ fn key(mut section: Section<'_>, ids: &mut BTreeSet<KeyId>, seen: &mut Seen) -> 
         seen.keys.push(secret.clone());
     }
     let scopes = section.texts("scopes", &["send"], |text| {
-        checks::one_of(&[("send", ScopeConfig::Send), ("read", ScopeConfig::Read), ("manage", ScopeConfig::Manage)], text)
+        checks::one_of(
+            &[
+                ("send", ScopeConfig::Send),
+                ("read", ScopeConfig::Read),
+                ("manage", ScopeConfig::Manage),
+            ],
+            text,
+        )
     });
     let campaign = section.optional("campaign", checks::parsed::<CampaignId>);
     section.finish();
@@ -426,11 +526,13 @@ fn key_secret(section: &mut Section<'_>) -> Option<Secret> {
     let in_place = section.secret("key");
     let from_file = section.secret_file("key_file");
     let variable = section.optional("key_env", checks::variable);
-    let from_environment = variable.as_ref().and_then(|name| section.reader.environment.get(name)).map(Secret::new);
+    let from_environment =
+        variable.as_ref().and_then(|name| section.reader.environment.get(name)).map(Secret::new);
     if let Some(name) = variable.as_ref().filter(|_| from_environment.is_none()) {
         section.mistake("key_env", format!("the environment variable {name} is not set"));
     }
-    let given: Vec<&str> = ["key", "key_file", "key_env"].into_iter().filter(|key| section.is_written(key)).collect();
+    let given: Vec<&str> =
+        ["key", "key_file", "key_env"].into_iter().filter(|key| section.is_written(key)).collect();
     match given[..] {
         [] => section.mistake("", "needs key, key_file or key_env"),
         [_] => {}
@@ -443,7 +545,11 @@ fn key_secret(section: &mut Section<'_>) -> Option<Secret> {
     Some(secret)
 }
 
-fn campaign(mut section: Section<'_>, ids: &mut BTreeSet<CampaignId>, known: &Declared) -> Option<CampaignConfig> {
+fn campaign(
+    mut section: Section<'_>,
+    ids: &mut BTreeSet<CampaignId>,
+    known: &Declared,
+) -> Option<CampaignConfig> {
     section.begin();
     let id = section.required("id", checks::parsed::<CampaignId>);
     unique(&section, "id", id.as_ref(), ids, "campaign");
@@ -456,5 +562,12 @@ fn campaign(mut section: Section<'_>, ids: &mut BTreeSet<CampaignId>, known: &De
     section.finish();
     let id = id?;
     let name = name.unwrap_or_else(|| id.to_string());
-    Some(CampaignConfig { id, name, wallet, budget, dedupe_recipients: dedupe.is_some(), exempt_from_caps })
+    Some(CampaignConfig {
+        id,
+        name,
+        wallet,
+        budget,
+        dedupe_recipients: dedupe.is_some(),
+        exempt_from_caps,
+    })
 }

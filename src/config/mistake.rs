@@ -1,4 +1,5 @@
-//! What is wrong in a configuration, and where: each mistake names its place, its key and, for misspelt names, the nearest known one.
+//! What is wrong in a configuration, and where: each mistake names its place, its key and, for
+//! misspelt names, the nearest known one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,12 +31,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// One mistake in a configuration; its text is `file:line: key: what is wrong`. Never holds a secret's value.
+/// One mistake in a configuration; its text is `file:line: key: what is wrong`. Never holds a
+/// secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
     /// Where the mistake stands.
     pub place: Place,
-    /// The key from the top, for example `accounts[0].channels[1].wallet`; empty where the file is not TOML or cannot be read.
+    /// The key from the top, for example `accounts[0].channels[1].wallet`; empty where the file is
+    /// not TOML or cannot be read.
     pub key: String,
     /// A sentence without a full stop.
     pub message: String,
@@ -56,7 +59,9 @@ impl std::error::Error for ConfigError {}
 pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let nearest = known.into_iter().map(|candidate| (distance(name, candidate), candidate)).min();
     match nearest {
-        Some((edits, candidate)) if edits <= 1 + candidate.len() / 4 => format!("; did you mean \"{candidate}\"?"),
+        Some((edits, candidate)) if edits <= 1 + candidate.len() / 4 => {
+            format!("; did you mean \"{candidate}\"?")
+        }
         _ => String::new(),
     }
 }
@@ -71,7 +76,10 @@ fn distance(left: &str, right: &str) -> usize {
                 (0, _) | (_, 0) => a + b,
                 _ => {
                     let replaced = edits[a - 1][b - 1] + usize::from(left[a - 1] != right[b - 1]);
-                    let swapped = a > 1 && b > 1 && left[a - 1] == right[b - 2] && left[a - 2] == right[b - 1];
+                    let swapped = a > 1
+                        && b > 1
+                        && left[a - 1] == right[b - 2]
+                        && left[a - 2] == right[b - 1];
                     let least = replaced.min(edits[a - 1][b] + 1).min(edits[a][b - 1] + 1);
                     if swapped { least.min(edits[a - 2][b - 2] + 1) } else { least }
                 }
@@ -87,8 +95,13 @@ mod tests {
 
     #[test]
     fn counts_edits() {
-        for (left, right, edits) in [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("lisen", "listen", 1), ("lgo", "log", 1)]
-        {
+        for (left, right, edits) in [
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("lisen", "listen", 1),
+            ("lgo", "log", 1),
+        ] {
             assert_eq!(distance(left, right), edits, "{left} {right}");
         }
     }

@@ -1,5 +1,5 @@
-//! Reads typed values out of a tree and goes on after a mistake, so that all are reported at once. What it reads it also writes down,
-//! redacted, as the text `--print` shows.
+//! Reads typed values out of a tree and goes on after a mistake, so that all are reported at once.
+//! What it reads it also writes down, redacted, as the text `--print` shows.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The text for `--print`, or the mistakes in the order of the file, those of the environment last.
+    /// The text for `--print`, or the mistakes in the order of the file, those of the environment
+    /// last.
     pub fn into_printed(self) -> Result<String, Vec<ConfigError>> {
         let mut mistakes = self.mistakes.into_inner();
         if mistakes.is_empty() {
@@ -87,7 +88,16 @@ impl<'r> Section<'r> {
     }
 
     fn new(reader: &'r Reader<'r>, path: String, place: Place, table: Table) -> Section<'r> {
-        Section { reader, path, place, table, asked: Vec::new(), places: BTreeMap::new(), empty: BTreeSet::new(), quiet: false }
+        Section {
+            reader,
+            path,
+            place,
+            table,
+            asked: Vec::new(),
+            places: BTreeMap::new(),
+            empty: BTreeSet::new(),
+            quiet: false,
+        }
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -99,7 +109,8 @@ impl<'r> Section<'r> {
         self.places.get(key).unwrap_or(&self.place)
     }
 
-    /// Whether somebody wrote `key`, be it in the file or in the environment; an empty text counts as not written.
+    /// Whether somebody wrote `key`, be it in the file or in the environment; an empty text counts
+    /// as not written.
     pub fn is_written(&self, key: &str) -> bool {
         !self.is_empty(key) && self.places.get(key).is_some_and(|place| *place != Place::Default)
     }
@@ -151,7 +162,12 @@ impl<'r> Section<'r> {
         }
     }
 
-    fn text_of(&mut self, key: &'static str, fallback: Option<&str>, shown: Shown) -> Option<String> {
+    fn text_of(
+        &mut self,
+        key: &'static str,
+        fallback: Option<&str>,
+        shown: Shown,
+    ) -> Option<String> {
         let value = match (self.take(key), fallback) {
             (Some(node), _) => node.value,
             (None, Some(fallback)) => Value::Text(fallback.to_owned()),
@@ -168,12 +184,21 @@ impl<'r> Section<'r> {
     }
 
     /// Passes `text` through `check`, reporting what it says about `key`.
-    pub fn checked<T>(&self, key: &'static str, text: &str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn checked<T>(
+        &self,
+        key: &'static str,
+        text: &str,
+        check: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         check(text).map_err(|message| self.mistake(key, message)).ok()
     }
 
     /// A text that must be there and pass `check`.
-    pub fn required<T>(&mut self, key: &'static str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn required<T>(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text_of(key, None, Shown::Plain);
         if text.is_none() && !self.places.contains_key(key) {
             self.mistake(key, "is required");
@@ -182,19 +207,32 @@ impl<'r> Section<'r> {
     }
 
     /// A text that passes `check`, `fallback` where it is not written.
-    pub fn text<T>(&mut self, key: &'static str, fallback: &str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn text<T>(
+        &mut self,
+        key: &'static str,
+        fallback: &str,
+        check: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text_of(key, Some(fallback), Shown::Plain)?;
         self.checked(key, &text, check)
     }
 
     /// A text that may be left out or empty.
-    pub fn optional<T>(&mut self, key: &'static str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn optional<T>(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text_of(key, None, Shown::Plain).filter(|text| !text.is_empty())?;
         self.checked(key, &text, check)
     }
 
     /// A URL that may be left out or empty; it is printed without user and password.
-    pub fn url<T>(&mut self, key: &'static str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn url<T>(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text_of(key, None, Shown::Url).filter(|text| !text.is_empty())?;
         self.checked(key, &text, check)
     }
@@ -204,7 +242,8 @@ impl<'r> Section<'r> {
         self.text_of(key, None, Shown::Never).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
-    /// The content of the file `key` names, without surrounding white space; `None` where no file is named.
+    /// The content of the file `key` names, without surrounding white space; `None` where no file
+    /// is named.
     pub fn secret_file(&mut self, key: &'static str) -> Option<Secret> {
         let path = self.optional(key, |text| Ok(text.to_owned()))?;
         match (self.reader.read_file)(Path::new(&path)) {
@@ -217,7 +256,12 @@ impl<'r> Section<'r> {
     }
 
     /// A whole number in `range`, `fallback` where it is not written.
-    pub fn integer(&mut self, key: &'static str, fallback: Option<i64>, range: RangeInclusive<i64>) -> Option<i64> {
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        fallback: Option<i64>,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
         let (value, from_environment) = match (self.take(key), fallback) {
             (Some(node), _) => (node.value, matches!(node.place, Place::Environment(_))),
             (None, Some(fallback)) => (Value::Integer(fallback), false),
@@ -235,14 +279,21 @@ impl<'r> Section<'r> {
         };
         self.print(key, &Value::Integer(number), Shown::Plain);
         if !range.contains(&number) {
-            self.mistake(key, format!("must be {} to {}, not {number}", range.start(), range.end()));
+            self.mistake(
+                key,
+                format!("must be {} to {}, not {number}", range.start(), range.end()),
+            );
             return None;
         }
         Some(number)
     }
 
     /// A whole number in `range` that must be there.
-    pub fn required_integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub fn required_integer(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
         let number = self.integer(key, None, range);
         if number.is_none() && !self.places.contains_key(key) {
             self.mistake(key, "is required");
@@ -256,13 +307,21 @@ impl<'r> Section<'r> {
     }
 
     /// A duration in milliseconds; `range` is not negative.
-    pub fn milliseconds(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Duration> {
-        self.required_integer(key, range).and_then(|number| u64::try_from(number).ok()).map(Duration::from_millis)
+    pub fn milliseconds(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Option<Duration> {
+        self.required_integer(key, range)
+            .and_then(|number| u64::try_from(number).ok())
+            .map(Duration::from_millis)
     }
 
     /// A duration in seconds; `range` is not negative.
     pub fn seconds(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Duration> {
-        self.required_integer(key, range).and_then(|number| u64::try_from(number).ok()).map(Duration::from_secs)
+        self.required_integer(key, range)
+            .and_then(|number| u64::try_from(number).ok())
+            .map(Duration::from_secs)
     }
 
     /// True or false, `fallback` where it is not written.
@@ -284,9 +343,19 @@ impl<'r> Section<'r> {
     }
 
     /// A list of texts that each pass `check`; `fallback` where it is not written.
-    pub fn texts<T>(&mut self, key: &'static str, fallback: &[&str], check: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
-        let fallback = || fallback.iter().map(|text| Node { value: Value::Text((*text).to_owned()), place: Place::Default });
-        let value = self.take(key).map_or_else(|| Value::List(fallback().collect()), |node| node.value);
+    pub fn texts<T>(
+        &mut self,
+        key: &'static str,
+        fallback: &[&str],
+        check: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let fallback = || {
+            fallback
+                .iter()
+                .map(|text| Node { value: Value::Text((*text).to_owned()), place: Place::Default })
+        };
+        let value =
+            self.take(key).map_or_else(|| Value::List(fallback().collect()), |node| node.value);
         self.print(key, &value, Shown::Plain);
         let Value::List(items) = value else {
             self.mistake(key, format!("must be a list, not {}", value.kind()));
@@ -300,20 +369,26 @@ impl<'r> Section<'r> {
             };
             match verdict {
                 Ok(value) => passed.push(value),
-                Err(message) => self.reader.report(&item.place, format!("{}[{index}]", self.path_of(key)), message),
+                Err(message) => self.reader.report(
+                    &item.place,
+                    format!("{}[{index}]", self.path_of(key)),
+                    message,
+                ),
             }
         }
         passed
     }
 
-    /// The table under `key`, printed under a header of its own; an empty one where it is not written.
+    /// The table under `key`, printed under a header of its own; an empty one where it is not
+    /// written.
     pub fn section(&mut self, key: &'static str) -> Section<'r> {
         let section = self.nested(key, self.quiet);
         section.print_line(&format!("\n[{}]", without_indexes(&section.path)));
         section
     }
 
-    /// The table under `key`, printed on one line as it was written; an empty one where it is not written.
+    /// The table under `key`, printed on one line as it was written; an empty one where it is not
+    /// written.
     pub fn inline(&mut self, key: &'static str) -> Section<'r> {
         self.print_as_written(key);
         self.nested(key, true)
@@ -333,13 +408,17 @@ impl<'r> Section<'r> {
         Section { quiet, ..Section::new(self.reader, self.path_of(key), place, table) }
     }
 
-    /// The tables of the list under `key`; each prints its header when [`Section::begin`] is called.
+    /// The tables of the list under `key`; each prints its header when [`Section::begin`] is
+    /// called.
     pub fn sections(&mut self, key: &'static str) -> Vec<Section<'r>> {
         let items = match self.take(key).map(|node| node.value) {
             Some(Value::List(items)) => items,
             Some(other) => {
                 let header = without_indexes(&self.path_of(key));
-                self.mistake(key, format!("must be a list of tables ([[{header}]]), not {}", other.kind()));
+                self.mistake(
+                    key,
+                    format!("must be a list of tables ([[{header}]]), not {}", other.kind()),
+                );
                 return Vec::new();
             }
             None => return Vec::new(),
@@ -349,9 +428,16 @@ impl<'r> Section<'r> {
             let path = format!("{}[{index}]", self.path_of(key));
             match item.value {
                 Value::Table(table) => {
-                    sections.push(Section { quiet: self.quiet, ..Section::new(self.reader, path, item.place, table) });
+                    sections.push(Section {
+                        quiet: self.quiet,
+                        ..Section::new(self.reader, path, item.place, table)
+                    });
                 }
-                other => self.reader.report(&item.place, path, format!("must be a table, not {}", other.kind())),
+                other => self.reader.report(
+                    &item.place,
+                    path,
+                    format!("must be a table, not {}", other.kind()),
+                ),
             }
         }
         sections
@@ -371,8 +457,11 @@ impl<'r> Section<'r> {
     /// Reports every key that nobody asked for.
     pub fn finish(self) {
         for (key, node) in &self.table {
-            let what =
-                if matches!(node.value, Value::Table(_)) && self.path.is_empty() { "is not a known section" } else { "is not a known key" };
+            let what = if matches!(node.value, Value::Table(_)) && self.path.is_empty() {
+                "is not a known section"
+            } else {
+                "is not a known key"
+            };
             let hint = did_you_mean(key, self.asked.iter().copied());
             self.reader.report(&node.place, self.path_of(key), format!("{what}{hint}"));
         }

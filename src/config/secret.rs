@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A secret: it has no `Display` and no `Serialize`, and its `Debug` hides it, so that it cannot reach a log or a printed
-/// configuration by accident.
+/// A secret: it has no `Display` and no `Serialize`, and its `Debug` hides it, so that it cannot
+/// reach a log or a printed configuration by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -29,9 +29,12 @@ impl fmt::Debug for Secret {
 pub fn redact_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password may itself contain slashes or at signs when somebody forgot to encode them: hide up to the last at sign anywhere.
+    // A password may itself contain slashes or at signs when somebody forgot to encode them: hide
+    // up to the last at sign anywhere.
     match rest.rfind('@') {
-        Some(at) if at < authority_end || rest[..at].contains(':') => format!("{scheme}://***@{}", &rest[at + 1..]),
+        Some(at) if at < authority_end || rest[..at].contains(':') => {
+            format!("{scheme}://***@{}", &rest[at + 1..])
+        }
         _ => url.to_owned(),
     }
 }

@@ -1,4 +1,5 @@
-//! Reads the fixed sections. Their defaults stand in `config/default.toml`, which lies under every file, so none is repeated here.
+//! Reads the fixed sections. Their defaults stand in `config/default.toml`, which lies under every
+//! file, so none is repeated here.
 
 use std::path::PathBuf;
 
@@ -7,9 +8,10 @@ use super::mistake::ConfigError;
 use super::reader::{Reader, Section};
 use super::tree::Table;
 use super::{
-    AdminConfig, CampaignsConfig, Config, InDoubtPolicy, LedgerConfig, ListenConfig, LogConfig, LogFormat, LogLevel, MetricsConfig,
-    PassThrough, PassThroughConfig, PricingConfig, ProcessConfig, RecipientsConfig, SecretsConfig, SendConfig, ServerConfig,
-    ShutdownConfig, ThrottleConfig, UpstreamConfig, WithoutPlus, accounts,
+    AdminConfig, CampaignsConfig, Config, InDoubtPolicy, LedgerConfig, ListenConfig, LogConfig,
+    LogFormat, LogLevel, MetricsConfig, PassThrough, PassThroughConfig, PricingConfig,
+    ProcessConfig, RecipientsConfig, SecretsConfig, SendConfig, ServerConfig, ShutdownConfig,
+    ThrottleConfig, UpstreamConfig, WithoutPlus, accounts,
 };
 
 /// The longest a wait may be configured: ten minutes.
@@ -19,7 +21,8 @@ const WAIT_MAX_MS: i64 = 600_000;
 pub(super) fn read(tree: Table, reader: Reader<'_>) -> Result<Config, Vec<ConfigError>> {
     let config = read_all(tree, &reader);
     let printed = reader.into_printed()?;
-    let config = config.expect("a section is missing only where a mistake was reported, and none was");
+    let config =
+        config.expect("a section is missing only where a mistake was reported, and none was");
     Ok(Config { printed, ..config })
 }
 
@@ -68,7 +71,10 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
 
 /// Every key the reader asks for in `tree`.
 #[cfg(test)]
-pub(super) fn keys_asked<'r>(tree: Table, reader: &'r Reader<'r>) -> std::collections::BTreeSet<String> {
+pub(super) fn keys_asked<'r>(
+    tree: Table,
+    reader: &'r Reader<'r>,
+) -> std::collections::BTreeSet<String> {
     read_all(tree, reader).expect("the tree has no mistake");
     reader.asked.borrow().clone()
 }
@@ -78,9 +84,16 @@ fn listen(mut section: Section<'_>) -> Option<ListenConfig> {
     let admin = section.required("admin", checks::address);
     let ops = section.optional("ops", checks::address);
     let named = [("data", data), ("admin", admin), ("ops", ops)];
-    for (index, (key, address)) in named.iter().enumerate().filter(|(_, (_, address))| address.is_some_and(|one| one.port() != 0)) {
+    for (index, (key, address)) in named
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, address))| address.is_some_and(|one| one.port() != 0))
+    {
         if let Some((other, _)) = named[..index].iter().find(|(_, earlier)| earlier == address) {
-            section.mistake(if section.is_written(key) { key } else { other }, "two listeners cannot share an address");
+            section.mistake(
+                if section.is_written(key) { key } else { other },
+                "two listeners cannot share an address",
+            );
         }
     }
     section.finish();
@@ -102,7 +115,11 @@ fn upstream(mut section: Section<'_>) -> Option<UpstreamConfig> {
     let connect_timeout = section.milliseconds("connect_timeout_ms", 1..=WAIT_MAX_MS);
     let answer_timeout = section.milliseconds("answer_timeout_ms", 1..=WAIT_MAX_MS);
     section.finish();
-    Some(UpstreamConfig { url: url?, connect_timeout: connect_timeout?, answer_timeout: answer_timeout? })
+    Some(UpstreamConfig {
+        url: url?,
+        connect_timeout: connect_timeout?,
+        answer_timeout: answer_timeout?,
+    })
 }
 
 fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
@@ -127,7 +144,10 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
     let sweep_interval = section.milliseconds("sweep_interval_ms", 10..=WAIT_MAX_MS);
     let in_doubt_deadline = section.seconds("in_doubt_deadline_s", 60..=30 * 86_400);
     let in_doubt_policy = section.required("in_doubt_policy", |text| {
-        checks::one_of(&[("charge", InDoubtPolicy::Charge), ("release", InDoubtPolicy::Release)], text)
+        checks::one_of(
+            &[("charge", InDoubtPolicy::Charge), ("release", InDoubtPolicy::Release)],
+            text,
+        )
     });
     section.finish();
     Some(LedgerConfig {
@@ -169,7 +189,11 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
     let body_timeout = section.milliseconds("body_timeout_ms", 100..=WAIT_MAX_MS);
     let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
     section.finish();
-    Some(SendConfig { max_body_bytes: max_body_bytes?, body_timeout: body_timeout?, max_in_flight: max_in_flight? })
+    Some(SendConfig {
+        max_body_bytes: max_body_bytes?,
+        body_timeout: body_timeout?,
+        max_in_flight: max_in_flight?,
+    })
 }
 
 fn pricing(mut section: Section<'_>) -> Option<PricingConfig> {
@@ -224,7 +248,9 @@ fn log(mut section: Section<'_>) -> Option<LogConfig> {
         ("trace", LogLevel::Trace),
     ];
     let level = section.required("level", |text| checks::one_of(&levels, text));
-    let format = section.required("format", |text| checks::one_of(&[("json", LogFormat::Json), ("text", LogFormat::Text)], text));
+    let format = section.required("format", |text| {
+        checks::one_of(&[("json", LogFormat::Json), ("text", LogFormat::Text)], text)
+    });
     section.finish();
     Some(LogConfig { level: level?, format: format? })
 }
@@ -244,5 +270,7 @@ fn shutdown(mut section: Section<'_>) -> Option<ShutdownConfig> {
 fn process(mut section: Section<'_>) -> Option<ProcessConfig> {
     let worker_threads = section.count("worker_threads", 0..=1024);
     section.finish();
-    Some(ProcessConfig { worker_threads: worker_threads.map(|threads| (threads > 0).then_some(threads))? })
+    Some(ProcessConfig {
+        worker_threads: worker_threads.map(|threads| (threads > 0).then_some(threads))?,
+    })
 }

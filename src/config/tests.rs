@@ -8,7 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::tree::{self, Table, Value};
-use super::{Config, ConfigError, DEFAULTS, InDoubtPolicy, LogFormat, Secret, TokenSource, UnknownTemplate};
+use super::{
+    Config, ConfigError, DEFAULTS, InDoubtPolicy, LogFormat, Secret, TokenSource, UnknownTemplate,
+};
 
 fn pairs(environment: &[(&str, &str)]) -> Vec<(String, String)> {
     environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -29,7 +31,8 @@ fn check(text: &str, environment: &[(&str, &str)], expected: &[&str]) {
     assert_eq!(lines, expected, "\n{text}");
 }
 
-const ACCOUNT: &str = "[[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\n[[accounts.wabas]]\nid = \"1\"\n";
+const ACCOUNT: &str =
+    "[[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\n[[accounts.wabas]]\nid = \"1\"\n";
 
 /// The example account of the defaults with its comment signs taken away.
 fn example() -> String {
@@ -79,11 +82,21 @@ fn the_defaults_name_every_key_the_reader_knows_and_no_other() {
     let tree = tree::parse(&example(), None).expect("the example is TOML");
     let mut written = BTreeSet::new();
     keys(&tree, "", &mut written);
-    let environment = pairs(&[("META_TOKEN", "t"), ("ENGINE_KEY", "0123456789abcdef")]).into_iter().collect();
-    let reader = super::Reader::new(&environment, &|_| Err(io::ErrorKind::NotFound.into()), Vec::new());
+    let environment =
+        pairs(&[("META_TOKEN", "t"), ("ENGINE_KEY", "0123456789abcdef")]).into_iter().collect();
+    let reader =
+        super::Reader::new(&environment, &|_| Err(io::ErrorKind::NotFound.into()), Vec::new());
     let asked = super::sections::keys_asked(tree, &reader);
-    assert_eq!(written.difference(&asked).collect::<Vec<_>>(), Vec::<&String>::new(), "in the file, unknown to the reader");
-    assert_eq!(asked.difference(&written).collect::<Vec<_>>(), Vec::<&String>::new(), "known to the reader, not in the file");
+    assert_eq!(
+        written.difference(&asked).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "in the file, unknown to the reader"
+    );
+    assert_eq!(
+        asked.difference(&written).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "known to the reader, not in the file"
+    );
 }
 
 #[test]
@@ -91,7 +104,8 @@ fn every_key_of_the_defaults_has_a_sentence() {
     let mut before = "";
     for line in DEFAULTS.lines() {
         let setting = line.trim_start_matches('#');
-        if setting.starts_with(|first: char| first.is_ascii_lowercase()) && setting.contains(" = ") {
+        if setting.starts_with(|first: char| first.is_ascii_lowercase()) && setting.contains(" = ")
+        {
             assert!(before.starts_with("# ") && before.ends_with(['.', ')']), "{line}: {before}");
         }
         before = line;
@@ -104,7 +118,10 @@ fn the_example_account_works_as_it_stands() {
     let account = &config.accounts[0];
     assert_eq!(account.unknown_template, UnknownTemplate::Ceiling);
     assert_eq!(account.messaging_limit, Some(100_000));
-    assert_eq!(account.wallets[0].opening_top_up.map(|amount| amount.to_string()).as_deref(), Some("10.00"));
+    assert_eq!(
+        account.wallets[0].opening_top_up.map(|amount| amount.to_string()).as_deref(),
+        Some("10.00")
+    );
     assert_eq!(account.channels[0].token, TokenSource::Environment("META_TOKEN".to_owned()));
     assert_eq!(account.keys[0].key, Secret::new("0123456789abcdef"));
     assert!(account.campaigns[0].dedupe_recipients);
@@ -117,30 +134,41 @@ fn an_account_needs_little() {
     assert_eq!((account.rate_card.as_str(), account.time_zone.as_str()), ("meta-inr", "UTC"));
     assert_eq!(account.wallets[0].id.as_str(), "main");
     assert_eq!(account.messaging_limit, None);
-    assert_eq!(good("[[accounts]]\nid = \"acme\"\ncurrency = \"message\"", &[]).accounts[0].rate_card, "message");
+    assert_eq!(
+        good("[[accounts]]\nid = \"acme\"\ncurrency = \"message\"", &[]).accounts[0].rate_card,
+        "message"
+    );
 }
 
 #[test]
 fn the_production_example_is_right() {
-    let environment: BTreeMap<String, String> = pairs(&[("META_TOKEN_ACME_ALERTS", "t")]).into_iter().collect();
+    let environment: BTreeMap<String, String> =
+        pairs(&[("META_TOKEN_ACME_ALERTS", "t")]).into_iter().collect();
     let secret_files = |path: &Path| match path.to_str() {
-        Some("/run/secrets/tollgate/ledger_url") => Ok("redis://:hunter2@redis.internal:6379/0\n".to_owned()),
+        Some("/run/secrets/tollgate/ledger_url") => {
+            Ok("redis://:hunter2@redis.internal:6379/0\n".to_owned())
+        }
         Some("/run/secrets/tollgate/bootstrap_key") => Ok("bootstrap-0123456789".to_owned()),
         Some("/run/secrets/tollgate/acme_engine_key") => Ok("engine-0123456789".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
     let text = include_str!("../../config/production.toml");
-    let config = super::read(text, "production.toml", environment, &secret_files).expect("the example has no mistake");
+    let config = super::read(text, "production.toml", environment, &secret_files)
+        .expect("the example has no mistake");
     assert_eq!(config.ledger.url.expose(), "redis://:hunter2@redis.internal:6379/0");
     assert_eq!(config.accounts[0].wallets.len(), 2);
     for secret in ["hunter2", "bootstrap-0", "engine-0"] {
-        assert!(!config.print().contains(secret) && !format!("{config:?}").contains(secret), "{secret}");
+        assert!(
+            !config.print().contains(secret) && !format!("{config:?}").contains(secret),
+            "{secret}"
+        );
     }
 }
 
 #[test]
 fn file_over_defaults_and_environment_over_both() {
-    let text = "[listen]\ndata = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:2\"\n[log]\nformat = \"text\"";
+    let text =
+        "[listen]\ndata = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:2\"\n[log]\nformat = \"text\"";
     let environment = [
         ("TOLLGATE__LISTEN__DATA", "127.0.0.1:3"),
         ("TOLLGATE__LISTEN__OPS", "127.0.0.1:4"),
@@ -169,13 +197,21 @@ fn file_over_defaults_and_environment_over_both() {
         "bootstrap_key = \"<redacted>\" # TOLLGATE__ADMIN__BOOTSTRAP_KEY",
         "drain_s = 30 # default",
     ] {
-        assert!(config.print().lines().any(|printed| printed == line), "{line}\n{}", config.print());
+        assert!(
+            config.print().lines().any(|printed| printed == line),
+            "{line}\n{}",
+            config.print()
+        );
     }
 }
 
 #[test]
 fn what_is_printed_can_be_read_again() {
-    let environment = [("META_TOKEN", "t"), ("ENGINE_KEY", "0123456789abcdef"), ("TOLLGATE__SHUTDOWN__DRAIN_S", "5")];
+    let environment = [
+        ("META_TOKEN", "t"),
+        ("ENGINE_KEY", "0123456789abcdef"),
+        ("TOLLGATE__SHUTDOWN__DRAIN_S", "5"),
+    ];
     let values = |config: &Config| {
         let line = |line: &str| line.rsplit_once(" # ").map_or(line, |(value, _)| value).to_owned();
         config.print().lines().map(line).collect::<Vec<_>>()

@@ -1,5 +1,5 @@
-//! A configuration as a tree of values that know where they were written: TOML text becomes a tree, trees are laid over each other,
-//! and the environment is laid over the last.
+//! A configuration as a tree of values that know where they were written: TOML text becomes a tree,
+//! trees are laid over each other, and the environment is laid over the last.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::{ConfigError, Place};
 
-/// What every variable of ours begins with. The second underscore keeps apart what a container platform sets for a service named
-/// "tollgate" (`TOLLGATE_PORT` and the like).
+/// What every variable of ours begins with. The second underscore keeps apart what a container
+/// platform sets for a service named "tollgate" (`TOLLGATE_PORT` and the like).
 pub(super) const ENVIRONMENT_PREFIX: &str = "TOLLGATE__";
 
 /// A table of values by key.
@@ -83,20 +83,28 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(text: &str, name: Option<&'a Arc<str>>) -> Lines<'a> {
-        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset + 1);
+        let after_breaks = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(offset, _)| offset + 1);
         Lines { name, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
     fn place(&self, offset: usize) -> Place {
         match self.name {
-            Some(name) => Place::File { name: name.clone(), line: self.starts.partition_point(|start| *start <= offset) },
+            Some(name) => Place::File {
+                name: name.clone(),
+                line: self.starts.partition_point(|start| *start <= offset),
+            },
             None => Place::Default,
         }
     }
 }
 
-/// Reads TOML; `name` is what its places say, `None` for the compiled-in defaults. Syntax mistakes come back instead of a tree, all of
-/// them, because what stands after one can no longer be told apart from mistakes of its own.
+/// Reads TOML; `name` is what its places say, `None` for the compiled-in defaults. Syntax mistakes
+/// come back instead of a tree, all of them, because what stands after one can no longer be told
+/// apart from mistakes of its own.
 pub(super) fn parse(text: &str, name: Option<&Arc<str>>) -> Result<Table, Vec<ConfigError>> {
     let lines = Lines::new(text, name);
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -112,9 +120,16 @@ pub(super) fn parse(text: &str, name: Option<&Arc<str>>) -> Result<Table, Vec<Co
 }
 
 fn table(source: &DeTable<'_>, lines: &Lines<'_>) -> Table {
-    let entry = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
-        (key.get_ref().to_string(), Node { value: self::value(value.get_ref(), lines), place: lines.place(key.span().start) })
-    };
+    let entry =
+        |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+            (
+                key.get_ref().to_string(),
+                Node {
+                    value: self::value(value.get_ref(), lines),
+                    place: lines.place(key.span().start),
+                },
+            )
+        };
     source.iter().map(entry).collect()
 }
 
@@ -129,21 +144,31 @@ fn value(source: &DeValue<'_>, lines: &Lines<'_>) -> Value {
         DeValue::Boolean(yes) => Value::Boolean(*yes),
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Array(items) => {
-            let node =
-                |item: &toml::Spanned<DeValue<'_>>| Node { value: value(item.get_ref(), lines), place: lines.place(item.span().start) };
+            let node = |item: &toml::Spanned<DeValue<'_>>| Node {
+                value: value(item.get_ref(), lines),
+                place: lines.place(item.span().start),
+            };
             Value::List(items.iter().map(node).collect())
         }
         DeValue::Table(inner) => Value::Table(table(inner, lines)),
     }
 }
 
-/// Lays `upper` over `lower`: tables are merged, everything else is replaced. What stands where a section belongs is a mistake.
+/// Lays `upper` over `lower`: tables are merged, everything else is replaced. What stands where a
+/// section belongs is a mistake.
 pub(super) fn lay_over(lower: &mut Table, upper: Table, mistakes: &mut Vec<ConfigError>) {
     for (key, node) in upper {
         match (lower.get_mut(&key), node) {
-            (Some(Node { value: Value::Table(below), .. }), Node { value: Value::Table(above), .. }) => lay_over(below, above, mistakes),
+            (
+                Some(Node { value: Value::Table(below), .. }),
+                Node { value: Value::Table(above), .. },
+            ) => lay_over(below, above, mistakes),
             (Some(Node { value: Value::Table(_), .. }), Node { value, place }) => {
-                mistakes.push(ConfigError { place, message: format!("must be a section ([{key}]), not {}", value.kind()), key });
+                mistakes.push(ConfigError {
+                    place,
+                    message: format!("must be a section ([{key}]), not {}", value.kind()),
+                    key,
+                });
             }
             (_, node) => {
                 lower.insert(key, node);
@@ -152,17 +177,27 @@ pub(super) fn lay_over(lower: &mut Table, upper: Table, mistakes: &mut Vec<Confi
     }
 }
 
-/// Lays the variables that begin with [`ENVIRONMENT_PREFIX`] over `root`. A name that no key has is laid down all the same: the
-/// reader finds it and says so.
-pub(super) fn lay_environment_over(root: &mut Table, environment: &BTreeMap<String, String>, mistakes: &mut Vec<ConfigError>) {
+/// Lays the variables that begin with [`ENVIRONMENT_PREFIX`] over `root`. A name that no key has is
+/// laid down all the same: the reader finds it and says so.
+pub(super) fn lay_environment_over(
+    root: &mut Table,
+    environment: &BTreeMap<String, String>,
+    mistakes: &mut Vec<ConfigError>,
+) {
     for (variable, text) in environment {
         let Some(path) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
         let path = path.to_ascii_lowercase();
         let place = Place::Environment(variable.clone());
         let mut refuse = |message: &str| {
-            mistakes.push(ConfigError { place: place.clone(), key: path.replace("__", "."), message: message.to_owned() });
+            mistakes.push(ConfigError {
+                place: place.clone(),
+                key: path.replace("__", "."),
+                message: message.to_owned(),
+            });
         };
-        let Some((section, key)) = path.split_once("__").filter(|(section, key)| !section.is_empty() && !key.is_empty()) else {
+        let Some((section, key)) =
+            path.split_once("__").filter(|(section, key)| !section.is_empty() && !key.is_empty())
+        else {
             refuse("a variable is named TOLLGATE__SECTION__KEY");
             continue;
         };
@@ -171,7 +206,10 @@ pub(super) fn lay_environment_over(root: &mut Table, environment: &BTreeMap<Stri
             Value::Table(table) => match table.get(key).map(|node| &node.value) {
                 Some(Value::List(_) | Value::Table(_)) => refuse("lists are set in the file only"),
                 _ => {
-                    table.insert(key.to_owned(), Node { value: Value::Text(text.clone()), place: place.clone() });
+                    table.insert(
+                        key.to_owned(),
+                        Node { value: Value::Text(text.clone()), place: place.clone() },
+                    );
                 }
             },
             Value::List(_) => refuse("lists are set in the file only"),

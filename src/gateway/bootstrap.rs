@@ -4,10 +4,12 @@ use crate::catalog::OPERATOR;
 use crate::catalog::keys::{KeyHasher, KeyText, hex, is_well_formed};
 use crate::ledger::{ClaimKind, Ledger, LedgerFault};
 
-/// Stands among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks like it.
+/// Stands among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks
+/// like it.
 const IN_FORCE: &str = "bootstrap";
 
-/// Gateways with different keys that start at once take the place from each other; one of them has it after a turn or two.
+/// Gateways with different keys that start at once take the place from each other; one of them has
+/// it after a turn or two.
 const TURNS: usize = 8;
 
 /// Why there is no bootstrap key.
@@ -17,7 +19,9 @@ pub enum BootstrapError {
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
     /// The configured text cannot be a key.
-    #[error("the bootstrap key is 16 to 255 visible ASCII characters; one of ours carries its checksum")]
+    #[error(
+        "the bootstrap key is 16 to 255 visible ASCII characters; one of ours carries its checksum"
+    )]
     Malformed,
     /// The configured text opens an account.
     #[error("the bootstrap key is an account's key; choose another")]
@@ -30,12 +34,18 @@ pub enum BootstrapError {
     Contested,
 }
 
-/// Makes `configured` the bootstrap key: one that was in force before, configured or made, opens nothing from now on. Without a configured
-/// key one is made where the ledger never had any, and answered: it cannot be shown again. Gateways may do this at the same time.
+/// Makes `configured` the bootstrap key: one that was in force before, configured or made, opens
+/// nothing from now on. Without a configured key one is made where the ledger never had any, and
+/// answered: it cannot be shown again. Gateways may do this at the same time.
 ///
 /// # Errors
-/// See [`BootstrapError`]. What was in force stays so unless the ledger fails half-way; then the next start goes on.
-pub async fn bootstrap(ledger: &dyn Ledger, hasher: &KeyHasher, configured: Option<&str>) -> Result<Option<KeyText>, BootstrapError> {
+/// See [`BootstrapError`]. What was in force stays so unless the ledger fails half-way; then the
+/// next start goes on.
+pub async fn bootstrap(
+    ledger: &dyn Ledger,
+    hasher: &KeyHasher,
+    configured: Option<&str>,
+) -> Result<Option<KeyText>, BootstrapError> {
     match configured {
         Some(key) => put(ledger, hasher, key).await.map(|()| None),
         None if ledger.claimed(ClaimKind::Key, IN_FORCE).await?.is_some() => Ok(None),
@@ -61,7 +71,8 @@ async fn put(ledger: &dyn Ledger, hasher: &KeyHasher, key: &str) -> Result<(), B
         if in_force == hash {
             return Ok(());
         }
-        // The old key first: a crash between the two must not leave a key that nobody can take back.
+        // The old key first: a crash between the two must not leave a key that nobody can take
+        // back.
         ledger.unclaim(ClaimKind::Key, &in_force, &owner).await?;
         ledger.unclaim(ClaimKind::Key, IN_FORCE, &in_force).await?;
     }
@@ -71,7 +82,8 @@ async fn put(ledger: &dyn Ledger, hasher: &KeyHasher, key: &str) -> Result<(), B
 async fn make(ledger: &dyn Ledger, hasher: &KeyHasher) -> Result<Option<KeyText>, BootstrapError> {
     let key = KeyText::fresh().map_err(|_| BootstrapError::NoRandomness)?;
     let (hash, owner) = (hex(&hasher.key(key.as_str())), owner());
-    // The key before its place: a crash between the two leaves a key nobody knows, not a ledger nobody can open.
+    // The key before its place: a crash between the two leaves a key nobody knows, not a ledger
+    // nobody can open.
     ledger.claim(ClaimKind::Key, &hash, &owner).await?;
     if ledger.claim(ClaimKind::Key, IN_FORCE, &hash).await? == hash {
         return Ok(Some(key));

@@ -1,4 +1,5 @@
-//! Watches the directory of rate cards, so that a version put at one gateway is in use at all that share the directory, long before it begins.
+//! Watches the directory of rate cards, so that a version put at one gateway is in use at all that
+//! share the directory, long before it begins.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ fn look(directory: &Path) -> Option<Look> {
     Some(files)
 }
 
-/// Takes over what changed in the directory until `stop`; what cannot be used is logged and changes nothing.
+/// Takes over what changed in the directory until `stop`; what cannot be used is logged and changes
+/// nothing.
 pub(super) async fn watch(admin: Arc<Admin>, interval: Duration, stop: CancellationToken) {
     let mut seen = None;
     loop {
@@ -31,8 +33,13 @@ pub(super) async fn watch(admin: Arc<Admin>, interval: Duration, stop: Cancellat
             let now = tokio::task::spawn_blocking(move || look(&there)).await.ok().flatten();
             if seen.is_some() && now != seen {
                 match admin::rate_cards::reload(&admin, Some(directory.to_path_buf())).await {
-                    Ok(()) => tracing::info!(directory = %directory.display(), "rate cards changed and are in use"),
-                    Err(mistakes) => tracing::error!(?mistakes, "rate cards changed and cannot be used; those before stay in use"),
+                    Ok(()) => {
+                        tracing::info!(directory = %directory.display(), "rate cards changed and are in use")
+                    }
+                    Err(mistakes) => tracing::error!(
+                        ?mistakes,
+                        "rate cards changed and cannot be used; those before stay in use"
+                    ),
                 }
             }
             seen = now;

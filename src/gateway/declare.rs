@@ -1,5 +1,6 @@
-//! Creates what the configuration declares and the ledger does not have yet, by the functions of the Admin API and under its checks; what
-//! exists is left as it is. Gateways with the same file may do this at the same time.
+//! Creates what the configuration declares and the ledger does not have yet, by the functions of
+//! the Admin API and under its checks; what exists is left as it is. Gateways with the same file
+//! may do this at the same time.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,11 +8,16 @@ use std::fmt::Display;
 use crate::admin::keys::{Grant, put_key_with_text};
 use crate::admin::problem::{self, Problem};
 use crate::admin::templates::TemplateName;
-use crate::admin::{Admin, Existing, Made, accounts, campaigns, channels, templates, wabas, wallets};
-use crate::catalog::documents::{
-    AccountSettings, Billing, ChannelSettings, ChargeOn, Enforcement, FrequencyCap, Scope, UnknownTemplate, WabaSettings, WalletSettings,
+use crate::admin::{
+    Admin, Existing, Made, accounts, campaigns, channels, templates, wabas, wallets,
 };
-use crate::config::{self, AccountConfig, BillingConfig, CampaignConfig, ScopeConfig, TokenSource, WalletConfig};
+use crate::catalog::documents::{
+    AccountSettings, Billing, ChannelSettings, ChargeOn, Enforcement, FrequencyCap, Scope,
+    UnknownTemplate, WabaSettings, WalletSettings,
+};
+use crate::config::{
+    self, AccountConfig, BillingConfig, CampaignConfig, ScopeConfig, TokenSource, WalletConfig,
+};
 use crate::ids::{AccountId, WabaId, WalletId};
 use crate::ledger::{CampaignPlan, PageRequest};
 use crate::pricing::{Category, Markup};
@@ -25,32 +31,41 @@ pub(super) type DeclareError = String;
 /// Creates everything of one account that is missing.
 pub(super) async fn declare(admin: &Admin, account: &AccountConfig) -> Result<(), DeclareError> {
     let id = &account.id;
-    let at = |what: String| move |error: &dyn Display| format!("declared account {id}{what}: {error}");
+    let at =
+        |what: String| move |error: &dyn Display| format!("declared account {id}{what}: {error}");
     open(admin, account).await.map_err(|error| at(String::new())(&error))?;
     for waba in &account.wabas {
-        let settings = WabaSettings { time_zone: waba.time_zone.clone(), portfolio: waba.portfolio.clone() };
+        let settings =
+            WabaSettings { time_zone: waba.time_zone.clone(), portfolio: waba.portfolio.clone() };
         let put = wabas::put(admin, id, &waba.id, &settings, Existing::Keep).await;
         put.map_err(|problem| at(format!(", WABA {}", waba.id))(&problem))?;
     }
     put_templates(admin, account).await.map_err(|error| at(", templates".into())(&error))?;
     for channel in &account.channels {
         let number = &channel.phone_number_id;
-        let put = channels::put(admin, id, number, &channel_settings(channel), Existing::Keep).await;
+        let put =
+            channels::put(admin, id, number, &channel_settings(channel), Existing::Keep).await;
         put.map_err(|problem| at(format!(", channel {number}"))(&problem))?;
     }
     for campaign in &account.campaigns {
-        put_campaign(admin, id, campaign).await.map_err(|problem| at(format!(", campaign {}", campaign.id))(&problem))?;
+        put_campaign(admin, id, campaign)
+            .await
+            .map_err(|problem| at(format!(", campaign {}", campaign.id))(&problem))?;
     }
     for key in &account.keys {
-        let grant = Grant { scopes: key.scopes.iter().map(scope).collect(), campaign: key.campaign.clone() };
+        let grant = Grant {
+            scopes: key.scopes.iter().map(scope).collect(),
+            campaign: key.campaign.clone(),
+        };
         let put = put_key_with_text(admin, id, &key.id, key.key.expose(), &grant).await;
         put.map_err(|problem| at(format!(", key {}", key.id))(&problem))?;
     }
     Ok(())
 }
 
-/// The account with its wallets. Only a wallet without any entry gets its opening top-up - also one whose first start ended between the two -
-/// under one reference: of two gateways that both find it missing, one books it.
+/// The account with its wallets. Only a wallet without any entry gets its opening top-up - also one
+/// whose first start ended between the two - under one reference: of two gateways that both find it
+/// missing, one books it.
 async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
     let id = &account.id;
     let problem = |problem: Problem| problem.to_string();
@@ -62,7 +77,9 @@ async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
         let failed = |error: Problem| format!("wallet {}: {error}", wallet.id);
         let known = before.iter().any(|known| known.id == wallet.id);
         if !known {
-            wallets::put(admin, id, &wallet.id, &wallet_settings(wallet), Existing::Keep).await.map_err(failed)?;
+            wallets::put(admin, id, &wallet.id, &wallet_settings(wallet), Existing::Keep)
+                .await
+                .map_err(failed)?;
         }
         if let Some(amount) = wallet.opening_top_up
             && (!known || is_untouched(admin, id, &wallet.id).await?)
@@ -73,27 +90,43 @@ async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
     Ok(())
 }
 
-async fn is_untouched(admin: &Admin, account: &AccountId, wallet: &WalletId) -> Result<bool, String> {
+async fn is_untouched(
+    admin: &Admin,
+    account: &AccountId,
+    wallet: &WalletId,
+) -> Result<bool, String> {
     let first = PageRequest { cursor: None, limit: 1 };
-    let entries = admin.ledger.entries(account, wallet, 0, i64::MAX, &first).await.map_err(|fault| fault.to_string())?;
+    let entries = admin
+        .ledger
+        .entries(account, wallet, 0, i64::MAX, &first)
+        .await
+        .map_err(|fault| fault.to_string())?;
     Ok(entries.items.is_empty())
 }
 
 async fn put_templates(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
     let mut by_waba: BTreeMap<&WabaId, BTreeMap<TemplateName, Category>> = BTreeMap::new();
     for template in &account.templates {
-        let failed = |error: &dyn Display| format!("{} in {}: {error}", template.name, template.language);
-        let name = TemplateName::new(&template.name, &template.language).map_err(|problem| failed(&problem))?;
+        let failed =
+            |error: &dyn Display| format!("{} in {}: {error}", template.name, template.language);
+        let name = TemplateName::new(&template.name, &template.language)
+            .map_err(|problem| failed(&problem))?;
         let category = template.category.parse().map_err(|error| failed(&error))?;
         by_waba.entry(&template.waba).or_default().insert(name, category);
     }
     for (waba, declared) in by_waba {
-        templates::put_all(admin, &account.id, waba, &declared, Existing::Keep).await.map_err(|problem| problem.to_string())?;
+        templates::put_all(admin, &account.id, waba, &declared, Existing::Keep)
+            .await
+            .map_err(|problem| problem.to_string())?;
     }
     Ok(())
 }
 
-async fn put_campaign(admin: &Admin, account: &AccountId, campaign: &CampaignConfig) -> Result<(), Problem> {
+async fn put_campaign(
+    admin: &Admin,
+    account: &AccountId,
+    campaign: &CampaignConfig,
+) -> Result<(), Problem> {
     if admin.ledger.campaign(account, &campaign.id).await?.is_some() {
         return Ok(());
     }
@@ -126,13 +159,19 @@ const fn scope(scope: &ScopeConfig) -> Scope {
 }
 
 fn wallet_settings(wallet: &WalletConfig) -> WalletSettings {
-    WalletSettings { overdraft_limit: Some(wallet.overdraft_limit), low_balance_thresholds: Some(wallet.low_balance_thresholds.clone()) }
+    WalletSettings {
+        overdraft_limit: Some(wallet.overdraft_limit),
+        low_balance_thresholds: Some(wallet.low_balance_thresholds.clone()),
+    }
 }
 
 fn account_settings(account: &AccountConfig) -> Result<AccountSettings, String> {
     let cap = |cap: &config::CapConfig| {
-        let categories =
-            cap.categories.iter().map(|name| name.parse().map_err(|error| format!("{error}"))).collect::<Result<_, String>>()?;
+        let categories = cap
+            .categories
+            .iter()
+            .map(|name| name.parse().map_err(|error| format!("{error}")))
+            .collect::<Result<_, String>>()?;
         Ok(FrequencyCap { categories, max: cap.max, window_s: cap.window_s })
     };
     Ok(AccountSettings {
@@ -147,7 +186,8 @@ fn account_settings(account: &AccountConfig) -> Result<AccountSettings, String> 
             config::UnknownTemplate::Ceiling => UnknownTemplate::Ceiling,
             config::UnknownTemplate::Refuse => UnknownTemplate::Refuse,
         },
-        markup: Markup::new(account.markup.percent, account.markup.per_message).map_err(|error| error.to_string())?,
+        markup: Markup::new(account.markup.percent, account.markup.per_message)
+            .map_err(|error| error.to_string())?,
         authentication_international: account.authentication_international,
     })
 }

@@ -16,7 +16,10 @@ use crate::send::rejection::Rejected;
 use crate::send::{self, SendRoute, SendWay};
 
 /// Answers one request.
-pub(super) async fn answer(way: Arc<SendWay>, request: Request<Incoming>) -> Result<StreamedReply, Infallible> {
+pub(super) async fn answer(
+    way: Arc<SendWay>,
+    request: Request<Incoming>,
+) -> Result<StreamedReply, Infallible> {
     let whole = request.uri().path().to_owned();
     Ok(match route(request.method(), &whole) {
         Route::Send { campaign, number, marketing, path } => {
@@ -28,13 +31,16 @@ pub(super) async fn answer(way: Arc<SendWay>, request: Request<Incoming>) -> Res
             };
             send::handle(&way, route, request).await.map(Either::Left)
         }
-        Route::Graph { kind, id, path } => send::pass_through::handle(&way, kind, id, path, request).await,
+        Route::Graph { kind, id, path } => {
+            send::pass_through::handle(&way, kind, id, path, request).await
+        }
         Route::Alive => Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")))),
         Route::NotAllowed => {
             way.metrics.rejection("path_not_allowed");
             let request_id = RequestId::of(request.headers(), way.clock.now_ms());
             let details = "messages go to POST /{version}/{phone-number-id}/messages or /marketing_messages; other paths are passed on only where they are listed";
-            send::reply::rejection(&Rejected::new("path_not_allowed", details), None, &request_id).map(Either::Left)
+            send::reply::rejection(&Rejected::new("path_not_allowed", details), None, &request_id)
+                .map(Either::Left)
         }
     })
 }

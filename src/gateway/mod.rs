@@ -1,4 +1,5 @@
-//! Puts a gateway together - ledger, catalog, prices, upstream, listeners, jobs - and takes it apart again without losing a send.
+//! Puts a gateway together - ledger, catalog, prices, upstream, listeners, jobs - and takes it
+//! apart again without losing a send.
 
 pub mod bootstrap;
 mod cards;
@@ -78,7 +79,8 @@ impl Gateway {
         rate_cards::reload(&self.admin, directory).await
     }
 
-    /// Stops taking sends, ends those under way, writes what is queued, closes the ledger; within the configured time.
+    /// Stops taking sends, ends those under way, writes what is queued, closes the ledger; within
+    /// the configured time.
     pub async fn shutdown(self) -> Shutdown {
         let watch = Stopwatch::start();
         let left = || self.drain.saturating_sub(watch.elapsed());
@@ -91,9 +93,12 @@ impl Gateway {
         for task in self.tasks {
             let _ = tokio::time::timeout(left().max(Duration::from_millis(100)), task).await;
         }
-        clean &= matches!(tokio::time::timeout(CLOSE_PATIENCE, self.ledger.close()).await, Ok(Ok(())));
+        clean &=
+            matches!(tokio::time::timeout(CLOSE_PATIENCE, self.ledger.close()).await, Ok(Ok(())));
         if !clean {
-            tracing::warn!("not everything under way could be ended in time; what is left is resolved after the next start");
+            tracing::warn!(
+                "not everything under way could be ended in time; what is left is resolved after the next start"
+            );
         }
         Shutdown { clean }
     }

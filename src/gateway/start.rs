@@ -57,33 +57,51 @@ impl Gateway {
     /// Starts on the current tokio runtime.
     ///
     /// # Errors
-    /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address cannot be bound.
+    /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address
+    /// cannot be bound.
     pub async fn start(config: &Config, clock: Clock) -> Result<Gateway, StartError> {
-        let book = rate_cards::load(config.pricing.rate_card_dir.as_deref())
-            .map_err(|mistakes| StartError(format!("the rate cards cannot be used:\n{}", mistakes.join("\n"))))?;
+        let book =
+            rate_cards::load(config.pricing.rate_card_dir.as_deref()).map_err(|mistakes| {
+                StartError(format!("the rate cards cannot be used:\n{}", mistakes.join("\n")))
+            })?;
         let ledger_options = LedgerOptions {
             deadline: config.ledger.deadline,
             key_prefix: config.ledger.key_prefix.clone(),
             allow_unsafe: config.ledger.allow_unsafe,
         };
-        let ledger =
-            open(config.ledger.url.expose(), ledger_options, clock.clone()).await.map_err(|error| StartError(error.to_string()))?;
-        tracing::info!(durability = ledger.durability(), ledger_id = ledger.identity().ledger_id, "the ledger is open");
-        if let Some(wanted) = config.ledger.id.as_deref().filter(|wanted| *wanted != ledger.identity().ledger_id) {
+        let ledger = open(config.ledger.url.expose(), ledger_options, clock.clone())
+            .await
+            .map_err(|error| StartError(error.to_string()))?;
+        tracing::info!(
+            durability = ledger.durability(),
+            ledger_id = ledger.identity().ledger_id,
+            "the ledger is open"
+        );
+        if let Some(wanted) =
+            config.ledger.id.as_deref().filter(|wanted| *wanted != ledger.identity().ledger_id)
+        {
             let found = &ledger.identity().ledger_id;
-            let sentence = format!("the store is ledger {found}, not {wanted} as ledger.id says: it is empty, or another one");
+            let sentence = format!(
+                "the store is ledger {found}, not {wanted} as ledger.id says: it is empty, or another one"
+            );
             let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.close()).await;
             return Err(StartError(sentence));
         }
         let started = Gateway::start_on(config, clock, ledger.clone(), book).await;
         if started.is_err() {
-            // Another try in this process must find the ledger free; the error that counts is the first.
+            // Another try in this process must find the ledger free; the error that counts is the
+            // first.
             let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.close()).await;
         }
         started
     }
 
-    async fn start_on(config: &Config, clock: Clock, ledger: Arc<dyn Ledger>, book: PriceBook) -> Result<Gateway, StartError> {
+    async fn start_on(
+        config: &Config,
+        clock: Clock,
+        ledger: Arc<dyn Ledger>,
+        book: PriceBook,
+    ) -> Result<Gateway, StartError> {
         let gateways = Arc::new(AtomicU32::new(1));
         let (way, admin, jobs) = assemble(config, clock, ledger, book, gateways.clone())?;
         for account in &config.accounts {
@@ -93,7 +111,9 @@ impl Gateway {
         // Last of all that can fail: a key that was made is shown once, by a gateway that serves.
         let configured = config.admin.bootstrap_key.as_ref().map(config::Secret::expose);
         let made = bootstrap::bootstrap(&*admin.ledger, admin.catalog.hasher(), configured).await;
-        let made = made.map_err(|error| failed("the operator key")(&error))?.map(|key| key.as_str().to_owned());
+        let made = made
+            .map_err(|error| failed("the operator key")(&error))?
+            .map(|key| key.as_str().to_owned());
         serve(config, listeners, way, admin, jobs, gateways, made)
     }
 }
@@ -106,14 +126,19 @@ fn assemble(
     book: PriceBook,
     gateways: Arc<AtomicU32>,
 ) -> Result<(Arc<SendWay>, Arc<Admin>, Jobs), StartError> {
-    let base_url: BaseUrl = config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
+    let base_url: BaseUrl =
+        config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
     let metrics = Arc::new(Metrics::new(config.metrics.wallets));
     metrics.ledger_durability(ledger.durability());
     metrics.ledger_up(true);
     let batching = BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT };
     let batcher = Batcher::new(ledger.clone(), clock.clone(), metrics.clone(), batching);
     let catalog = Arc::new(Catalog::new(ledger.clone(), clock.clone()));
-    let tokens = Arc::new(Tokens::new(config.secrets.dir.clone(), config.secrets.env.clone(), clock.clone()));
+    let tokens = Arc::new(Tokens::new(
+        config.secrets.dir.clone(),
+        config.secrets.env.clone(),
+        clock.clone(),
+    ));
     let prices = Arc::new(ArcSwap::from_pointee(book));
     let leases = Arc::new(StopLease::default());
     let upstream = Upstream::new(UpstreamOptions {
@@ -154,8 +179,11 @@ fn assemble(
 }
 
 async fn bind(config: &Config) -> Result<Listeners, StartError> {
-    let bind =
-        async |address: SocketAddr| TcpListener::bind(address).await.map_err(|error| failed(&format!("listening on {address}"))(&error));
+    let bind = async |address: SocketAddr| {
+        TcpListener::bind(address)
+            .await
+            .map_err(|error| failed(&format!("listening on {address}"))(&error))
+    };
     let data = bind(config.listen.data).await?;
     let admin = bind(config.listen.admin).await?;
     let ops = match config.listen.ops {
@@ -174,7 +202,8 @@ fn serve(
     gateways: Arc<AtomicU32>,
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
-    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
+    let address =
+        |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
     let (data_addr, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
     let ops_addr = listeners.ops.as_ref().map(address).transpose()?;
     let options = ServerOptions {
@@ -187,14 +216,20 @@ fn serve(
     let (batcher, ledger) = (jobs.batcher.clone(), jobs.ledger.clone());
     let door = way.clone();
     let sends = service_fn(move |request| door::answer(door.clone(), request));
-    let data_task = task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
+    let data_task =
+        task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
     let router = admin::service(admin::router(admin.clone()));
-    let mut tasks = vec![task(listener::serve(listeners.admin, options.clone(), router, stop_rest.clone()))];
+    let mut tasks =
+        vec![task(listener::serve(listeners.admin, options.clone(), router, stop_rest.clone()))];
     if let Some(listener) = listeners.ops {
         let router = admin::service(admin::ops::ops_router(admin.ops.clone()));
         tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
     }
-    tasks.push(task(cards::watch(admin.clone(), config.pricing.rate_card_interval, stop_rest.clone())));
+    tasks.push(task(cards::watch(
+        admin.clone(),
+        config.pricing.rate_card_interval,
+        stop_rest.clone(),
+    )));
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().presence(gateways, stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));

@@ -21,10 +21,18 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, BearerError> {
     if values.next().is_some() {
         return Err(BearerError::Malformed);
     }
-    let (scheme, key) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(BearerError::Malformed)?;
+    let (scheme, key) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .ok_or(BearerError::Malformed)?;
     let key = key.trim_matches(' ');
     let visible = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if scheme.eq_ignore_ascii_case("bearer") && visible { Ok(key) } else { Err(BearerError::Malformed) }
+    if scheme.eq_ignore_ascii_case("bearer") && visible {
+        Ok(key)
+    } else {
+        Err(BearerError::Malformed)
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +61,10 @@ mod tests {
             assert_eq!(bearer(&headers), expected, "{values:?}");
         }
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer \xff").expect("a header value"));
+        headers.insert(
+            AUTHORIZATION,
+            HeaderValue::from_bytes(b"Bearer \xff").expect("a header value"),
+        );
         assert_eq!(bearer(&headers), Err(BearerError::Malformed));
     }
 }

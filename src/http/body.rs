@@ -26,7 +26,8 @@ pub enum BodyError {
     Broken,
 }
 
-/// The whole body, of declared length or chunked; trailers are dropped. A body that came in one piece is not copied.
+/// The whole body, of declared length or chunked; trailers are dropped. A body that came in one
+/// piece is not copied.
 pub async fn read_body<B>(body: B, limit: usize, deadline: Duration) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -34,7 +35,9 @@ where
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge { limit });
     }
-    tokio::time::timeout(deadline, collect(body, limit)).await.unwrap_or(Err(BodyError::Slow { deadline }))
+    tokio::time::timeout(deadline, collect(body, limit))
+        .await
+        .unwrap_or(Err(BodyError::Slow { deadline }))
 }
 
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
@@ -92,11 +95,16 @@ mod tests {
         type Data = Bytes;
         type Error = io::Error;
 
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
             match (self.0.pop_front(), self.1) {
                 (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece))))),
                 (None, Then::End) => Poll::Ready(None),
-                (None, Then::Break) => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
+                (None, Then::Break) => {
+                    Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
+                }
                 (None, Then::Silence) => Poll::Pending,
             }
         }
@@ -110,7 +118,10 @@ mod tests {
     async fn pieces_are_joined() {
         assert_eq!(read(&[], Then::End, 10).await, Ok(Bytes::new()));
         assert_eq!(read(&[b"abc"], Then::End, 3).await, Ok(Bytes::from_static(b"abc")));
-        assert_eq!(read(&[b"", b"ab", b"", b"c", b"de"], Then::End, 5).await, Ok(Bytes::from_static(b"abcde")));
+        assert_eq!(
+            read(&[b"", b"ab", b"", b"c", b"de"], Then::End, 5).await,
+            Ok(Bytes::from_static(b"abcde"))
+        );
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! Accepts connections and serves them, bounded in number, in time and in size, until it is told to stop.
+//! Accepts connections and serves them, bounded in number, in time and in size, until it is told to
+//! stop.
 
 mod guarded;
 #[cfg(test)]
@@ -32,7 +33,8 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// From accepting a connection to the end of its first request's head.
     pub first_request_timeout: Duration,
-    /// From the end of one request to the end of the next one's head; should be longer than clients keep connections unused.
+    /// From the end of one request to the end of the next one's head; should be longer than clients
+    /// keep connections unused.
     pub idle_timeout: Duration,
     /// Longest time in which a client that is being answered takes no byte.
     pub write_timeout: Duration,
@@ -65,12 +67,23 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves HTTP/1.1 on `listener` with `service` until `shutdown`, then lets requests under way finish and returns.
+/// Serves HTTP/1.1 on `listener` with `service` until `shutdown`, then lets requests under way
+/// finish and returns.
 ///
-/// A client that hangs up, and a drain that takes too long, drop the service's future wherever it stands.
-pub async fn serve<S, B>(listener: TcpListener, options: ServerOptions, service: S, shutdown: CancellationToken) -> Drained
+/// A client that hangs up, and a drain that takes too long, drop the service's future wherever it
+/// stands.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    options: ServerOptions,
+    service: S,
+    shutdown: CancellationToken,
+) -> Drained
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -99,7 +112,8 @@ where
             }
         };
         patience = Patience::default();
-        // A token of its own, because every poll of a connection looks at it and a shared one would be contended.
+        // A token of its own, because every poll of a connection looks at it and a shared one would
+        // be contended.
         let stop = shutdown.child_token();
         let connection = serve_connection(stream, Arc::clone(&options), service.clone(), stop);
         connections.spawn(async move {
@@ -137,9 +151,14 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok((stream, place))
 }
 
-/// Serves one connection to its end. Its errors are the client's affair: there is nobody left to tell.
-async fn serve_connection<S, B>(stream: TcpStream, options: Arc<ServerOptions>, service: S, shutdown: CancellationToken)
-where
+/// Serves one connection to its end. Its errors are the client's affair: there is nobody left to
+/// tell.
+async fn serve_connection<S, B>(
+    stream: TcpStream,
+    options: Arc<ServerOptions>,
+    service: S,
+    shutdown: CancellationToken,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -149,7 +168,8 @@ where
         asked.store(true, Ordering::Relaxed);
         service.call(request)
     });
-    // Half-closed clients count as gone: that is how a client that hangs up is noticed while its request is handled.
+    // Half-closed clients count as gone: that is how a client that hangs up is noticed while its
+    // request is handled.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.idle_timeout)
@@ -179,7 +199,8 @@ where
     }
 }
 
-/// Waits after failed accepts: not at all where one connection failed, longer and longer where the process is out of something.
+/// Waits after failed accepts: not at all where one connection failed, longer and longer where the
+/// process is out of something.
 #[derive(Default)]
 struct Patience {
     failures: u32,
@@ -190,8 +211,19 @@ impl Patience {
     const LONGEST: Duration = Duration::from_secs(1);
 
     async fn after(&mut self, error: &io::Error) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput, NotConnected};
-        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | InvalidInput | NotConnected) {
+        use io::ErrorKind::{
+            ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,
+            NotConnected,
+        };
+        if matches!(
+            error.kind(),
+            ConnectionAborted
+                | ConnectionRefused
+                | ConnectionReset
+                | Interrupted
+                | InvalidInput
+                | NotConnected
+        ) {
             return tokio::task::yield_now().await;
         }
         let pause = Self::FIRST.saturating_mul(1 << self.failures.min(10)).min(Self::LONGEST);

@@ -10,16 +10,21 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST: usize = 128;
 
-/// The client's own id if it is 1 to 128 visible ASCII characters, else one made here. Cheap to clone.
+/// The client's own id if it is 1 to 128 visible ASCII characters, else one made here. Cheap to
+/// clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The id of a request with these `headers`; a made one is a time-ordered UUID whose time part is `now_ms` (Unix milliseconds).
+    /// The id of a request with these `headers`; a made one is a time-ordered UUID whose time part
+    /// is `now_ms` (Unix milliseconds).
     pub fn of(headers: &HeaderMap, now_ms: i64) -> RequestId {
         let mut given = headers.get_all(&X_REQUEST_ID).iter();
         match (given.next(), given.next()) {
-            (Some(id), None) if (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic) => {
+            (Some(id), None)
+                if (1..=LONGEST).contains(&id.len())
+                    && id.as_bytes().iter().all(u8::is_ascii_graphic) =>
+            {
                 RequestId(id.clone())
             }
             _ => RequestId::new(now_ms),
@@ -30,7 +35,9 @@ impl RequestId {
     pub fn new(now_ms: i64) -> RequestId {
         let mut random = [0u8; 10];
         random.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[6..16]);
-        let id = uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms).unwrap_or(0), &random).into_uuid();
+        let id =
+            uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms).unwrap_or(0), &random)
+                .into_uuid();
         let mut text = [0u8; uuid::fmt::Simple::LENGTH];
         let text: &str = id.simple().encode_lower(&mut text);
         RequestId(HeaderValue::from_str(text).expect("hexadecimal digits are a header value"))
@@ -75,10 +82,15 @@ mod tests {
     #[test]
     fn any_other_is_replaced() {
         let long = "x".repeat(129);
-        for values in [&[][..], &[""], &["a b"], &["a\tb"], &["\u{e4}"], &[long.as_str()], &["a", "b"]] {
+        for values in
+            [&[][..], &[""], &["a b"], &["a\tb"], &["\u{e4}"], &[long.as_str()], &["a", "b"]]
+        {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append(X_REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+                headers.append(
+                    X_REQUEST_ID,
+                    HeaderValue::from_bytes(value.as_bytes()).expect("a header value"),
+                );
             }
             let id = RequestId::of(&headers, 1_790_000_000_123);
             assert_eq!(id.as_str().len(), 32, "{values:?}");

@@ -1,4 +1,5 @@
-//! Tells from method and path alone what a request on the data listener asks for. Only what is listed here has a way through.
+//! Tells from method and path alone what a request on the data listener asks for. Only what is
+//! listed here has a way through.
 
 use http::Method;
 
@@ -44,26 +45,37 @@ pub enum GraphPath {
     Templates,
 }
 
-/// Reads a path. Anything percent-encoded, doubled, unversioned or unknown is [`Route::NotAllowed`].
+/// Reads a path. Anything percent-encoded, doubled, unversioned or unknown is
+/// [`Route::NotAllowed`].
 pub fn route<'a>(method: &Method, whole: &'a str) -> Route<'a> {
     if whole == "/livez" && (method == Method::GET || method == Method::HEAD) {
         return Route::Alive;
     }
-    let (campaign, path) = match whole.strip_prefix("/campaigns/").and_then(|rest| rest.split_once('/')) {
-        Some((campaign, _)) => (Some(campaign), &whole["/campaigns/".len() + campaign.len()..]),
-        None => (None, whole),
-    };
+    let (campaign, path) =
+        match whole.strip_prefix("/campaigns/").and_then(|rest| rest.split_once('/')) {
+            Some((campaign, _)) => (Some(campaign), &whole["/campaigns/".len() + campaign.len()..]),
+            None => (None, whole),
+        };
     let mut parts = path.split('/');
-    let (Some(""), Some(version), Some(id), edge, None) = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(""), Some(version), Some(id), edge, None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Route::NotAllowed;
     };
-    if !is_version(version) || id.is_empty() || id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !is_version(version)
+        || id.is_empty()
+        || id.len() > 32
+        || !id.bytes().all(|byte| byte.is_ascii_digit())
+    {
         return Route::NotAllowed;
     }
-    let graph = |kind| if campaign.is_none() { Route::Graph { kind, id, path } } else { Route::NotAllowed };
+    let graph =
+        |kind| if campaign.is_none() { Route::Graph { kind, id, path } } else { Route::NotAllowed };
     match (method.as_str(), edge) {
         ("POST", Some("messages")) => Route::Send { campaign, number: id, marketing: false, path },
-        ("POST", Some("marketing_messages")) => Route::Send { campaign, number: id, marketing: true, path },
+        ("POST", Some("marketing_messages")) => {
+            Route::Send { campaign, number: id, marketing: true, path }
+        }
         ("POST", Some("media")) => graph(GraphPath::MediaUpload),
         ("GET" | "DELETE", None) => graph(GraphPath::Node),
         ("GET" | "POST", Some("whatsapp_business_profile")) => graph(GraphPath::BusinessProfile),
@@ -74,8 +86,13 @@ pub fn route<'a>(method: &Method, whole: &'a str) -> Route<'a> {
 
 /// `v24.0`: unversioned calls run on whatever version is oldest, which nobody priced.
 fn is_version(text: &str) -> bool {
-    let Some((major, minor)) = text.strip_prefix('v').and_then(|digits| digits.split_once('.')) else { return false };
-    let short = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((major, minor)) = text.strip_prefix('v').and_then(|digits| digits.split_once('.'))
+    else {
+        return false;
+    };
+    let short = |part: &str| {
+        (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
     short(major) && short(minor)
 }
 
@@ -92,8 +109,14 @@ mod tests {
     fn sends_are_found_with_and_without_a_campaign() {
         let post = |path| route(&Method::POST, path);
         assert_eq!(post("/v24.0/106/messages"), send(None, false, "/v24.0/106/messages"));
-        assert_eq!(post("/v24.0/106/marketing_messages"), send(None, true, "/v24.0/106/marketing_messages"));
-        assert_eq!(post("/campaigns/diwali/v24.0/106/messages"), send(Some("diwali"), false, "/v24.0/106/messages"));
+        assert_eq!(
+            post("/v24.0/106/marketing_messages"),
+            send(None, true, "/v24.0/106/marketing_messages")
+        );
+        assert_eq!(
+            post("/campaigns/diwali/v24.0/106/messages"),
+            send(Some("diwali"), false, "/v24.0/106/messages")
+        );
     }
 
     #[test]
@@ -123,9 +146,15 @@ mod tests {
     #[test]
     fn free_paths_are_told_apart() {
         let graph = |kind, path| Route::Graph { kind, id: "106", path };
-        assert_eq!(route(&Method::POST, "/v24.0/106/media"), graph(GraphPath::MediaUpload, "/v24.0/106/media"));
+        assert_eq!(
+            route(&Method::POST, "/v24.0/106/media"),
+            graph(GraphPath::MediaUpload, "/v24.0/106/media")
+        );
         assert_eq!(route(&Method::GET, "/v24.0/106"), graph(GraphPath::Node, "/v24.0/106"));
-        assert_eq!(route(&Method::GET, "/v24.0/106/message_templates"), graph(GraphPath::Templates, "/v24.0/106/message_templates"));
+        assert_eq!(
+            route(&Method::GET, "/v24.0/106/message_templates"),
+            graph(GraphPath::Templates, "/v24.0/106/message_templates")
+        );
         assert_eq!(route(&Method::GET, "/livez"), Route::Alive);
     }
 }

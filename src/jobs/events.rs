@@ -1,6 +1,8 @@
-//! Tells the log and the metrics what the ledger recorded: exhausted wallets, stopped campaigns, low balances, holds in doubt.
+//! Tells the log and the metrics what the ledger recorded: exhausted wallets, stopped campaigns,
+//! low balances, holds in doubt.
 //!
-//! Every gateway tells every event of a shared ledger once; alerts over several gateways take the maximum, not the sum.
+//! Every gateway tells every event of a shared ledger once; alerts over several gateways take the
+//! maximum, not the sum.
 
 use std::collections::HashMap;
 
@@ -23,9 +25,16 @@ impl EventTeller {
     }
 
     /// Tells what is new of one account.
-    pub(super) async fn tell(&mut self, ledger: &dyn Ledger, metrics: &Metrics, account: &AccountId) -> Result<(), LedgerFault> {
+    pub(super) async fn tell(
+        &mut self,
+        ledger: &dyn Ledger,
+        metrics: &Metrics,
+        account: &AccountId,
+    ) -> Result<(), LedgerFault> {
         let told = self.told.entry(account.clone()).or_insert(0);
-        let page = ledger.events(account, &PageRequest { cursor: Some(told.to_string()), limit: PAGE }).await?;
+        let page = ledger
+            .events(account, &PageRequest { cursor: Some(told.to_string()), limit: PAGE })
+            .await?;
         for event in page.items {
             *told = event.sequence;
             if event.at_ms >= self.since_ms {
@@ -54,7 +63,9 @@ fn log(account: &AccountId, event: &Event) {
             let reason = event.reason.map(|reason| reason.as_str());
             tracing::warn!(%account, wallet, campaign, reason, event = name, "a campaign stopped");
         }
-        EventKind::CampaignRestarted => tracing::info!(%account, wallet, campaign, event = name, "a campaign was restarted"),
+        EventKind::CampaignRestarted => {
+            tracing::info!(%account, wallet, campaign, event = name, "a campaign was restarted")
+        }
         EventKind::HoldInDoubt => {
             let hold = event.hold.map(tracing::field::display);
             tracing::warn!(%account, wallet, campaign, hold, held = amount, event = name, "a send's outcome is unknown");

@@ -1,4 +1,5 @@
-//! What runs without a caller: the sweep of old holds, telling events, signs of life, and the upkeep of metrics.
+//! What runs without a caller: the sweep of old holds, telling events, signs of life, and the
+//! upkeep of metrics.
 
 mod events;
 
@@ -12,17 +13,21 @@ use crate::catalog::{Catalog, Snapshot};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::ledger::batcher::Batcher;
-use crate::ledger::{CalendarSpan, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict};
+use crate::ledger::{
+    CalendarSpan, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict,
+};
 use crate::metrics::{Metrics, UPKEEP_INTERVAL};
 use events::EventTeller;
 
 /// Time between two signs of life; several fit into the time one counts.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the ledger has other work to do too.
+/// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the
+/// ledger has other work to do too.
 const PAGE: usize = 256;
 
-/// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of one delays no other.
+/// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of
+/// one delays no other.
 const ROUNDS: usize = 4;
 
 /// When and how old holds are resolved.
@@ -61,7 +66,8 @@ impl Jobs {
         }
     }
 
-    /// Says each second that this gateway is alive, and notes how many are, until `stop`. While the ledger is away the last number stands.
+    /// Says each second that this gateway is alive, and notes how many are, until `stop`. While the
+    /// ledger is away the last number stands.
     pub async fn presence(self, gateways: Arc<AtomicU32>, stop: CancellationToken) {
         let name = uuid::Uuid::new_v4().simple().to_string();
         loop {
@@ -77,7 +83,8 @@ impl Jobs {
 
     /// Looks after the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
-        let mut pass = Pass { cursor: None, in_doubt: 0, teller: EventTeller::new(self.clock.now_ms()) };
+        let mut pass =
+            Pass { cursor: None, in_doubt: 0, teller: EventTeller::new(self.clock.now_ms()) };
         loop {
             if let Err(fault) = self.sweep_page(&options, &mut pass).await {
                 self.metrics.ledger_up(false);
@@ -89,9 +96,11 @@ impl Jobs {
         }
     }
 
-    /// Fails only where the accounts cannot be listed: what is wrong with one account must not keep the others waiting.
+    /// Fails only where the accounts cannot be listed: what is wrong with one account must not keep
+    /// the others waiting.
     async fn sweep_page(&self, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
-        let page = self.ledger.accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE }).await?;
+        let page =
+            self.ledger.accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE }).await?;
         self.metrics.ledger_up(true);
         pass.cursor = page.next;
         for account in page.items {
@@ -105,7 +114,12 @@ impl Jobs {
         Ok(())
     }
 
-    async fn look_after(&self, account: &AccountId, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
+    async fn look_after(
+        &self,
+        account: &AccountId,
+        options: &SweepOptions,
+        pass: &mut Pass,
+    ) -> Result<(), LedgerFault> {
         let Some(snapshot) = self.catalog.account(account).await? else { return Ok(()) };
         self.sweep_account(&snapshot, options).await;
         pass.in_doubt = pass.in_doubt.saturating_add(self.ledger.holds_in_doubt(account).await?);
@@ -135,7 +149,9 @@ impl Jobs {
                 Ok(other) => {
                     return tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger answered a sweep in a way it should not");
                 }
-                Err(fault) => return tracing::warn!(account = %snapshot.id, ?fault, "an account could not be swept"),
+                Err(fault) => {
+                    return tracing::warn!(account = %snapshot.id, ?fault, "an account could not be swept");
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Gathers operations into batches without a timer: per account one batch is under way, and what arrives meanwhile is the next.
+//! Gathers operations into batches without a timer: per account one batch is under way, and what
+//! arrives meanwhile is the next.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -97,38 +98,63 @@ pub struct Batcher {
 
 impl Batcher {
     /// A batcher in front of `ledger`.
-    pub fn new(ledger: Arc<dyn Ledger>, clock: Clock, metrics: Arc<Metrics>, options: BatcherOptions) -> Batcher {
-        let shared =
-            Shared { ledger, clock, metrics, options, lanes: DashMap::new(), writers: DashMap::new(), posts_waiting: AtomicUsize::new(0) };
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        options: BatcherOptions,
+    ) -> Batcher {
+        let shared = Shared {
+            ledger,
+            clock,
+            metrics,
+            options,
+            lanes: DashMap::new(),
+            writers: DashMap::new(),
+            posts_waiting: AtomicUsize::new(0),
+        };
         Batcher { shared: Arc::new(shared) }
     }
 
-    /// Asks for one operation and waits for its verdict, at most the deadline. A reserve whose answer comes too late is given back by itself.
+    /// Asks for one operation and waits for its verdict, at most the deadline. A reserve whose
+    /// answer comes too late is given back by itself.
     ///
     /// # Errors
     /// Overload, or a ledger that does not answer; then nothing may be forwarded.
-    pub async fn call(&self, account: &AccountId, operation: Operation) -> Result<Verdict, CallFault> {
+    pub async fn call(
+        &self,
+        account: &AccountId,
+        operation: Operation,
+    ) -> Result<Verdict, CallFault> {
         let lane = self.lane(account);
         if lane.down.load(Ordering::Relaxed) {
-            return Err(CallFault::Ledger(LedgerFault::Unavailable("it has not answered since the last try".into())));
+            return Err(CallFault::Ledger(LedgerFault::Unavailable(
+                "it has not answered since the last try".into(),
+            )));
         }
         let (answer, mut answered) = oneshot::channel();
         self.enqueue(account, &lane, Item::Call(operation, answer))?;
         match tokio::time::timeout(self.shared.options.deadline, &mut answered).await {
             Ok(Ok(verdict)) => verdict.map_err(CallFault::Ledger),
-            Ok(Err(_)) => Err(CallFault::Ledger(LedgerFault::Closed("the gateway is shutting down".into()))),
+            Ok(Err(_)) => {
+                Err(CallFault::Ledger(LedgerFault::Closed("the gateway is shutting down".into())))
+            }
             Err(_) => {
-                // Closing first means the verdict is either here now or will find nobody and be given back.
+                // Closing first means the verdict is either here now or will find nobody and be
+                // given back.
                 answered.close();
                 match answered.try_recv() {
                     Ok(verdict) => verdict.map_err(CallFault::Ledger),
-                    Err(_) => Err(CallFault::Ledger(LedgerFault::Unavailable("no answer within the deadline".into()))),
+                    Err(_) => Err(CallFault::Ledger(LedgerFault::Unavailable(
+                        "no answer within the deadline".into(),
+                    ))),
                 }
             }
         }
     }
 
-    /// Queues an operation nobody waits for; it is repeated until it is done. Its number is bounded by the holds under way.
+    /// Queues an operation nobody waits for; it is repeated until it is done. Its number is bounded
+    /// by the holds under way.
     pub fn post(&self, account: &AccountId, operation: Operation) {
         let lane = self.lane(account);
         self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
@@ -137,7 +163,9 @@ impl Batcher {
 
     /// Waits until everything queued for the account so far is done, at most the deadline.
     pub async fn drain(&self, account: &AccountId) -> Result<(), CallFault> {
-        let Some(lane) = self.shared.lanes.get(account).map(|lane| lane.clone()) else { return Ok(()) };
+        let Some(lane) = self.shared.lanes.get(account).map(|lane| lane.clone()) else {
+            return Ok(());
+        };
         let (answer, answered) = oneshot::channel();
         {
             let queue = lock(&lane.queue);
@@ -148,11 +176,14 @@ impl Batcher {
         self.push(account, &lane, Item::Barrier(answer));
         match tokio::time::timeout(self.shared.options.deadline, answered).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(CallFault::Ledger(LedgerFault::Unavailable("no answer within the deadline".into()))),
+            _ => Err(CallFault::Ledger(LedgerFault::Unavailable(
+                "no answer within the deadline".into(),
+            ))),
         }
     }
 
-    /// Waits until no operation is left that somebody must see done, for a shutdown; `false` where `patience` ran out first.
+    /// Waits until no operation is left that somebody must see done, for a shutdown; `false` where
+    /// `patience` ran out first.
     pub async fn drain_all(&self, patience: Duration) -> bool {
         let waited = Stopwatch::start();
         while self.shared.posts_waiting.load(Ordering::Relaxed) > 0 {
@@ -168,7 +199,13 @@ impl Batcher {
         if let Some(lane) = self.shared.lanes.get(account) {
             return lane.clone();
         }
-        let fresh = || Arc::new(Lane { queue: Mutex::default(), arrived: Notify::new(), down: AtomicBool::new(false) });
+        let fresh = || {
+            Arc::new(Lane {
+                queue: Mutex::default(),
+                arrived: Notify::new(),
+                down: AtomicBool::new(false),
+            })
+        };
         self.shared.lanes.entry(account.clone()).or_insert_with(fresh).clone()
     }
 
@@ -187,7 +224,11 @@ impl Batcher {
             !std::mem::replace(&mut queue.running, true)
         };
         if start {
-            let runner = Runner { shared: self.shared.clone(), account: account.clone(), lane: lane.clone() };
+            let runner = Runner {
+                shared: self.shared.clone(),
+                account: account.clone(),
+                lane: lane.clone(),
+            };
             tokio::spawn(runner.run());
         } else {
             lane.arrived.notify_one();
@@ -200,7 +241,8 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a hold guard its body. That does not linger: a repetition may be on its way to another gateway already.
+/// Makes a hold guard its body. That does not linger: a repetition may be on its way to another
+/// gateway already.
 const fn guards(operation: &Operation) -> bool {
     matches!(operation, Operation::Abandon { .. } | Operation::MarkInDoubt { .. })
 }
@@ -227,14 +269,19 @@ impl Runner {
     async fn linger(&self) {
         let patient = {
             let queue = lock(&self.lane.queue);
-            !queue.items.is_empty() && queue.items.iter().all(|item| matches!(item, Item::Post { operation, .. } if !guards(operation)))
+            !queue.items.is_empty()
+                && queue
+                    .items
+                    .iter()
+                    .all(|item| matches!(item, Item::Post { operation, .. } if !guards(operation)))
         };
         if patient {
             let _ = tokio::time::timeout(LINGER, self.lane.arrived.notified()).await;
         }
     }
 
-    /// The next batch's items, without callers who gave up; `None` (and the lane at rest) where nothing waits.
+    /// The next batch's items, without callers who gave up; `None` (and the lane at rest) where
+    /// nothing waits.
     fn take(&self) -> Option<Vec<Item>> {
         let mut queue = lock(&self.lane.queue);
         let mut items = Vec::new();
@@ -288,8 +335,11 @@ impl Runner {
 
     fn number(&self, operations: Vec<Operation>) -> Batch {
         let clock_ms = self.shared.clock.now_ms();
-        let mut writer =
-            self.shared.writers.entry(self.account.clone()).or_insert_with(|| Writer { id: fresh_writer(), number: 0, used_ms: clock_ms });
+        let mut writer = self
+            .shared
+            .writers
+            .entry(self.account.clone())
+            .or_insert_with(|| Writer { id: fresh_writer(), number: 0, used_ms: clock_ms });
         if clock_ms.saturating_sub(writer.used_ms) > WRITER_LIFE_MS {
             *writer = Writer { id: fresh_writer(), number: 0, used_ms: clock_ms };
         }
@@ -298,8 +348,13 @@ impl Runner {
         Batch { writer: writer.id, number: writer.number, clock_ms, operations }
     }
 
-    /// A batch without an answer may have been written: it is repeated under its number until the ledger says what became of it.
-    async fn repeat_until_answered(&self, batch: &mut Batch, tries: &mut u32) -> Result<Vec<Verdict>, LedgerFault> {
+    /// A batch without an answer may have been written: it is repeated under its number until the
+    /// ledger says what became of it.
+    async fn repeat_until_answered(
+        &self,
+        batch: &mut Batch,
+        tries: &mut u32,
+    ) -> Result<Vec<Verdict>, LedgerFault> {
         let mut pause = FIRST_PAUSE;
         self.shared.metrics.ledger_batch(batch.operations.len());
         loop {
@@ -317,7 +372,9 @@ impl Runner {
                 }
                 Ok(verdicts) => {
                     tracing::error!(account = %self.account, expected = batch.operations.len(), got = verdicts.len(), "the ledger answered with another number of verdicts");
-                    return Err(LedgerFault::Refused("it answered with another number of verdicts".into()));
+                    return Err(LedgerFault::Refused(
+                        "it answered with another number of verdicts".into(),
+                    ));
                 }
                 Err(LedgerFault::Refused(reason)) => return Err(LedgerFault::Refused(reason)),
                 Err(fault) => {
@@ -334,7 +391,9 @@ impl Runner {
     }
 
     fn answer(&self, batch: Batch, waiting: Vec<Origin>, verdicts: Vec<Verdict>) {
-        for ((operation, answer), verdict) in batch.operations.into_iter().zip(waiting).zip(verdicts) {
+        for ((operation, answer), verdict) in
+            batch.operations.into_iter().zip(waiting).zip(verdicts)
+        {
             let answer = match answer {
                 Origin::Call(answer) => answer,
                 Origin::Post { repeated } => {
@@ -346,16 +405,22 @@ impl Runner {
                 }
             };
             let reserved = matches!(verdict, Verdict::Reserved { .. });
-            if let (Err(_), true, Operation::Reserve(request)) = (answer.send(Ok(verdict)), reserved, operation) {
+            if let (Err(_), true, Operation::Reserve(request)) =
+                (answer.send(Ok(verdict)), reserved, operation)
+            {
                 // Its caller gave up before anything was forwarded.
-                let release = Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
+                let release =
+                    Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
                 self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
-                lock(&self.lane.queue).items.push_back(Item::Post { operation: release, repeated: false });
+                lock(&self.lane.queue)
+                    .items
+                    .push_back(Item::Post { operation: release, repeated: false });
             }
         }
     }
 
-    /// An outcome that finds no hold came after an operator or the in-doubt policy had resolved it, maybe otherwise: a person must compare.
+    /// An outcome that finds no hold came after an operator or the in-doubt policy had resolved it,
+    /// maybe otherwise: a person must compare.
     fn look_at(&self, operation: &Operation, verdict: &Verdict) {
         let (late, hold) = match operation {
             Operation::Settle { hold, .. } => ("settle", hold),
@@ -369,15 +434,26 @@ impl Runner {
     }
 
     /// The ledger wrote nothing: callers are told, the rest waits for better times, in order.
-    async fn put_back(&self, batch: Batch, waiting: Vec<Origin>, refused: &LedgerFault, tries: u32) {
+    async fn put_back(
+        &self,
+        batch: Batch,
+        waiting: Vec<Origin>,
+        refused: &LedgerFault,
+        tries: u32,
+    ) {
         tracing::error!(account = %self.account, fault = %refused, "a batch was refused");
         let mut posts = Vec::new();
         for (operation, answer) in batch.operations.into_iter().zip(waiting) {
             match (answer, operation) {
-                (Origin::Post { repeated }, operation) => posts.push(Item::Post { operation, repeated: repeated || tries > 1 }),
+                (Origin::Post { repeated }, operation) => {
+                    posts.push(Item::Post { operation, repeated: repeated || tries > 1 })
+                }
                 (Origin::Call(answer), operation) => {
                     if let (true, Operation::Reserve(request)) = (tries > 1, &operation) {
-                        let release = Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
+                        let release = Operation::Release {
+                            hold: request.hold,
+                            reason: ReleaseReason::NotSent,
+                        };
                         self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
                         posts.push(Item::Post { operation: release, repeated: false });
                     }
@@ -385,8 +461,8 @@ impl Runner {
                 }
             }
         }
-        // An earlier try of this batch may still be on its way: its number is not used for anything else, and should it be written after all,
-        // what it reserved is given back.
+        // An earlier try of this batch may still be on its way: its number is not used for anything
+        // else, and should it be written after all, what it reserved is given back.
         self.shared.writers.remove(&self.account);
         self.lane.down.store(false, Ordering::Relaxed);
         if posts.is_empty() {

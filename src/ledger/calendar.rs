@@ -1,4 +1,5 @@
-//! Days and months of a time zone as spans of milliseconds, so that the ledger can book on the right side of midnight.
+//! Days and months of a time zone as spans of milliseconds, so that the ledger can book on the
+//! right side of midnight.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -42,7 +43,8 @@ pub fn date_of(day_index: i32) -> Date {
     epoch.checked_add(jiff::SignedDuration::from_hours(i64::from(day_index) * 24)).unwrap_or(epoch)
 }
 
-/// The first millisecond of a date in a zone (days may begin later than 00:00 where clocks change at midnight).
+/// The first millisecond of a date in a zone (days may begin later than 00:00 where clocks change
+/// at midnight).
 pub fn midnight_ms(zone: &TimeZone, date: Date) -> i64 {
     date.to_zoned(zone.clone()).map_or(0, |midnight| midnight.timestamp().as_millisecond())
 }
@@ -60,7 +62,10 @@ mod tests {
         let after = before + 1;
         assert_eq!(CalendarSpan::day(&zone, before).end_ms, after);
         assert_eq!(CalendarSpan::day(&zone, after).start_ms, after);
-        assert_eq!(CalendarSpan::day(&zone, before).index + 1, CalendarSpan::day(&zone, after).index);
+        assert_eq!(
+            CalendarSpan::day(&zone, before).index + 1,
+            CalendarSpan::day(&zone, after).index
+        );
         assert_eq!(CalendarSpan::month(&zone, before).index, 2026 * 12 + 8);
         assert_eq!(CalendarSpan::month(&zone, after).start_ms, after);
         assert_eq!(CalendarSpan::month(&zone, before).index_at(after), 2026 * 12 + 9);
@@ -68,7 +73,9 @@ mod tests {
 
     #[test]
     fn day_indexes_count_from_1970() {
-        for date in [Date::constant(1970, 1, 1), Date::constant(2026, 11, 21), Date::constant(2028, 2, 29)] {
+        for date in
+            [Date::constant(1970, 1, 1), Date::constant(2026, 11, 21), Date::constant(2028, 2, 29)]
+        {
             assert_eq!(date_of(day_index(date)), date);
         }
         assert_eq!(day_index(Date::constant(2026, 11, 21)), 20_778);

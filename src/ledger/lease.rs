@@ -1,4 +1,5 @@
-//! Remembers for a second which campaigns are stopped, so that their sends are refused without asking the ledger each time.
+//! Remembers for a second which campaigns are stopped, so that their sends are refused without
+//! asking the ledger each time.
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -7,7 +8,8 @@ use super::batcher::Batcher;
 use super::{Operation, Rejection};
 use crate::ids::{AccountId, CampaignId};
 
-/// How long a refusal may be repeated without asking: a restart elsewhere is noticed this much later.
+/// How long a refusal may be repeated without asking: a restart elsewhere is noticed this much
+/// later.
 const LEASE_MS: i64 = 1_000;
 
 /// A campaign on prepaid or on external channels; money stops only the first.
@@ -27,8 +29,16 @@ pub struct StopLease {
 }
 
 impl StopLease {
-    /// The refusal, while the lease lasts. When it is over one caller gets `None` and asks the ledger; the others are refused for another second.
-    pub fn refusal(&self, batcher: &Batcher, account: &AccountId, campaign: &CampaignId, prepaid: bool, now_ms: i64) -> Option<Rejection> {
+    /// The refusal, while the lease lasts. When it is over one caller gets `None` and asks the
+    /// ledger; the others are refused for another second.
+    pub fn refusal(
+        &self,
+        batcher: &Batcher,
+        account: &AccountId,
+        campaign: &CampaignId,
+        prepaid: bool,
+        now_ms: i64,
+    ) -> Option<Rejection> {
         let mut stopped = self.stopped.get_mut(&(account.clone(), campaign.clone(), prepaid))?;
         if now_ms < stopped.until_ms {
             stopped.uncounted = stopped.uncounted.saturating_add(1);
@@ -42,7 +52,14 @@ impl StopLease {
     }
 
     /// Takes note of what the ledger said about a send of the campaign.
-    pub fn note(&self, account: &AccountId, campaign: &CampaignId, prepaid: bool, rejection: Option<&Rejection>, now_ms: i64) {
+    pub fn note(
+        &self,
+        account: &AccountId,
+        campaign: &CampaignId,
+        prepaid: bool,
+        rejection: Option<&Rejection>,
+        now_ms: i64,
+    ) {
         let key = (account.clone(), campaign.clone(), prepaid);
         match rejection.filter(|rejection| matches!(rejection, Rejection::CampaignStopped { .. })) {
             Some(rejection) => match self.stopped.entry(key) {
@@ -52,7 +69,11 @@ impl StopLease {
                     stopped.until_ms = now_ms.saturating_add(LEASE_MS);
                 }
                 Entry::Vacant(free) => {
-                    free.insert(Stopped { rejection: rejection.clone(), until_ms: now_ms.saturating_add(LEASE_MS), uncounted: 0 });
+                    free.insert(Stopped {
+                        rejection: rejection.clone(),
+                        until_ms: now_ms.saturating_add(LEASE_MS),
+                        uncounted: 0,
+                    });
                 }
             },
             None if self.stopped.is_empty() => {}
@@ -67,9 +88,14 @@ impl StopLease {
         }
     }
 
-    /// Tells the ledger what was refused here, so that a campaign's counts are complete when they are read.
+    /// Tells the ledger what was refused here, so that a campaign's counts are complete when they
+    /// are read.
     pub fn flush(&self, batcher: &Batcher, account: &AccountId) {
-        for mut entry in self.stopped.iter_mut().filter(|entry| entry.key().0 == *account && entry.value().uncounted > 0) {
+        for mut entry in self
+            .stopped
+            .iter_mut()
+            .filter(|entry| entry.key().0 == *account && entry.value().uncounted > 0)
+        {
             let count = std::mem::take(&mut entry.value_mut().uncounted);
             tell(batcher, account, &entry.key().1, count);
         }
@@ -78,6 +104,13 @@ impl StopLease {
 
 fn tell(batcher: &Batcher, account: &AccountId, campaign: &CampaignId, count: u64) {
     if count > 0 {
-        batcher.post(account, Operation::CountRejections { campaign: campaign.clone(), rejection: "campaign_stopped", count });
+        batcher.post(
+            account,
+            Operation::CountRejections {
+                campaign: campaign.clone(),
+                rejection: "campaign_stopped",
+                count,
+            },
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The ledger: the state of record for wallets, holds, windows, campaigns, settings and entries. One trait, two implementations that pass one suite.
+//! The ledger: the state of record for wallets, holds, windows, campaigns, settings and entries.
+//! One trait, two implementations that pass one suite.
 
 pub mod batcher;
 pub mod calendar;
@@ -15,20 +16,22 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use operation::{
-    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind, Fingerprint, InDoubtPolicy, Operation,
-    RecipientHash, ReleaseReason, Reserve, WindowRule,
+    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
+    Fingerprint, InDoubtPolicy, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
 };
 pub use verdict::{
-    CampaignState, CampaignView, Document, Documents, Entry, EntryKind, Event, EventKind, HoldState, HoldView, Rejection, StopReason,
-    UsageRow, Verdict, WalletView,
+    CampaignState, CampaignView, Document, Documents, Entry, EntryKind, Event, EventKind,
+    HoldState, HoldView, Rejection, StopReason, UsageRow, Verdict, WalletView,
 };
 
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 
-/// Something broke; nothing is known to have been written unless said otherwise. Never a business "no", which is a [`Rejection`].
+/// Something broke; nothing is known to have been written unless said otherwise. Never a business
+/// "no", which is a [`Rejection`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFault {
-    /// No answer in time, or no connection: whether the batch was written is unknown. It may be repeated under its number.
+    /// No answer in time, or no connection: whether the batch was written is unknown. It may be
+    /// repeated under its number.
     #[error("the ledger did not answer: {0}")]
     Unavailable(String),
     /// The ledger refused the whole batch and wrote nothing.
@@ -45,7 +48,8 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerFault>> + Se
 /// What the store itself is called and its secret, made once with the store and kept in it.
 #[derive(Clone)]
 pub struct Identity {
-    /// Random; store and gateway share it, so that an empty store is never taken for a zero balance.
+    /// Random; store and gateway share it, so that an empty store is never taken for a zero
+    /// balance.
     pub ledger_id: String,
     /// Key of every keyed hash (recipients, keys, fingerprints).
     pub pepper: [u8; 32],
@@ -94,7 +98,9 @@ impl ClaimKind {
 impl ClaimKind {
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<ClaimKind> {
-        [ClaimKind::Channel, ClaimKind::Portfolio, ClaimKind::Key].into_iter().find(|kind| kind.as_str() == name)
+        [ClaimKind::Channel, ClaimKind::Portfolio, ClaimKind::Key]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -124,10 +130,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// The store's name and secret.
     fn identity(&self) -> &Identity;
 
-    /// The durability tier in force: what survives which fault, in a word or two (for the log and metrics).
+    /// The durability tier in force: what survives which fault, in a word or two (for the log and
+    /// metrics).
     fn durability(&self) -> &'static str;
 
-    /// Decides and applies a batch; one verdict per operation, in order. An account comes to be with its first document.
+    /// Decides and applies a batch; one verdict per operation, in order. An account comes to be
+    /// with its first document.
     fn apply<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>>;
 
     /// Claims a name for `owner` unless another holds it; answers who holds it now.
@@ -149,16 +157,34 @@ pub trait Ledger: Send + Sync + 'static {
     fn wallets<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Vec<WalletView>>;
 
     /// One campaign.
-    fn campaign<'a>(&'a self, account: &'a AccountId, campaign: &'a CampaignId) -> Reply<'a, Option<CampaignView>>;
+    fn campaign<'a>(
+        &'a self,
+        account: &'a AccountId,
+        campaign: &'a CampaignId,
+    ) -> Reply<'a, Option<CampaignView>>;
 
     /// Campaigns in order of their ids.
-    fn campaigns<'a>(&'a self, account: &'a AccountId, page: &'a PageRequest) -> Reply<'a, Page<CampaignView>>;
+    fn campaigns<'a>(
+        &'a self,
+        account: &'a AccountId,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<CampaignView>>;
 
     /// Usage of the days `from_day..=to_day`, in order of day, channel, country, category.
-    fn usage<'a>(&'a self, account: &'a AccountId, from_day: i32, to_day: i32) -> Reply<'a, Vec<UsageRow>>;
+    fn usage<'a>(
+        &'a self,
+        account: &'a AccountId,
+        from_day: i32,
+        to_day: i32,
+    ) -> Reply<'a, Vec<UsageRow>>;
 
     /// Unresolved holds in order of their ids; `state` chooses one kind.
-    fn holds<'a>(&'a self, account: &'a AccountId, state: Option<HoldState>, page: &'a PageRequest) -> Reply<'a, Page<HoldView>>;
+    fn holds<'a>(
+        &'a self,
+        account: &'a AccountId,
+        state: Option<HoldState>,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<HoldView>>;
 
     /// One unresolved hold.
     fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>>;
@@ -177,12 +203,21 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Reply<'a, Page<Entry>>;
 
     /// Events, oldest first.
-    fn events<'a>(&'a self, account: &'a AccountId, page: &'a PageRequest) -> Reply<'a, Page<Event>>;
+    fn events<'a>(
+        &'a self,
+        account: &'a AccountId,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<Event>>;
 
     /// Unique recipients that take a place in the portfolio's 24-hour window now.
-    fn window_used<'a>(&'a self, account: &'a AccountId, portfolio: &'a PortfolioId) -> Reply<'a, u32>;
+    fn window_used<'a>(
+        &'a self,
+        account: &'a AccountId,
+        portfolio: &'a PortfolioId,
+    ) -> Reply<'a, u32>;
 
-    /// Says that the gateway of that name is alive, and answers how many said so in the last [`ALIVE_MS`]; an embedded ledger has one.
+    /// Says that the gateway of that name is alive, and answers how many said so in the last
+    /// [`ALIVE_MS`]; an embedded ledger has one.
     fn gateways_alive<'a>(&'a self, gateway: &'a str) -> Reply<'a, u32>;
 
     /// Answers when the store can take work; for readiness.

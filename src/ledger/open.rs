@@ -29,10 +29,15 @@ pub struct LedgerOpenError(pub String);
 ///
 /// # Errors
 /// A sentence that says what is wrong with the URL, the directory or the store.
-pub async fn open(url: &str, options: LedgerOptions, clock: Clock) -> Result<Arc<dyn Ledger>, LedgerOpenError> {
+pub async fn open(
+    url: &str,
+    options: LedgerOptions,
+    clock: Clock,
+) -> Result<Arc<dyn Ledger>, LedgerOpenError> {
     if let Some(directory) = url.strip_prefix("embedded:") {
         let directory = Path::new(directory).to_owned();
-        let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(&directory, clock)).await;
+        let opened =
+            tokio::task::spawn_blocking(move || EmbeddedLedger::open(&directory, clock)).await;
         return match opened {
             Ok(Ok(ledger)) => Ok(Arc::new(ledger)),
             Ok(Err(error)) => Err(LedgerOpenError(error.to_string())),
@@ -41,6 +46,8 @@ pub async fn open(url: &str, options: LedgerOptions, clock: Clock) -> Result<Arc
     }
     let LedgerOptions { deadline, key_prefix, allow_unsafe } = options;
     let options = RedisOptions { deadline, key_prefix, allow_unsafe, clock };
-    let ledger = RedisLedger::connect(url, options).await.map_err(|error| LedgerOpenError(error.to_string()))?;
+    let ledger = RedisLedger::connect(url, options)
+        .await
+        .map_err(|error| LedgerOpenError(error.to_string()))?;
     Ok(Arc::new(ledger))
 }

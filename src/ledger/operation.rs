@@ -1,4 +1,5 @@
-//! What can be asked of the ledger: every write is one of these operations, gathered in batches of one account.
+//! What can be asked of the ledger: every write is one of these operations, gathered in batches of
+//! one account.
 
 use std::sync::Arc;
 
@@ -8,14 +9,16 @@ use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::pricing::{Category, Country};
 
-/// Operations of one account, decided in order and as one atomic step. The same writer's same number gets the same verdicts.
+/// Operations of one account, decided in order and as one atomic step. The same writer's same
+/// number gets the same verdicts.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The gateway process: a random number per start.
     pub writer: u64,
     /// Consecutive per writer and account, from 1.
     pub number: u64,
-    /// The gateway's clock in Unix milliseconds; a batch that is over a minute off the ledger's clock is refused.
+    /// The gateway's clock in Unix milliseconds; a batch that is over a minute off the ledger's
+    /// clock is refused.
     pub clock_ms: i64,
     /// At most [`MAX_BATCH`] operations.
     pub operations: Vec<Operation>,
@@ -33,8 +36,9 @@ pub type RecipientHash = [u8; 8];
 /// Sixteen bytes of a keyed hash: of an idempotency key, or of a channel and body.
 pub type Fingerprint = [u8; 16];
 
-/// A day or a month of a time zone as the gateway computed it. The ledger corrects the index by one where its own clock stands on the other
-/// side of a boundary, so that a clock that is off by a second books nothing on the wrong day.
+/// A day or a month of a time zone as the gateway computed it. The ledger corrects the index by one
+/// where its own clock stands on the other side of a boundary, so that a clock that is off by a
+/// second books nothing on the wrong day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalendarSpan {
     /// Days since 1970-01-01, or year x 12 + month (from 0).
@@ -58,7 +62,8 @@ impl CalendarSpan {
     }
 }
 
-/// The messaging limit as it applies to one send: the portfolio whose window counts, and how many unique recipients it may have in 24 hours.
+/// The messaging limit as it applies to one send: the portfolio whose window counts, and how many
+/// unique recipients it may have in 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowRule {
     /// Whose window.
@@ -67,7 +72,8 @@ pub struct WindowRule {
     pub limit: u32,
 }
 
-/// One frequency cap: at most `max` messages of these categories to one recipient in a rolling window.
+/// One frequency cap: at most `max` messages of these categories to one recipient in a rolling
+/// window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapRule {
     /// Bit `1 << Category::index()` set for each category it counts.
@@ -85,7 +91,8 @@ impl CapRule {
     }
 }
 
-/// The first `limit` service messages of a channel's month are free; the ledger counts them and decides.
+/// The first `limit` service messages of a channel's month are free; the ledger counts them and
+/// decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AllowanceRule {
     /// Free messages in the month.
@@ -103,14 +110,16 @@ pub struct CampaignUse {
     pub auto_create: bool,
 }
 
-/// Everything one send is judged by. Made by the gateway from its snapshot of the account's settings and the price book.
+/// Everything one send is judged by. Made by the gateway from its snapshot of the account's
+/// settings and the price book.
 #[derive(Debug, Clone)]
 pub struct Reserve {
     /// The new hold's id.
     pub hold: HoldId,
     /// Version of the settings used; any other than the ledger's is refused as stale.
     pub settings_version: u64,
-    /// The price holds before this Unix millisecond; past it the gateway must price again. `i64::MAX`: no end known.
+    /// The price holds before this Unix millisecond; past it the gateway must price again.
+    /// `i64::MAX`: no end known.
     pub price_valid_until_ms: i64,
     /// Who pays; `None` on external channels, which are never charged nor stopped for money.
     pub wallet: Option<WalletId>,
@@ -206,9 +215,15 @@ impl DocumentKind {
 
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<DocumentKind> {
-        [DocumentKind::Account, DocumentKind::Channel, DocumentKind::Waba, DocumentKind::Template, DocumentKind::Key]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        [
+            DocumentKind::Account,
+            DocumentKind::Channel,
+            DocumentKind::Waba,
+            DocumentKind::Template,
+            DocumentKind::Key,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -238,7 +253,8 @@ pub enum Operation {
         /// Which hold.
         hold: HoldId,
     },
-    /// The client hung up before the answer: the same body is not sent again while this hold is unresolved.
+    /// The client hung up before the answer: the same body is not sent again while this hold is
+    /// unresolved.
     Abandon {
         /// Which hold.
         hold: HoldId,
@@ -263,7 +279,8 @@ pub enum Operation {
         /// For the statement.
         reason: Arc<str>,
     },
-    /// Creates a wallet or changes its settings; `None` leaves a setting as it is (zero or empty on a new wallet).
+    /// Creates a wallet or changes its settings; `None` leaves a setting as it is (zero or empty on
+    /// a new wallet).
     PutWallet {
         /// Which wallet.
         wallet: WalletId,
@@ -318,7 +335,8 @@ pub enum Operation {
         /// How many.
         count: u64,
     },
-    /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy. At most [`SWEEP_LIMIT`] holds a call.
+    /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy. At most
+    /// [`SWEEP_LIMIT`] holds a call.
     Sweep {
         /// Open holds older than this become in doubt, in milliseconds.
         open_age_ms: i64,

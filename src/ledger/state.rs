@@ -1,4 +1,5 @@
-//! One account's state under the rules, as plain data: what the embedded ledger keeps in memory and the model the Redis scripts are compared with.
+//! One account's state under the rules, as plain data: what the embedded ledger keeps in memory and
+//! the model the Redis scripts are compared with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::{DocumentKind, Fingerprint, RecipientHash};
 use super::verdict::{
-    CampaignState, CampaignView, Entry, Event, HoldState, HoldView, Rejection, StopReason, UsageRow, UsageSum, WalletView,
+    CampaignState, CampaignView, Entry, Event, HoldState, HoldView, Rejection, StopReason,
+    UsageRow, UsageSum, WalletView,
 };
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
@@ -40,7 +42,10 @@ impl Wallet {
     /// settled - held + overdraft limit. Each stays below 2^53, so the sum is exact.
     pub(super) fn available(&self) -> Amount {
         Amount::saturating_from_micros(
-            self.settled.micros().saturating_sub(self.held.micros()).saturating_add(self.overdraft_limit.micros()),
+            self.settled
+                .micros()
+                .saturating_sub(self.held.micros())
+                .saturating_add(self.overdraft_limit.micros()),
         )
     }
 
@@ -52,7 +57,11 @@ impl Wallet {
             overdraft_limit: self.overdraft_limit,
             available: self.available(),
             exhausted: self.exhausted,
-            low_balance_thresholds: self.thresholds.iter().map(|threshold| threshold.below).collect(),
+            low_balance_thresholds: self
+                .thresholds
+                .iter()
+                .map(|threshold| threshold.below)
+                .collect(),
         }
     }
 }
@@ -83,11 +92,16 @@ mod usage_pairs {
     use super::{BTreeMap, Category, Country, UsageSum};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub fn serialize<S: Serializer>(usage: &BTreeMap<(Country, Category), UsageSum>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        usage: &BTreeMap<(Country, Category), UsageSum>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         usage.iter().collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<(Country, Category), UsageSum>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<(Country, Category), UsageSum>, D::Error> {
         Ok(Vec::<((Country, Category), UsageSum)>::deserialize(deserializer)?.into_iter().collect())
     }
 }
@@ -222,7 +236,8 @@ pub struct Head {
     pub(super) tidied_half_day: i64,
 }
 
-/// One account. `dirty`, `entries` and `events` collect what the operations since the last [`AccountState::take_changes`] did.
+/// One account. `dirty`, `entries` and `events` collect what the operations since the last
+/// [`AccountState::take_changes`] did.
 #[derive(Debug, Clone, Default)]
 pub struct AccountState {
     pub(super) head: Head,
@@ -302,7 +317,10 @@ impl AccountState {
     }
 
     /// Campaign ids after `after`, in order.
-    pub fn campaign_ids_after<'a>(&'a self, after: Option<&'a str>) -> impl Iterator<Item = &'a CampaignId> {
+    pub fn campaign_ids_after<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a CampaignId> {
         self.campaigns.keys().filter(move |id| after.is_none_or(|after| id.as_str() > after))
     }
 
@@ -316,9 +334,10 @@ impl AccountState {
         }
         let wallet = campaign.wallet.as_ref().and_then(|id| self.wallets.get(id));
         match wallet {
-            Some(wallet) if wallet.epoch != campaign.epoch => {
-                CampaignState::Stopped { reason: StopReason::CreditsExhausted, since_ms: wallet.exhausted_since_ms }
-            }
+            Some(wallet) if wallet.epoch != campaign.epoch => CampaignState::Stopped {
+                reason: StopReason::CreditsExhausted,
+                since_ms: wallet.exhausted_since_ms,
+            },
             _ => CampaignState::Active,
         }
     }
@@ -342,10 +361,17 @@ impl AccountState {
     }
 
     /// Unresolved holds after `after`, in order.
-    pub fn hold_views_after(&self, state: Option<HoldState>, after: Option<HoldId>) -> impl Iterator<Item = HoldView> {
+    pub fn hold_views_after(
+        &self,
+        state: Option<HoldState>,
+        after: Option<HoldId>,
+    ) -> impl Iterator<Item = HoldView> {
         let wanted = move |hold: &Hold| state.is_none_or(|state| hold.state == state);
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        self.holds.range((from, std::ops::Bound::Unbounded)).filter(move |(_, hold)| wanted(hold)).map(|(id, hold)| hold.view(*id))
+        self.holds
+            .range((from, std::ops::Bound::Unbounded))
+            .filter(move |(_, hold)| wanted(hold))
+            .map(|(id, hold)| hold.view(*id))
     }
 
     /// One unresolved hold.
@@ -363,15 +389,28 @@ impl AccountState {
     }
 
     /// Counts a rejection on the campaign it concerns.
-    pub(super) fn count_rejection(&mut self, campaign: Option<&CampaignId>, name: &str, count: u64) {
-        let Some((id, campaign)) = campaign.and_then(|id| self.campaigns.get_mut(id).map(|campaign| (id, campaign))) else { return };
+    pub(super) fn count_rejection(
+        &mut self,
+        campaign: Option<&CampaignId>,
+        name: &str,
+        count: u64,
+    ) {
+        let Some((id, campaign)) =
+            campaign.and_then(|id| self.campaigns.get_mut(id).map(|campaign| (id, campaign)))
+        else {
+            return;
+        };
         let counter = campaign.rejected.entry(name.to_owned()).or_default();
         *counter = counter.saturating_add(count);
         self.changes.rows.insert(Row::Campaign(id.clone()));
     }
 
     /// Counts a rejection and passes it on as the verdict.
-    pub(super) fn reject(&mut self, campaign: Option<&CampaignId>, rejection: Rejection) -> super::Verdict {
+    pub(super) fn reject(
+        &mut self,
+        campaign: Option<&CampaignId>,
+        rejection: Rejection,
+    ) -> super::Verdict {
         self.count_rejection(campaign, rejection.name(), 1);
         super::Verdict::Rejected(rejection)
     }

@@ -1,4 +1,5 @@
-//! What the ledger answers: verdicts on operations, its rejections with their numbers, and the views that reads return.
+//! What the ledger answers: verdicts on operations, its rejections with their numbers, and the
+//! views that reads return.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -139,7 +140,8 @@ pub enum Rejection {
         limit: u32,
         /// Places taken.
         used: u32,
-        /// Seconds until a place frees at the latest known minute; `None` while all places are held by open sends.
+        /// Seconds until a place frees at the latest known minute; `None` while all places are held
+        /// by open sends.
         retry_after_s: Option<i64>,
     },
     /// Not enough credits.

@@ -1,4 +1,5 @@
-//! The price book: an immutable snapshot of everything a price follows from - cards, market table, policy rows - and the one function that prices.
+//! The price book: an immutable snapshot of everything a price follows from - cards, market table,
+//! policy rows - and the one function that prices.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
@@ -20,9 +21,21 @@ use super::start::{Month, StartDate, in_force};
 
 /// Meta's cards: id, date, file.
 const META_CARDS: [(&str, Date, &str); 3] = [
-    ("meta-usd", Date::constant(2026, 7, 1), include_str!("../../config/rates/meta-usd-2026-07-01.csv")),
-    ("meta-usd", Date::constant(2026, 10, 1), include_str!("../../config/rates/meta-usd-2026-10-01.csv")),
-    ("meta-eur", Date::constant(2026, 7, 1), include_str!("../../config/rates/meta-eur-2026-07-01.csv")),
+    (
+        "meta-usd",
+        Date::constant(2026, 7, 1),
+        include_str!("../../config/rates/meta-usd-2026-07-01.csv"),
+    ),
+    (
+        "meta-usd",
+        Date::constant(2026, 10, 1),
+        include_str!("../../config/rates/meta-usd-2026-10-01.csv"),
+    ),
+    (
+        "meta-eur",
+        Date::constant(2026, 7, 1),
+        include_str!("../../config/rates/meta-eur-2026-07-01.csv"),
+    ),
 ];
 
 /// The card whose unit is one template message.
@@ -39,9 +52,15 @@ pub struct PriceBook {
 impl PriceBook {
     /// The compiled-in cards: `meta-usd`, `meta-eur` and `message`.
     pub fn builtin() -> PriceBook {
-        let mut book = PriceBook { markets: MarketTable::builtin(), policy: policy::builtin().into(), cards: BTreeMap::new() };
+        let mut book = PriceBook {
+            markets: MarketTable::builtin(),
+            policy: policy::builtin().into(),
+            cards: BTreeMap::new(),
+        };
         for (id, date, csv) in META_CARDS {
-            book = book.with_version(id, date, csv).expect("the compiled-in cards are read by a unit test");
+            book = book
+                .with_version(id, date, csv)
+                .expect("the compiled-in cards are read by a unit test");
         }
         book.insert(message_card(book.markets));
         book
@@ -62,9 +81,15 @@ impl PriceBook {
         self.cards.get(id).map(|card| &**card)
     }
 
-    /// A new book in which the card has the version read from `csv`, beginning on `date`; the card is made if there is none of that id, and a
-    /// version of the same date is replaced. All mistakes at once.
-    pub fn with_version(&self, card_id: &str, date: Date, csv: &str) -> Result<PriceBook, Vec<ImportError>> {
+    /// A new book in which the card has the version read from `csv`, beginning on `date`; the card
+    /// is made if there is none of that id, and a version of the same date is replaced. All
+    /// mistakes at once.
+    pub fn with_version(
+        &self,
+        card_id: &str,
+        date: Date,
+        csv: &str,
+    ) -> Result<PriceBook, Vec<ImportError>> {
         let (sheet, mut errors) = import::read(csv);
         // Where no row could be read, naming every market as missing would only bury the reason.
         let unreadable = sheet.rows.is_empty() && !errors.is_empty();
@@ -76,7 +101,10 @@ impl PriceBook {
         if card_id == MESSAGE_CARD {
             fail(None, ImportProblem::FixedCard(card_id.to_owned()));
         }
-        let expected = self.card(card_id).map(RateCard::currency).filter(|expected| **expected != sheet.currency);
+        let expected = self
+            .card(card_id)
+            .map(RateCard::currency)
+            .filter(|expected| **expected != sheet.currency);
         if let (Some(expected), Some(row)) = (expected, sheet.rows.first()) {
             let (found, expected) = (sheet.currency.to_string(), expected.to_string());
             fail(Some(row.line), ImportProblem::MixedCurrency { found, expected });
@@ -91,23 +119,31 @@ impl PriceBook {
             let mapping = self.markets.mapping_date(mapping).unwrap_or(date);
             fail(Some(row.line), ImportProblem::MarketNotInMapping { market: row.market, mapping });
         }
-        for market in wanted.into_iter().filter(|market| !unreadable && !sheet.rows.iter().any(|row| row.market == *market)) {
+        for market in wanted
+            .into_iter()
+            .filter(|market| !unreadable && !sheet.rows.iter().any(|row| row.market == *market))
+        {
             fail(None, ImportProblem::MissingMarket(market));
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let version = RateCardVersion::new(date, mapping, sheet.rows.into_iter().map(|row| (row.market, row.rates)));
+        let version = RateCardVersion::new(
+            date,
+            mapping,
+            sheet.rows.into_iter().map(|row| (row.market, row.rates)),
+        );
         let mut book = self.clone();
-        let card = self
-            .card(card_id)
-            .map_or_else(|| RateCard::new(card_id, &sheet.currency).with(version.clone()), |card| card.with(version.clone()));
+        let card = self.card(card_id).map_or_else(
+            || RateCard::new(card_id, &sheet.currency).with(version.clone()),
+            |card| card.with(version.clone()),
+        );
         book.insert(card);
         Ok(book)
     }
 
-    /// Whether a version beginning on `date` may be put into a card at `now_ms` without touching prices already in force: the card is new, or
-    /// the date has not begun anywhere on Earth.
+    /// Whether a version beginning on `date` may be put into a card at `now_ms` without touching
+    /// prices already in force: the card is new, or the date has not begun anywhere on Earth.
     pub fn may_put_version(&self, card_id: &str, date: Date, now_ms: i64) -> bool {
         self.card(card_id).is_none() || !StartDate::new(date).may_have_begun(now_ms)
     }
@@ -122,12 +158,24 @@ impl PriceBook {
     }
 
     /// The price of a message of `category` to `location` at `at_ms` (Unix milliseconds).
-    pub fn quote(&self, terms: &Terms<'_>, location: Location, category: Category, at_ms: i64) -> Result<Quote, Unpriced> {
+    pub fn quote(
+        &self,
+        terms: &Terms<'_>,
+        location: Location,
+        category: Category,
+        at_ms: i64,
+    ) -> Result<Quote, Unpriced> {
         self.find(terms, location, at_ms)?.quote(terms, category)
     }
 
-    /// The price of a template whose category is not known: the dearest of marketing, utility and authentication.
-    pub fn ceiling(&self, terms: &Terms<'_>, location: Location, at_ms: i64) -> Result<Quote, Unpriced> {
+    /// The price of a template whose category is not known: the dearest of marketing, utility and
+    /// authentication.
+    pub fn ceiling(
+        &self,
+        terms: &Terms<'_>,
+        location: Location,
+        at_ms: i64,
+    ) -> Result<Quote, Unpriced> {
         let found = self.find(terms, location, at_ms)?;
         let mut dearest = found.quote(terms, Category::Marketing)?;
         for category in [Category::Utility, Category::Authentication] {
@@ -139,8 +187,14 @@ impl PriceBook {
         Ok(dearest)
     }
 
-    fn find(&self, terms: &Terms<'_>, location: Location, at_ms: i64) -> Result<Found<'_>, Unpriced> {
-        let card = self.card(terms.card).ok_or_else(|| Unpriced::UnknownCard(terms.card.to_owned()))?;
+    fn find(
+        &self,
+        terms: &Terms<'_>,
+        location: Location,
+        at_ms: i64,
+    ) -> Result<Found<'_>, Unpriced> {
+        let card =
+            self.card(terms.card).ok_or_else(|| Unpriced::UnknownCard(terms.card.to_owned()))?;
         let no_version = || Unpriced::NoVersion(card.id().clone());
         let (version, version_until_ms) = in_force(card.versions(), at_ms, terms.time_zone);
         let version = version.ok_or_else(no_version)?;
@@ -151,7 +205,15 @@ impl PriceBook {
         } else {
             (None, i64::MAX)
         };
-        Ok(Found { card, version, policy, market, location, at_ms, valid_until_ms: version_until_ms.min(policy_until_ms) })
+        Ok(Found {
+            card,
+            version,
+            policy,
+            market,
+            location,
+            at_ms,
+            valid_until_ms: version_until_ms.min(policy_until_ms),
+        })
     }
 }
 
@@ -170,7 +232,11 @@ impl Found<'_> {
     fn quote(&self, terms: &Terms<'_>, category: Category) -> Result<Quote, Unpriced> {
         let (category, rate) = self.rate(terms, category)?;
         let amount = terms.markup.apply(rate).ok_or(Unpriced::OutOfRange)?;
-        let free_allowance = if category == Category::Service && !amount.is_zero() { self.free_allowance(terms)? } else { None };
+        let free_allowance = if category == Category::Service && !amount.is_zero() {
+            self.free_allowance(terms)?
+        } else {
+            None
+        };
         Ok(Quote {
             amount,
             free_allowance,
@@ -193,12 +259,17 @@ impl Found<'_> {
                 of(Category::AuthenticationInternational).or_else(|| of(Category::Authentication))
             }
             Category::Utility
-                if terms.window == ServiceWindow::Open && self.policy.is_some_and(|row| !row.utility_charged_in_open_window) =>
+                if terms.window == ServiceWindow::Open
+                    && self.policy.is_some_and(|row| !row.utility_charged_in_open_window) =>
             {
                 Some((category, Amount::ZERO))
             }
-            Category::Service if self.policy.is_some_and(|row| !row.service_charged) => Some((category, Amount::ZERO)),
-            Category::Service => of(category).or_else(|| of(Category::Utility).map(|(_, rate)| (category, rate))),
+            Category::Service if self.policy.is_some_and(|row| !row.service_charged) => {
+                Some((category, Amount::ZERO))
+            }
+            Category::Service => {
+                of(category).or_else(|| of(Category::Utility).map(|(_, rate)| (category, rate)))
+            }
             Category::Marketing | Category::Utility => of(category),
         };
         found.ok_or_else(|| Unpriced::NoRate {
@@ -210,7 +281,11 @@ impl Found<'_> {
     }
 
     fn free_allowance(&self, terms: &Terms<'_>) -> Result<Option<FreeAllowance>, Unpriced> {
-        let Some(limit) = self.policy.map(|row| row.free_service_messages).filter(|limit| *limit > 0) else { return Ok(None) };
+        let Some(limit) =
+            self.policy.map(|row| row.free_service_messages).filter(|limit| *limit > 0)
+        else {
+            return Ok(None);
+        };
         let month = Month::at(self.at_ms, terms.time_zone).ok_or(Unpriced::OutOfRange)?;
         Ok(Some(FreeAllowance { limit, month: month.number, month_end_ms: month.end_ms }))
     }
@@ -219,13 +294,21 @@ impl Found<'_> {
 /// A template message is one credit, a service message nothing, everywhere and always.
 fn message_card(markets: &MarketTable) -> RateCard {
     let one = Amount::from_micros(MICROS_PER_CREDIT);
-    let rates: Rates = Category::ALL.map(|category| if category == Category::Service { Some(Amount::ZERO) } else { one });
+    let rates: Rates = Category::ALL
+        .map(|category| if category == Category::Service { Some(Amount::ZERO) } else { one });
     // One version per mapping, so that reports name the market as it is at the time.
     let version = |(date, mapping): (Date, Mapping)| {
-        RateCardVersion::new(date, mapping, markets.markets_in(mapping).into_iter().map(|market| (market, rates)))
+        RateCardVersion::new(
+            date,
+            mapping,
+            markets.markets_in(mapping).into_iter().map(|market| (market, rates)),
+        )
     };
-    let dated = markets.mapping_dates().iter().filter_map(|date| Some((*date, markets.mapping(*date)?)));
-    dated.map(version).fold(RateCard::new(MESSAGE_CARD, MESSAGE_UNIT), |card, version| card.with(version))
+    let dated =
+        markets.mapping_dates().iter().filter_map(|date| Some((*date, markets.mapping(*date)?)));
+    dated
+        .map(version)
+        .fold(RateCard::new(MESSAGE_CARD, MESSAGE_UNIT), |card, version| card.with(version))
 }
 
 #[cfg(test)]

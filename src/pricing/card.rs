@@ -1,4 +1,5 @@
-//! Rate cards: all rates in one currency, in dated versions. A version keeps the market mapping it was published with.
+//! Rate cards: all rates in one currency, in dated versions. A version keeps the market mapping it
+//! was published with.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub struct RateCard {
     versions: Vec<RateCardVersion>,
 }
 
-/// The rates of a card from one date on. JSON: `{"effective":"2026-10-01","market_mapping":"2026-10-01","rates":{"India":{"marketing":"0.0118",...}}}`.
+/// The rates of a card from one date on. JSON:
+/// `{"effective":"2026-10-01","market_mapping":"2026-10-01","rates":{"India":{"marketing":"0.0118",...}}}`.
 #[derive(Debug, Clone)]
 pub struct RateCardVersion {
     start: StartDate,
@@ -73,14 +75,19 @@ impl RateCard {
         self.versions.iter().find(|version| version.start.date() == date)
     }
 
-    /// Whether what Meta charges and what it lets go free decides the price. A card that counts messages has its own simple rule.
+    /// Whether what Meta charges and what it lets go free decides the price. A card that counts
+    /// messages has its own simple rule.
     pub(super) fn follows_policy(&self) -> bool {
         *self.currency != *MESSAGE_UNIT
     }
 }
 
 impl RateCardVersion {
-    pub(super) fn new(date: Date, mapping: Mapping, rows: impl IntoIterator<Item = (Market, Rates)>) -> RateCardVersion {
+    pub(super) fn new(
+        date: Date,
+        mapping: Mapping,
+        rows: impl IntoIterator<Item = (Market, Rates)>,
+    ) -> RateCardVersion {
         let mut rates = vec![[None; Category::COUNT]; MarketTable::builtin().market_count()];
         for (market, row) in rows {
             if let Some(slot) = rates.get_mut(market.position()) {
@@ -102,7 +109,11 @@ impl RateCardVersion {
 
     /// The rate of a category in a market; `None` where the card has none.
     pub fn rate(&self, market: Market, category: Category) -> Option<Amount> {
-        self.rates.get(market.position()).and_then(|rates| rates.get(usize::from(category.index()))).copied().flatten()
+        self.rates
+            .get(market.position())
+            .and_then(|rates| rates.get(usize::from(category.index())))
+            .copied()
+            .flatten()
     }
 
     /// The markets of its mapping.
@@ -135,7 +146,9 @@ struct AllRates<'a>(&'a RateCardVersion);
 
 impl Serialize for AllRates<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.markets().into_iter().map(|market| (market, MarketRates(self.0, market))))
+        serializer.collect_map(
+            self.0.markets().into_iter().map(|market| (market, MarketRates(self.0, market))),
+        )
     }
 }
 

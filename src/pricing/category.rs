@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of message it is for pricing. The order is part of stored records (see [`Category::index`]) and must not change.
+/// What kind of message it is for pricing. The order is part of stored records (see
+/// [`Category::index`]) and must not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -24,7 +25,9 @@ pub enum Category {
 
 /// The text names no category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a category is one of marketing, utility, authentication, authentication_international, service")]
+#[error(
+    "a category is one of marketing, utility, authentication, authentication_international, service"
+)]
 pub struct UnknownCategory;
 
 impl Category {
@@ -32,8 +35,13 @@ impl Category {
     pub const COUNT: usize = 5;
 
     /// All categories, in the order of [`Category::index`].
-    pub const ALL: [Category; Category::COUNT] =
-        [Category::Marketing, Category::Utility, Category::Authentication, Category::AuthenticationInternational, Category::Service];
+    pub const ALL: [Category; Category::COUNT] = [
+        Category::Marketing,
+        Category::Utility,
+        Category::Authentication,
+        Category::AuthenticationInternational,
+        Category::Service,
+    ];
 
     /// The name on the wire, in configuration and in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -46,10 +54,14 @@ impl Category {
         }
     }
 
-    /// The category of a template as Meta writes it: `MARKETING`, `UTILITY` or `AUTHENTICATION`, in any case; `None` for anything else.
+    /// The category of a template as Meta writes it: `MARKETING`, `UTILITY` or `AUTHENTICATION`, in
+    /// any case; `None` for anything else.
     pub fn from_meta(text: &str) -> Option<Category> {
-        let template_categories = [Category::Marketing, Category::Utility, Category::Authentication];
-        template_categories.into_iter().find(|category| text.eq_ignore_ascii_case(category.as_str()))
+        let template_categories =
+            [Category::Marketing, Category::Utility, Category::Authentication];
+        template_categories
+            .into_iter()
+            .find(|category| text.eq_ignore_ascii_case(category.as_str()))
     }
 
     /// A small stable number for compact records.

@@ -1,7 +1,9 @@
-//! Reads rate cards: the CSV files Meta publishes and our own, which has the same columns. Everything wrong with a file is reported at once.
+//! Reads rate cards: the CSV files Meta publishes and our own, which has the same columns.
+//! Everything wrong with a file is reported at once.
 //!
-//! Meta's files have seen comment lines before the header, header cells broken over lines inside quotes, `n/a` for no rate, `$US` for `USD`, a
-//! byte-order mark and Windows line ends. What is not understood is an error, never skipped.
+//! Meta's files have seen comment lines before the header, header cells broken over lines inside
+//! quotes, `n/a` for no rate, `$US` for `USD`, a byte-order mark and Windows line ends. What is not
+//! understood is an error, never skipped.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::fmt;
@@ -54,7 +56,9 @@ pub struct ImportError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportProblem {
     /// No line has both a market and a marketing column.
-    #[error("no header line with the columns market, currency, marketing, utility, authentication was found")]
+    #[error(
+        "no header line with the columns market, currency, marketing, utility, authentication was found"
+    )]
     NoHeader,
     /// A required column is missing.
     #[error("the header has no column {0}")]
@@ -72,7 +76,9 @@ pub enum ImportProblem {
     #[error("the market {0:?} is unknown")]
     UnknownMarket(String),
     /// A market of another mapping.
-    #[error("the market {market} does not exist in the market mapping of {mapping}, which a version beginning on this date has")]
+    #[error(
+        "the market {market} does not exist in the market mapping of {mapping}, which a version beginning on this date has"
+    )]
     MarketNotInMapping {
         /// The market.
         market: Market,
@@ -195,8 +201,11 @@ impl Column {
     }
 
     fn from_header(cell: &str) -> Option<Column> {
-        let words: Vec<String> =
-            cell.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+        let words: Vec<String> = cell
+            .split(|letter: char| !letter.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
         match words.join("_").as_str() {
             "" => Some(Column::Empty),
             "market" => Some(Column::Market),
@@ -226,15 +235,26 @@ struct Reading {
 impl Reading {
     fn file(&mut self, text: &str) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
         let mut lines = Lines { text, counted: 0, line: 1 };
         for record in reader.records() {
             let record = match record {
                 Ok(record) => record,
-                Err(error) => return self.fail(error.position().map(csv::Position::line), ImportProblem::NotCsv(error.to_string())),
+                Err(error) => {
+                    return self.fail(
+                        error.position().map(csv::Position::line),
+                        ImportProblem::NotCsv(error.to_string()),
+                    );
+                }
             };
             let line = lines.of(record.position());
-            if record.iter().all(str::is_empty) || record.get(0).is_some_and(|cell| cell.starts_with('#')) {
+            if record.iter().all(str::is_empty)
+                || record.get(0).is_some_and(|cell| cell.starts_with('#'))
+            {
                 continue;
             }
             if self.columns.is_empty() {
@@ -257,7 +277,12 @@ impl Reading {
         }
         for (column, cell) in columns.iter().zip(record) {
             if column.is_none() {
-                self.fail(Some(line), ImportProblem::UnknownColumn(cell.split_whitespace().collect::<Vec<_>>().join(" ")));
+                self.fail(
+                    Some(line),
+                    ImportProblem::UnknownColumn(
+                        cell.split_whitespace().collect::<Vec<_>>().join(" "),
+                    ),
+                );
             }
             let column = column.unwrap_or(Column::Empty);
             if column != Column::Empty && self.columns.contains(&column) {
@@ -277,7 +302,9 @@ impl Reading {
             self.fail(Some(line), ImportProblem::TooManyCells);
         }
         let cells: Vec<(Column, &str)> = self.columns.iter().copied().zip(record).collect();
-        let cell = |wanted: Column| cells.iter().find(|(column, _)| *column == wanted).map_or("", |(_, cell)| *cell);
+        let cell = |wanted: Column| {
+            cells.iter().find(|(column, _)| *column == wanted).map_or("", |(_, cell)| *cell)
+        };
         if self.columns.contains(&Column::Currency) {
             self.take_currency(cell(Column::Currency), line);
         }
@@ -296,11 +323,16 @@ impl Reading {
                 continue;
             }
             match rate(cell(column)) {
-                Ok(None) if REQUIRED.contains(&column) => self.fail(Some(line), ImportProblem::NoRate { market, category }),
+                Ok(None) if REQUIRED.contains(&column) => {
+                    self.fail(Some(line), ImportProblem::NoRate { market, category })
+                }
                 Ok(found) => *slot = found,
                 Err(reason) => {
                     let text = cell(column).to_owned();
-                    self.fail(Some(line), ImportProblem::BadRate { market, category, text, reason });
+                    self.fail(
+                        Some(line),
+                        ImportProblem::BadRate { market, category, text, reason },
+                    );
                 }
             }
         }
@@ -308,12 +340,17 @@ impl Reading {
     }
 
     fn take_currency(&mut self, cell: &str, line: u64) {
-        let Some(found) = currency(cell) else { return self.fail(Some(line), ImportProblem::UnknownCurrency(cell.to_owned())) };
+        let Some(found) = currency(cell) else {
+            return self.fail(Some(line), ImportProblem::UnknownCurrency(cell.to_owned()));
+        };
         match &self.currency {
             None => self.currency = Some(found.into()),
             Some(expected) if **expected != *found => {
                 let expected = expected.to_string();
-                self.fail(Some(line), ImportProblem::MixedCurrency { found: found.to_owned(), expected });
+                self.fail(
+                    Some(line),
+                    ImportProblem::MixedCurrency { found: found.to_owned(), expected },
+                );
             }
             Some(_) => {}
         }
@@ -324,7 +361,8 @@ impl Reading {
     }
 }
 
-/// Counts lines up to a record. The reader's own count stands before a record's empty lines and between the two characters of a Windows line end.
+/// Counts lines up to a record. The reader's own count stands before a record's empty lines and
+/// between the two characters of a Windows line end.
 struct Lines<'a> {
     text: &'a str,
     counted: usize,
@@ -333,9 +371,15 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn of(&mut self, position: Option<&csv::Position>) -> u64 {
-        let start = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(0).max(self.counted);
+        let start = position
+            .and_then(|position| usize::try_from(position.byte()).ok())
+            .unwrap_or(0)
+            .max(self.counted);
         let rest = self.text.as_bytes().get(self.counted..).unwrap_or_default();
-        let passed = rest.iter().zip(self.counted..).take_while(|(byte, at)| *at < start || matches!(byte, b'\r' | b'\n'));
+        let passed = rest
+            .iter()
+            .zip(self.counted..)
+            .take_while(|(byte, at)| *at < start || matches!(byte, b'\r' | b'\n'));
         for (byte, _) in passed {
             self.counted = self.counted.saturating_add(1);
             self.line = self.line.saturating_add(u64::from(*byte == b'\n'));
@@ -356,7 +400,8 @@ fn rate(cell: &str) -> Result<Option<Amount>, BadRate> {
     }
 }
 
-/// The currency a cell names: an ISO 4217 code in any case, one of the older spellings of the US dollar, or `message`.
+/// The currency a cell names: an ISO 4217 code in any case, one of the older spellings of the US
+/// dollar, or `message`.
 fn currency(cell: &str) -> Option<&'static str> {
     if ["$US", "US$", "$"].iter().any(|spelling| cell.eq_ignore_ascii_case(spelling)) {
         return Some("USD");

@@ -1,7 +1,9 @@
-//! Which country a recipient is in and which of Meta's markets that country belongs to, by date. The tables are data, compiled in.
+//! Which country a recipient is in and which of Meta's markets that country belongs to, by date.
+//! The tables are data, compiled in.
 //!
-//! `markets.csv` carries Meta's mapping, one column per date on which it changed; `numbering.csv` adds what Meta's table leaves open: which area codes
-//! of +1 are Canadian, which belong to no country at all, and territories that share a neighbour's calling code.
+//! `markets.csv` carries Meta's mapping, one column per date on which it changed; `numbering.csv`
+//! adds what Meta's table leaves open: which area codes of +1 are Canadian, which belong to no
+//! country at all, and territories that share a neighbour's calling code.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::fmt;
@@ -16,7 +18,8 @@ use super::recipient::Recipient;
 static BUILTIN: LazyLock<MarketTable> = LazyLock::new(|| {
     let markets = include_str!("../../config/rates/markets.csv");
     let numbering = include_str!("../../config/rates/numbering.csv");
-    MarketTable::parse(markets, numbering).expect("the compiled-in market table is read by a unit test")
+    MarketTable::parse(markets, numbering)
+        .expect("the compiled-in market table is read by a unit test")
 });
 
 /// ISO 3166-1 alpha-2 code of a country.
@@ -34,7 +37,8 @@ impl Country {
         std::str::from_utf8(&self.0).unwrap_or("ZZ")
     }
 
-    /// From two bytes that the caller knows to be capital letters; anything else becomes `ZZ`, which no table holds.
+    /// From two bytes that the caller knows to be capital letters; anything else becomes `ZZ`,
+    /// which no table holds.
     pub(super) fn from_letters(letters: [u8; 2]) -> Country {
         if letters.iter().all(u8::is_ascii_uppercase) { Country(letters) } else { Country(*b"ZZ") }
     }
@@ -45,7 +49,11 @@ impl FromStr for Country {
 
     fn from_str(text: &str) -> Result<Country, NotACountry> {
         let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| NotACountry)?;
-        if letters.iter().all(u8::is_ascii_uppercase) { Ok(Country(letters)) } else { Err(NotACountry) }
+        if letters.iter().all(u8::is_ascii_uppercase) {
+            Ok(Country(letters))
+        } else {
+            Err(NotACountry)
+        }
     }
 }
 
@@ -116,7 +124,8 @@ pub struct Location {
     place: u16,
 }
 
-/// Which of the dated mappings from country to market applies; a card version keeps the one it was published with.
+/// Which of the dated mappings from country to market applies; a card version keeps the one it was
+/// published with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping(usize);
 
@@ -146,8 +155,9 @@ impl MarketTable {
         &BUILTIN
     }
 
-    /// The country of a number given as digits, calling code first, by its longest known prefix. `None` for a prefix in no table and for
-    /// prefixes of +1 that belong to no country (toll-free and the like).
+    /// The country of a number given as digits, calling code first, by its longest known prefix.
+    /// `None` for a prefix in no table and for prefixes of +1 that belong to no country (toll-free
+    /// and the like).
     pub fn locate(&self, digits: &str) -> Option<Location> {
         let place = self.prefixes.longest(digits.as_bytes())?;
         self.places.get(usize::from(place)).map(|found| Location { country: found.country, place })
@@ -195,7 +205,9 @@ impl MarketTable {
 
     /// Every market some country belongs to under `mapping`, in the table's order.
     pub fn markets_in(&self, mapping: Mapping) -> Vec<Market> {
-        let used = |market: &Market| self.places.iter().any(|place| place.markets.get(mapping.0) == Some(market));
+        let used = |market: &Market| {
+            self.places.iter().any(|place| place.markets.get(mapping.0) == Some(market))
+        };
         (0..=u8::MAX).map(Market).take(self.names.len()).filter(used).collect()
     }
 
@@ -204,7 +216,8 @@ impl MarketTable {
         self.names.len()
     }
 
-    /// The market of that name; case and white space (Meta breaks names over lines) do not matter, nor does `and` for `&`.
+    /// The market of that name; case and white space (Meta breaks names over lines) do not matter,
+    /// nor does `and` for `&`.
     pub fn market_named(&self, name: &str) -> Option<Market> {
         let wanted = normal(name);
         let at = self.normal_names.iter().position(|known| *known == wanted)?;
@@ -233,7 +246,8 @@ impl MarketTable {
         let mut columns = Vec::new();
         for (at, name) in header.iter().enumerate() {
             if let Some(date) = name.strip_prefix("market_from_") {
-                let date = date.replace('_', "-").parse::<Date>().map_err(|error| error.to_string())?;
+                let date =
+                    date.replace('_', "-").parse::<Date>().map_err(|error| error.to_string())?;
                 columns.push((date, at));
             }
         }
@@ -253,8 +267,9 @@ impl MarketTable {
         Ok(())
     }
 
-    /// Columns: prefix (empty: no number tells this country), iso2 (empty: the prefix belongs to no country), country, `priced_as` (a prefix whose
-    /// markets it shares, or `other`), note. A row replaces what an earlier one said about the country.
+    /// Columns: prefix (empty: no number tells this country), iso2 (empty: the prefix belongs to no
+    /// country), country, `priced_as` (a prefix whose markets it shares, or `other`), note. A row
+    /// replaces what an earlier one said about the country.
     fn read_numbering(&mut self, text: &str) -> Result<(), String> {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         for record in reader.records() {
@@ -268,8 +283,13 @@ impl MarketTable {
                 let other = self.market_named("Other").ok_or("there is no market Other")?;
                 vec![other; self.mapping_dates.len()]
             } else {
-                let like = self.prefixes.exact(cell(3)).and_then(|place| self.places.get(usize::from(place)));
-                like.ok_or_else(|| format!("no country has the prefix {:?}", cell(3)))?.markets.clone()
+                let like = self
+                    .prefixes
+                    .exact(cell(3))
+                    .and_then(|place| self.places.get(usize::from(place)));
+                like.ok_or_else(|| format!("no country has the prefix {:?}", cell(3)))?
+                    .markets
+                    .clone()
             };
             let country = cell(1).parse().map_err(|error| format!("{}: {error}", cell(1)))?;
             self.countries.retain(|(known, _)| *known != country);
@@ -304,11 +324,13 @@ impl MarketTable {
 }
 
 fn normal(name: &str) -> String {
-    let words: Vec<String> = name.replace('&', " and ").split_whitespace().map(str::to_lowercase).collect();
+    let words: Vec<String> =
+        name.replace('&', " and ").split_whitespace().map(str::to_lowercase).collect();
     words.join(" ")
 }
 
-/// Digits to places, one step per digit: a lookup touches as many small nodes as the longest prefix has digits and allocates nothing.
+/// Digits to places, one step per digit: a lookup touches as many small nodes as the longest prefix
+/// has digits and allocates nothing.
 #[derive(Debug)]
 struct PrefixTree {
     nodes: Vec<Node>,
@@ -334,7 +356,11 @@ impl PrefixTree {
         for byte in prefix.bytes() {
             let digit = digit(byte).ok_or_else(|| format!("{prefix:?} is no prefix"))?;
             let fresh = self.nodes.len();
-            let child = self.nodes.get_mut(at).and_then(|node| node.children.get_mut(digit)).ok_or("a node without children")?;
+            let child = self
+                .nodes
+                .get_mut(at)
+                .and_then(|node| node.children.get_mut(digit))
+                .ok_or("a node without children")?;
             if *child == 0 {
                 *child = u16::try_from(fresh).map_err(|_| "too many prefixes")?;
             }
@@ -354,7 +380,12 @@ impl PrefixTree {
         let mut node = self.nodes.first()?;
         let mut found = None;
         for byte in digits {
-            let Some(child) = digit(*byte).and_then(|digit| node.children.get(digit)).filter(|child| **child != 0) else { break };
+            let Some(child) = digit(*byte)
+                .and_then(|digit| node.children.get(digit))
+                .filter(|child| **child != 0)
+            else {
+                break;
+            };
             node = self.nodes.get(usize::from(*child))?;
             found = node.place.unwrap_or(found);
         }
@@ -364,7 +395,9 @@ impl PrefixTree {
     fn exact(&self, prefix: &str) -> Entry {
         let mut node = self.nodes.first()?;
         for byte in prefix.bytes() {
-            let child = digit(byte).and_then(|digit| node.children.get(digit)).filter(|child| **child != 0)?;
+            let child = digit(byte)
+                .and_then(|digit| node.children.get(digit))
+                .filter(|child| **child != 0)?;
             node = self.nodes.get(usize::from(*child))?;
         }
         node.place.flatten()

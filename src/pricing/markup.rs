@@ -1,4 +1,5 @@
-//! The mark-up on a rate: a percentage and a fixed amount per charged message. The one rounding rule of prices stands here.
+//! The mark-up on a rate: a percentage and a fixed amount per charged message. The one rounding
+//! rule of prices stands here.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use rust_decimal::Decimal;
@@ -13,7 +14,8 @@ const MAX_PER_MESSAGE_MICROS: i64 = 1_000 * MICROS_PER_CREDIT;
 /// One hundred percent, counted in millionths of a percent.
 const HUNDRED_PERCENT: i128 = 100_000_000;
 
-/// What an account pays above the card's rate. JSON: `{"percent":"2.5","per_message":"0.001"}`, both optional.
+/// What an account pays above the card's rate. JSON: `{"percent":"2.5","per_message":"0.001"}`,
+/// both optional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Markup {
@@ -26,7 +28,9 @@ pub struct Markup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MarkupError {
     /// The percentage is no plain decimal.
-    #[error("the percentage of a mark-up is a decimal with at most 6 decimals, for example \"2.5\"")]
+    #[error(
+        "the percentage of a mark-up is a decimal with at most 6 decimals, for example \"2.5\""
+    )]
     Malformed,
     /// Negative or above 10,000 percent.
     #[error("the percentage of a mark-up is from 0 to 10000")]
@@ -54,7 +58,8 @@ impl Markup {
     /// No mark-up.
     pub const NONE: Markup = Markup { percent_micros: 0, per_message: Amount::ZERO };
 
-    /// A mark-up of `percent` of the rate plus `per_message` for every charged message. Neither may be negative.
+    /// A mark-up of `percent` of the rate plus `per_message` for every charged message. Neither may
+    /// be negative.
     pub fn new(percent: Decimal, per_message: Amount) -> Result<Markup, MarkupError> {
         let percent_micros = match Amount::from_decimal(percent) {
             Ok(amount) => amount.micros(),
@@ -80,8 +85,9 @@ impl Markup {
         self.per_message
     }
 
-    /// The price of a message whose rate is `rate`: `rate * (100 + percent) / 100 + per_message`, computed exactly and rounded **up to the next
-    /// micro-credit**, so that a mark-up is never lost to rounding. What is free stays free. `None` beyond the largest amount.
+    /// The price of a message whose rate is `rate`: `rate * (100 + percent) / 100 + per_message`,
+    /// computed exactly and rounded **up to the next micro-credit**, so that a mark-up is never
+    /// lost to rounding. What is free stays free. `None` beyond the largest amount.
     pub fn apply(&self, rate: Amount) -> Option<Amount> {
         if rate.is_zero() || *self == Markup::NONE {
             return Some(rate);
@@ -120,10 +126,16 @@ mod tests {
     use crate::amount::Amount;
 
     fn check(percent: &str, per_message: &str, rate: &str, price: &str) {
-        let markup: Markup =
-            serde_json::from_value(serde_json::json!({"percent": percent, "per_message": per_message})).expect("a valid mark-up");
+        let markup: Markup = serde_json::from_value(
+            serde_json::json!({"percent": percent, "per_message": per_message}),
+        )
+        .expect("a valid mark-up");
         let price: Amount = price.parse().unwrap();
-        assert_eq!(markup.apply(rate.parse().unwrap()), Some(price), "{rate} + {percent}% + {per_message}");
+        assert_eq!(
+            markup.apply(rate.parse().unwrap()),
+            Some(price),
+            "{rate} + {percent}% + {per_message}"
+        );
     }
 
     #[test]
@@ -140,7 +152,10 @@ mod tests {
     #[test]
     fn reads_and_writes_strings() {
         let markup: Markup = serde_json::from_str(r#"{"percent":"2.50"}"#).unwrap();
-        assert_eq!(serde_json::to_string(&markup).unwrap(), r#"{"percent":"2.5","per_message":"0.00"}"#);
+        assert_eq!(
+            serde_json::to_string(&markup).unwrap(),
+            r#"{"percent":"2.5","per_message":"0.00"}"#
+        );
         assert_eq!(serde_json::from_str::<Markup>("{}").unwrap(), Markup::NONE);
     }
 

@@ -1,4 +1,5 @@
-//! What a message costs: recipient -> country -> market -> rate of the card version in force -> mark-up -> quote. Pure: no I/O, no clock, no float.
+//! What a message costs: recipient -> country -> market -> rate of the card version in force ->
+//! mark-up -> quote. Pure: no I/O, no clock, no float.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 pub mod book;

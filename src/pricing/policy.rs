@@ -1,4 +1,5 @@
-//! What Meta charges at all, by date: whether messages that are no template cost something, how many are free, and what an open service window spares.
+//! What Meta charges at all, by date: whether messages that are no template cost something, how
+//! many are free, and what an open service window spares.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use jiff::civil::Date;
@@ -11,9 +12,11 @@ pub struct PolicyRow {
     start: StartDate,
     /// Whether service messages cost the utility rate (or the card's own service rate).
     pub service_charged: bool,
-    /// How many service messages of each channel and calendar month (of the WABA's zone) are free although service is charged.
+    /// How many service messages of each channel and calendar month (of the WABA's zone) are free
+    /// although service is charged.
     ///
-    /// That the month is the WABA's is an assumption: Meta does not name the zone in which the allowance starts anew.
+    /// That the month is the WABA's is an assumption: Meta does not name the zone in which the
+    /// allowance starts anew.
     pub free_service_messages: u32,
     /// Whether a utility template costs something while the recipient's service window is open.
     pub utility_charged_in_open_window: bool,
@@ -27,10 +30,12 @@ impl Dated for PolicyRow {
 
 /// The compiled-in rows, ascending.
 pub fn builtin() -> Vec<PolicyRow> {
-    parse(include_str!("../../config/rates/policy.csv")).expect("the compiled-in policy rows are read by a unit test")
+    parse(include_str!("../../config/rates/policy.csv"))
+        .expect("the compiled-in policy rows are read by a unit test")
 }
 
-/// Columns: effective, service (`free` or `charged`), free_service_messages, utility_in_open_window (`free` or `charged`), note.
+/// Columns: effective, service (`free` or `charged`), free_service_messages, utility_in_open_window
+/// (`free` or `charged`), note.
 fn parse(text: &str) -> Result<Vec<PolicyRow>, String> {
     let mut rows: Vec<PolicyRow> = Vec::new();
     for record in csv::Reader::from_reader(text.as_bytes()).records() {
@@ -43,7 +48,9 @@ fn parse(text: &str) -> Result<Vec<PolicyRow>, String> {
         rows.push(PolicyRow {
             start: StartDate::new(date),
             service_charged: is_charged(cell(1))?,
-            free_service_messages: cell(2).parse().map_err(|error| format!("{}: {error}", cell(2)))?,
+            free_service_messages: cell(2)
+                .parse()
+                .map_err(|error| format!("{}: {error}", cell(2)))?,
             utility_charged_in_open_window: is_charged(cell(3))?,
         });
     }
@@ -67,17 +74,37 @@ mod tests {
         let rows = builtin();
         let seen: Vec<_> = rows
             .iter()
-            .map(|row| (row.start.date().to_string(), row.service_charged, row.free_service_messages, row.utility_charged_in_open_window))
+            .map(|row| {
+                (
+                    row.start.date().to_string(),
+                    row.service_charged,
+                    row.free_service_messages,
+                    row.utility_charged_in_open_window,
+                )
+            })
             .collect();
-        assert_eq!(seen, [("2025-07-01".to_owned(), false, 0, false), ("2026-10-01".to_owned(), true, 1000, true)]);
+        assert_eq!(
+            seen,
+            [
+                ("2025-07-01".to_owned(), false, 0, false),
+                ("2026-10-01".to_owned(), true, 1000, true)
+            ]
+        );
     }
 
     #[test]
     fn mistakes_are_named() {
         let header = "effective,service,free_service_messages,utility_in_open_window,note\n";
-        for row in ["2026-13-01,free,0,free,", "2026-10-01,maybe,0,free,", "2026-10-01,free,-1,free,", "2026-10-01,free,0,,"] {
+        for row in [
+            "2026-13-01,free,0,free,",
+            "2026-10-01,maybe,0,free,",
+            "2026-10-01,free,-1,free,",
+            "2026-10-01,free,0,,",
+        ] {
             assert!(parse(&format!("{header}{row}\n")).is_err(), "{row}");
         }
-        assert!(parse(&format!("{header}2026-10-01,free,0,free,\n2026-10-01,free,0,free,\n")).is_err());
+        assert!(
+            parse(&format!("{header}2026-10-01,free,0,free,\n2026-10-01,free,0,free,\n")).is_err()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The words of a price: what is asked for (terms), what is answered (quote), and why there may be no answer (unpriced).
+//! The words of a price: what is asked for (terms), what is answered (quote), and why there may be
+//! no answer (unpriced).
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::sync::Arc;
@@ -34,8 +35,9 @@ pub struct Terms<'a> {
     pub time_zone: &'a TimeZone,
     /// What it pays above the rate.
     pub markup: &'a Markup,
-    /// Whether its authentication templates cost the international rate. Where a market has none, they cost the authentication rate: Meta
-    /// names an international rate only for some markets, and not all of those are public.
+    /// Whether its authentication templates cost the international rate. Where a market has none,
+    /// they cost the authentication rate: Meta names an international rate only for some markets,
+    /// and not all of those are public.
     pub authentication_international: bool,
     /// The recipient's service window.
     pub window: ServiceWindow,
@@ -44,9 +46,11 @@ pub struct Terms<'a> {
 /// The price of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// The price, mark-up included, in the card's currency. With a free allowance: the price once that is used up.
+    /// The price, mark-up included, in the card's currency. With a free allowance: the price once
+    /// that is used up.
     pub amount: Amount,
-    /// Where some messages are free before `amount` applies; which of them this one is, only the ledger knows.
+    /// Where some messages are free before `amount` applies; which of them this one is, only the
+    /// ledger knows.
     pub free_allowance: Option<FreeAllowance>,
     /// The recipient's country.
     pub country: Country,
@@ -60,7 +64,8 @@ pub struct Quote {
     pub currency: Arc<str>,
     /// The date of the card's version.
     pub version: Date,
-    /// Until when the quote holds, in Unix milliseconds, exclusive: the next card version or policy row begins then. `i64::MAX` if none is known.
+    /// Until when the quote holds, in Unix milliseconds, exclusive: the next card version or policy
+    /// row begins then. `i64::MAX` if none is known.
     pub valid_until_ms: i64,
 }
 

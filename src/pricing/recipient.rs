@@ -1,4 +1,5 @@
-//! Reads the recipient of a message: an E.164 number as people write it, or a business-scoped user id, which is never stripped to digits.
+//! Reads the recipient of a message: an E.164 number as people write it, or a business-scoped user
+//! id, which is never stripped to digits.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::fmt;
@@ -38,8 +39,11 @@ pub enum RecipientError {
     /// Nothing there.
     #[error("the recipient is empty")]
     Empty,
-    /// A character that neither a phone number nor a user id has, or a plus sign that is not in front.
-    #[error("a phone number is digits with an optional plus sign in front, spaces, hyphens and parentheses")]
+    /// A character that neither a phone number nor a user id has, or a plus sign that is not in
+    /// front.
+    #[error(
+        "a phone number is digits with an optional plus sign in front, spaces, hyphens and parentheses"
+    )]
     NotANumber,
     /// Fewer than 7 digits.
     #[error("a phone number with its country calling code has at least 7 digits")]
@@ -51,11 +55,14 @@ pub enum RecipientError {
     #[error("a phone number begins with its country calling code, which never begins with 0")]
     LeadingZero,
     /// It has the form `XX.` but not that of a user id.
-    #[error("a business-scoped user id is a country code in capitals, a dot, and 1 to 128 letters or digits")]
+    #[error(
+        "a business-scoped user id is a country code in capitals, a dot, and 1 to 128 letters or digits"
+    )]
     MalformedUserId,
 }
 
-/// Reads a phone number (plus sign, spaces, hyphens and parentheses allowed; 7 to 15 digits) or a user id.
+/// Reads a phone number (plus sign, spaces, hyphens and parentheses allowed; 7 to 15 digits) or a
+/// user id.
 pub fn parse(text: &str) -> Result<Recipient, RecipientError> {
     if text.is_empty() {
         return Err(RecipientError::Empty);
@@ -120,7 +127,8 @@ impl PhoneNumber {
         std::str::from_utf8(digits).unwrap_or_default()
     }
 
-    /// Whether it was written with a plus sign, so that its first digits are certainly a calling code.
+    /// Whether it was written with a plus sign, so that its first digits are certainly a calling
+    /// code.
     pub const fn has_plus(&self) -> bool {
         self.plus
     }
@@ -216,7 +224,16 @@ mod tests {
         check("US.13400000000000000001", Ok(("US.13400000000000000001", false)));
         check("US.ENT.13400000000000000001", Ok(("US.ENT.13400000000000000001", false)));
         check("IN.ENT", Ok(("IN.ENT", false)));
-        for text in ["us.134", "US.", "US.ENT.", "US.12-3", "U1.123", "US.é", "+1.650", &format!("US.{}", "a".repeat(129))] {
+        for text in [
+            "us.134",
+            "US.",
+            "US.ENT.",
+            "US.12-3",
+            "U1.123",
+            "US.é",
+            "+1.650",
+            &format!("US.{}", "a".repeat(129)),
+        ] {
             check(text, Err(RecipientError::MalformedUserId));
         }
         let Ok(Recipient::UserId(user)) = parse("BR.ENT.abc123") else { panic!("a user id") };

@@ -1,4 +1,5 @@
-//! When a dated row begins: at midnight of its date in a WABA's own time zone, so the same row begins at different instants for different WABAs.
+//! When a dated row begins: at midnight of its date in a WABA's own time zone, so the same row
+//! begins at different instants for different WABAs.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use jiff::Timestamp;
@@ -26,7 +27,8 @@ impl StartDate {
         self.date
     }
 
-    /// The first instant of the date in `zone`, in Unix milliseconds. Where the clock skips midnight it is the instant of the skip.
+    /// The first instant of the date in `zone`, in Unix milliseconds. Where the clock skips
+    /// midnight it is the instant of the skip.
     pub fn begins_ms(self, zone: &TimeZone) -> i64 {
         midnight_ms(self.date, zone)
     }
@@ -54,7 +56,8 @@ pub trait Dated {
     fn start(&self) -> StartDate;
 }
 
-/// The row in force at `at_ms` in `zone`, out of rows in ascending order of their dates, and when the next one begins (`i64::MAX` if none is known).
+/// The row in force at `at_ms` in `zone`, out of rows in ascending order of their dates, and when
+/// the next one begins (`i64::MAX` if none is known).
 pub fn in_force<'a, T: Dated>(rows: &'a [T], at_ms: i64, zone: &TimeZone) -> (Option<&'a T>, i64) {
     let mut next_ms = i64::MAX;
     for row in rows.iter().rev() {
@@ -67,7 +70,8 @@ pub fn in_force<'a, T: Dated>(rows: &'a [T], at_ms: i64, zone: &TimeZone) -> (Op
 }
 
 fn midnight_ms(date: Date, zone: &TimeZone) -> i64 {
-    // Only dates at the edge of what jiff can represent fail; they are so far away that they never begin.
+    // Only dates at the edge of what jiff can represent fail; they are so far away that they never
+    // begin.
     zone.to_timestamp(date.at(0, 0, 0, 0)).map_or(i64::MAX, Timestamp::as_millisecond)
 }
 
@@ -81,11 +85,14 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month at `at_ms` in `zone`; `None` where the instant is beyond the calendar (years -9999 to 9999).
+    /// The month at `at_ms` in `zone`; `None` where the instant is beyond the calendar (years -9999
+    /// to 9999).
     pub fn at(at_ms: i64, zone: &TimeZone) -> Option<Month> {
         let date = zone.to_datetime(Timestamp::from_millisecond(at_ms).ok()?).date();
         let next = date.last_of_month().tomorrow().ok()?;
-        let number = i32::from(date.year()).saturating_mul(12).saturating_add(i32::from(date.month()).saturating_sub(1));
+        let number = i32::from(date.year())
+            .saturating_mul(12)
+            .saturating_add(i32::from(date.month()).saturating_sub(1));
         Some(Month { number, end_ms: midnight_ms(next, zone) })
     }
 }
@@ -128,8 +135,12 @@ mod tests {
         let zone = TimeZone::posix("PST8PDT,M3.2.0,M11.1.0").unwrap();
         let december = Month::at(ms("2027-01-01T07:59:59Z"), &zone).unwrap();
         assert_eq!(december, Month { number: 2026 * 12 + 11, end_ms: ms("2027-01-01T08:00:00Z") });
-        // November loses daylight saving in its first days, so it is an hour longer than its first instant suggests.
-        assert_eq!(Month::at(ms("2026-11-01T07:00:00Z"), &zone).unwrap().end_ms, ms("2026-12-01T08:00:00Z"));
+        // November loses daylight saving in its first days, so it is an hour longer than its first
+        // instant suggests.
+        assert_eq!(
+            Month::at(ms("2026-11-01T07:00:00Z"), &zone).unwrap().end_ms,
+            ms("2026-12-01T08:00:00Z")
+        );
         assert_eq!(Month::at(i64::MAX, &zone), None);
     }
 }

@@ -16,7 +16,10 @@ const MAX_KEY: usize = 255;
 /// Refuses what cannot be a send by its head alone; answers the idempotency key.
 pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
     if head.uri.query().is_some() {
-        return Err(Rejected::new("malformed", "a send takes no query parameters; everything stands in its body"));
+        return Err(Rejected::new(
+            "malformed",
+            "a send takes no query parameters; everything stands in its body",
+        ));
     }
     check_headers(&head.headers)?;
     idempotency_key(&head.headers)
@@ -26,9 +29,12 @@ pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
 fn check_headers(headers: &HeaderMap) -> Result<(), Rejected> {
     let unsupported = |details: &str| Err(Rejected::new("unsupported_media_type", details));
     let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
-    let content_type = content_types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        content_types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_types.next().is_some() || !is_json(content_type) {
-        return unsupported("send the message as `Content-Type: application/json`, given once, in UTF-8");
+        return unsupported(
+            "send the message as `Content-Type: application/json`, given once, in UTF-8",
+        );
     }
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -40,10 +46,12 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Rejected> {
 /// `application/json` with no parameter but the character set it has anyway.
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
-    let essence = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let essence =
+        parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let utf8 = |parameter: &str| {
         parameter.split_once('=').is_some_and(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("charset") && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            name.trim().eq_ignore_ascii_case("charset")
+                && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
     };
     essence && parts.filter(|parameter| !parameter.is_empty()).all(utf8)
@@ -54,8 +62,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejected> {
     let mut given = headers.get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
     let key = key.as_bytes();
-    if given.next().is_some() || !(1..=MAX_KEY).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
-        return Err(Rejected::new("malformed", "an Idempotency-Key is 1 to 255 visible ASCII characters, given once"));
+    if given.next().is_some()
+        || !(1..=MAX_KEY).contains(&key.len())
+        || !key.iter().all(u8::is_ascii_graphic)
+    {
+        return Err(Rejected::new(
+            "malformed",
+            "an Idempotency-Key is 1 to 255 visible ASCII characters, given once",
+        ));
     }
     Ok(Some(key))
 }
@@ -63,7 +77,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejected> {
 /// The whole body.
 pub async fn body(incoming: Incoming, limit: usize, deadline: Duration) -> Result<Bytes, Rejected> {
     read_body(incoming, limit, deadline).await.map_err(|error| match error {
-        BodyError::TooLarge { limit } => Rejected::new("too_large", format!("a send has at most {limit} bytes")),
+        BodyError::TooLarge { limit } => {
+            Rejected::new("too_large", format!("a send has at most {limit} bytes"))
+        }
         BodyError::Slow { .. } => Rejected::new("request_timeout", error),
         BodyError::Broken => Rejected::new("malformed", error),
     })

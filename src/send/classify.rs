@@ -1,4 +1,5 @@
-//! Classify and price: who the message is for, what kind it is, what it costs on this account's terms.
+//! Classify and price: who the message is for, what kind it is, what it costs on this account's
+//! terms.
 
 use std::ops::Range;
 
@@ -35,10 +36,16 @@ pub struct Addressee {
 }
 
 /// Reads the recipient; `to` wins over `recipient`, as it does at Meta.
-pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus, channel: &Channel) -> Result<Addressee, Rejected> {
+pub fn addressee(
+    message: &Send<'_>,
+    without_plus: WithoutPlus,
+    channel: &Channel,
+) -> Result<Addressee, Rejected> {
     let unsupported = |details: String| Rejected::new("recipient_unsupported", details);
     if message.group {
-        return Err(unsupported("group messages are charged once per participant and are not supported".into()));
+        return Err(unsupported(
+            "group messages are charged once per participant and are not supported".into(),
+        ));
     }
     let text = message.to.as_deref().or(message.recipient.as_deref()).unwrap_or_default();
     let recipient = recipient::parse(text).map_err(|error| unsupported(error.to_string()))?;
@@ -49,15 +56,23 @@ pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus, channel: &Channe
         return Ok(Addressee { recipient, plus_at: None });
     }
     match (&message.to_span, without_plus) {
-        (Some(Range { start, .. }), WithoutPlus::Plus) => Ok(Addressee { recipient, plus_at: Some(*start) }),
-        (None, WithoutPlus::Plus) => {
-            Err(unsupported("`to` has no plus sign and is written with escapes, so none can be put before it".into()))
+        (Some(Range { start, .. }), WithoutPlus::Plus) => {
+            Ok(Addressee { recipient, plus_at: Some(*start) })
         }
+        (None, WithoutPlus::Plus) => Err(unsupported(
+            "`to` has no plus sign and is written with escapes, so none can be put before it"
+                .into(),
+        )),
         (_, WithoutPlus::ChannelCountry) => {
             let calling_code = channel.settings.calling_code.as_deref();
-            let code = calling_code
-                .ok_or_else(|| unsupported("`to` has no plus sign, and the channel has no `calling_code` to put before it".into()))?;
-            let whole = recipient::parse(&format!("+{code}{}", number.digits())).map_err(|error| unsupported(error.to_string()))?;
+            let code = calling_code.ok_or_else(|| {
+                unsupported(
+                    "`to` has no plus sign, and the channel has no `calling_code` to put before it"
+                        .into(),
+                )
+            })?;
+            let whole = recipient::parse(&format!("+{code}{}", number.digits()))
+                .map_err(|error| unsupported(error.to_string()))?;
             Ok(Addressee { recipient: whole, plus_at: None })
         }
         _ => Err(unsupported("`to` has no plus sign, and such numbers are refused here".into())),
@@ -66,7 +81,9 @@ pub fn addressee(message: &Send<'_>, without_plus: WithoutPlus, channel: &Channe
 
 /// The body as it is forwarded: byte for byte, or with a plus before the number.
 pub fn forwarded_body(body: &Bytes, plus_at: Option<usize>) -> Bytes {
-    let Some((before, after)) = plus_at.and_then(|at| body.split_at_checked(at)) else { return body.clone() };
+    let Some((before, after)) = plus_at.and_then(|at| body.split_at_checked(at)) else {
+        return body.clone();
+    };
     let mut with_plus = BytesMut::with_capacity(body.len() + 1);
     with_plus.extend_from_slice(before);
     with_plus.extend_from_slice(b"+");
@@ -78,25 +95,34 @@ pub fn forwarded_body(body: &Bytes, plus_at: Option<usize>) -> Bytes {
 pub fn category(caller: &Caller, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
     let Some(template) = &message.template else { return Ok(Some(Category::Service)) };
     let waba = caller.channel().settings.waba.as_ref();
-    let known = waba.and_then(|waba| caller.snapshot.template(waba, &template.name, &template.language));
+    let known =
+        waba.and_then(|waba| caller.snapshot.template(waba, &template.name, &template.language));
     match known {
         Some(Category::Authentication) if caller.snapshot.account.authentication_international => {
             Ok(Some(Category::AuthenticationInternational))
         }
         Some(category) => Ok(Some(category)),
-        None if caller.snapshot.account.unknown_template == UnknownTemplate::Refuse => Err(Rejected::new(
-            "unclassified",
-            format!(
-                "template {} ({}) is not in the catalog, so its price is unknown; sync or declare it",
-                template.name, template.language
-            ),
-        )),
+        None if caller.snapshot.account.unknown_template == UnknownTemplate::Refuse => {
+            Err(Rejected::new(
+                "unclassified",
+                format!(
+                    "template {} ({}) is not in the catalog, so its price is unknown; sync or declare it",
+                    template.name, template.language
+                ),
+            ))
+        }
         None => Ok(None),
     }
 }
 
 /// The price at `now_ms`.
-pub fn price(book: &PriceBook, caller: &Caller, recipient: &Recipient, category: Option<Category>, now_ms: i64) -> Result<Quote, Rejected> {
+pub fn price(
+    book: &PriceBook,
+    caller: &Caller,
+    recipient: &Recipient,
+    category: Option<Category>,
+    now_ms: i64,
+) -> Result<Quote, Rejected> {
     let unpriced = |error: Unpriced| Rejected::new("unpriced", error);
     let location = book.locate(recipient).map_err(unpriced)?;
     let account = &caller.snapshot.account;

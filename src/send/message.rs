@@ -1,7 +1,9 @@
-//! Reads the body of a send strictly: it is one unambiguous message, or it is refused with the field that is at fault.
+//! Reads the body of a send strictly: it is one unambiguous message, or it is refused with the
+//! field that is at fault.
 //!
-//! The body is read in one pass and forwarded as it came, so nothing may stand in it that another reader could take for another
-//! message: no key twice in any object, no second content object, no field that a send is not known to have.
+//! The body is read in one pass and forwarded as it came, so nothing may stand in it that another
+//! reader could take for another message: no key twice in any object, no second content object, no
+//! field that a send is not known to have.
 
 mod reading;
 #[cfg(test)]
@@ -104,7 +106,8 @@ impl fmt::Display for Kind {
 pub enum Message<'a> {
     /// One message to one recipient.
     Send(Send<'a>),
-    /// The mark that an inbound message was read, with or without a typing indicator; costs nothing.
+    /// The mark that an inbound message was read, with or without a typing indicator; costs
+    /// nothing.
     ReadReceipt,
 }
 
@@ -113,15 +116,18 @@ pub enum Message<'a> {
 pub struct Send<'a> {
     /// The kind of content.
     pub kind: Kind,
-    /// `to` as written, never empty: a phone number, or a group's id if `group`. Wins over `recipient`.
+    /// `to` as written, never empty: a phone number, or a group's id if `group`. Wins over
+    /// `recipient`.
     pub to: Option<Cow<'a, str>>,
-    /// `recipient` as written, never empty: a business-scoped user id. At least one of the two is there.
+    /// `recipient` as written, never empty: a business-scoped user id. At least one of the two is
+    /// there.
     pub recipient: Option<Cow<'a, str>>,
     /// `recipient_type` is `group`.
     pub group: bool,
     /// Which template; there exactly if `kind` is [`Kind::Template`].
     pub template: Option<TemplateRef<'a>>,
-    /// Where the text of `to` stands in the body, without its quotes; `None` without `to` or where `to` has escapes.
+    /// Where the text of `to` stands in the body, without its quotes; `None` without `to` or where
+    /// `to` has escapes.
     pub to_span: Option<Range<usize>>,
 }
 
@@ -157,7 +163,11 @@ pub fn parse(body: &[u8], endpoint: Endpoint) -> Result<Message<'_>, Malformed> 
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = reading.document(&mut deserializer, &mut draft).and_then(|_| deserializer.end());
     if let Err(error) = read {
-        return Err(malformed(reading.into_refusal().unwrap_or_else(|| format!("the body is not valid JSON: {error}"))));
+        return Err(malformed(
+            reading
+                .into_refusal()
+                .unwrap_or_else(|| format!("the body is not valid JSON: {error}")),
+        ));
     }
     draft.finish(body, endpoint)
 }
@@ -174,13 +184,15 @@ struct Draft<'a> {
     template: TemplateDraft<'a>,
     read: bool,
     message_id: bool,
-    /// A field that only a read receipt has, a message has, a `/marketing_messages` body has; each the last one seen.
+    /// A field that only a read receipt has, a message has, a `/marketing_messages` body has; each
+    /// the last one seen.
     receipt_only: Option<&'static str>,
     message_only: Option<&'static str>,
     marketing_only: Option<&'static str>,
 }
 
-/// Fields of a message that do not bear on its price: name, required shape, whether `/marketing_messages` alone has it.
+/// Fields of a message that do not bear on its price: name, required shape, whether
+/// `/marketing_messages` alone has it.
 const PLAIN_FIELDS: [(&str, &str, bool); 6] = [
     ("context", "an object", false),
     ("biz_opaque_callback_data", "a string", false),
@@ -193,7 +205,12 @@ const PLAIN_FIELDS: [(&str, &str, bool); 6] = [
 impl<'a> Fields<'a> for Draft<'a> {
     const KEEP_TEXT: bool = false;
 
-    fn field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         match key {
             "messaging_product" => match reading.text(map, key)?.as_deref() {
                 Some("whatsapp") => self.product = true,
@@ -202,14 +219,21 @@ impl<'a> Fields<'a> for Draft<'a> {
             "recipient_type" => match reading.text(map, key)?.as_deref() {
                 None | Some("individual") => {}
                 Some("group") => self.group = true,
-                Some(_) => return Err(reading.refuse("`recipient_type` must be \"individual\" or \"group\"")),
+                Some(_) => {
+                    return Err(
+                        reading.refuse("`recipient_type` must be \"individual\" or \"group\"")
+                    );
+                }
             },
             "to" => self.to = required_text(reading, key, map)?,
             "recipient" => self.recipient = required_text(reading, key, map)?,
             "type" => {
                 if let Some(name) = reading.text(map, key)? {
                     let Some(kind) = Kind::from_name(&name) else {
-                        return Err(reading.refuse(format!("`type` is {}, which is not a known type of message", shown(&name))));
+                        return Err(reading.refuse(format!(
+                            "`type` is {}, which is not a known type of message",
+                            shown(&name)
+                        )));
                     };
                     self.type_ = Some(kind);
                 }
@@ -237,7 +261,11 @@ impl<'a> Fields<'a> for Draft<'a> {
 }
 
 /// A string that, if it is there, is not empty.
-fn required_text<'a, A: MapAccess<'a>>(reading: &mut Reading<'a>, key: &str, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
+fn required_text<'a, A: MapAccess<'a>>(
+    reading: &mut Reading<'a>,
+    key: &str,
+    map: &mut A,
+) -> Result<Option<Cow<'a, str>>, A::Error> {
     match reading.text(map, key)? {
         Some(text) if text.is_empty() => Err(reading.refuse(format!("`{key}` is empty"))),
         text => Ok(text),
@@ -246,10 +274,19 @@ fn required_text<'a, A: MapAccess<'a>>(reading: &mut Reading<'a>, key: &str, map
 
 impl<'a> Draft<'a> {
     /// A content object, a field without weight, or an unknown one, which is refused.
-    fn other_field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn other_field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         if let Some(kind) = Kind::from_name(key) {
             let wanted = if kind == Kind::Contacts { Shape::Array } else { Shape::Object };
-            let shape = if kind == Kind::Template { reading.value(map, &mut self.template)? } else { reading.value(map, &mut Skip)? };
+            let shape = if kind == Kind::Template {
+                reading.value(map, &mut self.template)?
+            } else {
+                reading.value(map, &mut Skip)?
+            };
             if shape == Shape::Null {
                 return Ok(());
             }
@@ -258,11 +295,14 @@ impl<'a> Draft<'a> {
                 return Err(reading.refuse(format!("`{kind}` must be {wanted}")));
             }
             if let Some(first) = self.content.replace(kind) {
-                return Err(reading.refuse(format!("the body has two content objects, `{first}` and `{kind}`")));
+                return Err(reading
+                    .refuse(format!("the body has two content objects, `{first}` and `{kind}`")));
             }
             return Ok(());
         }
-        let Some((name, wanted, marketing)) = PLAIN_FIELDS.into_iter().find(|(name, ..)| *name == key) else {
+        let Some((name, wanted, marketing)) =
+            PLAIN_FIELDS.into_iter().find(|(name, ..)| *name == key)
+        else {
             return Err(reading.refuse(format!("the field {} is not known on a send", shown(key))));
         };
         match (reading.value(map, &mut Skip)?, wanted) {
@@ -283,7 +323,9 @@ impl<'a> Draft<'a> {
             return self.read_receipt(endpoint);
         }
         if let Some(field) = self.receipt_only {
-            return Err(malformed(format!("`{field}` belongs to a read receipt, but `status` is missing")));
+            return Err(malformed(format!(
+                "`{field}` belongs to a read receipt, but `status` is missing"
+            )));
         }
         let kind = self.kind(endpoint)?;
         if self.to.is_none() && self.recipient.is_none() {
@@ -297,7 +339,14 @@ impl<'a> Draft<'a> {
             Some(Cow::Borrowed(to)) => span(body, to),
             _ => None,
         };
-        Ok(Message::Send(Send { kind, to: self.to, recipient: self.recipient, group: self.group, template, to_span }))
+        Ok(Message::Send(Send {
+            kind,
+            to: self.to,
+            recipient: self.recipient,
+            group: self.group,
+            template,
+            to_span,
+        }))
     }
 
     fn read_receipt(&self, endpoint: Endpoint) -> Result<Message<'a>, Malformed> {
@@ -314,7 +363,9 @@ impl<'a> Draft<'a> {
             self.marketing_only,
         ];
         if let Some(field) = extra.into_iter().flatten().next() {
-            return Err(malformed(format!("a body with `status` is a read receipt and cannot have `{field}`")));
+            return Err(malformed(format!(
+                "a body with `status` is a read receipt and cannot have `{field}`"
+            )));
         }
         if !self.message_id {
             return Err(malformed("`message_id` is missing on a read receipt"));
@@ -325,18 +376,30 @@ impl<'a> Draft<'a> {
     /// The kind of the one content object, which `type` and the endpoint must agree with.
     fn kind(&self, endpoint: Endpoint) -> Result<Kind, Malformed> {
         let kind = match (self.type_, self.content) {
-            (None, None) => return Err(malformed("the body has no content object, such as `text` or `template`")),
-            (Some(type_), None) => return Err(malformed(format!("`type` is `{type_}`, but the content object `{type_}` is missing"))),
+            (None, None) => {
+                return Err(malformed(
+                    "the body has no content object, such as `text` or `template`",
+                ));
+            }
+            (Some(type_), None) => {
+                return Err(malformed(format!(
+                    "`type` is `{type_}`, but the content object `{type_}` is missing"
+                )));
+            }
             (Some(type_), Some(content)) if type_ != content => {
-                return Err(malformed(format!("`type` is `{type_}`, but the content object is `{content}`")));
+                return Err(malformed(format!(
+                    "`type` is `{type_}`, but the content object is `{content}`"
+                )));
             }
             (_, Some(content)) => content,
         };
         match (endpoint, self.marketing_only) {
-            (Endpoint::MarketingMessages, _) if kind != Kind::Template => {
-                Err(malformed(format!("`type` must be `template` on `/marketing_messages`, not `{kind}`")))
+            (Endpoint::MarketingMessages, _) if kind != Kind::Template => Err(malformed(format!(
+                "`type` must be `template` on `/marketing_messages`, not `{kind}`"
+            ))),
+            (Endpoint::Messages, Some(field)) => {
+                Err(malformed(format!("`{field}` belongs on `/marketing_messages`")))
             }
-            (Endpoint::Messages, Some(field)) => Err(malformed(format!("`{field}` belongs on `/marketing_messages`"))),
             _ => Ok(kind),
         }
     }
@@ -364,7 +427,12 @@ struct LanguageDraft<'a> {
 impl<'a> Fields<'a> for TemplateDraft<'a> {
     const KEEP_TEXT: bool = false;
 
-    fn field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         match key {
             "name" => self.name = reading.text(map, "template.name")?,
             "language" => match reading.value(map, &mut self.language)? {
@@ -380,7 +448,12 @@ impl<'a> Fields<'a> for TemplateDraft<'a> {
 impl<'a> Fields<'a> for LanguageDraft<'a> {
     const KEEP_TEXT: bool = false;
 
-    fn field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         match key {
             "code" => self.code = reading.text(map, "template.language.code")?,
             _ => drop(reading.value(map, &mut Skip)?),
@@ -391,7 +464,10 @@ impl<'a> Fields<'a> for LanguageDraft<'a> {
 
 impl<'a> TemplateDraft<'a> {
     fn finish(self) -> Result<TemplateRef<'a>, Malformed> {
-        let name = self.name.filter(|name| !name.is_empty()).ok_or_else(|| malformed("`template.name` is missing"))?;
+        let name = self
+            .name
+            .filter(|name| !name.is_empty())
+            .ok_or_else(|| malformed("`template.name` is missing"))?;
         let code = self.language.code.filter(|code| !code.is_empty());
         let code = code.ok_or_else(|| malformed("`template.language.code` is missing"))?;
         // Webhooks write `en-US` for what sends call `en_US`; the catalog knows one spelling.

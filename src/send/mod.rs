@@ -1,4 +1,5 @@
-//! The way of a send: accept, authenticate, parse, classify, price, throttle, reserve, forward, settle, reply - in `Journey::travel`, in this order.
+//! The way of a send: accept, authenticate, parse, classify, price, throttle, reserve, forward,
+//! settle, reply - in `Journey::travel`, in this order.
 
 mod accept;
 mod authenticate;
@@ -41,7 +42,8 @@ use settle::Settled;
 use waiting::{Client, Waiting};
 pub use way::{SendOptions, SendParts, SendWay};
 
-/// Settings and prices may change while a send is decided; more often than this in a row they do not.
+/// Settings and prices may change while a send is decided; more often than this in a row they do
+/// not.
 const TRIES: usize = 4;
 
 /// Where a send came in.
@@ -67,7 +69,14 @@ pub async fn handle(way: &Arc<SendWay>, route: SendRoute, request: Request<Incom
         Ok(reply) => reply,
         Err(error) => {
             tracing::error!(%error, request_id = %request_id, "a send ended unexpectedly; its hold is resolved by the sweep");
-            reply::rejection(&Rejected::new("outcome_unknown", "the gateway failed while it carried this message"), None, &request_id)
+            reply::rejection(
+                &Rejected::new(
+                    "outcome_unknown",
+                    "the gateway failed while it carried this message",
+                ),
+                None,
+                &request_id,
+            )
         }
     };
     client.answered();
@@ -141,24 +150,39 @@ impl Journey {
     async fn travel(&self, head: &Parts, body: Incoming, log: &mut Log) -> Result<Reply, Rejected> {
         let way = &*self.way;
         // Accept.
-        let _place =
-            way.places.try_acquire().map_err(|_| Rejected::new("overloaded", "too many sends are in work at once").retry_after(1))?;
+        let _place = way.places.try_acquire().map_err(|_| {
+            Rejected::new("overloaded", "too many sends are in work at once").retry_after(1)
+        })?;
         let key = accept::check_head(head)?;
         // Authenticate.
         let mut lap = Lap::start(&way.metrics);
-        let mut caller = authenticate::authenticate(way, &head.headers, &self.route.number, self.route.campaign.as_deref()).await?;
+        let mut caller = authenticate::authenticate(
+            way,
+            &head.headers,
+            &self.route.number,
+            self.route.campaign.as_deref(),
+        )
+        .await?;
         log.caller(&caller);
         lap.end("authenticate");
         // Parse.
         let body = accept::body(body, way.options.max_body_bytes, way.options.body_timeout).await?;
-        let message = message::parse(&body, self.route.endpoint).map_err(|malformed| Rejected::new("malformed", malformed.details))?;
+        let message = message::parse(&body, self.route.endpoint)
+            .map_err(|malformed| Rejected::new("malformed", malformed.details))?;
         let Message::Send(message) = message else {
             log.outcome = Some("read_receipt");
             return self.forward_read_receipt(&caller, &head.headers, body.clone()).await;
         };
         let addressee = classify::addressee(&message, way.options.without_plus, caller.channel())?;
         log.recipient = Some(addressee.recipient.clone());
-        let marks = Marks::of(way.catalog.hasher(), &caller.number, &self.route.path, &body, key, &addressee.recipient);
+        let marks = Marks::of(
+            way.catalog.hasher(),
+            &caller.number,
+            &self.route.path,
+            &body,
+            key,
+            &addressee.recipient,
+        );
         lap.end("parse");
         let under_way = way.under_way.enter(&caller.snapshot.id, marks.fingerprint).await;
         let mut tries = 0;
@@ -166,13 +190,21 @@ impl Journey {
             // Classify.
             let category = classify::category(&caller, &message)?;
             // Price.
-            let quote = classify::price(&way.prices.load(), &caller, &addressee.recipient, category, way.clock.now_ms())?;
+            let quote = classify::price(
+                &way.prices.load(),
+                &caller,
+                &addressee.recipient,
+                category,
+                way.clock.now_ms(),
+            )?;
             log.category = Some(quote.category.as_str());
             let target = target(way, &caller.snapshot, &caller.number)?;
             lap.end("price");
             // Throttle.
             if tries == 0 {
-                way.throttle.pass(&caller.number, caller.channel().settings.throughput_limit).await?;
+                way.throttle
+                    .pass(&caller.number, caller.channel().settings.throughput_limit)
+                    .await?;
                 lap.end("throttle");
             }
             // Reserve.
@@ -188,12 +220,20 @@ impl Journey {
                     tries += 1;
                     caller = authenticate::again(way, head, &self.route, &caller).await?;
                 }
-                Decision::Again => return Err(Rejected::new("ledger_unavailable", "the account's settings keep changing").retry_after(1)),
+                Decision::Again => {
+                    return Err(Rejected::new(
+                        "ledger_unavailable",
+                        "the account's settings keep changing",
+                    )
+                    .retry_after(1));
+                }
             }
         };
         (log.hold, log.charge) = (held.hold, held.amount);
         // Forward.
-        let attempt = self.forward(&target, &head.headers, classify::forwarded_body(&body, addressee.plus_at)).await;
+        let attempt = self
+            .forward(&target, &head.headers, classify::forwarded_body(&body, addressee.plus_at))
+            .await;
         // Settle.
         let settled = settle::settle(way, &caller, &quote, &held, &attempt, &self.waiting).await;
         drop(under_way);
@@ -201,9 +241,18 @@ impl Journey {
         self.reply(&caller, &quote, &held, attempt, settled, log)
     }
 
-    async fn reserve(&self, caller: &Caller, quote: &Quote, marks: &Marks) -> Result<Decision, Rejected> {
+    async fn reserve(
+        &self,
+        caller: &Caller,
+        quote: &Quote,
+        marks: &Marks,
+    ) -> Result<Decision, Rejected> {
         if !reserve::needs_ledger(caller, marks) {
-            return Ok(Decision::Forward(Held { hold: None, amount: Amount::ZERO, available: None }));
+            return Ok(Decision::Forward(Held {
+                hold: None,
+                amount: Amount::ZERO,
+                available: None,
+            }));
         }
         let account = &caller.snapshot.id;
         if self.waiting.is_gone() {
@@ -216,8 +265,11 @@ impl Journey {
         if let Ok(Decision::Forward(_)) = &decision
             && !self.waiting.holds(account, hold)
         {
-            // Its repetition may have been let through meanwhile: this one must not be sent as well.
-            self.way.batcher.post(account, Operation::Release { hold, reason: ReleaseReason::NotSent });
+            // Its repetition may have been let through meanwhile: this one must not be sent as
+            // well.
+            self.way
+                .batcher
+                .post(account, Operation::Release { hold, reason: ReleaseReason::NotSent });
             return Err(hung_up());
         }
         decision
@@ -225,7 +277,13 @@ impl Journey {
 
     async fn forward(&self, target: &Target, headers: &HeaderMap, body: Bytes) -> Attempt {
         let watch = Stopwatch::start();
-        let forward = Forward { base: &target.base, path: &self.route.path, token: &target.token, headers, body };
+        let forward = Forward {
+            base: &target.base,
+            path: &self.route.path,
+            token: &target.token,
+            headers,
+            body,
+        };
         let attempt = self.way.upstream.forward(forward).await;
         self.way.metrics.stage("forward", watch.elapsed());
         attempt
@@ -264,17 +322,28 @@ impl Journey {
     }
 
     /// Read receipts cost nothing and need no ledger.
-    async fn forward_read_receipt(&self, caller: &Caller, headers: &HeaderMap, body: Bytes) -> Result<Reply, Rejected> {
+    async fn forward_read_receipt(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Reply, Rejected> {
         let target = target(&self.way, &caller.snapshot, &caller.number)?;
         match self.forward(&target, headers, body).await {
-            Attempt::Answered { status, headers, body } => Ok(reply::answer(status, headers, body, &self.request_id)),
+            Attempt::Answered { status, headers, body } => {
+                Ok(reply::answer(status, headers, body, &self.request_id))
+            }
             Attempt::NotSent { reason } => {
-                let details = format!("upstream could not be reached ({}); nothing was sent", reason.as_str());
+                let details = format!(
+                    "upstream could not be reached ({}); nothing was sent",
+                    reason.as_str()
+                );
                 Err(Rejected::new("upstream_unreachable", details).retry_after(1))
             }
-            Attempt::Unknown { reason } => {
-                Err(Rejected::new("upstream_no_answer", format!("upstream did not answer ({})", reason.as_str())))
-            }
+            Attempt::Unknown { reason } => Err(Rejected::new(
+                "upstream_no_answer",
+                format!("upstream did not answer ({})", reason.as_str()),
+            )),
         }
     }
 }
@@ -284,7 +353,8 @@ fn hung_up() -> Rejected {
     Rejected::new("malformed", "the client hung up before anything was forwarded")
 }
 
-/// Where a channel's requests go and with whose token. Found before anything is held, so that a channel without a token costs nothing.
+/// Where a channel's requests go and with whose token. Found before anything is held, so that a
+/// channel without a token costs nothing.
 fn target(way: &SendWay, snapshot: &Snapshot, number: &ChannelId) -> Result<Target, Rejected> {
     let found = || {
         let channel = &snapshot.channels.get(number).ok_or("it is gone")?.settings;

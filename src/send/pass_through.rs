@@ -1,4 +1,5 @@
-//! Graph paths that are not sends: passed on, streamed, with the channel's token, only where the operator allows the kind and the ids are the account's.
+//! Graph paths that are not sends: passed on, streamed, with the channel's token, only where the
+//! operator allows the kind and the ids are the account's.
 
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Either, Full};
@@ -35,7 +36,13 @@ pub enum Allowed {
 const DANGEROUS: [&str; 4] = ["access_token", "method", "batch", "relative_url"];
 
 /// Carries one request that costs nothing.
-pub async fn handle(way: &SendWay, kind: GraphPath, id: &str, path: &str, request: Request<Incoming>) -> StreamedReply {
+pub async fn handle(
+    way: &SendWay,
+    kind: GraphPath,
+    id: &str,
+    path: &str,
+    request: Request<Incoming>,
+) -> StreamedReply {
     let request_id = RequestId::of(request.headers(), way.clock.now_ms());
     match travel(way, kind, id, path, request).await {
         Ok(mut answer) => {
@@ -59,7 +66,10 @@ async fn travel(
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default();
     if let Some(name) = dangerous(query) {
-        return Err(Rejected::new("path_not_allowed", format!("the query parameter {name} is not passed on")));
+        return Err(Rejected::new(
+            "path_not_allowed",
+            format!("the query parameter {name} is not passed on"),
+        ));
     }
     let (snapshot, _) = authenticate::account_of(way, &head.headers).await?;
     let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
@@ -68,21 +78,37 @@ async fn travel(
         && way.catalog.is_channel(id).await.map_err(|fault| Rejected::ledger_fault(&fault))?
     {
         // Another account's number; with a token that both share, Meta would not mind.
-        return Err(Rejected::new("channel_unknown", "this key's account has no channel or WABA with that id"));
+        return Err(Rejected::new(
+            "channel_unknown",
+            "this key's account has no channel or WABA with that id",
+        ));
     }
     if !way.options.pass_through.contains(&allowed) {
-        return Err(Rejected::new("path_not_allowed", "the operator does not pass this kind of path on"));
+        return Err(Rejected::new(
+            "path_not_allowed",
+            "the operator does not pass this kind of path on",
+        ));
     }
     let Target { base, token } = super::target(way, &snapshot, &channel)?;
-    let path_and_query = head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let request =
-        PassThrough { base: &base, token: &token, method: head.method.clone(), path_and_query: &path_and_query, headers: &head.headers };
+    let path_and_query =
+        head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let request = PassThrough {
+        base: &base,
+        token: &token,
+        method: head.method.clone(),
+        path_and_query: &path_and_query,
+        headers: &head.headers,
+    };
     way.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| match error {
-        StreamError::NotSent(reason) => {
-            Rejected::new("upstream_unreachable", format!("upstream could not be reached ({}); nothing was sent", reason.as_str()))
-                .retry_after(1)
-        }
-        StreamError::NoAnswer(reason) => Rejected::new("upstream_no_answer", format!("upstream did not answer ({})", reason.as_str())),
+        StreamError::NotSent(reason) => Rejected::new(
+            "upstream_unreachable",
+            format!("upstream could not be reached ({}); nothing was sent", reason.as_str()),
+        )
+        .retry_after(1),
+        StreamError::NoAnswer(reason) => Rejected::new(
+            "upstream_no_answer",
+            format!("upstream did not answer ({})", reason.as_str()),
+        ),
     })
 }
 
@@ -97,9 +123,19 @@ fn dangerous(query: &str) -> Option<&'static str> {
 }
 
 /// Which kind it is for the operator, and the channel of the account whose token it goes with.
-fn owner(snapshot: &Snapshot, kind: GraphPath, id: &str, method: &Method, query: &str) -> Result<(Allowed, ChannelId), Rejected> {
-    let unknown = || Rejected::new("channel_unknown", "this key's account has no channel or WABA with that id");
-    let own = |id: &str| id.parse::<ChannelId>().ok().filter(|channel| snapshot.channels.contains_key(channel));
+fn owner(
+    snapshot: &Snapshot,
+    kind: GraphPath,
+    id: &str,
+    method: &Method,
+    query: &str,
+) -> Result<(Allowed, ChannelId), Rejected> {
+    let unknown = || {
+        Rejected::new("channel_unknown", "this key's account has no channel or WABA with that id")
+    };
+    let own = |id: &str| {
+        id.parse::<ChannelId>().ok().filter(|channel| snapshot.channels.contains_key(channel))
+    };
     match kind {
         GraphPath::MediaUpload => Ok((Allowed::Media, own(id).ok_or_else(unknown)?)),
         GraphPath::BusinessProfile => Ok((Allowed::BusinessProfile, own(id).ok_or_else(unknown)?)),
@@ -112,21 +148,29 @@ fn owner(snapshot: &Snapshot, kind: GraphPath, id: &str, method: &Method, query:
         }
         GraphPath::Node => match own(id) {
             Some(channel) if method == Method::GET => Ok((Allowed::PhoneNumber, channel)),
-            Some(_) => Err(Rejected::new("path_not_allowed", "a phone number is read here, not deleted")),
+            Some(_) => {
+                Err(Rejected::new("path_not_allowed", "a phone number is read here, not deleted"))
+            }
             None => media_owner(snapshot, query).map(|channel| (Allowed::Media, channel)),
         },
     }
 }
 
-/// A media id does not tell whose it is: the channel is the one the query names, or the account's only one. Meta checks the token. No other
-/// parameter is passed on, so that no other node can be read with fields.
+/// A media id does not tell whose it is: the channel is the one the query names, or the account's
+/// only one. Meta checks the token. No other parameter is passed on, so that no other node can be
+/// read with fields.
 fn media_owner(snapshot: &Snapshot, query: &str) -> Result<ChannelId, Rejected> {
     let unknown = |details: &str| Rejected::new("channel_unknown", details);
     let mut named = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
             Some(("phone_number_id", number)) if named.is_none() => named = Some(number),
-            _ => return Err(Rejected::new("path_not_allowed", "reading a media object takes no parameter but phone_number_id")),
+            _ => {
+                return Err(Rejected::new(
+                    "path_not_allowed",
+                    "reading a media object takes no parameter but phone_number_id",
+                ));
+            }
         }
     }
     match named {
@@ -135,7 +179,9 @@ fn media_owner(snapshot: &Snapshot, query: &str) -> Result<ChannelId, Rejected> 
             .ok()
             .filter(|channel| snapshot.channels.contains_key(channel))
             .ok_or_else(|| unknown("this key's account has no channel with that phone number ID")),
-        None if snapshot.channels.len() == 1 => snapshot.channels.keys().next().cloned().ok_or_else(|| unknown("no channel")),
+        None if snapshot.channels.len() == 1 => {
+            snapshot.channels.keys().next().cloned().ok_or_else(|| unknown("no channel"))
+        }
         None => Err(unknown("the account has several channels; name one with phone_number_id")),
     }
 }

@@ -1,4 +1,5 @@
-//! Our own no to a send, as a value: which rule, the numbers, when to try again. The HTTP side of it is in `reply`.
+//! Our own no to a send, as a value: which rule, the numbers, when to try again. The HTTP side of
+//! it is in `reply`.
 
 use std::fmt::Display;
 
@@ -24,7 +25,13 @@ pub struct Rejected {
 impl Rejected {
     /// A rejection without numbers.
     pub fn new(name: &'static str, details: impl Display) -> Rejected {
-        Rejected { name, details: details.to_string(), needed: None, available: None, retry_after_s: None }
+        Rejected {
+            name,
+            details: details.to_string(),
+            needed: None,
+            available: None,
+            retry_after_s: None,
+        }
     }
 
     /// With a time after which to try again.
@@ -42,9 +49,11 @@ impl Rejected {
     /// The ledger broke, is away or is full. Nothing was reserved that stays.
     pub fn ledger(fault: &CallFault) -> Rejected {
         match fault {
-            CallFault::Overloaded => {
-                Rejected::new("overloaded", "too many sends of this account wait for a decision; nothing was reserved").retry_after(1)
-            }
+            CallFault::Overloaded => Rejected::new(
+                "overloaded",
+                "too many sends of this account wait for a decision; nothing was reserved",
+            )
+            .retry_after(1),
             CallFault::Ledger(fault) => Rejected::ledger_fault(fault),
         }
     }
@@ -52,7 +61,11 @@ impl Rejected {
     /// The ledger broke or is away.
     pub fn ledger_fault(fault: &LedgerFault) -> Rejected {
         tracing::debug!(%fault, "a send was refused because of the ledger");
-        Rejected::new("ledger_unavailable", "the ledger cannot decide now; nothing was forwarded or charged").retry_after(1)
+        Rejected::new(
+            "ledger_unavailable",
+            "the ledger cannot decide now; nothing was forwarded or charged",
+        )
+        .retry_after(1)
     }
 
     /// What the ledger's rules said, in words.
@@ -94,11 +107,15 @@ impl Rejected {
 
 fn stop_sentence(reason: StopReason) -> &'static str {
     match reason {
-        StopReason::CreditsExhausted => "the campaign stopped when its wallet ran out of credits; top up, then restart it",
+        StopReason::CreditsExhausted => {
+            "the campaign stopped when its wallet ran out of credits; top up, then restart it"
+        }
         StopReason::BudgetSpent => "the campaign stopped because its budget is spent",
         StopReason::Operator => "a person stopped the campaign; restart it to go on",
         StopReason::QualityRed => "the campaign stopped because Meta rates the number RED",
-        StopReason::UpstreamPaymentProblem => "the campaign stopped because Meta reports a payment problem of the provider",
+        StopReason::UpstreamPaymentProblem => {
+            "the campaign stopped because Meta reports a payment problem of the provider"
+        }
         StopReason::ErrorRate => "the campaign stopped because too many of its sends failed",
         StopReason::Finished => "the campaign is finished",
     }

@@ -1,4 +1,5 @@
-//! Reply: the only place in the room that knows HTTP statuses. Upstream's answers go back as they came; our own no is Graph-shaped.
+//! Reply: the only place in the room that knows HTTP statuses. Upstream's answers go back as they
+//! came; our own no is Graph-shaped.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use crate::pricing::Quote;
 /// A reply to a send.
 pub type Reply = Response<Full<Bytes>>;
 
-/// Contract name, status and title of every rejection. SDKs repeat 429 and 5xx by themselves, never 400, 402, 403, 409.
+/// Contract name, status and title of every rejection. SDKs repeat 429 and 5xx by themselves, never
+/// 400, 402, 403, 409.
 pub const REJECTIONS: [(&str, u16, &str); 25] = [
     ("malformed", 400, "This is not one unambiguous message"),
     ("unauthorized", 401, "No valid gateway key"),
@@ -51,11 +53,13 @@ pub const REJECTIONS: [(&str, u16, &str); 25] = [
 
 fn status_and_title(name: &str) -> (StatusCode, &'static str) {
     let found = REJECTIONS.iter().find(|(known, _, _)| *known == name);
-    let (status, title) = found.map_or((500, "Internal error"), |(_, status, title)| (*status, *title));
+    let (status, title) =
+        found.map_or((500, "Internal error"), |(_, status, title)| (*status, *title));
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), title)
 }
 
-/// Our own no, shaped like a Graph error so that SDKs parse it, with numbers of our own so that nobody takes it for Meta's.
+/// Our own no, shaped like a Graph error so that SDKs parse it, with numbers of our own so that
+/// nobody takes it for Meta's.
 pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &RequestId) -> Reply {
     let (status, title) = status_and_title(rejected.name);
     let code = 990_000 + u32::from(status.as_u16());
@@ -95,7 +99,8 @@ pub fn answer(status: u16, headers: HeaderMap, body: Bytes, request_id: &Request
     reply
 }
 
-/// The first answer to an idempotency key again, rebuilt from its message id. The recipient is the one of this, identical, request.
+/// The first answer to an idempotency key again, rebuilt from its message id. The recipient is the
+/// one of this, identical, request.
 pub fn replay(message_id: &Arc<str>, message: &Send<'_>, request_id: &RequestId) -> Reply {
     let contact = match (&message.to, &message.recipient) {
         (None, Some(user)) => json!({"input": user, "user_id": user}),
@@ -112,7 +117,14 @@ pub fn replay(message_id: &Arc<str>, message: &Send<'_>, request_id: &RequestId)
 }
 
 /// Adds what the message cost and what is left.
-pub fn tell_price(reply: &mut Reply, caller: &Caller, quote: &Quote, hold: Option<HoldId>, amount: Amount, available: Option<Amount>) {
+pub fn tell_price(
+    reply: &mut Reply,
+    caller: &Caller,
+    quote: &Quote,
+    hold: Option<HoldId>,
+    amount: Amount,
+    available: Option<Amount>,
+) {
     let currency = &caller.snapshot.account.currency;
     let headers = reply.headers_mut();
     let mut set = |name: &'static str, text: String| {
@@ -135,6 +147,8 @@ pub fn tell_price(reply: &mut Reply, caller: &Caller, quote: &Quote, hold: Optio
 fn json_reply(status: StatusCode, body: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
     reply
 }

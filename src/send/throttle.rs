@@ -1,4 +1,5 @@
-//! The throughput limit: messages per second and channel, divided by the gateways alive. A send waits a little for its turn, then it is refused.
+//! The throughput limit: messages per second and channel, divided by the gateways alive. A send
+//! waits a little for its turn, then it is refused.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -35,9 +36,16 @@ impl Throttle {
 
     /// Waits for this channel's turn.
     pub async fn pass(&self, channel: &ChannelId, limit: u32) -> Result<(), Rejected> {
-        let share = limit.checked_div(self.gateways.load(Ordering::Relaxed)).unwrap_or(limit).max(limit.min(1));
+        let share = limit
+            .checked_div(self.gateways.load(Ordering::Relaxed))
+            .unwrap_or(limit)
+            .max(limit.min(1));
         let Some(per_second) = NonZeroU32::new(share) else {
-            return Err(Rejected::new("throughput_limited", "this channel's throughput limit is 0").retry_after(60));
+            return Err(Rejected::new(
+                "throughput_limited",
+                "this channel's throughput limit is 0",
+            )
+            .retry_after(60));
         };
         let limiter = self.limiter(channel, per_second);
         let waited = Stopwatch::start();
@@ -56,12 +64,17 @@ impl Throttle {
         }
     }
 
-    fn limiter(&self, channel: &ChannelId, per_second: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
+    fn limiter(
+        &self,
+        channel: &ChannelId,
+        per_second: NonZeroU32,
+    ) -> Arc<DefaultDirectRateLimiter> {
         if let Some(pace) = self.paces.get(channel).filter(|pace| pace.limit == per_second.get()) {
             return pace.limiter.clone();
         }
         let limiter = Arc::new(RateLimiter::direct(Quota::per_second(per_second)));
-        self.paces.insert(channel.clone(), Pace { limit: per_second.get(), limiter: limiter.clone() });
+        self.paces
+            .insert(channel.clone(), Pace { limit: per_second.get(), limiter: limiter.clone() });
         limiter
     }
 }

@@ -1,4 +1,5 @@
-//! Whether the client still waits for its answer. One that hung up may send the same body again, and must then not get a second message.
+//! Whether the client still waits for its answer. One that hung up may send the same body again,
+//! and must then not get a second message.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,8 +10,9 @@ use crate::ids::{AccountId, HoldId};
 use crate::ledger::batcher::Batcher;
 use crate::ledger::{Fingerprint, Operation};
 
-/// A client that gives up closes its connection before it repeats, but its end of the old connection may be read a moment after the new
-/// request. A repetition of a body that is on its way waits this long, so that the hang-up is known by then.
+/// A client that gives up closes its connection before it repeats, but its end of the old
+/// connection may be read a moment after the new request. A repetition of a body that is on its way
+/// waits this long, so that the hang-up is known by then.
 const HANG_UP_GRACE: Duration = Duration::from_millis(25);
 
 #[derive(Default)]
@@ -37,8 +39,9 @@ impl Waiting {
         self.lock().gone
     }
 
-    /// From now on a hang-up makes this hold guard its body. Answers `false` where the client is gone already: nothing was forwarded yet, so
-    /// nothing needs to be, and the hold is to be released.
+    /// From now on a hang-up makes this hold guard its body. Answers `false` where the client is
+    /// gone already: nothing was forwarded yet, so nothing needs to be, and the hold is to be
+    /// released.
     pub fn holds(&self, account: &AccountId, hold: HoldId) -> bool {
         let mut state = self.lock();
         if state.gone {
@@ -104,7 +107,11 @@ pub struct BodyUnderWay {
 
 impl UnderWay {
     /// Enters a body; where the same one is on its way already, a moment passes first.
-    pub async fn enter(self: &Arc<Self>, account: &AccountId, fingerprint: Fingerprint) -> BodyUnderWay {
+    pub async fn enter(
+        self: &Arc<Self>,
+        account: &AccountId,
+        fingerprint: Fingerprint,
+    ) -> BodyUnderWay {
         let key = (account.clone(), fingerprint);
         let repeated = {
             let mut count = self.bodies.entry(key.clone()).or_insert(0);
@@ -121,7 +128,9 @@ impl UnderWay {
 
 impl Drop for BodyUnderWay {
     fn drop(&mut self) {
-        if let dashmap::mapref::entry::Entry::Occupied(mut found) = self.all.bodies.entry(self.key.clone()) {
+        if let dashmap::mapref::entry::Entry::Occupied(mut found) =
+            self.all.bodies.entry(self.key.clone())
+        {
             let count = found.get_mut();
             *count = count.saturating_sub(1);
             if *count == 0 {

@@ -88,11 +88,19 @@ impl SendWay {
     /// Opens the way.
     pub fn new(parts: SendParts) -> Arc<SendWay> {
         let throttle = Throttle::new(parts.options.max_throttle_wait, parts.gateways.clone());
-        let places = Arc::new(Semaphore::new(parts.options.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        Arc::new(SendWay { parts, throttle, places, under_way: Arc::default(), travelling: TaskTracker::new() })
+        let places =
+            Arc::new(Semaphore::new(parts.options.max_in_flight.min(Semaphore::MAX_PERMITS)));
+        Arc::new(SendWay {
+            parts,
+            throttle,
+            places,
+            under_way: Arc::default(),
+            travelling: TaskTracker::new(),
+        })
     }
 
-    /// Waits until every send that was begun has ended, clients that hung up included; `false` where `patience` ran out first.
+    /// Waits until every send that was begun has ended, clients that hung up included; `false`
+    /// where `patience` ran out first.
     pub async fn finish(&self, patience: Duration) -> bool {
         self.travelling.close();
         tokio::time::timeout(patience, self.travelling.wait()).await.is_ok()

@@ -1,4 +1,5 @@
-//! The connections to Meta, and the one rule about repeating: only what was provably not sent is sent again.
+//! The connections to Meta, and the one rule about repeating: only what was provably not sent is
+//! sent again.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -29,12 +30,13 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// Bounds of the connections to Meta.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamOptions {
-    /// Name lookup and TCP handshake together. Should be well below `answer_timeout`: a connection that is still being made when the
-    /// answer is due counts as unknown.
+    /// Name lookup and TCP handshake together. Should be well below `answer_timeout`: a connection
+    /// that is still being made when the answer is due counts as unknown.
     pub connect_timeout: Duration,
     /// From the start of a send to the last byte of its answer, repeats included.
     pub answer_timeout: Duration,
-    /// How often a send that could not connect is tried again, if `answer_timeout` leaves room for it.
+    /// How often a send that could not connect is tried again, if `answer_timeout` leaves room for
+    /// it.
     pub connect_repeats: u32,
     /// How long a connection stays open without use; should be shorter than upstream's.
     pub idle_timeout: Duration,
@@ -42,7 +44,8 @@ pub struct UpstreamOptions {
     pub max_idle_per_host: usize,
     /// Bytes of the longest answer to a send that is read.
     pub max_answer_bytes: usize,
-    /// Longest pause within a streamed body, and between the end of its request and the answer's head.
+    /// Longest pause within a streamed body, and between the end of its request and the answer's
+    /// head.
     pub stream_idle_timeout: Duration,
 }
 
@@ -78,7 +81,8 @@ pub struct Forward<'a> {
 /// What came of one [`Forward`].
 #[derive(Debug)]
 pub enum Attempt {
-    /// A complete answer; whether it means that the message will be sent is told by [`super::outcome::judge`].
+    /// A complete answer; whether it means that the message will be sent is told by
+    /// [`super::outcome::judge`].
     Answered {
         /// The HTTP status.
         status: u16,
@@ -126,7 +130,8 @@ impl NotSentReason {
 
 /// Talks to Meta over pooled HTTP/1.1 connections. Cheap to clone; clones share the connections.
 ///
-/// Sends and pass-through have pools of their own, so that a slow download never stands in the way of a send.
+/// Sends and pass-through have pools of their own, so that a slow download never stands in the way
+/// of a send.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     options: UpstreamOptions,
@@ -149,13 +154,19 @@ impl Upstream {
 
     /// Sends one message and waits for its answer, at most [`UpstreamOptions::answer_timeout`].
     ///
-    /// Dropping the future gives the message up in an unknown state: who reserved for it must let it run to its end.
+    /// Dropping the future gives the message up in an unknown state: who reserved for it must let
+    /// it run to its end.
     pub async fn forward(&self, forward: Forward<'_>) -> Attempt {
         let Some(uri) = forward.base.join(forward.path) else {
             return Attempt::NotSent { reason: NotSentReason::InvalidPath };
         };
         let headers = headers::for_send(forward.headers, forward.token.authorization());
-        match tokio::time::timeout(self.options.answer_timeout, self.send(uri, headers, forward.body)).await {
+        match tokio::time::timeout(
+            self.options.answer_timeout,
+            self.send(uri, headers, forward.body),
+        )
+        .await
+        {
             Ok(attempt) => attempt,
             Err(_) => Attempt::Unknown { reason: UnknownReason::Deadline },
         }
@@ -177,7 +188,10 @@ impl Upstream {
                 return Attempt::Unknown { reason: lost(&error) };
             };
             let pause = self.options.connect_timeout / 20;
-            let needed = started.elapsed().saturating_add(pause).saturating_add(self.options.connect_timeout);
+            let needed = started
+                .elapsed()
+                .saturating_add(pause)
+                .saturating_add(self.options.connect_timeout);
             if repeats == 0 || needed >= self.options.answer_timeout {
                 return Attempt::NotSent { reason };
             }
@@ -196,9 +210,15 @@ impl Upstream {
             Ok(body) => {
                 headers::strip_hop_by_hop(&mut parts.headers);
                 parts.headers.remove(header::CONTENT_LENGTH);
-                Attempt::Answered { status: parts.status.as_u16(), headers: parts.headers, body: body.to_bytes() }
+                Attempt::Answered {
+                    status: parts.status.as_u16(),
+                    headers: parts.headers,
+                    body: body.to_bytes(),
+                }
             }
-            Err(error) if error.is::<LengthLimitError>() => Attempt::Unknown { reason: UnknownReason::UnreadableAnswer },
+            Err(error) if error.is::<LengthLimitError>() => {
+                Attempt::Unknown { reason: UnknownReason::UnreadableAnswer }
+            }
             Err(error) => Attempt::Unknown { reason: lost(error.as_ref()) },
         }
     }
@@ -225,7 +245,8 @@ pub(super) fn not_sent(error: &ClientError) -> Option<NotSentReason> {
     if !error.is_connect() {
         return None;
     }
-    let kind = sources(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let kind =
+        sources(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     Some(match kind {
         Some(io::ErrorKind::TimedOut) => NotSentReason::ConnectTimeout,
         Some(io::ErrorKind::ConnectionRefused) => NotSentReason::ConnectionRefused,
@@ -235,16 +256,21 @@ pub(super) fn not_sent(error: &ClientError) -> Option<NotSentReason> {
 
 /// How an exchange that had begun came to its end.
 pub(super) fn lost(error: &(dyn StdError + 'static)) -> UnknownReason {
-    let unreadable = sources(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse);
+    let unreadable = sources(error)
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_parse);
     if unreadable { UnknownReason::UnreadableAnswer } else { UnknownReason::ConnectionLost }
 }
 
 /// The error and what caused it, outermost first.
-fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn sources<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Connects within a deadline that includes the name lookup, which the inner connector's own deadline does not.
+/// Connects within a deadline that includes the name lookup, which the inner connector's own
+/// deadline does not.
 #[derive(Clone, Debug)]
 pub(super) struct BoundedConnector {
     tcp: HttpConnector,

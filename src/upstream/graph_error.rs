@@ -4,8 +4,9 @@ use serde_json::Value;
 
 /// What a Graph error says; only `code` decides anything, the texts change and are localised.
 ///
-/// Shape: `{"error":{"message","type","code","error_data":{"details"},"error_subcode"?,"is_transient"?,"fbtrace_id"}}`, where `error_data`
-/// may be a plain string.
+/// Shape:
+/// `{"error":{"message","type","code","error_data":{"details"},"error_subcode"?,"is_transient"?,"fbtrace_id"}}`,
+/// where `error_data` may be a plain string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphError {
     /// For example 131056.
@@ -23,13 +24,16 @@ pub struct GraphError {
 }
 
 impl GraphError {
-    /// Reads `body`; `None` unless it is a JSON object with an `error` object that has an integral `code`.
+    /// Reads `body`; `None` unless it is a JSON object with an `error` object that has an integral
+    /// `code`.
     pub fn read(body: &[u8]) -> Option<GraphError> {
         let answer: Value = serde_json::from_slice(body).ok()?;
         let error = answer.get("error")?.as_object()?;
         let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
         let data = error.get("error_data");
-        let details = data.and_then(|data| data.as_str().or_else(|| data.get("details")?.as_str())).map(str::to_owned);
+        let details = data
+            .and_then(|data| data.as_str().or_else(|| data.get("details")?.as_str()))
+            .map(str::to_owned);
         Some(GraphError {
             code: integer(error.get("code")?)?,
             subcode: error.get("error_subcode").and_then(integer),

@@ -3,7 +3,8 @@
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
-/// What a client's headers may tell Meta about a send. No `accept-encoding`: the answer must be readable here.
+/// What a client's headers may tell Meta about a send. No `accept-encoding`: the answer must be
+/// readable here.
 static SEND: [HeaderName; 5] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
@@ -32,7 +33,8 @@ static PASS_THROUGH: [HeaderName; 16] = [
     HeaderName::from_static("tracestate"),
 ];
 
-/// Headers that are about one connection (RFC 9110, section 7.6.1), with those that older peers still send.
+/// Headers that are about one connection (RFC 9110, section 7.6.1), with those that older peers
+/// still send.
 static HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
@@ -45,7 +47,8 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// The headers of a send to Meta. Its type is the one it was read and priced as, whatever the client wrote.
+/// The headers of a send to Meta. Its type is the one it was read and priced as, whatever the
+/// client wrote.
 pub(super) fn for_send(client: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
     let mut headers = allowed(client, &SEND, authorization);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -73,7 +76,8 @@ fn allowed(client: &HeaderMap, names: &[HeaderName], authorization: HeaderValue)
 
 /// Takes out of an answer what concerned only the connection it came by.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = connection_tokens(headers).filter_map(|token| HeaderName::try_from(token).ok()).collect();
+    let named: Vec<HeaderName> =
+        connection_tokens(headers).filter_map(|token| HeaderName::try_from(token).ok()).collect();
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
     }
@@ -85,7 +89,12 @@ fn names_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
 }
 
 fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 #[cfg(test)]
@@ -95,7 +104,10 @@ mod tests {
     use hyper::header::{HeaderName, HeaderValue};
 
     fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -125,9 +137,16 @@ mod tests {
 
     #[test]
     fn other_paths_keep_what_media_needs() {
-        let client = map(&[("content-type", "multipart/form-data; boundary=x"), ("range", "bytes=0-9"), ("authorization", "Bearer x")]);
-        let expected =
-            map(&[("authorization", "Bearer meta"), ("content-type", "multipart/form-data; boundary=x"), ("range", "bytes=0-9")]);
+        let client = map(&[
+            ("content-type", "multipart/form-data; boundary=x"),
+            ("range", "bytes=0-9"),
+            ("authorization", "Bearer x"),
+        ]);
+        let expected = map(&[
+            ("authorization", "Bearer meta"),
+            ("content-type", "multipart/form-data; boundary=x"),
+            ("range", "bytes=0-9"),
+        ]);
         assert_eq!(for_pass_through(&client, HeaderValue::from_static("Bearer meta")), expected);
     }
 

@@ -1,4 +1,5 @@
-//! The only room that talks to Meta: it carries requests to the Graph API and says what became of them.
+//! The only room that talks to Meta: it carries requests to the Graph API and says what became of
+//! them.
 
 pub mod client;
 pub mod graph_error;

@@ -80,7 +80,8 @@ enum Verdict {
     Unknown(UnknownReason),
 }
 
-/// Codes that say on a 5xx that the message was not sent: service unavailable (2, 131016, 133004) and number in maintenance (131057).
+/// Codes that say on a 5xx that the message was not sent: service unavailable (2, 131016, 133004)
+/// and number in maintenance (131057).
 const NOT_SENT_CODES: &[i64] = &[2, 131_016, 131_057, 133_004];
 
 /// The first row that applies decides; an answer to which no row applies has an unexpected status.
@@ -103,7 +104,10 @@ pub fn judge(status: u16, body: &[u8]) -> Outcome {
             Holds::Whatever => (None, None),
             Holds::MessageId => (message_id(body), None),
             Holds::AnyGraphError => (None, GraphError::read(body).map(|error| error.code)),
-            Holds::GraphErrorOf(codes) => (None, GraphError::read(body).map(|error| error.code).filter(|code| codes.contains(code))),
+            Holds::GraphErrorOf(codes) => (
+                None,
+                GraphError::read(body).map(|error| error.code).filter(|code| codes.contains(code)),
+            ),
         };
         match (verdict, message_id, code) {
             (Verdict::Accepted, Some(message_id), _) => return Outcome::Accepted { message_id },
@@ -121,7 +125,8 @@ pub fn read_receipt_taken(status: u16, body: &[u8]) -> bool {
     struct Answer {
         success: bool,
     }
-    (200..=299).contains(&status) && serde_json::from_slice::<Answer>(body).is_ok_and(|answer| answer.success)
+    (200..=299).contains(&status)
+        && serde_json::from_slice::<Answer>(body).is_ok_and(|answer| answer.success)
 }
 
 /// `messages[0].id`, if it is a text that is not empty.
@@ -153,7 +158,9 @@ mod tests {
     }
 
     fn graph_error(code: i64) -> String {
-        format!(r##"{{"error":{{"message":"(#{code})","type":"OAuthException","code":{code},"error_data":"plain"}}}}"##)
+        format!(
+            r##"{{"error":{{"message":"(#{code})","type":"OAuthException","code":{code},"error_data":"plain"}}}}"##
+        )
     }
 
     fn unknown(reason: UnknownReason) -> Outcome {
@@ -165,7 +172,11 @@ mod tests {
         let accepted = |id: &str| Outcome::Accepted { message_id: id.to_owned() };
         check(200, ACCEPTED, accepted("wamid.A"));
         check(202, ACCEPTED, accepted("wamid.A"));
-        check(200, r#"{"success":true,"messages":[{"id":"a\u0062","message_status":"held_for_quality_assessment"}]}"#, accepted("ab"));
+        check(
+            200,
+            r#"{"success":true,"messages":[{"id":"a\u0062","message_status":"held_for_quality_assessment"}]}"#,
+            accepted("ab"),
+        );
         check(200, r#"{"messages":[{"id":"a"},{"id":"b"}]}"#, accepted("a"));
     }
 
@@ -189,7 +200,9 @@ mod tests {
 
     #[test]
     fn a_graph_error_on_a_4xx_is_refusal() {
-        for (status, code) in [(400, 131_056), (400, 2), (401, 190), (403, 10), (404, 132_001), (429, 4), (499, 0)] {
+        for (status, code) in
+            [(400, 131_056), (400, 2), (401, 190), (403, 10), (404, 132_001), (429, 4), (499, 0)]
+        {
             check(status, &graph_error(code), Outcome::Refused { code });
         }
     }
@@ -211,7 +224,13 @@ mod tests {
 
     #[test]
     fn any_other_5xx_is_unknown() {
-        for body in [graph_error(131_000), graph_error(1), graph_error(3), String::new(), ACCEPTED.to_owned()] {
+        for body in [
+            graph_error(131_000),
+            graph_error(1),
+            graph_error(3),
+            String::new(),
+            ACCEPTED.to_owned(),
+        ] {
             check(500, &body, unknown(UnknownReason::ServerError));
             check(599, &body, unknown(UnknownReason::ServerError));
         }
@@ -228,7 +247,12 @@ mod tests {
     #[test]
     fn a_read_receipt_is_taken_with_success() {
         assert!(read_receipt_taken(200, br#"{"success":true}"#));
-        for (status, body) in [(200, r#"{"success":false}"#), (200, "{}"), (200, ACCEPTED), (500, r#"{"success":true}"#)] {
+        for (status, body) in [
+            (200, r#"{"success":false}"#),
+            (200, "{}"),
+            (200, ACCEPTED),
+            (500, r#"{"success":true}"#),
+        ] {
             assert!(!read_receipt_taken(status, body.as_bytes()), "{status} {body}");
         }
     }

@@ -53,23 +53,33 @@ pub enum StreamError {
 pub struct Stalled(pub Duration);
 
 impl Upstream {
-    /// Sends a request and returns its answer as soon as its head is there; both bodies flow meanwhile and later.
+    /// Sends a request and returns its answer as soon as its head is there; both bodies flow
+    /// meanwhile and later.
     ///
-    /// Nothing is repeated and no redirect is followed. Each body fails with [`Stalled`] where it stands still for
-    /// [`super::client::UpstreamOptions::stream_idle_timeout`]; the answer's head may take that long after the last progress.
-    pub async fn stream<B>(&self, request: PassThrough<'_>, body: B) -> Result<Response<StreamBody>, StreamError>
+    /// Nothing is repeated and no redirect is followed. Each body fails with [`Stalled`] where it
+    /// stands still for [`super::client::UpstreamOptions::stream_idle_timeout`]; the answer's head
+    /// may take that long after the last progress.
+    pub async fn stream<B>(
+        &self,
+        request: PassThrough<'_>,
+        body: B,
+    ) -> Result<Response<StreamBody>, StreamError>
     where
         B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
         let idle = self.options().stream_idle_timeout;
-        let uri = request.base.join(request.path_and_query).ok_or(StreamError::NotSent(NotSentReason::InvalidPath))?;
+        let uri = request
+            .base
+            .join(request.path_and_query)
+            .ok_or(StreamError::NotSent(NotSentReason::InvalidPath))?;
         let progress = Arc::new(AtomicU64::new(0));
         let body = IdleBody { inner: body, idle, timer: None, progress: Arc::clone(&progress) };
         let mut upstream_request = Request::new(BoxBody::new(body));
         *upstream_request.method_mut() = request.method;
         *upstream_request.uri_mut() = uri;
-        *upstream_request.headers_mut() = headers::for_pass_through(request.headers, request.token.authorization());
+        *upstream_request.headers_mut() =
+            headers::for_pass_through(request.headers, request.token.authorization());
 
         let answering = self.streams.request(upstream_request);
         tokio::pin!(answering);
@@ -97,7 +107,10 @@ impl Upstream {
 fn passed_back(response: Response<Incoming>, idle: Duration) -> Response<StreamBody> {
     let (mut parts, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
-    Response::from_parts(parts, IdleBody { inner: body, idle, timer: None, progress: Arc::default() }.boxed())
+    Response::from_parts(
+        parts,
+        IdleBody { inner: body, idle, timer: None, progress: Arc::default() }.boxed(),
+    )
 }
 
 /// Fails where the inner body stands still, and counts its frames.
@@ -117,7 +130,10 @@ where
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
             this.timer = None;

@@ -19,15 +19,20 @@ pub struct BaseUrl {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
     /// `https://`.
-    #[error("TLS upstreams are not supported in this version; put a local TLS-terminating forwarder in front")]
+    #[error(
+        "TLS upstreams are not supported in this version; put a local TLS-terminating forwarder in front"
+    )]
     TlsUnsupported,
     /// Not `http://host[:port][/prefix]`.
-    #[error("an upstream URL is written as http://host[:port][/prefix], without user, query or fragment")]
+    #[error(
+        "an upstream URL is written as http://host[:port][/prefix], without user, query or fragment"
+    )]
     Malformed,
 }
 
 impl BaseUrl {
-    /// The address of `path_and_query` (begins with `/`) below this URL; `None` where it cannot stand in a request line.
+    /// The address of `path_and_query` (begins with `/`) below this URL; `None` where it cannot
+    /// stand in a request line.
     pub fn join(&self, path_and_query: &str) -> Option<Uri> {
         if !path_and_query.starts_with('/') {
             return None;
@@ -37,7 +42,12 @@ impl BaseUrl {
         } else {
             PathAndQuery::try_from(format!("{}{path_and_query}", self.prefix)).ok()?
         };
-        Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(whole).build().ok()
+        Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.authority.clone())
+            .path_and_query(whole)
+            .build()
+            .ok()
     }
 }
 
@@ -56,7 +66,11 @@ impl FromStr for BaseUrl {
         }
         let authority = uri.authority().ok_or(BaseUrlError::Malformed)?.clone();
         let bad_port = authority.as_str().ends_with(':') || authority.port_u16() == Some(0);
-        if authority.host().is_empty() || authority.as_str().contains('@') || bad_port || uri.query().is_some() {
+        if authority.host().is_empty()
+            || authority.as_str().contains('@')
+            || bad_port
+            || uri.query().is_some()
+        {
             return Err(BaseUrlError::Malformed);
         }
         Ok(BaseUrl { authority, prefix: uri.path().trim_end_matches('/').to_owned() })
@@ -92,7 +106,8 @@ impl FromStr for AccessToken {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(AccessTokenError);
         }
-        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| AccessTokenError)?;
+        let mut value =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| AccessTokenError)?;
         value.set_sensitive(true);
         Ok(AccessToken(value))
     }
@@ -111,15 +126,31 @@ mod tests {
     #[test]
     fn addresses_are_joined_below_the_base() {
         for (base, path, whole) in [
-            ("http://127.0.0.1:9000", "/v24.0/1/messages", Some("http://127.0.0.1:9000/v24.0/1/messages")),
-            ("http://graph.test/", "/v24.0/1?fields=id", Some("http://graph.test/v24.0/1?fields=id")),
-            ("http://proxy.test/meta/", "/v24.0/1/messages", Some("http://proxy.test/meta/v24.0/1/messages")),
+            (
+                "http://127.0.0.1:9000",
+                "/v24.0/1/messages",
+                Some("http://127.0.0.1:9000/v24.0/1/messages"),
+            ),
+            (
+                "http://graph.test/",
+                "/v24.0/1?fields=id",
+                Some("http://graph.test/v24.0/1?fields=id"),
+            ),
+            (
+                "http://proxy.test/meta/",
+                "/v24.0/1/messages",
+                Some("http://proxy.test/meta/v24.0/1/messages"),
+            ),
             ("http://graph.test", "v24.0/1", None),
             ("http://graph.test", "/a b", None),
             ("http://graph.test", "/a\r\nHost: x", None),
         ] {
             let base: BaseUrl = base.parse().expect("a base URL");
-            assert_eq!(base.join(path).map(|uri| uri.to_string()).as_deref(), whole, "{base} {path}");
+            assert_eq!(
+                base.join(path).map(|uri| uri.to_string()).as_deref(),
+                whole,
+                "{base} {path}"
+            );
         }
     }
 

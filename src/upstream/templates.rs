@@ -76,20 +76,34 @@ pub enum TemplatesError {
 }
 
 impl Upstream {
-    /// All templates of a WABA, in Meta's order. Only the cursor of a page is used, never the address it names for the next one.
+    /// All templates of a WABA, in Meta's order. Only the cursor of a page is used, never the
+    /// address it names for the next one.
     ///
     /// # Errors
     /// What went wrong with the first page that could not be read; nothing is answered in part.
-    pub async fn templates(&self, base: &BaseUrl, token: &AccessToken, waba: &str) -> Result<Vec<ListedTemplate>, TemplatesError> {
+    pub async fn templates(
+        &self,
+        base: &BaseUrl,
+        token: &AccessToken,
+        waba: &str,
+    ) -> Result<Vec<ListedTemplate>, TemplatesError> {
         let mut templates = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let cursor = after.as_deref().map(|cursor| format!("&after={}", percent_encoded(cursor))).unwrap_or_default();
-            let path = format!("/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}");
+            let cursor = after
+                .as_deref()
+                .map(|cursor| format!("&after={}", percent_encoded(cursor)))
+                .unwrap_or_default();
+            let path = format!(
+                "/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}"
+            );
             let page = self.template_page(base, token, &path).await?;
             templates.extend(page.data);
-            let next =
-                page.paging.filter(|paging| paging.next.is_some()).and_then(|paging| paging.cursors).and_then(|cursors| cursors.after);
+            let next = page
+                .paging
+                .filter(|paging| paging.next.is_some())
+                .and_then(|paging| paging.cursors)
+                .and_then(|cursors| cursors.after);
             match next {
                 Some(next) if after.as_ref() != Some(&next) => after = Some(next),
                 Some(_) => return Err(TemplatesError::Endless),
@@ -99,8 +113,19 @@ impl Upstream {
         Err(TemplatesError::Endless)
     }
 
-    async fn template_page(&self, base: &BaseUrl, token: &AccessToken, path: &str) -> Result<ListPage, TemplatesError> {
-        let request = PassThrough { base, token, method: Method::GET, path_and_query: path, headers: &HeaderMap::new() };
+    async fn template_page(
+        &self,
+        base: &BaseUrl,
+        token: &AccessToken,
+        path: &str,
+    ) -> Result<ListPage, TemplatesError> {
+        let request = PassThrough {
+            base,
+            token,
+            method: Method::GET,
+            path_and_query: path,
+            headers: &HeaderMap::new(),
+        };
         let answer = self.stream(request, Empty::<Bytes>::new()).await?;
         let status = answer.status().as_u16();
         let body = whole(answer.into_body()).await.ok_or(TemplatesError::Unreadable(status))?;
@@ -111,8 +136,8 @@ impl Upstream {
     }
 }
 
-/// The whole body; `None` where it breaks off or is too large. Frame by frame: through `Limited` and its boxed error the compiler cannot
-/// tell that the callers' futures may change threads.
+/// The whole body; `None` where it breaks off or is too large. Frame by frame: through `Limited`
+/// and its boxed error the compiler cannot tell that the callers' futures may change threads.
 async fn whole(mut body: StreamBody) -> Option<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -127,6 +152,9 @@ async fn whole(mut body: StreamBody) -> Option<Bytes> {
 }
 
 fn percent_encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -16,7 +16,8 @@ use super::outcome::UnknownReason;
 use super::streaming::{PassThrough, StreamError};
 use super::target::{AccessToken, BaseUrl};
 
-const BODY: &[u8] = br#"{"messaging_product":"whatsapp","to":"+16505550144","text":{"body":"\u00e4"}}"#;
+const BODY: &[u8] =
+    br#"{"messaging_product":"whatsapp","to":"+16505550144","text":{"body":"\u00e4"}}"#;
 const ACCEPTED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-fb-trace-id: T\r\ncontent-length: 31\r\n\r\n{\"messages\":[{\"id\":\"wamid.A\"}]}";
 
 fn options() -> UpstreamOptions {
@@ -53,8 +54,10 @@ impl Peer {
         loop {
             let text = String::from_utf8_lossy(&read).into_owned();
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length =
-                    head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().expect("a number"));
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "))
+                    .map_or(0, |n| n.parse().expect("a number"));
                 if body.len() >= length {
                     self.1.0.lock().expect("not poisoned").1.push(text.clone());
                     return text;
@@ -106,24 +109,38 @@ async fn forward(upstream: &Upstream, address: SocketAddr) -> Attempt {
     headers.insert(header::AUTHORIZATION, "Bearer tg_live_x".parse().expect("a value"));
     headers.insert("traceparent", "00-1-2-01".parse().expect("a value"));
     upstream
-        .forward(Forward { base: &base, path: "/v24.0/1/messages", token: &token, headers: &headers, body: Bytes::from_static(BODY) })
+        .forward(Forward {
+            base: &base,
+            path: "/v24.0/1/messages",
+            token: &token,
+            headers: &headers,
+            body: Bytes::from_static(BODY),
+        })
         .await
 }
 
 #[track_caller]
 fn unknown(attempt: &Attempt, reason: UnknownReason) {
-    assert!(matches!(attempt, Attempt::Unknown { reason: given } if *given == reason), "{attempt:?}");
+    assert!(
+        matches!(attempt, Attempt::Unknown { reason: given } if *given == reason),
+        "{attempt:?}"
+    );
 }
 
 #[track_caller]
 fn not_sent(attempt: &Attempt, reason: NotSentReason) {
-    assert!(matches!(attempt, Attempt::NotSent { reason: given } if *given == reason), "{attempt:?}");
+    assert!(
+        matches!(attempt, Attempt::NotSent { reason: given } if *given == reason),
+        "{attempt:?}"
+    );
 }
 
 #[track_caller]
 fn answered(attempt: Attempt) -> (u16, HeaderMap, String) {
     match attempt {
-        Attempt::Answered { status, headers, body } => (status, headers, String::from_utf8_lossy(&body).into_owned()),
+        Attempt::Answered { status, headers, body } => {
+            (status, headers, String::from_utf8_lossy(&body).into_owned())
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -159,10 +176,14 @@ async fn a_refused_connection_is_tried_again() {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let address = socket.local_addr().expect("it is bound");
-    let upstream =
-        Upstream::new(UpstreamOptions { connect_timeout: Duration::from_secs(2), answer_timeout: Duration::from_secs(8), ..options() });
+    let upstream = Upstream::new(UpstreamOptions {
+        connect_timeout: Duration::from_secs(2),
+        answer_timeout: Duration::from_secs(8),
+        ..options()
+    });
     let attempt = tokio::spawn(async move { forward(&upstream, address).await });
-    // The first try finds a port that is bound but does not listen; the second comes after a twentieth of the connect deadline.
+    // The first try finds a port that is bound but does not listen; the second comes after a
+    // twentieth of the connect deadline.
     tokio::time::sleep(Duration::from_millis(30)).await;
     let listener = socket.listen(8).expect("it listens");
     let (stream, _) = listener.accept().await.expect("the second try");
@@ -192,7 +213,8 @@ async fn what_cannot_connect_is_not_sent() {
 
     let base: BaseUrl = "http://127.0.0.1:1".parse().expect("a base URL");
     let (token, headers) = ("EAAJ".parse().expect("a token"), HeaderMap::new());
-    let bad = Forward { base: &base, path: "/a b", token: &token, headers: &headers, body: Bytes::new() };
+    let bad =
+        Forward { base: &base, path: "/a b", token: &token, headers: &headers, body: Bytes::new() };
     not_sent(&Upstream::new(options()).forward(bad).await, NotSentReason::InvalidPath);
 }
 
@@ -260,8 +282,11 @@ async fn silence_ends_at_the_deadline() {
         std::future::pending::<()>().await;
     })
     .await;
-    let upstream = Upstream::new(UpstreamOptions { answer_timeout: Duration::from_millis(200), ..options() });
-    let attempt = tokio::time::timeout(Duration::from_secs(2), forward(&upstream, address)).await.expect("it ends");
+    let upstream =
+        Upstream::new(UpstreamOptions { answer_timeout: Duration::from_millis(200), ..options() });
+    let attempt = tokio::time::timeout(Duration::from_secs(2), forward(&upstream, address))
+        .await
+        .expect("it ends");
     unknown(&attempt, UnknownReason::Deadline);
     assert_eq!(seen.requests().len(), 1);
 }
@@ -281,11 +306,17 @@ async fn unreadable_answers_are_unknown() {
     let (chunked, _) = server(|_, mut peer| async move {
         peer.request().await;
         let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
-        peer.write(&format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n")).await;
+        peer.write(&format!(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n"
+        ))
+        .await;
     })
     .await;
     for address in [garbage, declared, chunked] {
-        unknown(&forward(&Upstream::new(options()), address).await, UnknownReason::UnreadableAnswer);
+        unknown(
+            &forward(&Upstream::new(options()), address).await,
+            UnknownReason::UnreadableAnswer,
+        );
     }
 }
 
@@ -305,12 +336,20 @@ async fn answers_of_every_form_are_read() {
     let (status, headers, body) = answered(forward(&upstream, address).await);
     assert_eq!((status, headers.len(), body.as_str()), (200, 0, r#"{"a":1}"#));
     let (status, headers, _) = answered(forward(&upstream, address).await);
-    assert_eq!((status, headers.contains_key(header::LOCATION)), (302, true), "redirects are not followed");
+    assert_eq!(
+        (status, headers.contains_key(header::LOCATION)),
+        (302, true),
+        "redirects are not followed"
+    );
     let (status, _, body) = answered(forward(&upstream, address).await);
     assert_eq!((status, body.as_str()), (400, "until the end"));
 }
 
-async fn pass<B>(address: SocketAddr, method: Method, body: B) -> Result<hyper::Response<super::streaming::StreamBody>, StreamError>
+async fn pass<B>(
+    address: SocketAddr,
+    method: Method,
+    body: B,
+) -> Result<hyper::Response<super::streaming::StreamBody>, StreamError>
 where
     B: hyper::body::Body<Data = Bytes> + Send + Sync + Unpin + 'static,
     B::Error: Into<super::client::BoxError>,
@@ -318,7 +357,13 @@ where
     let base: BaseUrl = format!("http://{address}").parse().expect("a base URL");
     let token: AccessToken = "EAAJ".parse().expect("a token");
     let headers = HeaderMap::new();
-    let request = PassThrough { base: &base, token: &token, method, path_and_query: "/v24.0/1/media?a=b", headers: &headers };
+    let request = PassThrough {
+        base: &base,
+        token: &token,
+        method,
+        path_and_query: "/v24.0/1/media?a=b",
+        headers: &headers,
+    };
     Upstream::new(options()).stream(request, body).await
 }
 
@@ -331,13 +376,20 @@ async fn other_requests_pass_through() {
         peer.write("last").await;
     })
     .await;
-    let mut response = pass(address, Method::POST, Full::new(Bytes::from(vec![b'x'; 100_000]))).await.expect("an answer");
+    let mut response = pass(address, Method::POST, Full::new(Bytes::from(vec![b'x'; 100_000])))
+        .await
+        .expect("an answer");
     assert_eq!(response.status().as_u16(), 201);
-    let first = response.frame().await.expect("a frame").expect("unbroken").into_data().expect("data");
+    let first =
+        response.frame().await.expect("a frame").expect("unbroken").into_data().expect("data");
     assert_eq!(&first[..], b"first", "before the rest was sent");
     assert_eq!(&response.collect().await.expect("the rest").to_bytes()[..], b"last");
     let request = seen.requests().remove(0);
-    assert!(request.starts_with("POST /v24.0/1/media?a=b HTTP/1.1\r\n") && request.contains("content-length: 100000\r\n"), "{request}");
+    assert!(
+        request.starts_with("POST /v24.0/1/media?a=b HTTP/1.1\r\n")
+            && request.contains("content-length: 100000\r\n"),
+        "{request}"
+    );
 
     let response = pass(address, Method::GET, Empty::new()).await.expect("an answer");
     assert_eq!(&response.collect().await.expect("a body").to_bytes()[..], b"firstlast");
@@ -385,14 +437,28 @@ async fn slow_streams_pass_and_stalled_ones_end() {
     .await;
     let slow = Drip { pieces: 10, pause: Duration::from_millis(100), timer: None };
     let response = pass(address, Method::POST, slow).await.expect("slow is not stalled");
-    assert!(response.collect().await.is_err_and(|error| error.is::<super::streaming::Stalled>()), "the answer stalls");
+    assert!(
+        response.collect().await.is_err_and(|error| error.is::<super::streaming::Stalled>()),
+        "the answer stalls"
+    );
 
     let stalled = Drip { pieces: 1, pause: Duration::from_secs(60), timer: None };
-    let ended = tokio::time::timeout(Duration::from_secs(2), pass(address, Method::POST, stalled)).await.expect("it ends");
-    assert!(matches!(ended, Err(StreamError::NoAnswer(UnknownReason::Deadline | UnknownReason::ConnectionLost))), "{ended:?}");
+    let ended = tokio::time::timeout(Duration::from_secs(2), pass(address, Method::POST, stalled))
+        .await
+        .expect("it ends");
+    assert!(
+        matches!(
+            ended,
+            Err(StreamError::NoAnswer(UnknownReason::Deadline | UnknownReason::ConnectionLost))
+        ),
+        "{ended:?}"
+    );
 
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let refused = pass(socket.local_addr().expect("it is bound"), Method::GET, Empty::new()).await;
-    assert!(matches!(refused, Err(StreamError::NotSent(NotSentReason::ConnectionRefused))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StreamError::NotSent(NotSentReason::ConnectionRefused))),
+        "{refused:?}"
+    );
 }

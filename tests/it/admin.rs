@@ -1,4 +1,5 @@
-//! The Admin API over an embedded ledger: each call, each mistake, who may do what, and money that moves once.
+//! The Admin API over an embedded ledger: each call, each mistake, who may do what, and money that
+//! moves once.
 
 mod access;
 mod cards;

@@ -1,4 +1,5 @@
-//! What the configuration declares is there after a start, once, whoever else starts at the same time; and the first operator key.
+//! What the configuration declares is there after a start, once, whoever else starts at the same
+//! time; and the first operator key.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -68,7 +69,11 @@ struct Place {
 impl Place {
     fn embedded() -> Place {
         let home = tempfile::tempdir().unwrap();
-        Place { url: format!("embedded:{}/ledger", home.path().display()), prefix: "tg".to_owned(), home }
+        Place {
+            url: format!("embedded:{}/ledger", home.path().display()),
+            prefix: "tg".to_owned(),
+            home,
+        }
     }
 
     /// Of the server that all tests share, a part of its own.
@@ -84,11 +89,19 @@ impl Place {
              [shutdown]\ndrain_s = 5\n{text}",
             self.url, self.prefix
         );
-        Gateway::start(&Config::from_parts(&text, "the test's configuration", []).unwrap(), Clock::system()).await
+        Gateway::start(
+            &Config::from_parts(&text, "the test's configuration", []).unwrap(),
+            Clock::system(),
+        )
+        .await
     }
 
     async fn open(&self) -> std::sync::Arc<dyn Ledger> {
-        let options = LedgerOptions { deadline: Duration::from_secs(5), key_prefix: self.prefix.clone(), allow_unsafe: false };
+        let options = LedgerOptions {
+            deadline: Duration::from_secs(5),
+            key_prefix: self.prefix.clone(),
+            allow_unsafe: false,
+        };
         open(&self.url, options, Clock::system()).await.unwrap()
     }
 }
@@ -114,16 +127,31 @@ async fn what_is_declared_is_created_once(place: Place) {
     let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
     let account = get(&gateway, OPERATOR, "/v1/accounts/acme").await;
     assert_eq!(account["messaging_limit"], 250);
-    assert_eq!(account["caps"], json!([{"categories": ["marketing"], "max": 100, "window_s": 2_592_000}]));
+    assert_eq!(
+        account["caps"],
+        json!([{"categories": ["marketing"], "max": 100, "window_s": 2_592_000}])
+    );
     assert_eq!(account["markup"]["percent"], "5");
     let main = get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/main").await;
     assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("2.00")));
     assert_eq!(main["low_balance_thresholds"], json!(["1.00"]));
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/alerts").await["settled"], "3.00");
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/alerts").await["settled"],
+        "3.00"
+    );
     assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7").await["portfolio"], "group");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/channels/71").await["token_file"], "token");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"], "marketing");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/campaigns/diwali").await["budget"], "5.00");
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/channels/71").await["token_file"],
+        "token"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
+        "marketing"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/campaigns/diwali").await["budget"],
+        "5.00"
+    );
     assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
     // What a person changes afterwards is the state.
     for (method, path, body) in [
@@ -131,7 +159,11 @@ async fn what_is_declared_is_created_once(place: Place) {
         (Method::PATCH, "/v1/accounts/acme/wallets/main", r#"{"overdraft_limit":"0"}"#),
         (Method::POST, "/v1/accounts/acme/campaigns/diwali/finish", ""),
     ] {
-        assert_eq!(ask(gateway.admin_addr(), OPERATOR, method, path, body).await.status, 200, "{path}");
+        assert_eq!(
+            ask(gateway.admin_addr(), OPERATOR, method, path, body).await.status,
+            200,
+            "{path}"
+        );
     }
     assert!(gateway.shutdown().await.clean);
 
@@ -142,17 +174,37 @@ async fn what_is_declared_is_created_once(place: Place) {
         .replace("token_file = \"token\"", "token_file = \"other\"")
         .replace("budget = \"5\"", "budget = \"6\"")
         .replace("engine-key-0123456789", "another-key-0123456789");
-    let gateway =
-        place.start(&format!("{WITH_OPERATOR}{changed}[[accounts.wallets]]\nid = \"third\"\nopening_top_up = \"1\"\n")).await.unwrap();
+    let gateway = place
+        .start(&format!(
+            "{WITH_OPERATOR}{changed}[[accounts.wallets]]\nid = \"third\"\nopening_top_up = \"1\"\n"
+        ))
+        .await
+        .unwrap();
     assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme").await["messaging_limit"], Value::Null);
     let main = get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/main").await;
     assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("0.00")));
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7").await["time_zone"], "Asia/Kolkata");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"], "marketing");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/channels/71").await["token_file"], "token");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/campaigns/diwali").await["state"], "finished");
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7").await["time_zone"],
+        "Asia/Kolkata"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
+        "marketing"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/channels/71").await["token_file"],
+        "token"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/campaigns/diwali").await["state"],
+        "finished"
+    );
     assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/third").await["settled"], "1.00", "what is new is created");
+    assert_eq!(
+        get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/third").await["settled"],
+        "1.00",
+        "what is new is created"
+    );
     assert!(gateway.shutdown().await.clean);
 }
 
@@ -170,7 +222,11 @@ async fn what_is_declared_is_created_once_redis() {
 async fn the_checks_are_those_of_the_admin_api() {
     let place = Place::embedded();
     let check = async |text: &str, told: &str| {
-        let refused = place.start(&format!("{WITH_OPERATOR}{text}")).await.err().unwrap_or_else(|| panic!("{told}"));
+        let refused = place
+            .start(&format!("{WITH_OPERATOR}{text}"))
+            .await
+            .err()
+            .unwrap_or_else(|| panic!("{told}"));
         assert!(refused.to_string().contains(told), "{told}: {refused}");
     };
     check(
@@ -178,15 +234,27 @@ async fn the_checks_are_those_of_the_admin_api() {
         "declared account acme: The content does not fit: rate_card: there is no rate card meta-inr",
     )
     .await;
-    check(&ACME.replace("\"USD\"", "\"EUR\"\nrate_card = \"meta-usd\""), "meta-usd is in USD, the account counts in EUR").await;
+    check(
+        &ACME.replace("\"USD\"", "\"EUR\"\nrate_card = \"meta-usd\""),
+        "meta-usd is in USD, the account counts in EUR",
+    )
+    .await;
     let bad_checksum = format!("tg_live_{}", "0".repeat(33));
-    check(&ACME.replace("engine-key-0123456789", &bad_checksum), "key engine: The content does not fit: key: ").await;
+    check(
+        &ACME.replace("engine-key-0123456789", &bad_checksum),
+        "key engine: The content does not fit: key: ",
+    )
+    .await;
     let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
     assert!(gateway.shutdown().await.clean);
     // Names that belong to another account.
     let rival = |what: &str| ACME.replace("\"acme\"", "\"rival\"").replace(what, "");
     check(&rival(""), "declared account rival, WABA 7: It belongs to another account").await;
-    check(&rival("portfolio = \"group\"\n"), "declared account rival, channel 71: It belongs to another account").await;
+    check(
+        &rival("portfolio = \"group\"\n"),
+        "declared account rival, channel 71: It belongs to another account",
+    )
+    .await;
     let own = rival("portfolio = \"group\"\n").replace("\"71\"", "\"72\"");
     check(&own, "declared account rival, key engine: It belongs to another account").await;
 }
@@ -195,14 +263,25 @@ async fn the_checks_are_those_of_the_admin_api() {
 async fn gateways_that_start_together_declare_everything_once() {
     for _ in 0..5 {
         let place = Place::redis();
-        let (one, two, three) = tokio::join!(place.start(ACME), place.start(ACME), place.start(ACME));
+        let (one, two, three) =
+            tokio::join!(place.start(ACME), place.start(ACME), place.start(ACME));
         let gateways = [one.unwrap(), two.unwrap(), three.unwrap()];
-        let made: Vec<&str> = gateways.iter().filter_map(|gateway| gateway.made_operator_key.as_deref()).collect();
+        let made: Vec<&str> =
+            gateways.iter().filter_map(|gateway| gateway.made_operator_key.as_deref()).collect();
         let [key] = made[..] else { panic!("{} keys were made", made.len()) };
         for gateway in &gateways {
-            assert_eq!(get(gateway, key, "/v1/accounts/acme/wallets/main").await["settled"], "10.00");
-            assert_eq!(get(gateway, key, "/v1/accounts/acme/wallets/alerts").await["settled"], "3.00");
-            assert_eq!(get(gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
+            assert_eq!(
+                get(gateway, key, "/v1/accounts/acme/wallets/main").await["settled"],
+                "10.00"
+            );
+            assert_eq!(
+                get(gateway, key, "/v1/accounts/acme/wallets/alerts").await["settled"],
+                "3.00"
+            );
+            assert_eq!(
+                get(gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"],
+                "acme"
+            );
         }
         let entries = get(&gateways[0], key, "/v1/accounts/acme/wallets/main/statement").await;
         assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
@@ -230,38 +309,85 @@ async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
     assert_eq!(opened_by(&gateway, &[&made, OPERATOR]).await, [true, false]);
     gateway.shutdown().await;
     let gateway = place.start("").await.unwrap();
-    assert_eq!((gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made]).await), (None, vec![true]));
+    assert_eq!(
+        (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made]).await),
+        (None, vec![true])
+    );
     gateway.shutdown().await;
     let gateway = place.start(WITH_OPERATOR).await.unwrap();
-    assert_eq!((gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made, OPERATOR]).await), (None, vec![false, true]));
+    assert_eq!(
+        (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made, OPERATOR]).await),
+        (None, vec![false, true])
+    );
     gateway.shutdown().await;
     let gateway = place.start(&WITH_OPERATOR.replace("operator", "new-operator")).await.unwrap();
-    assert_eq!(opened_by(&gateway, &[&made, OPERATOR, "new-operator-key-0123456789"]).await, [false, false, true]);
+    assert_eq!(
+        opened_by(&gateway, &[&made, OPERATOR, "new-operator-key-0123456789"]).await,
+        [false, false, true]
+    );
     gateway.shutdown().await;
     let gateway = place.start("").await.unwrap();
-    assert_eq!(opened_by(&gateway, &[&made, OPERATOR, "new-operator-key-0123456789"]).await, [false, false, true]);
+    assert_eq!(
+        opened_by(&gateway, &[&made, OPERATOR, "new-operator-key-0123456789"]).await,
+        [false, false, true]
+    );
     gateway.shutdown().await;
 }
 
 async fn one_bootstrap_key_is_in_force(place: Place) {
     let ledger = place.open().await;
     let hasher = KeyHasher::new(&ledger.identity().pepper);
-    let known = async |key: &str| ledger.claimed(ClaimKind::Key, &tollgate::catalog::keys::hex(&hasher.key(key))).await.unwrap().is_some();
-    let (one, two, three) =
-        tokio::join!(bootstrap(&*ledger, &hasher, None), bootstrap(&*ledger, &hasher, None), bootstrap(&*ledger, &hasher, None));
-    let made: HashSet<String> = [one, two, three].into_iter().filter_map(|made| made.unwrap().map(|key| key.as_str().to_owned())).collect();
+    let known = async |key: &str| {
+        ledger
+            .claimed(ClaimKind::Key, &tollgate::catalog::keys::hex(&hasher.key(key)))
+            .await
+            .unwrap()
+            .is_some()
+    };
+    let (one, two, three) = tokio::join!(
+        bootstrap(&*ledger, &hasher, None),
+        bootstrap(&*ledger, &hasher, None),
+        bootstrap(&*ledger, &hasher, None)
+    );
+    let made: HashSet<String> = [one, two, three]
+        .into_iter()
+        .filter_map(|made| made.unwrap().map(|key| key.as_str().to_owned()))
+        .collect();
     assert_eq!(made.len(), 1);
     let made = made.into_iter().next().unwrap();
-    let (one, two) = tokio::join!(bootstrap(&*ledger, &hasher, Some(OPERATOR)), bootstrap(&*ledger, &hasher, Some(OPERATOR)));
+    let (one, two) = tokio::join!(
+        bootstrap(&*ledger, &hasher, Some(OPERATOR)),
+        bootstrap(&*ledger, &hasher, Some(OPERATOR))
+    );
     assert!(one.is_ok() && two.is_ok());
     assert_eq!((known(&made).await, known(OPERATOR).await), (false, true));
     let account_key = "key-of-an-account-012345";
-    ledger.claim(ClaimKind::Key, &tollgate::catalog::keys::hex(&hasher.key(account_key)), "acme/engine").await.unwrap();
-    assert!(matches!(bootstrap(&*ledger, &hasher, Some(account_key)).await, Err(BootstrapError::Taken)));
-    assert!(matches!(bootstrap(&*ledger, &hasher, Some(&format!("tg_live_{}", "0".repeat(33)))).await, Err(BootstrapError::Malformed)));
+    ledger
+        .claim(
+            ClaimKind::Key,
+            &tollgate::catalog::keys::hex(&hasher.key(account_key)),
+            "acme/engine",
+        )
+        .await
+        .unwrap();
+    assert!(matches!(
+        bootstrap(&*ledger, &hasher, Some(account_key)).await,
+        Err(BootstrapError::Taken)
+    ));
+    assert!(matches!(
+        bootstrap(&*ledger, &hasher, Some(&format!("tg_live_{}", "0".repeat(33)))).await,
+        Err(BootstrapError::Malformed)
+    ));
     assert!(known(OPERATOR).await, "what was in force stays");
     // Half of a change, as a crash leaves it: the old key is gone, its place is not.
-    ledger.unclaim(ClaimKind::Key, &tollgate::catalog::keys::hex(&hasher.key(OPERATOR)), "*/bootstrap").await.unwrap();
+    ledger
+        .unclaim(
+            ClaimKind::Key,
+            &tollgate::catalog::keys::hex(&hasher.key(OPERATOR)),
+            "*/bootstrap",
+        )
+        .await
+        .unwrap();
     bootstrap(&*ledger, &hasher, Some(OPERATOR)).await.unwrap();
     assert!(known(OPERATOR).await);
     ledger.close().await.unwrap();

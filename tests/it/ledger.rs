@@ -1,4 +1,5 @@
-//! One suite for every ledger: a case stands once and runs on each. Cases are tables (see `ledger/script.rs`); random operations come on top.
+//! One suite for every ledger: a case stands once and runs on each. Cases are tables (see
+//! `ledger/script.rs`); random operations come on top.
 
 mod say;
 mod script;

@@ -1,4 +1,5 @@
-//! The program as operators run it: its commands and exit codes, its end by signal and by force, its log, and a store that goes away.
+//! The program as operators run it: its commands and exit codes, its end by signal and by force,
+//! its log, and a store that goes away.
 
 mod commands;
 mod crash;

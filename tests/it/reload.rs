@@ -1,4 +1,5 @@
-//! SIGHUP takes over the log level and the rate cards of the directory, or keeps what it has and says why.
+//! SIGHUP takes over the log level and the rate cards of the directory, or keeps what it has and
+//! says why.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,7 +26,10 @@ struct Ground {
 
 impl Ground {
     fn new() -> Ground {
-        let ground = Ground { simulator: Simulator::start(SimulatorOptions::default()).unwrap(), home: tempfile::tempdir().unwrap() };
+        let ground = Ground {
+            simulator: Simulator::start(SimulatorOptions::default()).unwrap(),
+            home: tempfile::tempdir().unwrap(),
+        };
         fs::write(ground.home.path().join("token"), "EAAtoken").unwrap();
         fs::create_dir(ground.home.path().join("cards")).unwrap();
         ground
@@ -54,7 +58,13 @@ impl Ground {
 
     /// A card in which a marketing message to India costs this.
     fn put_card(&self, name: &str, price: &str) {
-        let line = |line: &str| if line.starts_with("India,") { line.replacen("0.0118", price, 1) } else { line.to_owned() };
+        let line = |line: &str| {
+            if line.starts_with("India,") {
+                line.replacen("0.0118", price, 1)
+            } else {
+                line.to_owned()
+            }
+        };
         let text: Vec<String> = JULY.lines().map(line).collect();
         fs::write(self.home.path().join("cards").join(name), text.join("\n")).unwrap();
     }
@@ -63,7 +73,14 @@ impl Ground {
 /// What a marketing message to India costs now.
 async fn price(served: &Served) -> String {
     let path = format!("/v24.0/{NUMBER}/messages");
-    let sent = ask(served.data, ENGINE, Method::POST, &path, &template_send("+919812345678", "offer", "en")).await;
+    let sent = ask(
+        served.data,
+        ENGINE,
+        Method::POST,
+        &path,
+        &template_send("+919812345678", "offer", "en"),
+    )
+    .await;
     assert_eq!(sent.status, 200, "{:?}", sent.json);
     sent.header("tollgate-charge").to_owned()
 }
@@ -119,11 +136,17 @@ async fn versions_that_were_put_are_there_after_a_start() {
     let ground = Ground::new();
     ground.put_card(FILE, "0.25");
     let file = ground.configure("info");
-    // A new card of today's rates, put as Meta's file is: by hand into the directory, while nothing runs.
+    // A new card of today's rates, put as Meta's file is: by hand into the directory, while nothing
+    // runs.
     ground.put_card("other-2026-07-01.csv", "2");
     let served = Served::start(&file, &[]);
     let listed = ask(served.admin, OPERATOR, Method::GET, "/v1/rate-cards", "").await;
-    let ids: Vec<&str> = listed.json["items"].as_array().unwrap().iter().filter_map(|card| card["id"].as_str()).collect();
+    let ids: Vec<&str> = listed.json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|card| card["id"].as_str())
+        .collect();
     assert_eq!(ids, ["message", "meta-eur", "meta-usd", "other", "own"]);
 }
 
@@ -138,7 +161,10 @@ async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
     for told in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
         assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
     }
-    assert!(!ground.home.path().join("ledger").exists(), "the ledger was opened before the cards were read");
+    assert!(
+        !ground.home.path().join("ledger").exists(),
+        "the ledger was opened before the cards were read"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! How `tollgate serve` begins: it says what it runs on, or why it does not run, in one sentence and with the right exit status.
+//! How `tollgate serve` begins: it says what it runs on, or why it does not run, in one sentence
+//! and with the right exit status.
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,7 +30,8 @@ fn sentences(finished: &Finished) -> Vec<&str> {
 #[tokio::test]
 async fn the_durability_tier_is_said_at_start() {
     let home = tempfile::tempdir().unwrap();
-    let embedded = file(&home, &format!("[ledger]\nurl = \"embedded:{}/ledger\"\n", home.path().display()));
+    let embedded =
+        file(&home, &format!("[ledger]\nurl = \"embedded:{}/ledger\"\n", home.path().display()));
     let mut served = Served::start(&embedded, &[]);
     let line = served.wait_for(" serves: data ");
     assert!(line.ends_with(", durability fsync"), "{line}");
@@ -49,13 +51,25 @@ async fn a_store_that_is_away_is_one_sentence() {
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let sentences = sentences(&finished);
     assert_eq!(sentences.len(), 1, "{}", finished.stderr);
-    assert!(sentences[0].starts_with("tollgate: the ledger cannot be opened: the server does not answer: "), "{}", finished.stderr);
+    assert!(
+        sentences[0]
+            .starts_with("tollgate: the ledger cannot be opened: the server does not answer: "),
+        "{}",
+        finished.stderr
+    );
     assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
 }
 
 #[tokio::test]
 async fn a_store_that_may_lose_money_is_refused() {
-    let redis = RedisServer::start_with(&["--appendonly", "no", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let redis = RedisServer::start_with(&[
+        "--appendonly",
+        "no",
+        "--maxmemory",
+        "100mb",
+        "--maxmemory-policy",
+        "allkeys-lru",
+    ]);
     let url = format!("[ledger]\nurl = \"{}\"\n", redis.url());
     let finished = refused(&url).await;
     assert_eq!((finished.code, sentences(&finished).len()), (Some(1), 1), "{}", finished.stderr);
@@ -63,19 +77,31 @@ async fn a_store_that_may_lose_money_is_refused() {
         assert!(finished.stderr.contains(told), "{told}: {}", finished.stderr);
     }
     let home = tempfile::tempdir().unwrap();
-    let line = Served::start(&file(&home, &format!("{url}allow_unsafe = true\n")), &[]).wait_for(" serves: data ");
+    let line = Served::start(&file(&home, &format!("{url}allow_unsafe = true\n")), &[])
+        .wait_for(" serves: data ");
     assert!(line.ends_with(", durability memory"), "{line}");
 }
 
 #[tokio::test]
 async fn what_is_not_in_this_version_is_a_mistake_of_the_file() {
     for (text, told) in [
-        ("[upstream]\nurl = \"https://graph.example\"\n", "upstream.url: https is not in this version"),
-        ("[ledger]\nurl = \"redis-cluster://a:1,b:2\"\n", "ledger.url: redis-cluster:// is not in this version"),
+        (
+            "[upstream]\nurl = \"https://graph.example\"\n",
+            "upstream.url: https is not in this version",
+        ),
+        (
+            "[ledger]\nurl = \"redis-cluster://a:1,b:2\"\n",
+            "ledger.url: redis-cluster:// is not in this version",
+        ),
     ] {
         let finished = refused(text).await;
         assert_eq!(finished.code, Some(64), "{}", finished.stderr);
-        assert!(finished.stderr.contains(told) && finished.stderr.ends_with("1 mistake in the configuration\n"), "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains(told)
+                && finished.stderr.ends_with("1 mistake in the configuration\n"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 
@@ -89,14 +115,21 @@ async fn the_production_example_is_right_where_its_secrets_are() {
     let command = ["check", "--config", file.to_str().unwrap()];
     let without = run(&command, &[]).await;
     assert_eq!(without.code, Some(64), "{}", without.stdout);
-    for told in ["ledger.url_file: ", "admin.bootstrap_key_file: ", "META_TOKEN_ACME_ALERTS is not set", "keys[0].key_file: "] {
+    for told in [
+        "ledger.url_file: ",
+        "admin.bootstrap_key_file: ",
+        "META_TOKEN_ACME_ALERTS is not set",
+        "keys[0].key_file: ",
+    ] {
         assert!(without.stderr.contains(told), "{told}: {}", without.stderr);
     }
 
     let redis = RedisServer::start();
-    for (name, secret) in
-        [("ledger_url", redis.url()), ("bootstrap_key", "bootstrap-0123456789".into()), ("acme_engine_key", "engine-0123456789".into())]
-    {
+    for (name, secret) in [
+        ("ledger_url", redis.url()),
+        ("bootstrap_key", "bootstrap-0123456789".into()),
+        ("acme_engine_key", "engine-0123456789".into()),
+    ] {
         fs::write(home.path().join(name), format!("{secret}\n")).unwrap();
     }
     let token = [("META_TOKEN_ACME_ALERTS", "EAAtoken")];

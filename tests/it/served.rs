@@ -1,4 +1,5 @@
-//! The real program as operators run it: `tollgate serve` in a process of its own, other commands run to their end, and calls to both.
+//! The real program as operators run it: `tollgate serve` in a process of its own, other commands
+//! run to their end, and calls to both.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -32,7 +33,12 @@ impl Served {
     pub fn start(file: &Path, environment: &[(&str, &str)]) -> Served {
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--config"]).arg(file).env_clear().envs(environment.iter().copied());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log: Arc<Mutex<String>> = Arc::default();
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
         std::thread::spawn(move || {
@@ -55,7 +61,9 @@ impl Served {
     /// Tells it to read its configuration again (SIGHUP).
     pub fn hang_up(&self) {
         // The shell's own `kill`: the program of that name is not everywhere.
-        let sent = Command::new("sh").args(["-c", "kill -s HUP \"$1\"", "signal", &self.child.id().to_string()]).status();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s HUP \"$1\"", "signal", &self.child.id().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "cannot send SIGHUP");
     }
 
@@ -67,7 +75,11 @@ impl Served {
                 return line.to_owned();
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && begin.elapsed() < DEADLINE, "no line with {text:?}; it wrote:\n{}", self.log());
+            assert!(
+                ended.is_none() && begin.elapsed() < DEADLINE,
+                "no line with {text:?}; it wrote:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -103,7 +115,11 @@ pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
     let output = tokio::time::timeout(DEADLINE, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("tollgate {arguments:?} does not end")).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Finished {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 /// A whole reply.
@@ -133,9 +149,15 @@ pub async fn ask(listener: SocketAddr, key: &str, method: Method, path: &str, bo
     let exchange = async {
         let (head, body) = client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Reply { status: head.status.as_u16(), headers: head.headers, json: serde_json::from_slice(&body).unwrap_or_default() }
+        Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            json: serde_json::from_slice(&body).unwrap_or_default(),
+        }
     };
-    tokio::time::timeout(DEADLINE, exchange).await.unwrap_or_else(|_| panic!("{path} is not answered"))
+    tokio::time::timeout(DEADLINE, exchange)
+        .await
+        .unwrap_or_else(|_| panic!("{path} is not answered"))
 }
 
 /// A send of a template without parameters.

@@ -1,4 +1,5 @@
-//! Private `redis-server` processes for tests: each on a free loopback port in a directory of its own, gone with the test even if that is killed.
+//! Private `redis-server` processes for tests: each on a free loopback port in a directory of its
+//! own, gone with the test even if that is killed.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -21,7 +22,8 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server that keeps what it is told as the production settings do: append-only file, synced every second, nothing evicted.
+    /// Starts a server that keeps what it is told as the production settings do: append-only file,
+    /// synced every second, nothing evicted.
     pub fn start() -> RedisServer {
         RedisServer::start_with(&[])
     }
@@ -32,13 +34,17 @@ impl RedisServer {
         write_configuration(&directory, settings);
         // Between choosing a free port and the server's bind another process may take it.
         for _ in 0..5 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let port =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
             let (mut process, guard) = launch(&directory, port);
             if wait_until_ready(&mut process, port) {
                 return RedisServer { port, directory, process, guard };
             }
         }
-        panic!("redis-server does not start; its log:\n{}", fs::read_to_string(directory.path().join("log")).unwrap_or_default());
+        panic!(
+            "redis-server does not start; its log:\n{}",
+            fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+        );
     }
 
     /// `redis://127.0.0.1:PORT/0`.
@@ -56,7 +62,11 @@ impl RedisServer {
         self.guard.dismiss();
         if let Err(error) = self.process.kill() {
             // It may have ended by itself, for example by SHUTDOWN.
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "redis-server cannot be killed: {error}");
+            assert_eq!(
+                error.kind(),
+                ErrorKind::InvalidInput,
+                "redis-server cannot be killed: {error}"
+            );
         }
         self.process.wait().unwrap();
     }
@@ -66,7 +76,11 @@ impl RedisServer {
         self.kill();
         let (process, guard) = launch(&self.directory, self.port);
         (self.process, self.guard) = (process, guard);
-        assert!(wait_until_ready(&mut self.process, self.port), "redis-server does not start again on port {}", self.port);
+        assert!(
+            wait_until_ready(&mut self.process, self.port),
+            "redis-server does not start again on port {}",
+            self.port
+        );
     }
 
     /// Stops it from running without ending it: connections stay open, nothing is answered.
@@ -81,7 +95,9 @@ impl RedisServer {
 
     fn signal(&self, name: &str) {
         // The shell's own `kill`: the program of that name is not everywhere.
-        let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "signal", name, &self.process.id().to_string()]).status();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "signal", name, &self.process.id().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name} to redis-server");
     }
 }
@@ -95,14 +111,16 @@ impl Drop for RedisServer {
     }
 }
 
-/// One server for all tests that share it, each under a key prefix of its own; it ends with the process of the tests.
+/// One server for all tests that share it, each under a key prefix of its own; it ends with the
+/// process of the tests.
 pub fn shared() -> &'static RedisServer {
     static SHARED: OnceLock<RedisServer> = OnceLock::new();
     SHARED.get_or_init(RedisServer::start)
 }
 
-/// Ends the server when the process of the tests is gone without having done so: killed, aborted, or at its normal end for what is static.
-/// It reads from a pipe that nothing is ever written to; the kernel closes it with the process.
+/// Ends the server when the process of the tests is gone without having done so: killed, aborted,
+/// or at its normal end for what is static. It reads from a pipe that nothing is ever written to;
+/// the kernel closes it with the process.
 struct Guard(Option<Child>);
 
 impl Guard {
@@ -184,7 +202,11 @@ fn wait_until_ready(process: &mut Child, port: u16) -> bool {
 /// A server that still reads its file answers `-LOADING` instead.
 fn answers_ping(port: u16) -> bool {
     let second = Duration::from_secs(1);
-    let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), second) else { return false };
+    let Ok(mut stream) =
+        TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), second)
+    else {
+        return false;
+    };
     let mut reply = [0u8; 7];
     let asked = stream.set_read_timeout(Some(second)).and_then(|()| stream.write_all(b"PING\r\n"));
     asked.and_then(|()| stream.read_exact(&mut reply)).is_ok() && &reply == b"+PONG\r\n"
@@ -194,7 +216,8 @@ fn answers_ping(port: u16) -> bool {
 fn a_server_keeps_its_data_over_a_restart_and_can_be_paused() {
     let mut server = RedisServer::start();
     assert_eq!(ask(&server, "SET colour blue"), "+OK");
-    // Everysec: the file may lag by a second, so a crash is only asked to keep what the server says is synced.
+    // Everysec: the file may lag by a second, so a crash is only asked to keep what the server says
+    // is synced.
     assert_eq!(ask(&server, "CONFIG SET appendfsync always"), "+OK");
     assert_eq!(ask(&server, "SET shape round"), "+OK");
     server.restart();

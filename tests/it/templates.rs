@@ -1,4 +1,5 @@
-//! `templates sync` brings a WABA's templates from Meta into the catalog, page by page, and their sends are priced by what Meta says.
+//! `templates sync` brings a WABA's templates from Meta into the catalog, page by page, and their
+//! sends are priced by what Meta says.
 
 use std::fmt::Write as _;
 
@@ -46,7 +47,11 @@ struct Ground {
 
 impl Ground {
     fn new(templates: Vec<SimulatorTemplate>) -> Ground {
-        let options = SimulatorOptions { templates, tokens: Some(vec![TOKEN.to_owned()]), ..SimulatorOptions::default() };
+        let options = SimulatorOptions {
+            templates,
+            tokens: Some(vec![TOKEN.to_owned()]),
+            ..SimulatorOptions::default()
+        };
         let simulator = Simulator::start(options).unwrap();
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("token"), TOKEN).unwrap();
@@ -79,7 +84,14 @@ async fn sync(gateway: &Gateway, key: &str, path: &str) -> Reply {
 
 async fn send(gateway: &Gateway, name: &str, language: &str) -> Reply {
     let path = format!("/v24.0/{NUMBER}/messages");
-    ask(gateway.data_addr(), ENGINE, Method::POST, &path, &template_send("+919812345678", name, language)).await
+    ask(
+        gateway.data_addr(),
+        ENGINE,
+        Method::POST,
+        &path,
+        &template_send("+919812345678", name, language),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -87,11 +99,25 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
     let ground = Ground::new(templates());
     let gateway = ground.gateway().await;
     let unknown = send(&gateway, "offer_000", "en_US").await;
-    assert_eq!((unknown.status, unknown.header("tollgate-rejection")), (422, "unclassified"), "{:?}", unknown.json);
+    assert_eq!(
+        (unknown.status, unknown.header("tollgate-rejection")),
+        (422, "unclassified"),
+        "{:?}",
+        unknown.json
+    );
     // Declared by hand, one as Meta has it, one otherwise, one that Meta does not list.
-    for (name, category) in [("offer_001", "utility"), ("offer_003", "utility"), ("by_hand", "authentication")] {
+    for (name, category) in
+        [("offer_001", "utility"), ("offer_003", "utility"), ("by_hand", "authentication")]
+    {
         let path = format!("/v1/accounts/acme/wabas/{WABA}/templates/{name}/en_US");
-        let put = ask(gateway.admin_addr(), OPERATOR, Method::PUT, &path, &format!(r#"{{"category":"{category}"}}"#)).await;
+        let put = ask(
+            gateway.admin_addr(),
+            OPERATOR,
+            Method::PUT,
+            &path,
+            &format!(r#"{{"category":"{category}"}}"#),
+        )
+        .await;
         assert_eq!(put.status, 201);
     }
     let reads = ground.simulator.requests_count();
@@ -99,7 +125,10 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
     assert_eq!(synced.status, 200, "{:?}", synced.json);
     assert_eq!(synced.json, json!({"read": 450, "changed": 447, "skipped": 2}));
     assert_eq!(ground.simulator.requests_count() - reads, 3, "pages");
-    assert_eq!(sync(&gateway, OPERATOR, SYNC).await.json, json!({"read": 450, "changed": 0, "skipped": 2}));
+    assert_eq!(
+        sync(&gateway, OPERATOR, SYNC).await.json,
+        json!({"read": 450, "changed": 0, "skipped": 2})
+    );
     for (name, language, charge) in [
         ("offer_000", "en_US", MARKETING),
         ("offer_003", "en_US", MARKETING),
@@ -108,11 +137,20 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
         ("dashed", "pt-BR", UTILITY),
     ] {
         let sent = send(&gateway, name, language).await;
-        assert_eq!(sent.header("tollgate-charge"), charge, "{name}: {} {:?}", sent.status, sent.json);
+        assert_eq!(
+            sent.header("tollgate-charge"),
+            charge,
+            "{name}: {} {:?}",
+            sent.status,
+            sent.json
+        );
     }
     // It stayed: the gateway had a price, Meta said no.
     assert_eq!(send(&gateway, "by_hand", "en_US").await.json["error"]["code"], 132_001);
-    assert_eq!(send(&gateway, "of_the_future", "en_US").await.header("tollgate-rejection"), "unclassified");
+    assert_eq!(
+        send(&gateway, "of_the_future", "en_US").await.header("tollgate-rejection"),
+        "unclassified"
+    );
     assert!(gateway.shutdown().await.clean);
 }
 
@@ -122,19 +160,46 @@ async fn what_stands_in_the_way_is_said_and_nothing_changes() {
     let gateway = ground.gateway().await;
     let path = |waba: &str| format!("/v1/accounts/acme/wabas/{waba}/templates/sync");
     let check = |reply: &Reply, status: u16, code: &str, told: &str| {
-        assert_eq!((reply.status, reply.json["code"].as_str()), (status, Some(code)), "{:?}", reply.json);
+        assert_eq!(
+            (reply.status, reply.json["code"].as_str()),
+            (status, Some(code)),
+            "{:?}",
+            reply.json
+        );
         assert!(reply.json["detail"].as_str().unwrap().contains(told), "{told}: {:?}", reply.json);
     };
-    check(&sync(&gateway, OPERATOR, &path("7")).await, 409, "not_configured", "no channel of the account stands in WABA 7");
-    check(&sync(&gateway, OPERATOR, &path("8")).await, 409, "not_configured", "channel 8: token file missing: ");
+    check(
+        &sync(&gateway, OPERATOR, &path("7")).await,
+        409,
+        "not_configured",
+        "no channel of the account stands in WABA 7",
+    );
+    check(
+        &sync(&gateway, OPERATOR, &path("8")).await,
+        409,
+        "not_configured",
+        "channel 8: token file missing: ",
+    );
     check(&sync(&gateway, OPERATOR, &path("9")).await, 404, "not_found", "WABA 9");
     check(&sync(&gateway, ENGINE, SYNC).await, 403, "forbidden", "manage");
     ground.simulator.fault(Fault::refuse(190).every(3).on_reads());
     check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_refused", "Meta answered 190");
     ground.simulator.clear();
     ground.simulator.fault(Fault::new(FaultAction::Garbage).on_reads());
-    check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_unavailable", "no template was changed");
-    let listed = ask(gateway.admin_addr(), OPERATOR, Method::GET, &format!("/v1/accounts/acme/wabas/{WABA}/templates"), "").await;
+    check(
+        &sync(&gateway, OPERATOR, SYNC).await,
+        502,
+        "upstream_unavailable",
+        "no template was changed",
+    );
+    let listed = ask(
+        gateway.admin_addr(),
+        OPERATOR,
+        Method::GET,
+        &format!("/v1/accounts/acme/wabas/{WABA}/templates"),
+        "",
+    )
+    .await;
     assert_eq!(listed.json["items"], json!([]));
     ground.simulator.shutdown().await;
     check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_unavailable", "connection_refused");
@@ -153,11 +218,28 @@ async fn the_command_asks_a_running_gateway() {
     std::fs::write(&key_file, format!("{OPERATOR}\n")).unwrap();
     let with_file = [&command[..], &["--key-file", key_file.to_str().unwrap()]].concat();
     let first = run(&with_file, &[]).await;
-    assert_eq!((first.code, first.stdout.as_str()), (Some(0), "450 templates read, 448 new or changed, 2 left out\n"), "{}", first.stderr);
+    assert_eq!(
+        (first.code, first.stdout.as_str()),
+        (Some(0), "450 templates read, 448 new or changed, 2 left out\n"),
+        "{}",
+        first.stderr
+    );
     let again = run(&command, &[("TOLLGATE_OPERATOR_KEY", OPERATOR)]).await;
-    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "450 templates read, 0 new or changed, 2 left out\n"), "{}", again.stderr);
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (Some(0), "450 templates read, 0 new or changed, 2 left out\n"),
+        "{}",
+        again.stderr
+    );
     let path = format!("/v24.0/{NUMBER}/messages");
-    let sent = ask(served.data, ENGINE, Method::POST, &path, &template_send("+919812345678", "offer_000", "en_US")).await;
+    let sent = ask(
+        served.data,
+        ENGINE,
+        Method::POST,
+        &path,
+        &template_send("+919812345678", "offer_000", "en_US"),
+    )
+    .await;
     assert_eq!((sent.status, sent.header("tollgate-charge")), (200, MARKETING), "{:?}", sent.json);
     let wrong_key = run(&command, &[("TOLLGATE_OPERATOR_KEY", "some-other-operator-key")]).await;
     assert_eq!((wrong_key.code, wrong_key.stdout.as_str()), (Some(1), ""));

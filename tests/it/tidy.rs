@@ -1,5 +1,6 @@
-//! The house rules, enforced on the source tree: which room may name what, sizes, openings, dead files.
-//! Rules are data in `tidy/rules.rs` and `tidy/rooms.rs`; each is shown a text that breaks it.
+//! The house rules, enforced on the source tree: which room may name what, sizes, openings, dead
+//! files. Rules are data in `tidy/rules.rs` and `tidy/rooms.rs`; each is shown a text that breaks
+//! it.
 
 mod examples;
 mod files;
@@ -21,7 +22,12 @@ fn findings(source: &Source) -> Vec<(&'static rules::Rule, Finding)> {
 }
 
 fn report(problems: &[String]) {
-    assert!(problems.is_empty(), "{} breaks of the house rules:\n{}", problems.len(), problems.join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} breaks of the house rules:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
 }
 
 #[test]
@@ -31,7 +37,10 @@ fn the_tree_keeps_the_house_rules() {
     let mut problems = Vec::new();
     for source in &sources {
         for (rule, found) in findings(source) {
-            problems.push(format!("{}:{}: {} [{}: {}]", source.path, found.line, found.what, rule.name, rule.why));
+            problems.push(format!(
+                "{}:{}: {} [{}: {}]",
+                source.path, found.line, found.what, rule.name, rule.why
+            ));
         }
     }
     report(&problems);
@@ -55,7 +64,11 @@ fn the_top_level_stays_small() {
 fn every_rule_finds_what_breaks_it() {
     let sizes = ["file length", "function length"];
     for rule in RULES.iter().filter(|rule| !sizes.contains(&rule.name)) {
-        assert!(examples::EXAMPLES.iter().any(|e| e.rule == rule.name), "no example breaks `{}`", rule.name);
+        assert!(
+            examples::EXAMPLES.iter().any(|e| e.rule == rule.name),
+            "no example breaks `{}`",
+            rule.name
+        );
     }
     for example in examples::EXAMPLES {
         let [bad_path, good_path] = example.paths;
@@ -63,16 +76,33 @@ fn every_rule_finds_what_breaks_it() {
             let source = Source::new(path, &text.replace('§', ""));
             findings(&source).into_iter().filter(|(rule, _)| rule.name == example.rule).count()
         };
-        assert_eq!(hits(bad_path, example.bad), 1, "`{}` on a text that breaks it: {}", example.rule, example.bad);
-        assert_eq!(hits(good_path, example.good), 0, "`{}` on a text that keeps it: {}", example.rule, example.good);
+        assert_eq!(
+            hits(bad_path, example.bad),
+            1,
+            "`{}` on a text that breaks it: {}",
+            example.rule,
+            example.bad
+        );
+        assert_eq!(
+            hits(good_path, example.good),
+            0,
+            "`{}` on a text that keeps it: {}",
+            example.rule,
+            example.good
+        );
     }
 }
 
 #[test]
 fn sizes_are_counted_to_the_line() {
-    let count =
-        |rule: &str, text: &str| findings(&Source::new("src/http/listener.rs", text)).iter().filter(|(r, _)| r.name == rule).count();
-    let function = |lines: usize| format!("//! Opens.\nfn long(a: [u8; 2]) {{{}}}\n", "\n".repeat(lines - 1));
+    let count = |rule: &str, text: &str| {
+        findings(&Source::new("src/http/listener.rs", text))
+            .iter()
+            .filter(|(r, _)| r.name == rule)
+            .count()
+    };
+    let function =
+        |lines: usize| format!("//! Opens.\nfn long(a: [u8; 2]) {{{}}}\n", "\n".repeat(lines - 1));
     assert_eq!(count("function length", &function(70)), 0);
     assert_eq!(count("function length", &function(71)), 1);
     let file = |lines: usize| format!("//! Opens.\n{}", "// a line\n".repeat(lines - 1));

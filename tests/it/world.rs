@@ -1,4 +1,5 @@
-//! A world for a test: a simulated Cloud API, a ledger of its own and a gateway between them, all on free loopback ports and gone with the test.
+//! A world for a test: a simulated Cloud API, a ledger of its own and a gateway between them, all
+//! on free loopback ports and gone with the test.
 
 mod client;
 mod process;
@@ -48,7 +49,8 @@ pub const OPERATOR_KEY: &str = "operator-key-0123456789";
 pub const META_TOKEN: &str = "EAAmeta0token0of0acme";
 pub const RIVAL_META_TOKEN: &str = "EAAmeta0token0of0rival";
 
-/// 2026-11-15 12:00 UTC, under the rates and rules of October 2026. A clock that stands still makes prices and windows the same on every day.
+/// 2026-11-15 12:00 UTC, under the rates and rules of October 2026. A clock that stands still makes
+/// prices and windows the same on every day.
 pub const NOON_MS: i64 = 1_794_744_000_000;
 
 /// Prices of the October 2026 card in micro-credits.
@@ -83,7 +85,8 @@ macro_rules! on_every_ledger {
 }
 pub(crate) use on_every_ledger;
 
-/// What a world is made of; see [`World::of`]. The ledger has time enough for a busy machine: what its deadline does is shown where it is set.
+/// What a world is made of; see [`World::of`]. The ledger has time enough for a busy machine: what
+/// its deadline does is shown where it is set.
 pub struct Setup {
     backend: Backend,
     own_server: bool,
@@ -122,7 +125,8 @@ impl Setup {
 
     /// What the wallet has at the beginning, in micro-credits.
     pub fn credits(mut self, micros: i64) -> Setup {
-        self.credits = format!("opening_top_up = \"{}.{:06}\"", micros / 1_000_000, micros % 1_000_000);
+        self.credits =
+            format!("opening_top_up = \"{}.{:06}\"", micros / 1_000_000, micros % 1_000_000);
         if micros == 0 {
             self.credits.clear();
         }
@@ -194,7 +198,8 @@ impl std::ops::Deref for World {
     }
 }
 
-/// What is in a temporary directory and around it, for a gateway that runs in this process or in one of its own.
+/// What is in a temporary directory and around it, for a gateway that runs in this process or in
+/// one of its own.
 pub struct Ground {
     pub simulator: Simulator,
     pub elsewhere: Simulator,
@@ -212,15 +217,25 @@ impl Ground {
         std::fs::write(home.path().join("meta-token"), format!("{META_TOKEN}\n")).unwrap();
         std::fs::write(home.path().join("rival-meta-token"), RIVAL_META_TOKEN).unwrap();
         let tokens = Some(vec![META_TOKEN.to_owned(), RIVAL_META_TOKEN.to_owned()]);
-        let simulator = Simulator::start(SimulatorOptions { tokens, ..setup.simulator.clone() }).unwrap();
+        let simulator =
+            Simulator::start(SimulatorOptions { tokens, ..setup.simulator.clone() }).unwrap();
         let elsewhere = Simulator::start(SimulatorOptions::default()).unwrap();
         let redis = (setup.backend == Backend::Redis && setup.own_server).then(RedisServer::start);
         let (ledger, prefix) = match (setup.backend, &redis) {
-            (Backend::Embedded, _) => (format!("embedded:{}/ledger", home.path().display()), "tg".to_owned()),
+            (Backend::Embedded, _) => {
+                (format!("embedded:{}/ledger", home.path().display()), "tg".to_owned())
+            }
             (Backend::Redis, Some(own)) => (own.url(), "tg".to_owned()),
             (Backend::Redis, None) => (servers::shared().url(), fresh_prefix()),
         };
-        let text = configuration(&setup, &home.path().display().to_string(), &simulator.url(), &elsewhere.url(), &ledger, &prefix);
+        let text = configuration(
+            &setup,
+            &home.path().display().to_string(),
+            &simulator.url(),
+            &elsewhere.url(),
+            &ledger,
+            &prefix,
+        );
         Ground { simulator, elsewhere, redis, home, text, environment: setup.environment }
     }
 }
@@ -235,7 +250,12 @@ impl World {
         let clock = Clock::fixed(setup.now_ms);
         let ground = Ground::lay(setup);
         let config = Config::from_parts(&ground.text, "world.toml", ground.environment)
-            .unwrap_or_else(|mistakes| panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
+            .unwrap_or_else(|mistakes| {
+                panic!(
+                    "{}",
+                    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+                )
+            });
         let gateway = Gateway::start(&config, clock.clone()).await.unwrap();
         let client = Client::new(gateway.data_addr(), gateway.admin_addr());
         let Ground { simulator, elsewhere, redis, home, .. } = ground;
@@ -265,7 +285,11 @@ impl World {
 
     /// Bodies the Cloud API accepted, oldest first.
     pub fn accepted_bodies(&self) -> Vec<String> {
-        self.simulator.accepted().iter().map(|accepted| String::from_utf8(accepted.body.to_vec()).unwrap()).collect()
+        self.simulator
+            .accepted()
+            .iter()
+            .map(|accepted| String::from_utf8(accepted.body.to_vec()).unwrap())
+            .collect()
     }
 }
 
@@ -294,12 +318,19 @@ impl Client {
     /// The main wallet, after everything this gateway has queued.
     pub async fn books(&self) -> Books {
         let wallet = self.operate(Method::GET, "/wallets/main", Value::Null).await;
-        let amount = |name: &str| micros(wallet[name].as_str().unwrap_or_else(|| panic!("no {name} in {wallet}")));
+        let amount = |name: &str| {
+            micros(wallet[name].as_str().unwrap_or_else(|| panic!("no {name} in {wallet}")))
+        };
         Books { settled: amount("settled"), held: amount("held"), available: amount("available") }
     }
 
     pub async fn top_up(&self, amount: &str, reference: &str) {
-        self.operate(Method::POST, "/wallets/main/top-ups", json!({"amount": amount, "reference": reference})).await;
+        self.operate(
+            Method::POST,
+            "/wallets/main/top-ups",
+            json!({"amount": amount, "reference": reference}),
+        )
+        .await;
     }
 
     /// `state reason` of a campaign, for example `stopped credits_exhausted`.
@@ -313,12 +344,19 @@ impl Client {
     pub async fn events(&self) -> Vec<String> {
         let events = self.operate(Method::GET, "/events?limit=1000", Value::Null).await;
         let items = events["items"].as_array().unwrap_or_else(|| panic!("no items in {events}"));
-        items.iter().map(|event| event["kind"].as_str().unwrap_or_else(|| panic!("no kind in {event}")).to_owned()).collect()
+        items
+            .iter()
+            .map(|event| {
+                event["kind"].as_str().unwrap_or_else(|| panic!("no kind in {event}")).to_owned()
+            })
+            .collect()
     }
 
     /// Holds in one state.
     pub async fn holds(&self, state: &str) -> Vec<Value> {
-        let holds = self.operate(Method::GET, &format!("/holds?state={state}&limit=1000"), Value::Null).await;
+        let holds = self
+            .operate(Method::GET, &format!("/holds?state={state}&limit=1000"), Value::Null)
+            .await;
         holds["items"].as_array().unwrap_or_else(|| panic!("no items in {holds}")).clone()
     }
 }
@@ -350,7 +388,8 @@ fn fresh_prefix() -> String {
     format!("tg{}", WORLDS.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A thousand sends at once are some thousand sockets in this one process; many systems begin with a limit of 1,024 files.
+/// A thousand sends at once are some thousand sockets in this one process; many systems begin with
+/// a limit of 1,024 files.
 fn raise_open_files() {
     static RAISED: OnceLock<()> = OnceLock::new();
     RAISED.get_or_init(|| {
@@ -366,7 +405,14 @@ fn raise_open_files() {
     });
 }
 
-fn configuration(setup: &Setup, home: &str, upstream: &str, elsewhere: &str, ledger: &str, prefix: &str) -> String {
+fn configuration(
+    setup: &Setup,
+    home: &str,
+    upstream: &str,
+    elsewhere: &str,
+    ledger: &str,
+    prefix: &str,
+) -> String {
     let Setup { credits, account, channel, campaigns, sections, .. } = setup;
     format!(
         r#"

@@ -29,12 +29,19 @@ const INTERACTIVE: &[(&str, &[&str])] = &[
     ("carousel", &["cards"]),
 ];
 
-/// Checks `content` for `kind`; gives back the template when there is one. `group` says whether it goes to a group.
-pub(crate) fn check<'a>(kind: Kind, content: &'a RawValue, group: bool) -> Result<Option<TemplateUse<'a>>, GraphError> {
+/// Checks `content` for `kind`; gives back the template when there is one. `group` says whether it
+/// goes to a group.
+pub(crate) fn check<'a>(
+    kind: Kind,
+    content: &'a RawValue,
+    group: bool,
+) -> Result<Option<TemplateUse<'a>>, GraphError> {
     match kind {
         Kind::Template => return template(content).map(Some),
         Kind::Text => text(content),
-        Kind::Image | Kind::Audio | Kind::Video | Kind::Document | Kind::Sticker => media(kind, content),
+        Kind::Image | Kind::Audio | Kind::Video | Kind::Document | Kind::Sticker => {
+            media(kind, content)
+        }
         Kind::Location => location(content),
         Kind::Contacts => contacts(content),
         Kind::Interactive => interactive(content),
@@ -46,7 +53,8 @@ pub(crate) fn check<'a>(kind: Kind, content: &'a RawValue, group: bool) -> Resul
 
 /// Reads a content object; a wrong or missing member is 131009 with the place named.
 fn parse<'a, T: Deserialize<'a>>(kind: Kind, content: &'a RawValue) -> Result<T, GraphError> {
-    serde_json::from_str(content.get()).map_err(|error| GraphError::new(131009, format!("{}: {error}", kind.name())))
+    serde_json::from_str(content.get())
+        .map_err(|error| GraphError::new(131009, format!("{}: {error}", kind.name())))
 }
 
 fn missing(what: &str) -> GraphError {
@@ -79,12 +87,23 @@ fn template(content: &RawValue) -> Result<TemplateUse<'_>, GraphError> {
     }
     let template: Template<'_> = parse(Kind::Template, content)?;
     let name = template.name.ok_or_else(|| missing("template.name"))?;
-    let language = template.language.and_then(|language| language.code).ok_or_else(|| missing("template.language.code"))?;
+    let language = template
+        .language
+        .and_then(|language| language.code)
+        .ok_or_else(|| missing("template.language.code"))?;
     if name.is_empty() || name.len() > 512 || language.is_empty() {
         return Err(invalid("template name or language is empty or too long"));
     }
     for component in template.components.unwrap_or_default() {
-        let known = ["header", "body", "footer", "button", "carousel", "limited_time_offer", "order_status"];
+        let known = [
+            "header",
+            "body",
+            "footer",
+            "button",
+            "carousel",
+            "limited_time_offer",
+            "order_status",
+        ];
         if !known.iter().any(|known| known.eq_ignore_ascii_case(&component.kind)) {
             return Err(invalid(format!("template component '{}' is unknown", &*component.kind)));
         }
@@ -142,7 +161,9 @@ fn location(content: &RawValue) -> Result<(), GraphError> {
         longitude: Option<&'a RawValue>,
     }
     let location: Location<'_> = parse(Kind::Location, content)?;
-    for (name, bound, value) in [("latitude", 90.0, location.latitude), ("longitude", 180.0, location.longitude)] {
+    for (name, bound, value) in
+        [("latitude", 90.0, location.latitude), ("longitude", 180.0, location.longitude)]
+    {
         // Numbers and strings are both documented.
         let text = value.ok_or_else(|| missing(name))?.get().trim_matches('"');
         let degrees: f64 = text.parse().map_err(|_| invalid(format!("{name} is not a number")))?;
@@ -188,8 +209,10 @@ fn interactive(content: &RawValue) -> Result<(), GraphError> {
     let interactive: Interactive<'_> = parse(Kind::Interactive, content)?;
     let kind = interactive.kind.ok_or_else(|| missing("interactive.type"))?;
     let action = interactive.action.ok_or_else(|| missing("interactive.action"))?;
-    let (_, members) =
-        INTERACTIVE.iter().find(|(name, _)| *name == &*kind).ok_or_else(|| invalid(format!("interactive type '{}' is unknown", &*kind)))?;
+    let (_, members) = INTERACTIVE
+        .iter()
+        .find(|(name, _)| *name == &*kind)
+        .ok_or_else(|| invalid(format!("interactive type '{}' is unknown", &*kind)))?;
     for member in *members {
         if !action.contains_key(*member) {
             return Err(missing(&format!("interactive.action.{member}")));
@@ -201,7 +224,9 @@ fn interactive(content: &RawValue) -> Result<(), GraphError> {
         };
         let count = value.as_array().map_or(0, Vec::len);
         if !(1..=most).contains(&count) {
-            return Err(invalid(format!("interactive.action.{member} must hold 1 to {most} entries")));
+            return Err(invalid(format!(
+                "interactive.action.{member} must hold 1 to {most} entries"
+            )));
         }
     }
     Ok(())

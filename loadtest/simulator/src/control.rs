@@ -1,4 +1,5 @@
-//! The simulator's own endpoints under `/_simulator/`, for tests and tools that run in another process.
+//! The simulator's own endpoints under `/_simulator/`, for tests and tools that run in another
+//! process.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -33,13 +34,18 @@ pub(crate) fn handle(state: &State, path: &str, parts: &Parts, body: &Bytes) -> 
             Ok(json!({ "success": true }))
         }
         _ => {
-            let text = "{\"mistake\":\"stats, accepted, faults, latency and reset are served here\"}";
+            let text =
+                "{\"mistake\":\"stats, accepted, faults, latency and reset are served here\"}";
             return reply::plain(StatusCode::NOT_FOUND, "application/json", text);
         }
     };
     match answer {
         Ok(value) => reply::plain(StatusCode::OK, "application/json", value.to_string()),
-        Err(mistake) => reply::plain(StatusCode::BAD_REQUEST, "application/json", json!({ "mistake": mistake }).to_string()),
+        Err(mistake) => reply::plain(
+            StatusCode::BAD_REQUEST,
+            "application/json",
+            json!({ "mistake": mistake }).to_string(),
+        ),
     }
 }
 
@@ -60,8 +66,11 @@ fn accepted(state: &State, query: &str) -> Result<Value, String> {
 }
 
 fn describe(accepted: &Accepted) -> Value {
-    let headers: Vec<Value> =
-        accepted.headers.iter().map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect();
+    let headers: Vec<Value> = accepted
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+        .collect();
     let template = accepted.template.as_ref();
     json!({
         "sequence": accepted.sequence,

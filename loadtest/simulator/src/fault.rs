@@ -1,4 +1,5 @@
-//! Faults on demand: what goes wrong, whether the message counts as accepted all the same, and when it happens.
+//! Faults on demand: what goes wrong, whether the message counts as accepted all the same, and when
+//! it happens.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,8 @@ use crate::random::{Random, fresh_seed};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultAction {
-    /// A Graph error with this code. Without `status` the HTTP status is the one Meta's tables give the code.
+    /// A Graph error with this code. Without `status` the HTTP status is the one Meta's tables give
+    /// the code.
     Refuse {
         /// Graph error code.
         code: i64,
@@ -54,8 +56,8 @@ pub enum FaultScope {
     Reads,
 }
 
-/// When a fault strikes. In JSON: `"always"`, `{"next":3}`, `{"every":10}`, `{"recipient":"+16505550144"}`,
-/// `{"probability":{"chance":0.01,"seed":7}}`.
+/// When a fault strikes. In JSON: `"always"`, `{"next":3}`, `{"every":10}`,
+/// `{"recipient":"+16505550144"}`, `{"probability":{"chance":0.01,"seed":7}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultTrigger {
@@ -65,9 +67,11 @@ pub enum FaultTrigger {
     Next(u64),
     /// Every k-th request: the k-th, the 2k-th, ...
     Every(u64),
-    /// Messages to this recipient: a phone number however it is written, or a business-scoped user id.
+    /// Messages to this recipient: a phone number however it is written, or a business-scoped user
+    /// id.
     Recipient(String),
-    /// Each request with this chance (0.0 to 1.0), from a generator with this seed; without a seed, a fresh one.
+    /// Each request with this chance (0.0 to 1.0), from a generator with this seed; without a seed,
+    /// a fresh one.
     Probability {
         /// 0.0 (never) to 1.0 (always).
         chance: f64,
@@ -77,7 +81,8 @@ pub enum FaultTrigger {
     },
 }
 
-/// One scripted fault. Rules are tried in the order they were added; the first that strikes decides.
+/// One scripted fault. Rules are tried in the order they were added; the first that strikes
+/// decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -86,7 +91,8 @@ pub struct Fault {
     /// When it does.
     #[serde(default = "always")]
     pub when: FaultTrigger,
-    /// The message is accepted and counted before the fault strikes. `Delay` and `Held` accept in any case.
+    /// The message is accepted and counted before the fault strikes. `Delay` and `Held` accept in
+    /// any case.
     #[serde(default)]
     pub after_accepting: bool,
     /// Sends (default) or reads.
@@ -157,14 +163,18 @@ impl Fault {
             (FaultAction::Status { status }, _) if !(400..=599).contains(status) => {
                 Some(format!("status {status} is not between 400 and 599"))
             }
-            (FaultAction::Refuse { status: Some(status), .. }, _) if !(400..=599).contains(status) => {
+            (FaultAction::Refuse { status: Some(status), .. }, _)
+                if !(400..=599).contains(status) =>
+            {
                 Some(format!("status {status} is not between 400 and 599"))
             }
             (_, FaultTrigger::Every(0)) => Some("every must be at least 1".to_owned()),
             (_, FaultTrigger::Probability { chance, .. }) if !(0.0..=1.0).contains(chance) => {
                 Some(format!("chance {chance} is not between 0 and 1"))
             }
-            (_, FaultTrigger::Recipient(_)) if self.on == FaultScope::Reads => Some("reads have no recipient".to_owned()),
+            (_, FaultTrigger::Recipient(_)) if self.on == FaultScope::Reads => {
+                Some("reads have no recipient".to_owned())
+            }
             _ => None,
         }
     }
@@ -174,7 +184,8 @@ impl Fault {
     }
 }
 
-/// The rules in force. An atomic count keeps the way of a send free of the lock while there are none.
+/// The rules in force. An atomic count keeps the way of a send free of the lock while there are
+/// none.
 #[derive(Default)]
 pub(crate) struct FaultBook {
     count: AtomicUsize,
@@ -216,7 +227,8 @@ impl FaultBook {
             return None;
         }
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = rules.iter_mut().position(|rule| rule.fault.on == scope && rule.strikes(recipient))?;
+        let index =
+            rules.iter_mut().position(|rule| rule.fault.on == scope && rule.strikes(recipient))?;
         let fault = rules[index].fault.clone();
         if rules[index].fault.when == FaultTrigger::Next(rules[index].seen) {
             rules.remove(index);
@@ -285,7 +297,8 @@ mod tests {
         let book = FaultBook::default();
         book.add(Fault::refuse(131026).next(1));
         book.add(Fault::refuse(131056).next(2));
-        let codes: Vec<_> = (0..4).map(|_| book.strike(FaultScope::Sends, "1").map(|fault| fault.action)).collect();
+        let codes: Vec<_> =
+            (0..4).map(|_| book.strike(FaultScope::Sends, "1").map(|fault| fault.action)).collect();
         let refuse = |code| Some(FaultAction::Refuse { code, status: None });
         assert_eq!(codes, [refuse(131026), refuse(131056), refuse(131056), None]);
         assert!(book.list().is_empty());

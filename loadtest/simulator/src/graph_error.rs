@@ -3,8 +3,9 @@
 use http::StatusCode;
 use serde::Serialize;
 
-/// What is known of one Graph error code: HTTP status and message text, from Meta's public error tables. Codes that
-/// Meta reports by webhook only still carry the status they have when they do come synchronously.
+/// What is known of one Graph error code: HTTP status and message text, from Meta's public error
+/// tables. Codes that Meta reports by webhook only still carry the status they have when they do
+/// come synchronously.
 struct KnownError {
     code: i64,
     status: u16,
@@ -85,7 +86,8 @@ pub(crate) struct GraphError {
 }
 
 impl GraphError {
-    /// The error `code` with Meta's status and text; a code that no table lists gets HTTP 400 and a neutral text.
+    /// The error `code` with Meta's status and text; a code that no table lists gets HTTP 400 and a
+    /// neutral text.
     pub(crate) fn new(code: i64, details: impl Into<String>) -> GraphError {
         let entry = KNOWN_ERRORS.iter().find(|entry| entry.code == code);
         let status = entry.map_or(400, |entry| entry.status);
@@ -177,7 +179,8 @@ mod tests {
     /// The error keeps the members of a documented example; text and trace id are free.
     fn check_like(example: &str, error: GraphError) {
         let path = format!("{}/../../tests/payloads/{example}", env!("CARGO_MANIFEST_DIR"));
-        let example: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let example: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let ours: serde_json::Value = serde_json::from_slice(&error.body(7)).unwrap();
         let (example, ours) = (&example["error"], &ours["error"]);
         let members = |value: &serde_json::Value| {
@@ -185,7 +188,9 @@ mod tests {
             names.sort();
             names
         };
-        let optional = |names: Vec<String>| -> Vec<String> { names.into_iter().filter(|name| name != "error_data").collect() };
+        let optional = |names: Vec<String>| -> Vec<String> {
+            names.into_iter().filter(|name| name != "error_data").collect()
+        };
         assert_eq!(optional(members(ours)), optional(members(example)));
         for name in ["code", "message", "type", "is_transient", "error_subcode"] {
             assert_eq!(ours[name], example[name], "{name}");

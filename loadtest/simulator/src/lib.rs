@@ -1,9 +1,10 @@
-//! A simulated WhatsApp Business Cloud API for tests, the demo and load tests: it validates bodies as Meta documents
-//! them, answers like Meta, delays and fails on demand, and counts what it accepted.
+//! A simulated WhatsApp Business Cloud API for tests, the demo and load tests: it validates bodies
+//! as Meta documents them, answers like Meta, delays and fails on demand, and counts what it
+//! accepted.
 //!
-//! In process, [`Simulator::start`] binds a free loopback port on the current tokio runtime. From another process
-//! the same controls are reachable under `/_simulator/`: `GET stats`, `GET accepted?offset&limit`, `GET`, `POST`,
-//! `DELETE faults`, `POST latency`, `POST reset`.
+//! In process, [`Simulator::start`] binds a free loopback port on the current tokio runtime. From
+//! another process the same controls are reachable under `/_simulator/`: `GET stats`, `GET
+//! accepted?offset&limit`, `GET`, `POST`, `DELETE faults`, `POST latency`, `POST reset`.
 
 mod content;
 mod control;
@@ -67,18 +68,21 @@ impl SimulatorTemplate {
 pub struct SimulatorOptions {
     /// Where to listen. Default `127.0.0.1:0`: a free port.
     pub listen: SocketAddr,
-    /// How long every good answer takes. The message counts as accepted before the wait. Default none.
+    /// How long every good answer takes. The message counts as accepted before the wait. Default
+    /// none.
     pub latency: Duration,
-    /// Bearer tokens that are good; any other gets error 190 with HTTP 401. `None`: any token, but there must be one.
+    /// Bearer tokens that are good; any other gets error 190 with HTTP 401. `None`: any token, but
+    /// there must be one.
     pub tokens: Option<Vec<String>>,
-    /// Phone number IDs that exist; another gets error 100 with subcode 33. `None`: every number exists.
+    /// Phone number IDs that exist; another gets error 100 with subcode 33. `None`: every number
+    /// exists.
     pub phone_number_ids: Option<Vec<String>>,
     /// Templates that exist. Empty: none are listed, and sends may name any.
     pub templates: Vec<SimulatorTemplate>,
     /// Messages a second per phone number ID before error 130429. `None`: no limit.
     pub throughput_limit: Option<u32>,
-    /// How many accepted messages to keep for [`Simulator::accepted`], newest last. Default 100,000; 0 keeps none
-    /// and makes accepting cheapest.
+    /// How many accepted messages to keep for [`Simulator::accepted`], newest last. Default
+    /// 100,000; 0 keeps none and makes accepting cheapest.
     pub keep: usize,
     /// Seed of message ids and trace ids. `None`: different for every simulator.
     pub seed: Option<u64>,
@@ -107,7 +111,8 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds and begins to serve on the current tokio runtime. Fails if the address cannot be bound.
+    /// Binds and begins to serve on the current tokio runtime. Fails if the address cannot be
+    /// bound.
     ///
     /// # Panics
     /// Outside a tokio runtime.

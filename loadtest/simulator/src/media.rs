@@ -1,4 +1,5 @@
-//! Media upload and download: multipart in, an id and an address out. Held in memory, oldest dropped first.
+//! Media upload and download: multipart in, an id and an address out. Held in memory, oldest
+//! dropped first.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +37,9 @@ impl MediaStore {
         shelf.uploads += 1;
         let id = (990_000_000_000_000 + shelf.uploads).to_string();
         shelf.objects.push_back(MediaObject { id: id.clone(), mime_type, bytes });
-        let held = |shelf: &Shelf| -> usize { shelf.objects.iter().map(|object| object.bytes.len()).sum() };
+        let held = |shelf: &Shelf| -> usize {
+            shelf.objects.iter().map(|object| object.bytes.len()).sum()
+        };
         while shelf.objects.len() > OBJECTS_MAX || held(&shelf) > BYTES_MAX {
             shelf.objects.pop_front();
         }
@@ -65,8 +68,8 @@ struct Part<'a> {
     end: usize,
 }
 
-/// Reads an upload form: `messaging_product`, `file`, and `type` unless the file part says it. Gives back the media
-/// type and the file's bytes.
+/// Reads an upload form: `messaging_product`, `file`, and `type` unless the file part says it.
+/// Gives back the media type and the file's bytes.
 pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, Bytes), GraphError> {
     let boundary = content_type
         .strip_prefix("multipart/form-data")
@@ -76,11 +79,13 @@ pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, B
         .ok_or_else(|| GraphError::new(100, "Expected a multipart/form-data upload"))?;
     let parts = parts(boundary, body);
     let find = |name: &str| parts.iter().find(|part| part.name == name);
-    let text = |part: &Part<'_>| String::from_utf8_lossy(&body[part.start..part.end]).trim().to_owned();
+    let text =
+        |part: &Part<'_>| String::from_utf8_lossy(&body[part.start..part.end]).trim().to_owned();
     if find("messaging_product").map(text).as_deref() != Some("whatsapp") {
         return Err(GraphError::new(100, "The parameter messaging_product is required."));
     }
-    let file = find("file").ok_or_else(|| GraphError::new(100, "The parameter file is required."))?;
+    let file =
+        find("file").ok_or_else(|| GraphError::new(100, "The parameter file is required."))?;
     let mime_type = find("type")
         .map(text)
         .or(file.content_type.map(str::to_owned))

@@ -1,5 +1,5 @@
-//! Reads the body of a send the way Meta documents it, without copying what it does not change, and says which
-//! Graph error a wrong one gets.
+//! Reads the body of a send the way Meta documents it, without copying what it does not change, and
+//! says which Graph error a wrong one gets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,8 @@ use crate::graph_error::GraphError;
 /// Longest `biz_opaque_callback_data` Meta takes, in characters.
 const CALLBACK_DATA_MAX: usize = 512;
 
-/// A JSON string that borrows from the body unless it holds escapes. (`Option<Cow<str>>` would always copy.)
+/// A JSON string that borrows from the body unless it holds escapes. (`Option<Cow<str>>` would
+/// always copy.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text<'a>(Cow<'a, str>);
 
@@ -212,7 +213,8 @@ pub(crate) enum SendPath {
 
 /// Reads one body posted to `path`.
 pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError> {
-    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
     match envelope.messaging_product.as_deref() {
         Some("whatsapp") => {}
         Some(_) => {
@@ -238,7 +240,11 @@ pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError
     Ok(Posted::Message(Message { address, kind, template }))
 }
 
-fn read_receipt<'a>(path: SendPath, status: &str, message_id: Option<&str>) -> Result<Posted<'a>, GraphError> {
+fn read_receipt<'a>(
+    path: SendPath,
+    status: &str,
+    message_id: Option<&str>,
+) -> Result<Posted<'a>, GraphError> {
     if status != "read" || path == SendPath::MarketingMessages {
         return Err(GraphError::new(100, "Param status must be one of {READ}"));
     }
@@ -252,10 +258,9 @@ fn read_receipt<'a>(path: SendPath, status: &str, message_id: Option<&str>) -> R
 /// The message type: as named, or told by the only content object there is.
 fn kind(envelope: &Envelope<'_>) -> Result<Kind, GraphError> {
     if let Some(name) = envelope.kind.as_deref() {
-        return Kind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| GraphError::new(131051, format!("Message type '{name}' is not supported")));
+        return Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            GraphError::new(131051, format!("Message type '{name}' is not supported"))
+        });
     }
     let mut present = Kind::ALL.into_iter().filter(|kind| kind.content(envelope).is_some());
     match (present.next(), present.next()) {
@@ -268,7 +273,10 @@ fn check_path(path: SendPath, kind: Kind, envelope: &Envelope<'_>) -> Result<(),
     if path == SendPath::Messages {
         return match (&envelope.product_policy, envelope.message_activity_sharing) {
             (None, None) => Ok(()),
-            _ => Err(GraphError::new(100, "product_policy and message_activity_sharing belong to /marketing_messages")),
+            _ => Err(GraphError::new(
+                100,
+                "product_policy and message_activity_sharing belong to /marketing_messages",
+            )),
         };
     }
     if kind != Kind::Template {
@@ -276,7 +284,10 @@ fn check_path(path: SendPath, kind: Kind, envelope: &Envelope<'_>) -> Result<(),
     }
     match envelope.product_policy.as_deref() {
         None | Some("CLOUD_API_FALLBACK" | "STRICT") => Ok(()),
-        Some(_) => Err(GraphError::new(100, "Param product_policy must be one of {CLOUD_API_FALLBACK, STRICT}")),
+        Some(_) => Err(GraphError::new(
+            100,
+            "Param product_policy must be one of {CLOUD_API_FALLBACK, STRICT}",
+        )),
     }
 }
 
@@ -284,7 +295,10 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
     if let Some(data) = envelope.biz_opaque_callback_data.as_deref()
         && data.chars().count() > CALLBACK_DATA_MAX
     {
-        return Err(GraphError::new(100, format!("biz_opaque_callback_data is longer than {CALLBACK_DATA_MAX} characters")));
+        return Err(GraphError::new(
+            100,
+            format!("biz_opaque_callback_data is longer than {CALLBACK_DATA_MAX} characters"),
+        ));
     }
     if let Some(context) = envelope.context {
         #[derive(Deserialize)]
@@ -292,7 +306,8 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
             #[serde(borrow, rename = "message_id")]
             _message_id: Text<'a>,
         }
-        serde_json::from_str::<Context<'_>>(context.get()).map_err(|error| GraphError::new(131009, format!("context: {error}")))?;
+        serde_json::from_str::<Context<'_>>(context.get())
+            .map_err(|error| GraphError::new(131009, format!("context: {error}")))?;
     }
     Ok(())
 }
@@ -301,24 +316,33 @@ fn is_group(envelope: &Envelope<'_>) -> Result<bool, GraphError> {
     match envelope.recipient_type.as_deref() {
         None | Some("individual") => Ok(false),
         Some("group") => Ok(true),
-        Some(_) => Err(GraphError::new(100, "Param recipient_type must be one of {INDIVIDUAL, GROUP}")),
+        Some(_) => {
+            Err(GraphError::new(100, "Param recipient_type must be one of {INDIVIDUAL, GROUP}"))
+        }
     }
 }
 
 /// Who the message is for; `to` wins when `recipient` is there as well.
-fn address<'a>(group: bool, to: Option<Text<'a>>, recipient: Option<Text<'a>>) -> Result<Address<'a>, GraphError> {
+fn address<'a>(
+    group: bool,
+    to: Option<Text<'a>>,
+    recipient: Option<Text<'a>>,
+) -> Result<Address<'a>, GraphError> {
     match (group, to, recipient) {
         (true, Some(to), _) if is_group_id(&to) => Ok(Address::Group(to)),
         (true, Some(_), _) => Err(GraphError::new(131009, "to is not a group id")),
         (false, Some(to), _) if is_phone(&to) => Ok(Address::Phone(to)),
         (false, Some(_), _) => Err(GraphError::new(131009, "to is not a phone number")),
         (false, None, Some(recipient)) if is_user_id(&recipient) => Ok(Address::UserId(recipient)),
-        (false, None, Some(_)) => Err(GraphError::new(131009, "recipient is not a business-scoped user id")),
+        (false, None, Some(_)) => {
+            Err(GraphError::new(131009, "recipient is not a business-scoped user id"))
+        }
         (_, None, _) => Err(GraphError::new(100, "The parameter to is required.")),
     }
 }
 
-/// Digits that may carry a leading plus, spaces, hyphens and parentheses; 5 to 15 digits as E.164 allows.
+/// Digits that may carry a leading plus, spaces, hyphens and parentheses; 5 to 15 digits as E.164
+/// allows.
 fn is_phone(text: &str) -> bool {
     let mut digits = 0;
     let plausible = text.bytes().enumerate().all(|(index, byte)| match byte {
@@ -341,12 +365,17 @@ fn is_user_id(text: &str) -> bool {
         return false;
     };
     let id = rest.strip_prefix("ENT.").unwrap_or(rest);
-    country && bytes[2] == b'.' && (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    country
+        && bytes[2] == b'.'
+        && (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Group ids are base64 text, never a phone number.
 fn is_group_id(text: &str) -> bool {
     (8..=128).contains(&text.len())
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
+        })
 }

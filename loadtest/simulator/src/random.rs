@@ -1,4 +1,5 @@
-//! A tiny seeded generator (SplitMix64), so that faults by probability repeat exactly under the same seed.
+//! A tiny seeded generator (SplitMix64), so that faults by probability repeat exactly under the
+//! same seed.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): good enough for fault injection, useless for secrets.
 #[derive(Debug, Clone)]
@@ -30,7 +31,8 @@ pub(crate) fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A seed that differs between simulators and runs, taken from the standard library's per-process hash keys.
+/// A seed that differs between simulators and runs, taken from the standard library's per-process
+/// hash keys.
 pub(crate) fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()

@@ -1,4 +1,5 @@
-//! The reads a gateway or an SDK makes: templates page by page, phone numbers, media, the business profile.
+//! The reads a gateway or an SDK makes: templates page by page, phone numbers, media, the business
+//! profile.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -28,26 +29,33 @@ pub(crate) fn templates(state: &State, waba: &str, parts: &Parts) -> Result<Repl
     let query = parts.uri.query().unwrap_or("");
     let limit = match query_value(query, "limit") {
         None => PAGE_DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=PAGE_MAX).contains(limit))
-            .ok_or_else(|| GraphError::new(100, "Param limit must be a number from 1 to 1000"))?,
+        Some(text) => {
+            text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or_else(|| {
+                GraphError::new(100, "Param limit must be a number from 1 to 1000")
+            })?
+        }
     };
     let start = match query_value(query, "after") {
         None => 0,
-        Some(cursor) => offset_from(&cursor).ok_or_else(|| GraphError::new(100, "Invalid cursors values (after)"))?,
+        Some(cursor) => offset_from(&cursor)
+            .ok_or_else(|| GraphError::new(100, "Invalid cursors values (after)"))?,
     };
     let name = query_value(query, "name");
     let wanted = |template: &&SimulatorTemplate| {
-        template.waba.as_deref().is_none_or(|owner| owner == waba) && name.as_deref().is_none_or(|name| template.name == name)
+        template.waba.as_deref().is_none_or(|owner| owner == waba)
+            && name.as_deref().is_none_or(|name| template.name == name)
     };
     let all: Vec<&SimulatorTemplate> = state.options.templates.iter().filter(wanted).collect();
     let end = (start + limit).min(all.len());
     let page = all.get(start..end).unwrap_or_default();
     let fields = query_value(query, "fields");
-    let data: Vec<Value> =
-        page.iter().enumerate().map(|(index, template)| select(template_object(start + index, template), fields.as_deref())).collect();
+    let data: Vec<Value> = page
+        .iter()
+        .enumerate()
+        .map(|(index, template)| {
+            select(template_object(start + index, template), fields.as_deref())
+        })
+        .collect();
     if data.is_empty() {
         return Ok(state.json(&json!({ "data": [] })));
     }
@@ -82,8 +90,8 @@ fn template_object(index: usize, template: &SimulatorTemplate) -> Map<String, Va
     }
 }
 
-/// The members asked for; the id always comes along. Names the object lacks are left out, as Meta does with members
-/// that have no value.
+/// The members asked for; the id always comes along. Names the object lacks are left out, as Meta
+/// does with members that have no value.
 fn select(members: Map<String, Value>, fields: Option<&str>) -> Value {
     let Some(fields) = fields else {
         return Value::Object(members);
@@ -154,7 +162,12 @@ pub(crate) fn delete_object(state: &State, id: &str) -> Result<Reply, GraphError
     }
 }
 
-pub(crate) fn upload_media(state: &State, phone_number_id: &str, parts: &Parts, body: &Bytes) -> Result<Reply, GraphError> {
+pub(crate) fn upload_media(
+    state: &State,
+    phone_number_id: &str,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<Reply, GraphError> {
     state.check_phone_number(phone_number_id)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
@@ -181,9 +194,14 @@ pub(crate) fn profile(state: &State, phone_number_id: &str) -> Result<Reply, Gra
     }] })))
 }
 
-pub(crate) fn write_profile(state: &State, phone_number_id: &str, body: &Bytes) -> Result<Reply, GraphError> {
+pub(crate) fn write_profile(
+    state: &State,
+    phone_number_id: &str,
+    body: &Bytes,
+) -> Result<Reply, GraphError> {
     state.check_phone_number(phone_number_id)?;
-    let value: Value = serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
     match value["messaging_product"].as_str() {
         Some("whatsapp") => Ok(state.success()),
         _ => Err(GraphError::new(100, "The parameter messaging_product is required.")),

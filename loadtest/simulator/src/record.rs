@@ -52,7 +52,8 @@ pub struct Stats {
     pub refused: BTreeMap<i64, u64>,
     /// Requests a scripted fault struck.
     pub faults: u64,
-    /// Requests to paths the simulator does not serve (calls, encrypted messages, batches among them).
+    /// Requests to paths the simulator does not serve (calls, encrypted messages, batches among
+    /// them).
     pub unknown_paths: u64,
     /// Accepted messages still in the list.
     pub kept: u64,
@@ -80,8 +81,8 @@ struct Book {
     kept_bytes: usize,
 }
 
-/// One accepted message in one allocation: path, then headers as lines, then body. (Keeping the request itself
-/// would pin the whole read buffer it was cut from.)
+/// One accepted message in one allocation: path, then headers as lines, then body. (Keeping the
+/// request itself would pin the whole read buffer it was cut from.)
 struct Kept {
     sequence: u64,
     send_path: SendPath,
@@ -108,7 +109,12 @@ impl Record {
     }
 
     /// Accepts one message and gives back its id.
-    pub(crate) fn accept(&self, envelope: &Envelope<'_>, message: &Message<'_>, body: &[u8]) -> String {
+    pub(crate) fn accept(
+        &self,
+        envelope: &Envelope<'_>,
+        message: &Message<'_>,
+        body: &[u8],
+    ) -> String {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         self.accepted.fetch_add(1, Ordering::AcqRel);
         let kept = (self.keep > 0).then(|| Kept::new(sequence, envelope, body));
@@ -154,7 +160,9 @@ impl Record {
         Stats {
             requests: count(&self.requests),
             accepted: count(&self.accepted),
-            accepted_by_phone_number_id: by_id.map(|(id, count)| (id.to_string(), *count)).collect(),
+            accepted_by_phone_number_id: by_id
+                .map(|(id, count)| (id.to_string(), *count))
+                .collect(),
             read_receipts: count(&self.read_receipts),
             refused: book.refused.clone(),
             faults: count(&self.faults),
@@ -167,7 +175,9 @@ impl Record {
     pub(crate) fn reset(&self) {
         let mut book = self.book();
         *book = Book::default();
-        for counter in [&self.requests, &self.accepted, &self.read_receipts, &self.faults, &self.unknown_paths] {
+        for counter in
+            [&self.requests, &self.accepted, &self.read_receipts, &self.faults, &self.unknown_paths]
+        {
             counter.store(0, Ordering::Release);
         }
     }
@@ -176,7 +186,8 @@ impl Record {
 impl Kept {
     fn new(sequence: u64, envelope: &Envelope<'_>, body: &[u8]) -> Kept {
         let headers = envelope.headers.iter();
-        let headers_len: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+        let headers_len: usize =
+            headers.map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
         let mut text = Vec::with_capacity(envelope.path.len() + headers_len + body.len());
         text.extend_from_slice(envelope.path.as_bytes());
         let path_end = text.len();
@@ -198,7 +209,8 @@ impl Kept {
         }
     }
 
-    /// Reads the message again; it was read once before it was kept, so this finds nothing wrong with it.
+    /// Reads the message again; it was read once before it was kept, so this finds nothing wrong
+    /// with it.
     fn unfold(&self, seed: u64) -> Option<Accepted> {
         let (head, body) = self.text.split_at(self.headers_end as usize);
         let (path, headers) = head.split_at(self.path_end as usize);
@@ -238,8 +250,8 @@ fn headers_from(lines: &[u8]) -> HeaderMap {
     headers
 }
 
-/// The WhatsApp id Meta answers with: the digits, and for Brazilian mobiles the short form without the extra 9.
-/// Group ids and user ids stand as they are.
+/// The WhatsApp id Meta answers with: the digits, and for Brazilian mobiles the short form without
+/// the extra 9. Group ids and user ids stand as they are.
 pub(crate) fn wa_id(address: &Address<'_>) -> String {
     let Address::Phone(phone) = address else {
         return address.as_written().to_owned();
@@ -251,8 +263,8 @@ pub(crate) fn wa_id(address: &Address<'_>) -> String {
     digits
 }
 
-/// A message id built like Meta's: base64 over a small structure that holds the recipient and a unique number.
-/// Unique per (seed, sequence): the number is a bijection of the two.
+/// A message id built like Meta's: base64 over a small structure that holds the recipient and a
+/// unique number. Unique per (seed, sequence): the number is a bijection of the two.
 fn message_id(seed: u64, sequence: u64, wa_id: &str) -> String {
     let recipient = &wa_id.as_bytes()[..wa_id.len().min(20)];
     let mut raw = Vec::with_capacity(32 + recipient.len());
@@ -305,7 +317,8 @@ mod tests {
     fn message_ids_look_like_metas_and_differ() {
         let first = message_id(1, 0, "16505550144");
         assert!(first.starts_with("wamid.HBgLMTY1MDU1NTAxNDQVAgARGBI"), "{first}");
-        let ids: std::collections::HashSet<String> = (0..1_000).map(|sequence| message_id(1, sequence, "1")).collect();
+        let ids: std::collections::HashSet<String> =
+            (0..1_000).map(|sequence| message_id(1, sequence, "1")).collect();
         assert_eq!(ids.len(), 1_000);
         assert_ne!(message_id(2, 0, "1"), message_id(1, 0, "1"));
     }

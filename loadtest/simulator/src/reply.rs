@@ -1,4 +1,5 @@
-//! The answers: a body type that can break off in the middle, and builders with the headers Meta sets.
+//! The answers: a body type that can break off in the middle, and builders with the headers Meta
+//! sets.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -53,7 +54,10 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Reset;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
         match &mut *self {
             ReplyBody::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             ReplyBody::Truncated { part, pause, .. } => match part.take() {
@@ -69,7 +73,9 @@ impl Body for ReplyBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            ReplyBody::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+            ReplyBody::Whole(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
             ReplyBody::Truncated { promised, .. } => SizeHint::with_exact(*promised),
         }
     }
@@ -89,7 +95,10 @@ pub(crate) fn graph(status: StatusCode, trace: u64, body: ReplyBody) -> Reply {
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache, no-store, must-revalidate"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache, no-store, must-revalidate"),
+    );
     headers.insert(GRAPH_VERSION, HeaderValue::from_static("v24.0"));
     headers.insert(GRAPH_REVISION, HeaderValue::from_static("1030000000"));
     let id = HeaderValue::from(trace);
@@ -99,7 +108,11 @@ pub(crate) fn graph(status: StatusCode, trace: u64, body: ReplyBody) -> Reply {
 }
 
 /// Any other answer: pages, media, the simulator's own.
-pub(crate) fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+pub(crate) fn plain(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Reply {
     let mut reply = Response::new(ReplyBody::whole(body));
     *reply.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);

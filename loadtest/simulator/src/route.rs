@@ -1,4 +1,5 @@
-//! Finds out what a path asks for. Like Meta, it takes paths with and without a version and with a trailing slash.
+//! Finds out what a path asks for. Like Meta, it takes paths with and without a version and with a
+//! trailing slash.
 
 use http::Method;
 
@@ -73,15 +74,21 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Route<'a> {
 
 /// `v24.0` and the like.
 fn is_version(segment: &str) -> bool {
-    segment.strip_prefix('v').and_then(|number| number.split_once('.')).is_some_and(|(major, minor)| {
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        digits(major) && digits(minor)
-    })
+    segment.strip_prefix('v').and_then(|number| number.split_once('.')).is_some_and(
+        |(major, minor)| {
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            digits(major) && digits(minor)
+        },
+    )
 }
 
 /// The value of one query parameter, percent-decoded.
 pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| percent_decode(value))
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| percent_decode(value))
 }
 
 fn percent_decode(text: &str) -> String {
@@ -117,12 +124,17 @@ mod tests {
 
     #[test]
     fn routes() {
-        let messages = || Route::Send { path: SendPath::Messages, phone_number_id: "106540352242922" };
+        let messages =
+            || Route::Send { path: SendPath::Messages, phone_number_id: "106540352242922" };
         let table = [
             ("POST", "/v24.0/106540352242922/messages", messages()),
             ("POST", "/v24.0/106540352242922/messages/", messages()),
             ("POST", "/106540352242922/messages", messages()),
-            ("POST", "/v24.0/1/marketing_messages", Route::Send { path: SendPath::MarketingMessages, phone_number_id: "1" }),
+            (
+                "POST",
+                "/v24.0/1/marketing_messages",
+                Route::Send { path: SendPath::MarketingMessages, phone_number_id: "1" },
+            ),
             ("GET", "/v24.0/7", Route::ReadObject { id: "7" }),
             ("GET", "/v24.0/7/message_templates", Route::Templates { waba: "7" }),
             ("POST", "/v24.0/7/media", Route::UploadMedia { phone_number_id: "7" }),

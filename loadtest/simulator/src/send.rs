@@ -1,4 +1,5 @@
-//! The way of a send through the simulator: read, limit, look up the template, strike with a fault or accept.
+//! The way of a send through the simulator: read, limit, look up the template, strike with a fault
+//! or accept.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -21,7 +22,13 @@ use crate::state::State;
 const HANG_MAX: Duration = Duration::from_secs(600);
 
 /// Answers one body posted to a send path.
-pub(crate) async fn handle(state: &State, path: SendPath, phone_number_id: &str, parts: &Parts, body: &Bytes) -> Result<Reply, Reset> {
+pub(crate) async fn handle(
+    state: &State,
+    path: SendPath,
+    phone_number_id: &str,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<Reply, Reset> {
     let message = match read(state, path, phone_number_id, parts, body) {
         Ok(Posted::Message(message)) => message,
         Ok(Posted::ReadReceipt) => return read_receipt(state).await,
@@ -49,12 +56,19 @@ pub(crate) async fn handle(state: &State, path: SendPath, phone_number_id: &str,
     }
 }
 
-fn read<'a>(state: &State, path: SendPath, phone_number_id: &str, parts: &Parts, body: &'a Bytes) -> Result<Posted<'a>, GraphError> {
+fn read<'a>(
+    state: &State,
+    path: SendPath,
+    phone_number_id: &str,
+    parts: &Parts,
+    body: &'a Bytes,
+) -> Result<Posted<'a>, GraphError> {
     state.check_phone_number(phone_number_id)?;
     let json = parts.headers.get(CONTENT_TYPE).is_some_and(|value| {
         let value = value.as_bytes();
         let media_type = b"application/json";
-        value.len() >= media_type.len() && value[..media_type.len()].eq_ignore_ascii_case(media_type)
+        value.len() >= media_type.len()
+            && value[..media_type.len()].eq_ignore_ascii_case(media_type)
     });
     if !json {
         // Graph reads anything else as a form and finds no fields in it.
@@ -79,10 +93,14 @@ fn check_template(state: &State, path: SendPath, message: &Message<'_>) -> Resul
     if templates.is_empty() {
         return Ok(());
     }
-    let found = templates.iter().find(|known| known.name == *used.name && known.language == *used.language);
+    let found =
+        templates.iter().find(|known| known.name == *used.name && known.language == *used.language);
     let Some(template) = found else {
         let (name, language) = (&*used.name, &*used.language);
-        return Err(GraphError::new(132001, format!("template name ({name}) does not exist in {language}")));
+        return Err(GraphError::new(
+            132001,
+            format!("template name ({name}) does not exist in {language}"),
+        ));
     };
     match template.status.as_str() {
         "PAUSED" => return Err(GraphError::new(132015, "The template is paused.")),
@@ -93,9 +111,10 @@ fn check_template(state: &State, path: SendPath, message: &Message<'_>) -> Resul
         }
     }
     match (template.category.as_str(), path, &message.address) {
-        ("AUTHENTICATION", _, Address::UserId(_)) => {
-            Err(GraphError::new(131062, "Business-scoped User ID (BSUID) recipients are not supported for this message."))
-        }
+        ("AUTHENTICATION", _, Address::UserId(_)) => Err(GraphError::new(
+            131062,
+            "Business-scoped User ID (BSUID) recipients are not supported for this message.",
+        )),
         ("MARKETING", SendPath::MarketingMessages, _) | (_, SendPath::Messages, _) => Ok(()),
         _ => Err(GraphError::new(131055, "Only marketing templates can be sent here.")),
     }
@@ -146,7 +165,12 @@ fn accepted_body(message: &Message<'_>, id: Option<(&str, Option<&str>)>) -> Vec
 }
 
 /// The answer a fault calls for on a send. `id` is empty when the message was not accepted.
-async fn faulty(state: &State, fault: &Fault, message: &Message<'_>, id: &str) -> Result<Reply, Reset> {
+async fn faulty(
+    state: &State,
+    fault: &Fault,
+    message: &Message<'_>,
+    id: &str,
+) -> Result<Reply, Reset> {
     state.record.faults.fetch_add(1, Ordering::Relaxed);
     let good = |status| accepted(state, message, id, status);
     match &fault.action {

@@ -1,4 +1,5 @@
-//! Listens, reads requests whole, hands them to their route, and resets connections when a fault says so.
+//! Listens, reads requests whole, hands them to their route, and resets connections when a fault
+//! says so.
 
 use std::error::Error as _;
 use std::pin::pin;
@@ -74,8 +75,10 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
             async move { serve(&state, request).await }
         })
     };
-    let mut connection =
-        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).serve_connection(TokioIo::new(stream), service);
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .serve_connection(TokioIo::new(stream), service);
     let result = {
         let mut running = pin!(&mut connection);
         tokio::select! {
@@ -121,9 +124,13 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset
     state.wait_latency().await;
     let answer = match route {
         Route::Templates { waba } => reads::templates(state, waba, &parts),
-        Route::UploadMedia { phone_number_id } => reads::upload_media(state, phone_number_id, &parts, &body),
+        Route::UploadMedia { phone_number_id } => {
+            reads::upload_media(state, phone_number_id, &parts, &body)
+        }
         Route::ReadProfile { phone_number_id } => reads::profile(state, phone_number_id),
-        Route::WriteProfile { phone_number_id } => reads::write_profile(state, phone_number_id, &body),
+        Route::WriteProfile { phone_number_id } => {
+            reads::write_profile(state, phone_number_id, &body)
+        }
         Route::ReadObject { id } => reads::object(state, id, &parts),
         Route::DeleteObject { id } => reads::delete_object(state, id),
         Route::DownloadMedia { id } => reads::download_media(state, id),

@@ -1,4 +1,5 @@
-//! What all requests of one simulator share: options, record, faults, latency, and the small answers built from them.
+//! What all requests of one simulator share: options, record, faults, latency, and the small
+//! answers built from them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -108,8 +109,10 @@ impl State {
 
     /// Any bearer token will do unless the options list the good ones.
     pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<(), GraphError> {
-        let token =
-            headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")).filter(|token| !token.is_empty());
+        let token = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+            .filter(|token| !token.is_empty());
         let good = match (token, &self.options.tokens) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -123,7 +126,9 @@ impl State {
 
     pub(crate) fn check_phone_number(&self, id: &str) -> Result<(), GraphError> {
         match &self.options.phone_number_ids {
-            Some(ids) if !ids.iter().any(|known| known == id) => Err(GraphError::unknown_object(id)),
+            Some(ids) if !ids.iter().any(|known| known == id) => {
+                Err(GraphError::unknown_object(id))
+            }
             _ => Ok(()),
         }
     }

@@ -9,7 +9,8 @@ use tollgate_simulator::{Simulator, SimulatorOptions};
 
 use super::*;
 
-/// Answers the three reads of an audit: one hold in doubt on a second page, usage of `messages` at 0.01.
+/// Answers the three reads of an audit: one hold in doubt on a second page, usage of `messages` at
+/// 0.01.
 async fn admin(messages: u64, settled: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -20,7 +21,10 @@ async fn admin(messages: u64, settled: &'static str) -> SocketAddr {
             let head = String::from_utf8_lossy(&head[..length]).into_owned();
             assert!(head.contains("authorization: Bearer operator"), "{head}");
             let body = answer(head.split(' ').nth(1).unwrap(), messages, settled).to_string();
-            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
             stream.write_all(reply.as_bytes()).await.unwrap();
         }
     });
@@ -50,7 +54,8 @@ fn answer(path: &str, messages: u64, settled: &str) -> Value {
 async fn audit(messages: u64, settled: &'static str) -> (bool, String) {
     let simulator = Simulator::start(SimulatorOptions::default()).unwrap();
     let url = simulator.url();
-    let sends = ["run", "--key", "k", "--phone-number-id", "7", "--rate", "40", "--duration", "100ms"];
+    let sends =
+        ["run", "--key", "k", "--phone-number-id", "7", "--rate", "40", "--duration", "100ms"];
     assert!(loadtest(&[&sends[..], &["--target", &url]].concat()).await.status.success());
     assert_eq!(simulator.accepted_count(), 4);
     let admin = format!("http://{}", admin(messages, settled).await);

@@ -7,7 +7,8 @@ use super::*;
 
 async fn run(simulator: &Simulator, more: &[&str]) -> Value {
     let url = simulator.url();
-    let mut arguments = vec!["run", "--target", &url, "--key", "tg_test_k", "--phone-number-id", "7"];
+    let mut arguments =
+        vec!["run", "--target", &url, "--key", "tg_test_k", "--phone-number-id", "7"];
     arguments.extend(more);
     let output = loadtest(&arguments).await;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -27,10 +28,13 @@ async fn an_open_loop_sends_what_was_asked_for() {
     let accepted = simulator.accepted();
     assert!(accepted.iter().all(|message| message.headers["tollgate-campaign"] == "spring"));
     assert_eq!(accepted[0].template, Some(("spring_offer".to_owned(), "en_US".to_owned())));
-    let distinct = |values: Vec<String>| values.into_iter().collect::<std::collections::HashSet<_>>().len();
+    let distinct =
+        |values: Vec<String>| values.into_iter().collect::<std::collections::HashSet<_>>().len();
     let recipients = accepted.iter().map(|message| message.recipient.clone());
     assert_eq!(distinct(recipients.collect()), 200);
-    let key = |message: &tollgate_simulator::Accepted| message.headers["idempotency-key"].to_str().unwrap().to_owned();
+    let key = |message: &tollgate_simulator::Accepted| {
+        message.headers["idempotency-key"].to_str().unwrap().to_owned()
+    };
     assert_eq!(distinct(accepted.iter().map(key).collect()), 200);
 }
 

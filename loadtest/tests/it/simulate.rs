@@ -21,7 +21,19 @@ async fn it_says_where_it_listens_and_serves() {
     let run = |key: &'static str| {
         let url = url.clone();
         async move {
-            let arguments = ["run", "--target", &url, "--key", key, "--phone-number-id", "7", "--rate", "50", "--duration", "100ms"];
+            let arguments = [
+                "run",
+                "--target",
+                &url,
+                "--key",
+                key,
+                "--phone-number-id",
+                "7",
+                "--rate",
+                "50",
+                "--duration",
+                "100ms",
+            ];
             let output = loadtest(&arguments).await;
             serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
         }

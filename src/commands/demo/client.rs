@@ -1,4 +1,5 @@
-//! The demo's HTTP client: speaks to the gateway over real sockets, as a campaign engine and an operator would.
+//! The demo's HTTP client: speaks to the gateway over real sockets, as a campaign engine and an
+//! operator would.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,7 +26,12 @@ impl Client {
     }
 
     /// A template send of the campaign.
-    pub(super) async fn send(&self, to: &str, template: &str, idempotency_key: Option<&str>) -> anyhow::Result<Reply> {
+    pub(super) async fn send(
+        &self,
+        to: &str,
+        template: &str,
+        idempotency_key: Option<&str>,
+    ) -> anyhow::Result<Reply> {
         let url = format!("http://{}/v24.0/{NUMBER}/messages", self.data);
         let mut request = Request::post(url)
             .header("authorization", format!("Bearer {SEND_KEY}"))
@@ -34,13 +40,23 @@ impl Client {
         if let Some(key) = idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        self.caller.exchange(request.body(Full::new(send_body(to, template).into()))?, DEADLINE).await
+        self.caller
+            .exchange(request.body(Full::new(send_body(to, template).into()))?, DEADLINE)
+            .await
     }
 
     /// An operator's call; `path` begins behind `/v1/accounts/acme`.
-    pub(super) async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Reply> {
+    pub(super) async fn operate(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Reply> {
         let url = format!("http://{}/v1/accounts/{ACCOUNT}{path}", self.admin);
-        let mut request = Request::builder().method(method).uri(url).header("authorization", format!("Bearer {OPERATOR_KEY}"));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header("authorization", format!("Bearer {OPERATOR_KEY}"));
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }

@@ -1,4 +1,5 @@
-//! `tollgate demo`: the whole story on one machine, over real HTTP through the real data path, against a simulated Cloud API.
+//! `tollgate demo`: the whole story on one machine, over real HTTP through the real data path,
+//! against a simulated Cloud API.
 #![allow(clippy::print_stdout, reason = "the story is told on the terminal")]
 
 mod client;
@@ -37,11 +38,14 @@ pub fn main(args: &DemoArgs) -> anyhow::Result<u8> {
 async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let home = tempfile::tempdir().context("no temporary directory")?;
     std::fs::write(home.path().join("token"), "simulated-meta-token")?;
-    let simulator =
-        Simulator::start(SimulatorOptions { tokens: Some(vec!["simulated-meta-token".into()]), ..SimulatorOptions::default() })?;
+    let simulator = Simulator::start(SimulatorOptions {
+        tokens: Some(vec!["simulated-meta-token".into()]),
+        ..SimulatorOptions::default()
+    })?;
     let text = configuration(&simulator.url(), &home.path().display().to_string());
-    let config = Config::from_parts(&text, "the demo's configuration", [])
-        .map_err(|mistakes| anyhow::anyhow!(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let config = Config::from_parts(&text, "the demo's configuration", []).map_err(|mistakes| {
+        anyhow::anyhow!(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
     let gateway = Gateway::start(&config, Clock::system()).await?;
     let client = Client::new(gateway.data_addr(), gateway.admin_addr());
     let told = story::tell(&client, &simulator).await;

@@ -14,38 +14,83 @@ const SECTIONS: &[(&str, &str)] = &[
     ("[listen]\ncolour = \"red\"", "t.toml:2: listen.colour: is not a known key"),
     ("listen = 5", "t.toml:1: listen: must be a section ([listen]), not a whole number"),
     ("[listen]\ndata = 8080", "t.toml:2: listen.data: must be text, not a whole number"),
-    ("[listen]\ndata = \"localhost\"", "t.toml:2: listen.data: must be an address such as \"127.0.0.1:8081\", not \"localhost\""),
-    ("[listen]\nops = \"127.0.0.1:8081\"", "t.toml:2: listen.ops: two listeners cannot share an address"),
-    ("[server]\nmax_connections = 0", "t.toml:2: server.max_connections: must be 1 to 1000000, not 0"),
+    (
+        "[listen]\ndata = \"localhost\"",
+        "t.toml:2: listen.data: must be an address such as \"127.0.0.1:8081\", not \"localhost\"",
+    ),
+    (
+        "[listen]\nops = \"127.0.0.1:8081\"",
+        "t.toml:2: listen.ops: two listeners cannot share an address",
+    ),
+    (
+        "[server]\nmax_connections = 0",
+        "t.toml:2: server.max_connections: must be 1 to 1000000, not 0",
+    ),
     ("[upstream]\nurl = \"127.0.0.1:9090\"", "t.toml:2: upstream.url: must be http://HOST:PORT"),
     ("[upstream]\nurl = \"\"", "t.toml:2: upstream.url: must not be empty"),
-    ("[upstream]\nurl = \"http://a/v23.0\"", "t.toml:2: upstream.url: must be http://HOST:PORT without a path or query"),
-    ("[upstream]\nurl = \"http://u:p@a\"", "t.toml:2: upstream.url: must not carry a user or password"),
+    (
+        "[upstream]\nurl = \"http://a/v23.0\"",
+        "t.toml:2: upstream.url: must be http://HOST:PORT without a path or query",
+    ),
+    (
+        "[upstream]\nurl = \"http://u:p@a\"",
+        "t.toml:2: upstream.url: must not carry a user or password",
+    ),
     (
         "[upstream]\nurl = \"https://graph.example\"",
         "t.toml:2: upstream.url: https is not in this version: put a local forwarder that speaks TLS in front of it and give its \
              http:// address",
     ),
-    ("[upstream]\nanswer_timeout_ms = 8.5", "t.toml:2: upstream.answer_timeout_ms: must be a whole number, not a number with decimals"),
-    ("[upstream]\nanswer_timeout_ms = -1", "t.toml:2: upstream.answer_timeout_ms: must be 1 to 600000, not -1"),
-    ("[ledger]\nurl = \"mysql://:hunter2@a\"", "t.toml:2: ledger.url: must be embedded:DIR or redis://HOST:PORT/0"),
-    ("[ledger]\nurl = \"embedded:\"", "t.toml:2: ledger.url: embedded: needs a directory, as in embedded:./data"),
-    ("[ledger]\nallow_unsafe = \"yes\"", "t.toml:2: ledger.allow_unsafe: must be true or false, not text"),
+    (
+        "[upstream]\nanswer_timeout_ms = 8.5",
+        "t.toml:2: upstream.answer_timeout_ms: must be a whole number, not a number with decimals",
+    ),
+    (
+        "[upstream]\nanswer_timeout_ms = -1",
+        "t.toml:2: upstream.answer_timeout_ms: must be 1 to 600000, not -1",
+    ),
+    (
+        "[ledger]\nurl = \"mysql://:hunter2@a\"",
+        "t.toml:2: ledger.url: must be embedded:DIR or redis://HOST:PORT/0",
+    ),
+    (
+        "[ledger]\nurl = \"embedded:\"",
+        "t.toml:2: ledger.url: embedded: needs a directory, as in embedded:./data",
+    ),
+    (
+        "[ledger]\nallow_unsafe = \"yes\"",
+        "t.toml:2: ledger.allow_unsafe: must be true or false, not text",
+    ),
     (
         "[ledger]\nin_doubt_policy = \"chrage\"",
         "t.toml:2: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; did you mean \"charge\"?",
     ),
-    ("[ledger]\nkey_prefix = \"t{g}\"", "t.toml:2: ledger.key_prefix: must be 1 to 16 letters, digits, \"_\" or \"-\", not \"t{g}\""),
-    ("[admin]\nbootstrap_key = \"hunter2\"", "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
-    ("[admin]\nbootstrap_key = \"hunter2 and so forth\"", "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
-    ("[secrets]\nenv = \"*\"", "t.toml:2: secrets.env: must be a variable's name with an optional \"*\" at its end, not \"*\""),
+    (
+        "[ledger]\nkey_prefix = \"t{g}\"",
+        "t.toml:2: ledger.key_prefix: must be 1 to 16 letters, digits, \"_\" or \"-\", not \"t{g}\"",
+    ),
+    (
+        "[admin]\nbootstrap_key = \"hunter2\"",
+        "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters",
+    ),
+    (
+        "[admin]\nbootstrap_key = \"hunter2 and so forth\"",
+        "t.toml:2: admin.bootstrap_key: must be 16 to 255 visible ASCII characters",
+    ),
+    (
+        "[secrets]\nenv = \"*\"",
+        "t.toml:2: secrets.env: must be a variable's name with an optional \"*\" at its end, not \"*\"",
+    ),
     (
         "[pass_through]\nallow = [\n\"media\",\n\"meida\"]",
         "t.toml:4: pass_through.allow[1]: must be \"media\" or \"business_profile\" or \"phone_number\" or \"templates\", not \
              \"meida\"; did you mean \"media\"?",
     ),
     ("[pass_through]\nallow = \"media\"", "t.toml:2: pass_through.allow: must be a list, not text"),
-    ("accounts = 1", "t.toml:1: accounts: must be a list of tables ([[accounts]]), not a whole number"),
+    (
+        "accounts = 1",
+        "t.toml:1: accounts: must be a list of tables ([[accounts]]), not a whole number",
+    ),
     ("accounts = [1]", "t.toml:1: accounts[0]: must be a table, not a whole number"),
 ];
 
@@ -59,7 +104,10 @@ fn each_mistake_in_a_section_has_its_line() {
 /// What follows a good account, and what it is answered with; `|` stands between two mistakes.
 const ACCOUNTS: &[(&str, &str)] = &[
     ("[[accounts]]\nid = \"b\"", "t.toml:6: accounts[1].currency: is required"),
-    ("[[accounts]]\nid = \"acme\"\ncurrency = \"USD\"", "t.toml:7: accounts[1].id: this account was declared before"),
+    (
+        "[[accounts]]\nid = \"acme\"\ncurrency = \"USD\"",
+        "t.toml:7: accounts[1].id: this account was declared before",
+    ),
     (
         "[[accounts]]\nid = \"a b\"\ncurrency = \"USD\"",
         "t.toml:7: accounts[1].id: \"a b\" does not fit: an id is 1 to 64 letters, digits, '_' or '-'",
@@ -108,7 +156,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "[[accounts.wallets]]\nid = \"w\"\n[[accounts.wallets]]\nid = \"w\"",
         "t.toml:9: accounts[0].wallets[1].id: this wallet was declared before",
     ),
-    ("[[accounts.wabas]]\nid = \"1\"", "t.toml:7: accounts[0].wabas[1].id: this WABA was declared before"),
+    (
+        "[[accounts.wabas]]\nid = \"1\"",
+        "t.toml:7: accounts[0].wabas[1].id: this WABA was declared before",
+    ),
     (
         "[[accounts.templates]]\nwaba = \"2\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"utility\"",
         "t.toml:7: accounts[0].templates[0].waba: the account declares no such WABA",
@@ -121,7 +172,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"MARKETING\"",
         "t.toml:10: accounts[0].templates[0].category: must be \"marketing\" or \"utility\" or \"authentication\", not \"MARKETING\"",
     ),
-    ("[[accounts.keys]]\nid = \"k\"", "t.toml:6: accounts[0].keys[0]: needs key, key_file or key_env"),
+    (
+        "[[accounts.keys]]\nid = \"k\"",
+        "t.toml:6: accounts[0].keys[0]: needs key, key_file or key_env",
+    ),
     (
         "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_env = \"SET\"",
         "t.toml:9: accounts[0].keys[0].key_env: give one of key, key_file and key_env",
@@ -130,7 +184,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "[[accounts.keys]]\nid = \"k\"\nkey_env = \"UNSET\"",
         "t.toml:8: accounts[0].keys[0].key_env: the environment variable UNSET is not set",
     ),
-    ("[[accounts.keys]]\nid = \"k\"\nkey = \"hunter2\"", "t.toml:8: accounts[0].keys[0].key: must be 16 to 255 visible ASCII characters"),
+    (
+        "[[accounts.keys]]\nid = \"k\"\nkey = \"hunter2\"",
+        "t.toml:8: accounts[0].keys[0].key: must be 16 to 255 visible ASCII characters",
+    ),
     (
         "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nscopes = [\"sned\"]",
         "t.toml:9: accounts[0].keys[0].scopes[0]: must be \"send\" or \"read\" or \"manage\", not \"sned\"; did you mean \"send\"?",
@@ -139,19 +196,29 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "[[accounts.campaigns]]\nid = \"c\"\nwallet = \"other\"",
         "t.toml:8: accounts[0].campaigns[0].wallet: the account declares no such wallet",
     ),
-    ("[[accounts.campaigns]]\nid = \"c\"\nbudget = \"0\"", "t.toml:8: accounts[0].campaigns[0].budget: must be more than nothing"),
+    (
+        "[[accounts.campaigns]]\nid = \"c\"\nbudget = \"0\"",
+        "t.toml:8: accounts[0].campaigns[0].budget: must be more than nothing",
+    ),
 ];
 
 #[test]
 fn each_mistake_in_an_account_has_its_line() {
     for (text, expected) in ACCOUNTS {
-        check(&format!("{ACCOUNT}{text}"), &[("SET", "x")], &expected.split('|').collect::<Vec<_>>());
+        check(
+            &format!("{ACCOUNT}{text}"),
+            &[("SET", "x")],
+            &expected.split('|').collect::<Vec<_>>(),
+        );
     }
 }
 
 /// What is written into a channel's table, and what it is answered with.
 const CHANNELS: &[(&str, &str)] = &[
-    ("token_env = \"META_TOKEN\"", "t.toml:7: accounts[0].channels[0].waba: is required for a prepaid channel"),
+    (
+        "token_env = \"META_TOKEN\"",
+        "t.toml:7: accounts[0].channels[0].waba: is required for a prepaid channel",
+    ),
     ("waba = \"1\"", "t.toml:7: accounts[0].channels[0]: needs token_env or token_file"),
     (
         "waba = \"1\"\ntoken_env = \"META_TOKEN\"\ntoken_file = \"a/b\"",
@@ -161,7 +228,10 @@ const CHANNELS: &[(&str, &str)] = &[
         "waba = \"1\"\ntoken_file = \"../b\"",
         "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"../b\"",
     ),
-    ("waba = \"1\"\ntoken_file = \"/b\"", "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"/b\""),
+    (
+        "waba = \"1\"\ntoken_file = \"/b\"",
+        "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"/b\"",
+    ),
     (
         "waba = \"1\"\ntoken_env = \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\"",
         "t.toml:10: accounts[0].channels[0].token_env: \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\" does not match secrets.env (\"META_TOKEN*\")",
@@ -187,25 +257,53 @@ const CHANNELS: &[(&str, &str)] = &[
 #[test]
 fn each_mistake_in_a_channel_has_its_line() {
     for (text, expected) in CHANNELS {
-        let before = format!("secrets.dir = \"/run\"\n{ACCOUNT}[[accounts.channels]]\nphone_number_id = \"7\"\n");
+        let before = format!(
+            "secrets.dir = \"/run\"\n{ACCOUNT}[[accounts.channels]]\nphone_number_id = \"7\"\n"
+        );
         check(&format!("{before}{text}"), &[("META_TOKEN", "t")], &[expected]);
     }
-    let no_directory = format!("{ACCOUNT}[[accounts.channels]]\nphone_number_id = \"7\"\nwaba = \"1\"\ntoken_file = \"a\"");
-    check(&no_directory, &[], &["t.toml:9: accounts[0].channels[0].token_file: secrets.dir is not set"]);
+    let no_directory = format!(
+        "{ACCOUNT}[[accounts.channels]]\nphone_number_id = \"7\"\nwaba = \"1\"\ntoken_file = \"a\""
+    );
+    check(
+        &no_directory,
+        &[],
+        &["t.toml:9: accounts[0].channels[0].token_file: secrets.dir is not set"],
+    );
 }
 
 #[test]
 fn each_mistake_in_the_environment_has_its_variable() {
     let table: &[(&str, &str, &str)] = &[
-        ("TOLLGATE__LISTEN__DATA", "8080", "listen.data: must be an address such as \"127.0.0.1:8081\", not \"8080\""),
+        (
+            "TOLLGATE__LISTEN__DATA",
+            "8080",
+            "listen.data: must be an address such as \"127.0.0.1:8081\", not \"8080\"",
+        ),
         ("TOLLGATE__LISTEN__DTA", "x", "listen.dta: is not a known key; did you mean \"data\"?"),
         ("TOLLGATE__LISEN__DATA", "x", "lisen: is not a known section; did you mean \"listen\"?"),
         ("TOLLGATE__LISTEN", "x", "listen: a variable is named TOLLGATE__SECTION__KEY"),
-        ("TOLLGATE__LEDGER__DEADLINE_MS", "soon", "ledger.deadline_ms: must be a whole number, not something else"),
-        ("TOLLGATE__LEDGER__ALLOW_UNSAFE", "yes", "ledger.allow_unsafe: must be true or false, not text"),
-        ("TOLLGATE__PASS_THROUGH__ALLOW", "media", "pass_through.allow: lists are set in the file only"),
+        (
+            "TOLLGATE__LEDGER__DEADLINE_MS",
+            "soon",
+            "ledger.deadline_ms: must be a whole number, not something else",
+        ),
+        (
+            "TOLLGATE__LEDGER__ALLOW_UNSAFE",
+            "yes",
+            "ledger.allow_unsafe: must be true or false, not text",
+        ),
+        (
+            "TOLLGATE__PASS_THROUGH__ALLOW",
+            "media",
+            "pass_through.allow: lists are set in the file only",
+        ),
         ("TOLLGATE__ACCOUNTS__ID", "x", "accounts.id: lists are set in the file only"),
-        ("TOLLGATE__ADMIN__BOOTSTRAP_KEY", "hunter2", "admin.bootstrap_key: must be 16 to 255 visible ASCII characters"),
+        (
+            "TOLLGATE__ADMIN__BOOTSTRAP_KEY",
+            "hunter2",
+            "admin.bootstrap_key: must be 16 to 255 visible ASCII characters",
+        ),
     ];
     for (variable, value, expected) in table {
         check(ACCOUNT, &[(variable, value)], &[&format!("{variable}: {expected}")]);
@@ -222,10 +320,19 @@ fn secret_files_are_read_and_their_absence_is_reported() {
         };
         read(text, "t.toml", BTreeMap::new(), &files).map(|config| config.admin.bootstrap_key)
     };
-    assert_eq!(key_of("[admin]\nbootstrap_key_file = \"key\""), Ok(Some(Secret::new("0123456789abcdef"))));
+    assert_eq!(
+        key_of("[admin]\nbootstrap_key_file = \"key\""),
+        Ok(Some(Secret::new("0123456789abcdef")))
+    );
     for (text, expected) in [
-        ("bootstrap_key_file = \"absent\"", "t.toml:2: admin.bootstrap_key_file: cannot read \"absent\": entity not found"),
-        ("bootstrap_key_file = \"short\"", "t.toml:2: admin.bootstrap_key_file: must be 16 to 255 visible ASCII characters"),
+        (
+            "bootstrap_key_file = \"absent\"",
+            "t.toml:2: admin.bootstrap_key_file: cannot read \"absent\": entity not found",
+        ),
+        (
+            "bootstrap_key_file = \"short\"",
+            "t.toml:2: admin.bootstrap_key_file: must be 16 to 255 visible ASCII characters",
+        ),
         (
             "bootstrap_key_file = \"key\"\nbootstrap_key = \"0123456789abcdef\"",
             "t.toml:2: admin.bootstrap_key_file: give bootstrap_key or bootstrap_key_file, not both",
@@ -238,9 +345,16 @@ fn secret_files_are_read_and_their_absence_is_reported() {
 
 #[test]
 fn text_that_is_not_toml_is_reported_with_its_line() {
-    for (text, line) in [("[listen\ndata = \"x\"", 1), ("[log]\nlevel = \"info\"\nlevel = \"debug\"", 3), ("[log]\nlevel = info", 2)] {
+    for (text, line) in [
+        ("[listen\ndata = \"x\"", 1),
+        ("[log]\nlevel = \"info\"\nlevel = \"debug\"", 3),
+        ("[log]\nlevel = info", 2),
+    ] {
         let mistakes = load(text, &[]).expect_err(text);
-        assert!(mistakes[0].to_string().starts_with(&format!("t.toml:{line}: not TOML: ")), "{mistakes:?}");
+        assert!(
+            mistakes[0].to_string().starts_with(&format!("t.toml:{line}: not TOML: ")),
+            "{mistakes:?}"
+        );
     }
 }
 

@@ -63,7 +63,8 @@ async fn read_to(stream: &mut TcpStream, ending: &str) -> String {
     let mut read = Vec::new();
     while !read.ends_with(ending.as_bytes()) {
         let mut piece = [0; 1024];
-        let length = timeout(SOON, stream.read(&mut piece)).await.expect("in time").expect("readable");
+        let length =
+            timeout(SOON, stream.read(&mut piece)).await.expect("in time").expect("readable");
         assert!(length > 0, "closed after {:?}", String::from_utf8_lossy(&read));
         read.extend_from_slice(&piece[..length]);
     }
@@ -93,7 +94,9 @@ fn pending(
     move |request| {
         let reported = Reported(events.clone());
         Box::pin(async move {
-            let body = super::super::body::read_body(request.into_body(), 1024, SOON).await.expect("a body");
+            let body = super::super::body::read_body(request.into_body(), 1024, SOON)
+                .await
+                .expect("a body");
             let _ = reported.0.try_send("started");
             std::future::pending::<()>().await;
             body.to_vec()
@@ -126,7 +129,11 @@ async fn a_client_that_hangs_up_drops_its_request() {
         } else {
             drop(client);
         }
-        assert_eq!(timeout(Duration::from_millis(500), seen.recv()).await, Ok(Some("dropped")), "half {half}");
+        assert_eq!(
+            timeout(Duration::from_millis(500), seen.recv()).await,
+            Ok(Some("dropped")),
+            "half {half}"
+        );
         assert_eq!(door.close().await, Drained { cut: 0 });
     }
 }
@@ -151,7 +158,8 @@ async fn a_drain_lets_requests_finish() {
 #[tokio::test]
 async fn a_drain_ends() {
     let (events, mut seen) = mpsc::channel(64);
-    let options = ServerOptions { drain_timeout: Duration::from_millis(100), ..ServerOptions::default() };
+    let options =
+        ServerOptions { drain_timeout: Duration::from_millis(100), ..ServerOptions::default() };
     let door = Door::open(options, pending(events)).await;
     let mut client = door.connect().await;
     client.write_all(POST).await.expect("written");
@@ -163,9 +171,14 @@ async fn a_drain_ends() {
 #[tokio::test]
 async fn slow_heads_and_unused_connections_are_closed() {
     let short = Duration::from_millis(100);
-    let options = ServerOptions { first_request_timeout: short, idle_timeout: SOON * 10, ..ServerOptions::default() };
+    let options = ServerOptions {
+        first_request_timeout: short,
+        idle_timeout: SOON * 10,
+        ..ServerOptions::default()
+    };
     let door = Door::open(options, ok).await;
-    let (mut silent, mut slow, mut good) = (door.connect().await, door.connect().await, door.connect().await);
+    let (mut silent, mut slow, mut good) =
+        (door.connect().await, door.connect().await, door.connect().await);
     slow.write_all(b"POST / HTTP/1.1\r\nhost:").await.expect("written");
     good.write_all(POST).await.expect("written");
     read_to(&mut good, "done").await;
@@ -173,7 +186,8 @@ async fn slow_heads_and_unused_connections_are_closed() {
     assert!(!closes(&mut good, short * 2).await, "the first request was in time");
     assert_eq!(door.close().await, Drained { cut: 0 });
 
-    let door = Door::open(ServerOptions { idle_timeout: short, ..ServerOptions::default() }, ok).await;
+    let door =
+        Door::open(ServerOptions { idle_timeout: short, ..ServerOptions::default() }, ok).await;
     let mut idle = door.connect().await;
     idle.write_all(POST).await.expect("written");
     read_to(&mut idle, "done").await;
@@ -183,7 +197,8 @@ async fn slow_heads_and_unused_connections_are_closed() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
-    let options = ServerOptions { write_timeout: Duration::from_millis(200), ..ServerOptions::default() };
+    let options =
+        ServerOptions { write_timeout: Duration::from_millis(200), ..ServerOptions::default() };
     let door = Door::open(options, |_| async { vec![b'x'; 64 << 20] }).await;
     let mut client = door.connect().await;
     client.write_all(POST).await.expect("written");
@@ -230,7 +245,11 @@ async fn heads_are_bounded() {
         drop(client.write_all(format!("GET / HTTP/1.1\r\nhost: x\r\n{head}\r\n").as_bytes()).await);
         let mut start = [0; 12];
         let answered = timeout(SOON, client.read_exact(&mut start)).await.expect("in time");
-        assert!(answered.is_err() || &start == b"HTTP/1.1 431", "{}", String::from_utf8_lossy(&start));
+        assert!(
+            answered.is_err() || &start == b"HTTP/1.1 431",
+            "{}",
+            String::from_utf8_lossy(&start)
+        );
     }
     assert_eq!(door.close().await, Drained { cut: 0 });
 }
@@ -243,9 +262,13 @@ async fn chunked_bodies_are_read() {
             .map_or_else(|error| error.to_string().into(), |body| body.to_vec())
     })
     .await;
-    for (chunks, answer) in [("3\r\nabc\r\n4\r\ndone\r\n0\r\n\r\n", "abcdone"), ("11\r\n12345678901234567\r\n0\r\n\r\n", "than 16 bytes")] {
+    for (chunks, answer) in [
+        ("3\r\nabc\r\n4\r\ndone\r\n0\r\n\r\n", "abcdone"),
+        ("11\r\n12345678901234567\r\n0\r\n\r\n", "than 16 bytes"),
+    ] {
         let mut client = door.connect().await;
-        let request = format!("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
+        let request =
+            format!("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
         client.write_all(request.as_bytes()).await.expect("written");
         read_to(&mut client, answer).await;
     }

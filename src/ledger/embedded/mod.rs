@@ -1,5 +1,5 @@
-//! The embedded ledger: one process, nothing to install. The rules decide in memory on one thread; a group of batches is one SQLite
-//! transaction, and nobody is answered before its commit.
+//! The embedded ledger: one process, nothing to install. The rules decide in memory on one thread;
+//! a group of batches is one SQLite transaction, and nobody is answered before its commit.
 
 mod persist;
 mod reads;
@@ -46,18 +46,22 @@ pub enum OpenError {
 }
 
 impl EmbeddedLedger {
-    /// Opens the ledger in `directory`, making both where they do not exist. Holds that were open when the last process ended become in doubt,
-    /// because nobody knows any more what became of them.
+    /// Opens the ledger in `directory`, making both where they do not exist. Holds that were open
+    /// when the last process ended become in doubt, because nobody knows any more what became of
+    /// them.
     pub fn open(directory: &Path, clock: Clock) -> Result<EmbeddedLedger, OpenError> {
         let name = directory.display().to_string();
-        std::fs::create_dir_all(directory).map_err(|error| OpenError::Directory(name.clone(), error))?;
-        let lock = File::create(directory.join("lock")).map_err(|error| OpenError::Directory(name.clone(), error))?;
+        std::fs::create_dir_all(directory)
+            .map_err(|error| OpenError::Directory(name.clone(), error))?;
+        let lock = File::create(directory.join("lock"))
+            .map_err(|error| OpenError::Directory(name.clone(), error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(name)),
             Err(TryLockError::Error(error)) => return Err(OpenError::Directory(name, error)),
         }
-        let database = |error: store::StoreError| OpenError::Database(name.clone(), error.to_string());
+        let database =
+            |error: store::StoreError| OpenError::Database(name.clone(), error.to_string());
         let mut store = Store::open(&directory.join("ledger.sqlite3")).map_err(database)?;
         let identity = store.identity().map_err(database)?;
         let mut world = World::load(&store).map_err(database)?;
@@ -71,7 +75,10 @@ impl EmbeddedLedger {
         Ok(EmbeddedLedger { identity, jobs })
     }
 
-    async fn ask<T: Send + 'static>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, LedgerFault> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(Answer<T>) -> Job,
+    ) -> Result<T, LedgerFault> {
         let (answer, answered) = oneshot::channel();
         self.jobs.try_send(job(answer)).map_err(|error| match error {
             TrySendError::Full(_) => LedgerFault::Unavailable("its queue is full".into()),
@@ -80,7 +87,10 @@ impl EmbeddedLedger {
         match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(LedgerFault::Closed("it was shut down".into())),
-            Err(_) => Err(LedgerFault::Unavailable(format!("no answer within {} s", ANSWER_DEADLINE.as_secs()))),
+            Err(_) => Err(LedgerFault::Unavailable(format!(
+                "no answer within {} s",
+                ANSWER_DEADLINE.as_secs()
+            ))),
         }
     }
 
@@ -97,8 +107,16 @@ impl EmbeddedLedger {
         .await
     }
 
-    fn apply_batch<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>> {
-        Box::pin(self.ask(|answer| Job::Apply { account: account.clone(), batch: batch.clone(), answer }))
+    fn apply_batch<'a>(
+        &'a self,
+        account: &'a AccountId,
+        batch: &'a Batch,
+    ) -> Reply<'a, Vec<Verdict>> {
+        Box::pin(self.ask(|answer| Job::Apply {
+            account: account.clone(),
+            batch: batch.clone(),
+            answer,
+        }))
     }
 
     fn change_claim<'a, T: Send + 'static>(

@@ -1,4 +1,5 @@
-//! How a row of state looks in the file: a kind, a text key whose parts are separated by `/`, and JSON.
+//! How a row of state looks in the file: a kind, a text key whose parts are separated by `/`, and
+//! JSON.
 
 use std::sync::Arc;
 
@@ -42,7 +43,8 @@ fn unhex<const N: usize>(text: &str) -> Result<[u8; N], RowError> {
         return Err(RowError::Key);
     }
     for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).map_err(|_| RowError::Key)?;
+        *byte =
+            u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).map_err(|_| RowError::Key)?;
     }
     Ok(bytes)
 }
@@ -52,30 +54,43 @@ fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, RowErr
 }
 
 /// Kind, key and value of a row; no value where the row is gone.
-pub(super) fn encode(state: &AccountState, row: &Row) -> Result<(u8, String, Option<String>), RowError> {
+pub(super) fn encode(
+    state: &AccountState,
+    row: &Row,
+) -> Result<(u8, String, Option<String>), RowError> {
     Ok(match row {
         Row::Account => (ACCOUNT, String::new(), json(Some(&state.head))?),
         Row::Wallet(id) => (WALLET, id.to_string(), json(state.wallets.get(id))?),
         Row::Campaign(id) => (CAMPAIGN, id.to_string(), json(state.campaigns.get(id))?),
         Row::Hold(id) => (HOLD, id.to_string(), json(state.holds.get(id))?),
         Row::Place(portfolio, recipient) => {
-            let place = state.windows.get(portfolio).and_then(|window| window.places.get(recipient));
+            let place =
+                state.windows.get(portfolio).and_then(|window| window.places.get(recipient));
             (PLACE, format!("{portfolio}/{}", hex(recipient)), json(place)?)
         }
         Row::Marks(recipient) => (MARKS, hex(recipient), json(state.marks.get(recipient))?),
-        Row::Allowance(channel) => (ALLOWANCE, channel.to_string(), json(state.allowances.get(channel))?),
+        Row::Allowance(channel) => {
+            (ALLOWANCE, channel.to_string(), json(state.allowances.get(channel))?)
+        }
         Row::Key(key) => (KEY, hex(key), json(state.keys.get(key))?),
         Row::Sent(campaign, recipient) => {
-            let sent = state.sent.get(campaign).is_some_and(|recipients| recipients.contains(recipient));
+            let sent =
+                state.sent.get(campaign).is_some_and(|recipients| recipients.contains(recipient));
             (SENT, format!("{campaign}/{}", hex(recipient)), sent.then(|| "1".to_owned()))
         }
         Row::Usage(key) => {
             let (day, channel, country, category) = key;
-            (USAGE, format!("{day}/{channel}/{country}/{}", category.as_str()), json(state.usage.get(key))?)
+            (
+                USAGE,
+                format!("{day}/{channel}/{country}/{}", category.as_str()),
+                json(state.usage.get(key))?,
+            )
         }
-        Row::Reference(wallet, reference) => {
-            (REFERENCE, format!("{wallet}/{reference}"), json(state.references.get(&(wallet.clone(), reference.clone())))?)
-        }
+        Row::Reference(wallet, reference) => (
+            REFERENCE,
+            format!("{wallet}/{reference}"),
+            json(state.references.get(&(wallet.clone(), reference.clone())))?,
+        ),
         Row::Document(kind, id) => {
             let body = state.documents.get(&(*kind, id.clone()));
             (DOCUMENT, format!("{}/{id}", kind.as_str()), body.map(|body| body.to_string()))
@@ -88,12 +103,19 @@ fn part<T: std::str::FromStr>(text: &str) -> Result<T, RowError> {
 }
 
 /// Puts a stored row back.
-pub(super) fn restore(state: &mut AccountState, kind: u8, key: &str, value: &str) -> Result<(), RowError> {
+pub(super) fn restore(
+    state: &mut AccountState,
+    kind: u8,
+    key: &str,
+    value: &str,
+) -> Result<(), RowError> {
     let pair = || key.split_once('/').ok_or(RowError::Key);
     match kind {
         ACCOUNT => state.head = serde_json::from_str(value)?,
         WALLET => drop(state.wallets.insert(part::<WalletId>(key)?, serde_json::from_str(value)?)),
-        CAMPAIGN => drop(state.campaigns.insert(part::<CampaignId>(key)?, serde_json::from_str(value)?)),
+        CAMPAIGN => {
+            drop(state.campaigns.insert(part::<CampaignId>(key)?, serde_json::from_str(value)?))
+        }
         HOLD => restore_hold(state, part(key)?, value)?,
         PLACE => {
             let (portfolio, recipient) = pair()?;
@@ -101,7 +123,9 @@ pub(super) fn restore(state: &mut AccountState, kind: u8, key: &str, value: &str
             window.restore(unhex(recipient)?, serde_json::from_str(value)?);
         }
         MARKS => drop(state.marks.insert(unhex(key)?, serde_json::from_str(value)?)),
-        ALLOWANCE => drop(state.allowances.insert(part::<ChannelId>(key)?, serde_json::from_str(value)?)),
+        ALLOWANCE => {
+            state.allowances.insert(part::<ChannelId>(key)?, serde_json::from_str(value)?);
+        }
         KEY => drop(state.keys.insert(unhex(key)?, serde_json::from_str(value)?)),
         SENT => {
             let (campaign, recipient) = pair()?;
@@ -110,12 +134,20 @@ pub(super) fn restore(state: &mut AccountState, kind: u8, key: &str, value: &str
         USAGE => {
             let parts: Vec<&str> = key.split('/').collect();
             let [day, channel, country, category] = parts[..] else { return Err(RowError::Key) };
-            let key = (part(day)?, part::<ChannelId>(channel)?, part::<Country>(country)?, part::<Category>(category)?);
+            let key = (
+                part(day)?,
+                part::<ChannelId>(channel)?,
+                part::<Country>(country)?,
+                part::<Category>(category)?,
+            );
             state.usage.insert(key, serde_json::from_str(value)?);
         }
         REFERENCE => {
             let (wallet, reference) = pair()?;
-            state.references.insert((part::<WalletId>(wallet)?, Arc::from(reference)), serde_json::from_str(value)?);
+            state.references.insert(
+                (part::<WalletId>(wallet)?, Arc::from(reference)),
+                serde_json::from_str(value)?,
+            );
         }
         DOCUMENT => {
             let (kind, id) = pair()?;

@@ -1,4 +1,5 @@
-//! The embedded ledger behind the trait: writes go to its thread as jobs, reads run there between two commits.
+//! The embedded ledger behind the trait: writes go to its thread as jobs, reads run there between
+//! two commits.
 
 use tokio::sync::oneshot;
 
@@ -7,8 +8,8 @@ use super::store::StoreError;
 use super::writer::{Claim, Job};
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
-    Batch, CampaignView, ClaimKind, Document, Documents, Entry, Event, HoldState, HoldView, Identity, Ledger, LedgerFault, Page,
-    PageRequest, Reply, UsageRow, Verdict, WalletView,
+    Batch, CampaignView, ClaimKind, Document, Documents, Entry, Event, HoldState, HoldView,
+    Identity, Ledger, LedgerFault, Page, PageRequest, Reply, UsageRow, Verdict, WalletView,
 };
 
 fn fault(error: StoreError) -> LedgerFault {
@@ -24,7 +25,10 @@ fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Pa
 }
 
 fn number(cursor: Option<&String>) -> Result<u64, LedgerFault> {
-    cursor.map_or(Ok(0), |text| text.parse().map_err(|_| LedgerFault::Refused("that cursor is not one of this list's".into())))
+    cursor.map_or(Ok(0), |text| {
+        text.parse()
+            .map_err(|_| LedgerFault::Refused("that cursor is not one of this list's".into()))
+    })
 }
 
 impl Ledger for EmbeddedLedger {
@@ -58,8 +62,16 @@ impl Ledger for EmbeddedLedger {
     fn accounts<'a>(&'a self, request: &'a PageRequest) -> Reply<'a, Page<AccountId>> {
         let request = request.clone();
         Box::pin(self.read(move |world, _| {
-            let after = |id: &&AccountId| request.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
-            let ids = world.accounts.keys().filter(after).take(request.limit.saturating_add(1)).cloned().collect();
+            let after = |id: &&AccountId| {
+                request.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor)
+            };
+            let ids = world
+                .accounts
+                .keys()
+                .filter(after)
+                .take(request.limit.saturating_add(1))
+                .cloned()
+                .collect();
             Ok(page(ids, request.limit, AccountId::to_string))
         }))
     }
@@ -68,61 +80,106 @@ impl Ledger for EmbeddedLedger {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             let Some(state) = world.accounts.get(&account) else { return Ok(Documents::default()) };
-            let document = |((kind, id), body): (&(_, std::sync::Arc<str>), &std::sync::Arc<str>)| Document {
-                kind: *kind,
-                id: id.clone(),
-                body: body.clone(),
-            };
-            Ok(Documents { settings_version: state.settings_version(), documents: state.documents().map(document).collect() })
+            let document =
+                |((kind, id), body): (&(_, std::sync::Arc<str>), &std::sync::Arc<str>)| Document {
+                    kind: *kind,
+                    id: id.clone(),
+                    body: body.clone(),
+                };
+            Ok(Documents {
+                settings_version: state.settings_version(),
+                documents: state.documents().map(document).collect(),
+            })
         }))
     }
 
     fn wallets<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Vec<WalletView>> {
         let account = account.clone();
-        Box::pin(self.read(move |world, _| Ok(world.accounts.get(&account).map(|state| state.wallet_views()).unwrap_or_default())))
+        Box::pin(self.read(move |world, _| {
+            Ok(world.accounts.get(&account).map(|state| state.wallet_views()).unwrap_or_default())
+        }))
     }
 
-    fn campaign<'a>(&'a self, account: &'a AccountId, campaign: &'a CampaignId) -> Reply<'a, Option<CampaignView>> {
+    fn campaign<'a>(
+        &'a self,
+        account: &'a AccountId,
+        campaign: &'a CampaignId,
+    ) -> Reply<'a, Option<CampaignView>> {
         let (account, campaign) = (account.clone(), campaign.clone());
-        Box::pin(self.read(move |world, _| Ok(world.accounts.get(&account).and_then(|state| state.campaign_view(&campaign)))))
+        Box::pin(self.read(move |world, _| {
+            Ok(world.accounts.get(&account).and_then(|state| state.campaign_view(&campaign)))
+        }))
     }
 
-    fn campaigns<'a>(&'a self, account: &'a AccountId, request: &'a PageRequest) -> Reply<'a, Page<CampaignView>> {
+    fn campaigns<'a>(
+        &'a self,
+        account: &'a AccountId,
+        request: &'a PageRequest,
+    ) -> Reply<'a, Page<CampaignView>> {
         let (account, request) = (account.clone(), request.clone());
         Box::pin(self.read(move |world, _| {
-            let Some(state) = world.accounts.get(&account) else { return Ok(Page { items: Vec::new(), next: None }) };
-            let ids = state.campaign_ids_after(request.cursor.as_deref()).take(request.limit.saturating_add(1));
+            let Some(state) = world.accounts.get(&account) else {
+                return Ok(Page { items: Vec::new(), next: None });
+            };
+            let ids = state
+                .campaign_ids_after(request.cursor.as_deref())
+                .take(request.limit.saturating_add(1));
             let views = ids.filter_map(|id| state.campaign_view(id)).collect();
             Ok(page(views, request.limit, |view: &CampaignView| view.id.to_string()))
         }))
     }
 
-    fn usage<'a>(&'a self, account: &'a AccountId, from_day: i32, to_day: i32) -> Reply<'a, Vec<UsageRow>> {
+    fn usage<'a>(
+        &'a self,
+        account: &'a AccountId,
+        from_day: i32,
+        to_day: i32,
+    ) -> Reply<'a, Vec<UsageRow>> {
         let account = account.clone();
-        Box::pin(
-            self.read(move |world, _| Ok(world.accounts.get(&account).map(|state| state.usage_rows(from_day, to_day)).unwrap_or_default())),
-        )
+        Box::pin(self.read(move |world, _| {
+            Ok(world
+                .accounts
+                .get(&account)
+                .map(|state| state.usage_rows(from_day, to_day))
+                .unwrap_or_default())
+        }))
     }
 
-    fn holds<'a>(&'a self, account: &'a AccountId, state: Option<HoldState>, request: &'a PageRequest) -> Reply<'a, Page<HoldView>> {
+    fn holds<'a>(
+        &'a self,
+        account: &'a AccountId,
+        state: Option<HoldState>,
+        request: &'a PageRequest,
+    ) -> Reply<'a, Page<HoldView>> {
         let (account, request) = (account.clone(), request.clone());
         Box::pin(self.read(move |world, _| {
-            let Some(found) = world.accounts.get(&account) else { return Ok(Page { items: Vec::new(), next: None }) };
+            let Some(found) = world.accounts.get(&account) else {
+                return Ok(Page { items: Vec::new(), next: None });
+            };
             let after = request.cursor.as_deref().map(str::parse::<HoldId>).transpose();
-            let after = after.map_err(|_| LedgerFault::Refused("that cursor is not one of this list's".into()))?;
-            let holds = found.hold_views_after(state, after).take(request.limit.saturating_add(1)).collect();
+            let after = after.map_err(|_| {
+                LedgerFault::Refused("that cursor is not one of this list's".into())
+            })?;
+            let holds = found
+                .hold_views_after(state, after)
+                .take(request.limit.saturating_add(1))
+                .collect();
             Ok(page(holds, request.limit, |view: &HoldView| view.id.to_string()))
         }))
     }
 
     fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>> {
         let account = account.clone();
-        Box::pin(self.read(move |world, _| Ok(world.accounts.get(&account).and_then(|state| state.hold_view(hold)))))
+        Box::pin(self.read(move |world, _| {
+            Ok(world.accounts.get(&account).and_then(|state| state.hold_view(hold)))
+        }))
     }
 
     fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
         let account = account.clone();
-        Box::pin(self.read(move |world, _| Ok(world.accounts.get(&account).map_or(0, |state| state.holds_in_doubt()))))
+        Box::pin(self.read(move |world, _| {
+            Ok(world.accounts.get(&account).map_or(0, |state| state.holds_in_doubt()))
+        }))
     }
 
     fn entries<'a>(
@@ -136,24 +193,43 @@ impl Ledger for EmbeddedLedger {
         let (account, wallet, request) = (account.clone(), wallet.clone(), request.clone());
         Box::pin(self.read(move |_, store| {
             let after = number(request.cursor.as_ref())?;
-            let entries = store.entries(&account, &wallet, (from_ms, to_ms), after, request.limit.saturating_add(1)).map_err(fault)?;
+            let entries = store
+                .entries(
+                    &account,
+                    &wallet,
+                    (from_ms, to_ms),
+                    after,
+                    request.limit.saturating_add(1),
+                )
+                .map_err(fault)?;
             Ok(page(entries, request.limit, |entry: &Entry| entry.sequence.to_string()))
         }))
     }
 
-    fn events<'a>(&'a self, account: &'a AccountId, request: &'a PageRequest) -> Reply<'a, Page<Event>> {
+    fn events<'a>(
+        &'a self,
+        account: &'a AccountId,
+        request: &'a PageRequest,
+    ) -> Reply<'a, Page<Event>> {
         let (account, request) = (account.clone(), request.clone());
         Box::pin(self.read(move |_, store| {
             let after = number(request.cursor.as_ref())?;
-            let events = store.events(&account, after, request.limit.saturating_add(1)).map_err(fault)?;
+            let events =
+                store.events(&account, after, request.limit.saturating_add(1)).map_err(fault)?;
             Ok(page(events, request.limit, |event: &Event| event.sequence.to_string()))
         }))
     }
 
-    fn window_used<'a>(&'a self, account: &'a AccountId, portfolio: &'a PortfolioId) -> Reply<'a, u32> {
+    fn window_used<'a>(
+        &'a self,
+        account: &'a AccountId,
+        portfolio: &'a PortfolioId,
+    ) -> Reply<'a, u32> {
         let (account, portfolio) = (account.clone(), portfolio.clone());
         Box::pin(self.read(move |world, _| {
-            Ok(world.accounts.get(&account).map_or(0, |state| state.window_used(&portfolio, world.now_ms.max(state.last_ms()))))
+            Ok(world.accounts.get(&account).map_or(0, |state| {
+                state.window_used(&portfolio, world.now_ms.max(state.last_ms()))
+            }))
         }))
     }
 

@@ -1,4 +1,5 @@
-//! The SQLite file of the embedded ledger: rows of state, statement entries and events, one transaction per group of batches.
+//! The SQLite file of the embedded ledger: rows of state, statement entries and events, one
+//! transaction per group of batches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,15 +63,24 @@ impl Store {
     /// The store's name and secret, made on first use.
     pub(super) fn identity(&self) -> Result<Identity, StoreError> {
         let read = |name: &str| {
-            self.connection.query_row("SELECT value FROM identity WHERE name = ?1", [name], |row| row.get::<_, Vec<u8>>(0)).optional()
+            self.connection
+                .query_row("SELECT value FROM identity WHERE name = ?1", [name], |row| {
+                    row.get::<_, Vec<u8>>(0)
+                })
+                .optional()
         };
         if let (Some(id), Some(pepper)) = (read("ledger_id")?, read("pepper")?) {
-            let pepper = pepper.try_into().map_err(|_| StoreError::Record("its secret has another length".into()))?;
-            let ledger_id = String::from_utf8(id).map_err(|_| StoreError::Record("its name is not text".into()))?;
+            let pepper = pepper
+                .try_into()
+                .map_err(|_| StoreError::Record("its secret has another length".into()))?;
+            let ledger_id = String::from_utf8(id)
+                .map_err(|_| StoreError::Record("its name is not text".into()))?;
             return Ok(Identity { ledger_id, pepper });
         }
-        let fresh = Identity::fresh().map_err(|error| StoreError::Record(format!("no randomness: {error}")))?;
-        let mut insert = self.connection.prepare("INSERT INTO identity (name, value) VALUES (?1, ?2)")?;
+        let fresh = Identity::fresh()
+            .map_err(|error| StoreError::Record(format!("no randomness: {error}")))?;
+        let mut insert =
+            self.connection.prepare("INSERT INTO identity (name, value) VALUES (?1, ?2)")?;
         insert.execute(params!["ledger_id", fresh.ledger_id.as_bytes()])?;
         insert.execute(params!["pepper", fresh.pepper.as_slice()])?;
         Ok(fresh)
@@ -82,10 +92,13 @@ impl Store {
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let account: String = row.get(0)?;
-            let account = account.parse::<AccountId>().map_err(|error| StoreError::Record(format!("account {account}: {error}")))?;
+            let account = account
+                .parse::<AccountId>()
+                .map_err(|error| StoreError::Record(format!("account {account}: {error}")))?;
             let (kind, key, value): (u8, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
             let state = accounts.entry(account).or_default();
-            persist::restore(state, kind, &key, &value).map_err(|error| StoreError::Record(format!("{kind}/{key}: {error}")))?;
+            persist::restore(state, kind, &key, &value)
+                .map_err(|error| StoreError::Record(format!("{kind}/{key}: {error}")))?;
         }
         Ok(accounts)
     }
@@ -95,8 +108,10 @@ impl Store {
         let mut rows = select.query([])?;
         let mut claims = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let (kind, name, owner): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let kind = ClaimKind::from_name(&kind).ok_or_else(|| StoreError::Record(format!("claim of kind {kind}")))?;
+            let (kind, name, owner): (String, String, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let kind = ClaimKind::from_name(&kind)
+                .ok_or_else(|| StoreError::Record(format!("claim of kind {kind}")))?;
             claims.insert((kind, name), owner);
         }
         Ok(claims)
@@ -118,15 +133,30 @@ impl Store {
             "SELECT value FROM entries WHERE account = ?1 AND wallet = ?2 AND sequence > ?3 AND at_ms >= ?4 AND at_ms < ?5
              ORDER BY sequence LIMIT ?6",
         )?;
-        let bind = params![account.as_str(), wallet.as_str(), whole(after), range.0, range.1, whole(limit)];
+        let bind = params![
+            account.as_str(),
+            wallet.as_str(),
+            whole(after),
+            range.0,
+            range.1,
+            whole(limit)
+        ];
         let rows = select.query_map(bind, |row| row.get::<_, String>(0))?;
         rows.map(|text| parse(&text?)).collect()
     }
 
-    pub(super) fn events(&self, account: &AccountId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+    pub(super) fn events(
+        &self,
+        account: &AccountId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
         let mut select =
             self.connection.prepare_cached("SELECT value FROM events WHERE account = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3")?;
-        let rows = select.query_map(params![account.as_str(), whole(after), whole(limit)], |row| row.get::<_, String>(0))?;
+        let rows = select
+            .query_map(params![account.as_str(), whole(after), whole(limit)], |row| {
+                row.get::<_, String>(0)
+            })?;
         rows.map(|text| parse(&text?)).collect()
     }
 
@@ -157,11 +187,21 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
-    pub(super) fn write(&self, account: &AccountId, state: &AccountState, changes: &Changes) -> Result<(), StoreError> {
-        let mut put = self.transaction.prepare_cached("INSERT OR REPLACE INTO rows (account, kind, key, value) VALUES (?1, ?2, ?3, ?4)")?;
-        let mut delete = self.transaction.prepare_cached("DELETE FROM rows WHERE account = ?1 AND kind = ?2 AND key = ?3")?;
+    pub(super) fn write(
+        &self,
+        account: &AccountId,
+        state: &AccountState,
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
+        let mut put = self.transaction.prepare_cached(
+            "INSERT OR REPLACE INTO rows (account, kind, key, value) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        let mut delete = self
+            .transaction
+            .prepare_cached("DELETE FROM rows WHERE account = ?1 AND kind = ?2 AND key = ?3")?;
         for row in &changes.rows {
-            let (kind, key, value) = persist::encode(state, row).map_err(|error| StoreError::Record(error.to_string()))?;
+            let (kind, key, value) = persist::encode(state, row)
+                .map_err(|error| StoreError::Record(error.to_string()))?;
             match value {
                 Some(value) => put.execute(params![account.as_str(), kind, key, value])?,
                 None => delete.execute(params![account.as_str(), kind, key])?,
@@ -170,21 +210,38 @@ impl Group<'_> {
         let mut insert =
             self.transaction.prepare_cached("INSERT INTO entries (account, sequence, wallet, at_ms, value) VALUES (?1, ?2, ?3, ?4, ?5)")?;
         for entry in &changes.entries {
-            insert.execute(params![account.as_str(), whole(entry.sequence), entry.wallet.as_str(), entry.at_ms, to_json(entry)?])?;
+            insert.execute(params![
+                account.as_str(),
+                whole(entry.sequence),
+                entry.wallet.as_str(),
+                entry.at_ms,
+                to_json(entry)?
+            ])?;
         }
-        let mut insert = self.transaction.prepare_cached("INSERT INTO events (account, sequence, value) VALUES (?1, ?2, ?3)")?;
+        let mut insert = self
+            .transaction
+            .prepare_cached("INSERT INTO events (account, sequence, value) VALUES (?1, ?2, ?3)")?;
         for event in &changes.events {
             insert.execute(params![account.as_str(), whole(event.sequence), to_json(event)?])?;
         }
         Ok(())
     }
 
-    pub(super) fn write_claim(&self, kind: ClaimKind, name: &str, owner: Option<&str>) -> Result<(), StoreError> {
+    pub(super) fn write_claim(
+        &self,
+        kind: ClaimKind,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<(), StoreError> {
         match owner {
-            Some(owner) => self
-                .transaction
-                .execute("INSERT OR REPLACE INTO claims (kind, name, owner) VALUES (?1, ?2, ?3)", params![kind.as_str(), name, owner])?,
-            None => self.transaction.execute("DELETE FROM claims WHERE kind = ?1 AND name = ?2", params![kind.as_str(), name])?,
+            Some(owner) => self.transaction.execute(
+                "INSERT OR REPLACE INTO claims (kind, name, owner) VALUES (?1, ?2, ?3)",
+                params![kind.as_str(), name, owner],
+            )?,
+            None => self.transaction.execute(
+                "DELETE FROM claims WHERE kind = ?1 AND name = ?2",
+                params![kind.as_str(), name],
+            )?,
         };
         Ok(())
     }

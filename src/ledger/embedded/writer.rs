@@ -1,4 +1,5 @@
-//! The embedded ledger's thread: takes what waits, lets the rules decide, commits once, then answers.
+//! The embedded ledger's thread: takes what waits, lets the rules decide, commits once, then
+//! answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -54,7 +55,8 @@ pub(super) struct World {
     changed_claims: Vec<(ClaimKind, String)>,
     /// Accounts changed since the last commit.
     changed: Vec<AccountId>,
-    /// What a repeated number is answered with. Writers end with the process, so this is never stored, and there is one per account.
+    /// What a repeated number is answered with. Writers end with the process, so this is never
+    /// stored, and there is one per account.
     last_batches: HashMap<Writer, LastBatch>,
     /// Writers whose last batch is not committed yet.
     changed_writers: Vec<Writer>,
@@ -73,10 +75,22 @@ impl World {
         }
     }
 
-    fn apply(&mut self, account: &AccountId, batch: &Batch, clock: &Clock) -> Result<Vec<Verdict>, LedgerFault> {
+    fn apply(
+        &mut self,
+        account: &AccountId,
+        batch: &Batch,
+        clock: &Clock,
+    ) -> Result<Vec<Verdict>, LedgerFault> {
         let writer = (account.clone(), batch.writer);
-        if let Some((number, verdicts)) = self.last_batches.get(&writer).filter(|(number, _)| batch.number <= *number) {
-            let late = || LedgerFault::Refused(format!("batch {} comes after batch {number} of the same writer", batch.number));
+        if let Some((number, verdicts)) =
+            self.last_batches.get(&writer).filter(|(number, _)| batch.number <= *number)
+        {
+            let late = || {
+                LedgerFault::Refused(format!(
+                    "batch {} comes after batch {number} of the same writer",
+                    batch.number
+                ))
+            };
             return if batch.number == *number { Ok(verdicts.clone()) } else { Err(late()) };
         }
         let verdicts = if let Some(state) = self.accounts.get_mut(account) {
@@ -85,7 +99,8 @@ impl World {
             let mut fresh = AccountState::default();
             let verdicts = fresh.apply_batch(batch, clock.now_ms())?;
             if fresh.settings_version() == 0 {
-                // An account comes to be with its first document; without one, what was answered is nobody's and leaves nothing.
+                // An account comes to be with its first document; without one, what was answered is
+                // nobody's and leaves nothing.
                 return Ok(verdicts);
             }
             self.accounts.insert(account.clone(), fresh);
@@ -97,7 +112,8 @@ impl World {
         Ok(verdicts)
     }
 
-    /// What the file holds, after a commit that failed. Only what it had not yet taken may be done anew under its number.
+    /// What the file holds, after a commit that failed. Only what it had not yet taken may be done
+    /// anew under its number.
     fn read_again(&mut self, store: &Store) -> Result<(), StoreError> {
         let mut last_batches = std::mem::take(&mut self.last_batches);
         for writer in std::mem::take(&mut self.changed_writers) {
@@ -143,8 +159,15 @@ fn pending<T: Send + 'static>(answer: Answer<T>, value: Result<T, LedgerFault>) 
 
 /// Runs until the ledger is closed or dropped.
 ///
-/// It holds the directory's lock, because queued work is still committed after the ledger was dropped.
-pub(super) fn run(mut store: Store, mut world: World, clock: Clock, lock: File, jobs: &Receiver<Job>) {
+/// It holds the directory's lock, because queued work is still committed after the ledger was
+/// dropped.
+pub(super) fn run(
+    mut store: Store,
+    mut world: World,
+    clock: Clock,
+    lock: File,
+    jobs: &Receiver<Job>,
+) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP.saturating_sub(1)));

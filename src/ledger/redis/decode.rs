@@ -25,25 +25,39 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
     let fault = match reply.text()?.as_str() {
         "ok" => {
             let exists = reply.flag()?;
-            let verdicts = batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
+            let verdicts =
+                batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
             return Ok(Outcome::Decided { verdicts, exists });
         }
         "full" => super::link::out_of_memory(),
         "skew" => {
             let skew = reply.number()?;
-            LedgerFault::Refused(format!("this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"))
+            LedgerFault::Refused(format!(
+                "this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"
+            ))
         }
         "lower" => {
             let last = reply.text()?;
-            LedgerFault::Refused(format!("batch {} of this writer comes after its batch {last}", batch.number))
+            LedgerFault::Refused(format!(
+                "batch {} of this writer comes after its batch {last}",
+                batch.number
+            ))
         }
         "lost" => {
             let last = reply.text()?;
-            let last = if last.is_empty() { "none of this writer".to_owned() } else { format!("number {last} of this writer") };
+            let last = if last.is_empty() {
+                "none of this writer".to_owned()
+            } else {
+                format!("number {last} of this writer")
+            };
             let number = batch.number;
-            LedgerFault::Closed(format!("the store has lost writes: the last batch it knows is {last}, and this one has number {number}"))
+            LedgerFault::Closed(format!(
+                "the store has lost writes: the last batch it knows is {last}, and this one has number {number}"
+            ))
         }
-        "gone" => LedgerFault::Closed("the store has lost writes: an account it had is gone".into()),
+        "gone" => {
+            LedgerFault::Closed("the store has lost writes: an account it had is gone".into())
+        }
         _ => return Err(unreadable()),
     };
     Ok(Outcome::Refused(fault))
@@ -113,9 +127,16 @@ impl Reply {
 
     fn verdict(&mut self) -> Result<Verdict, LedgerFault> {
         Ok(match self.number()? {
-            1 => Verdict::Reserved { amount: self.amount()?, available: self.optional()?.map(Amount::saturating_from_micros) },
+            1 => Verdict::Reserved {
+                amount: self.amount()?,
+                available: self.optional()?.map(Amount::saturating_from_micros),
+            },
             2 => Verdict::Rejected(self.rejection()?),
-            3 => Verdict::Replayed { hold: self.hold()?, message_id: self.shared()?, amount: self.amount()? },
+            3 => Verdict::Replayed {
+                hold: self.hold()?,
+                message_id: self.shared()?,
+                amount: self.amount()?,
+            },
             4 => Verdict::StaleSettings,
             5 => Verdict::StalePrice,
             6 => Verdict::Settled { amount: self.amount()? },
@@ -135,24 +156,39 @@ impl Reply {
             20 => Verdict::WalletExhausted,
             21 => Verdict::Document { changed: self.flag()?, settings_version: self.count()? },
             22 => Verdict::Counted,
-            23 => Verdict::Swept { marked: self.count()?, resolved: self.count()?, more: self.flag()? },
+            23 => Verdict::Swept {
+                marked: self.count()?,
+                resolved: self.count()?,
+                more: self.flag()?,
+            },
             _ => return Err(unreadable()),
         })
     }
 
     fn rejection(&mut self) -> Result<Rejection, LedgerFault> {
         Ok(match self.text()?.as_str() {
-            "campaign_stopped" => Rejection::CampaignStopped { reason: stored::reason_of_stop(&self.text()?)?, since_ms: self.number()? },
+            "campaign_stopped" => Rejection::CampaignStopped {
+                reason: stored::reason_of_stop(&self.text()?)?,
+                since_ms: self.number()?,
+            },
             "campaign_unknown" => Rejection::CampaignUnknown,
             "idempotency_conflict" => Rejection::IdempotencyConflict,
             "idempotency_in_flight" => Rejection::IdempotencyInFlight,
             "outcome_unknown" => Rejection::OutcomeUnknown { hold: self.hold()? },
             "already_sent" => Rejection::AlreadySent,
-            "frequency_capped" => Rejection::FrequencyCapped { max: self.count()?, window_s: self.count()?, retry_after_s: self.number()? },
-            "messaging_limit_reached" => {
-                Rejection::MessagingLimitReached { limit: self.count()?, used: self.count()?, retry_after_s: self.optional()? }
+            "frequency_capped" => Rejection::FrequencyCapped {
+                max: self.count()?,
+                window_s: self.count()?,
+                retry_after_s: self.number()?,
+            },
+            "messaging_limit_reached" => Rejection::MessagingLimitReached {
+                limit: self.count()?,
+                used: self.count()?,
+                retry_after_s: self.optional()?,
+            },
+            "insufficient_balance" => {
+                Rejection::InsufficientBalance { needed: self.amount()?, available: self.amount()? }
             }
-            "insufficient_balance" => Rejection::InsufficientBalance { needed: self.amount()?, available: self.amount()? },
             _ => return Err(unreadable()),
         })
     }
@@ -174,13 +210,29 @@ impl Reply {
     }
 
     fn wallet(&mut self) -> Result<WalletView, LedgerFault> {
-        let (id, settled, held, overdraft_limit) = (self.parsed()?, self.amount()?, self.amount()?, self.amount()?);
+        let (id, settled, held, overdraft_limit) =
+            (self.parsed()?, self.amount()?, self.amount()?, self.amount()?);
         let exhausted = self.flag()?;
         let thresholds = self.text()?;
-        let below = |text: &str| text.parse().map(Amount::saturating_from_micros).map_err(|_| unreadable());
-        let low_balance_thresholds = thresholds.split(',').filter(|text| !text.is_empty()).map(below).collect::<Result<_, _>>()?;
-        let available = Amount::saturating_from_micros(settled.micros() + overdraft_limit.micros() - held.micros());
-        Ok(WalletView { id, settled, held, overdraft_limit, available, exhausted, low_balance_thresholds })
+        let below =
+            |text: &str| text.parse().map(Amount::saturating_from_micros).map_err(|_| unreadable());
+        let low_balance_thresholds = thresholds
+            .split(',')
+            .filter(|text| !text.is_empty())
+            .map(below)
+            .collect::<Result<_, _>>()?;
+        let available = Amount::saturating_from_micros(
+            settled.micros() + overdraft_limit.micros() - held.micros(),
+        );
+        Ok(WalletView {
+            id,
+            settled,
+            held,
+            overdraft_limit,
+            available,
+            exhausted,
+            low_balance_thresholds,
+        })
     }
 
     fn campaign(&mut self) -> Result<Verdict, LedgerFault> {
@@ -190,7 +242,9 @@ impl Reply {
         for _ in 0..count {
             fields.insert(self.text()?, self.bytes()?);
         }
-        let exhaustion = epoch.zip(since_ms).and_then(|(epoch, since_ms)| Some(Exhaustion { epoch: epoch.try_into().ok()?, since_ms }));
+        let exhaustion = epoch.zip(since_ms).and_then(|(epoch, since_ms)| {
+            Some(Exhaustion { epoch: epoch.try_into().ok()?, since_ms })
+        });
         Ok(Verdict::Campaign(Box::new(stored::campaign(id, &fields, |_| exhaustion)?)))
     }
 }

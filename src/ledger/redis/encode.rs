@@ -8,7 +8,8 @@ use redis::Cmd;
 use super::keys::{AccountKeys, Declared};
 use crate::ids::HoldId;
 use crate::ledger::{
-    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, InDoubtPolicy, Operation, ReleaseReason, Reserve,
+    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, InDoubtPolicy,
+    Operation, ReleaseReason, Reserve,
 };
 
 /// What this client has been told about an account; the script refuses what contradicts it.
@@ -21,15 +22,21 @@ pub(super) enum Known {
 
 /// Does the batch bring the account into being?
 pub(super) fn founds(batch: &Batch) -> bool {
-    batch.operations.iter().any(|operation| matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. }))
+    batch.operations.iter().any(|operation| {
+        matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. })
+    })
 }
 
-/// Does the batch hold what a full server must not take on? Ending holds, stopping and money coming in must never wait for memory.
+/// Does the batch hold what a full server must not take on? Ending holds, stopping and money coming
+/// in must never wait for memory.
 pub(super) fn grows(batch: &Batch) -> bool {
     let grows = |operation: &Operation| {
         matches!(
             operation,
-            Operation::Reserve(_) | Operation::PutDocument { .. } | Operation::PutWallet { .. } | Operation::CreateCampaign(_)
+            Operation::Reserve(_)
+                | Operation::PutDocument { .. }
+                | Operation::PutWallet { .. }
+                | Operation::CreateCampaign(_)
         )
     };
     batch.operations.iter().any(grows)
@@ -44,8 +51,17 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(keys: AccountKeys, batch: &Batch, fixed_ms: Option<i64>, known: Known) -> Call {
-        let mut call = Call { keys: Declared::new(keys), text: Vec::with_capacity(4096), ends: Vec::with_capacity(512) };
+    pub(super) fn new(
+        keys: AccountKeys,
+        batch: &Batch,
+        fixed_ms: Option<i64>,
+        known: Known,
+    ) -> Call {
+        let mut call = Call {
+            keys: Declared::new(keys),
+            text: Vec::with_capacity(4096),
+            ends: Vec::with_capacity(512),
+        };
         call.optional(fixed_ms);
         call.number(batch.clock_ms);
         call.number(batch.writer);
@@ -65,7 +81,10 @@ impl Call {
 
     /// `only_asks`: the batch is not to run, only to be answered if it has.
     pub(super) fn command(&self, digest: &str, only_asks: bool) -> Cmd {
-        let mut command = Cmd::with_capacity(self.ends.len() + self.keys.len() + 4, self.text.len() + self.keys.len() * 32);
+        let mut command = Cmd::with_capacity(
+            self.ends.len() + self.keys.len() + 4,
+            self.text.len() + self.keys.len() * 32,
+        );
         command.arg("EVALSHA").arg(digest).arg(self.keys.len());
         for key in self.keys.iter() {
             command.arg(key);
@@ -265,7 +284,8 @@ impl Call {
         self.ends.push(self.text.len());
     }
 
-    /// One argument for all but the cap rules: sends are most of what is asked, and each argument costs the server.
+    /// One argument for all but the cap rules: sends are most of what is asked, and each argument
+    /// costs the server.
     fn reserve(&mut self, request: &Reserve) {
         self.text("R");
         let places = self.reserve_keys(request);
@@ -279,7 +299,8 @@ impl Call {
         text.push(request.category.index());
         text.push(u8::from(request.campaign.as_ref().is_some_and(|campaign| campaign.auto_create)));
         text.push(u8::from(request.allowance.is_some()));
-        let nothing = AllowanceRule { limit: 0, month: CalendarSpan { index: 0, start_ms: 0, end_ms: 0 } };
+        let nothing =
+            AllowanceRule { limit: 0, month: CalendarSpan { index: 0, start_ms: 0, end_ms: 0 } };
         let AllowanceRule { limit, month } = request.allowance.unwrap_or(nothing);
         text.extend_from_slice(&limit.to_be_bytes());
         text.extend_from_slice(&month.index.to_be_bytes());
@@ -294,7 +315,8 @@ impl Call {
         let campaign = request.campaign.as_ref().map_or("", |campaign| campaign.id.as_str());
         let portfolio = request.window.as_ref().map_or("", |rule| rule.portfolio.as_str());
         let key = request.key.as_ref().map_or(&[][..], |key| key.as_slice());
-        let names = [wallet, campaign, request.channel.as_str(), request.country.as_str(), portfolio];
+        let names =
+            [wallet, campaign, request.channel.as_str(), request.country.as_str(), portfolio];
         for part in names.map(str::as_bytes).into_iter().chain([key]) {
             // Ids have 64 characters at most.
             text.push(u8::try_from(part.len()).unwrap_or(0));
@@ -304,12 +326,14 @@ impl Call {
         self.list(request.caps.iter().map(Rule));
     }
 
-    /// A key the send does not need is declared as the account's own, which the script then leaves alone.
+    /// A key the send does not need is declared as the account's own, which the script then leaves
+    /// alone.
     fn reserve_keys(&mut self, request: &Reserve) -> [usize; 12] {
         let keys = &mut self.keys;
         let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
         let portfolio = request.window.as_ref().map(|rule| &rule.portfolio);
-        let [first, second, third, fourth] = request.key.as_ref().map_or([1; 4], |key| keys.key_buckets(key));
+        let [first, second, third, fourth] =
+            request.key.as_ref().map_or([1; 4], |key| keys.key_buckets(key));
         [
             keys.open(request.hold),
             campaign.map_or(1, |id| keys.campaign(id)),

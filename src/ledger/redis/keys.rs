@@ -1,10 +1,13 @@
-//! Every name in the store is made from what stands here. All names of one account carry the hash tag `{account}`, so that a cluster keeps
-//! them in one slot; no name holds a time (days and half days are fields, buckets are numbered in turn), and there is none per hold.
+//! Every name in the store is made from what stands here. All names of one account carry the hash
+//! tag `{account}`, so that a cluster keeps them in one slot; no name holds a time (days and half
+//! days are fields, buckets are numbered in turn), and there is none per hold.
 //!
-//! What a batch touches is declared, with one exception: a hold that is settled, released, marked or swept names its campaign, window, marks
-//! and key in its stored content, which another gateway or an operator does not know; those names the script makes itself, from the same
-//! prefix and kinds. They are in the slot of the declared ones, and the script writes nothing before it has read, so that a slot on its way
-//! to another node makes the batch fail as a whole. (Shards of the same windows and marks are cleaned in the same way.)
+//! What a batch touches is declared, with one exception: a hold that is settled, released, marked
+//! or swept names its campaign, window, marks and key in its stored content, which another gateway
+//! or an operator does not know; those names the script makes itself, from the same prefix and
+//! kinds. They are in the slot of the declared ones, and the script writes nothing before it has
+//! read, so that a slot on its way to another node makes the batch fail as a whole. (Shards of the
+//! same windows and marks are cleaned in the same way.)
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,7 +17,8 @@ use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::operation::MAX_CLOCK_SKEW_MS;
 use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
 
-/// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in store.lua.
+/// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in
+/// store.lua.
 const SHARDS: i64 = 1024;
 /// Open holds by the second of their id.
 pub(super) const OPEN_BUCKETS: i64 = 4096;
@@ -93,7 +97,9 @@ pub(super) fn shard(hash: &[u8]) -> u32 {
 
 /// A shard for a text; FNV-1a, because it must never change.
 fn text_shard(text: &str, shards: u32) -> u32 {
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = text
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash ^ (hash >> 16)) % shards
 }
 
@@ -213,8 +219,15 @@ pub(super) struct Declared {
 impl Declared {
     /// Begins with those every batch declares, in the order that store.lua reads them.
     pub(super) fn new(keys: AccountKeys) -> Declared {
-        let mut declared = Declared { prefix: keys.prefix, text: Vec::new(), ends: Vec::new(), places: HashMap::new() };
-        for name in [ACCOUNT, WALLETS, WRITERS, OPEN_INDEX, DOUBT_INDEX, EVENTS, JOURNAL, ALLOWANCES] {
+        let mut declared = Declared {
+            prefix: keys.prefix,
+            text: Vec::new(),
+            ends: Vec::new(),
+            places: HashMap::new(),
+        };
+        for name in
+            [ACCOUNT, WALLETS, WRITERS, OPEN_INDEX, DOUBT_INDEX, EVENTS, JOURNAL, ALLOWANCES]
+        {
             declared.place(format_args!("{name}"));
         }
         declared
@@ -315,7 +328,8 @@ mod tests {
         let hold = HoldId::new(1_790_000_000_123);
         let (first, again) = (declared.open(hold), declared.open(hold));
         assert_eq!((first, again, declared.len()), (9, 9, 9));
-        let names: Vec<_> = declared.iter().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect();
+        let names: Vec<_> =
+            declared.iter().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect();
         assert!(names.iter().all(|name| name.starts_with("tg:{acme}:")));
         assert_eq!(names.last().unwrap(), &keys.of(&"acme".parse().unwrap()).open(1_790_000_000));
     }

@@ -1,5 +1,6 @@
-//! One multiplexed connection and its care: every call has a deadline, the number under way is bounded, a broken or silent connection is
-//! replaced by the next call, and a server that does not know the script (or is another than before) gets it loaded again.
+//! One multiplexed connection and its care: every call has a deadline, the number under way is
+//! bounded, a broken or silent connection is replaced by the next call, and a server that does not
+//! know the script (or is another than before) gets it loaded again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind,
+};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::OpenError;
@@ -19,7 +22,8 @@ use crate::ledger::LedgerFault;
 /// Calls under way on one connection; more wait, within their deadline.
 const CALLS: usize = 1024;
 
-/// Time-outs in a row after which the connection is replaced: the client would keep a half-open one for ever.
+/// Time-outs in a row after which the connection is replaced: the client would keep a half-open one
+/// for ever.
 const SILENT_CALLS: u32 = 3;
 
 /// A connection that could not be made is not tried again sooner.
@@ -56,8 +60,13 @@ pub(super) struct Link {
 pub(super) fn client(url: &str, deadline: Duration) -> Result<Client, OpenError> {
     let address = |error: RedisError| OpenError::Address(error.to_string());
     let info = url.into_connection_info().map_err(address)?;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
-    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive).set_user_timeout(deadline.saturating_mul(3));
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(10))
+        .with_interval(Duration::from_secs(5));
+    let tcp = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(keepalive)
+        .set_user_timeout(deadline.saturating_mul(3));
     Client::open(info.set_tcp_settings(tcp)).map_err(address)
 }
 
@@ -77,14 +86,19 @@ impl Link {
     /// Runs one call within the deadline.
     ///
     /// # Errors
-    /// [`LedgerFault::Unavailable`] without an answer; [`LedgerFault::Refused`] by a server that is out of memory; [`LedgerFault::Closed`] where the address serves another ledger now.
+    /// [`LedgerFault::Unavailable`] without an answer; [`LedgerFault::Refused`] by a server that is
+    /// out of memory; [`LedgerFault::Closed`] where the address serves another ledger now.
     pub(super) async fn run<T, F>(&self, call: impl Fn(Arc<Live>) -> F) -> Result<T, LedgerFault>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
         let mut used = None;
         let work = async {
-            let _permit = self.calls.acquire().await.map_err(|_| LedgerFault::Closed("it was shut down".into()))?;
+            let _permit = self
+                .calls
+                .acquire()
+                .await
+                .map_err(|_| LedgerFault::Closed("it was shut down".into()))?;
             let mut live = self.live().await?;
             used = Some(live.clone());
             let mut answer = call(live.clone()).await;
@@ -121,11 +135,18 @@ impl Link {
             return self.too_late();
         }
         if let Some(live) = used
-            && (error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error() || is_elsewhere(error))
+            && (error.is_io_error()
+                || error.is_connection_dropped()
+                || error.is_unrecoverable_error()
+                || is_elsewhere(error))
         {
             self.drop_connection(live);
         }
-        if is_out_of_memory(error) { out_of_memory() } else { LedgerFault::Unavailable(error.to_string()) }
+        if is_out_of_memory(error) {
+            out_of_memory()
+        } else {
+            LedgerFault::Unavailable(error.to_string())
+        }
     }
 
     fn count_silence(&self, used: Option<&Arc<Live>>) {
@@ -149,7 +170,9 @@ impl Link {
         if let Some(live) = self.live.load_full() {
             return Ok(live);
         }
-        if let Some((since, fault)) = last_failure.as_ref().filter(|(since, _)| since.elapsed() < RETRY_AFTER) {
+        if let Some((since, fault)) =
+            last_failure.as_ref().filter(|(since, _)| since.elapsed() < RETRY_AFTER)
+        {
             tracing::trace!(since_ms = since.elapsed().as_millis(), "not connecting again yet");
             return Err(fault.clone());
         }
@@ -171,11 +194,16 @@ impl Link {
     async fn connect(&self) -> Result<Live, LedgerFault> {
         let unavailable = |error: RedisError| LedgerFault::Unavailable(error.to_string());
         let mut connection = connection(&self.client, self.deadline).await.map_err(unavailable)?;
-        let identity: Option<Vec<u8>> =
-            redis::cmd("GET").arg(&self.expected.identity_key).query_async(&mut connection).await.map_err(unavailable)?;
+        let identity: Option<Vec<u8>> = redis::cmd("GET")
+            .arg(&self.expected.identity_key)
+            .query_async(&mut connection)
+            .await
+            .map_err(unavailable)?;
         if identity != self.expected.identity {
             let found = if identity.is_some() { "another ledger" } else { "no ledger" };
-            return Err(LedgerFault::Closed(format!("the server holds {found} now; nothing is decided until the right one is back")));
+            return Err(LedgerFault::Closed(format!(
+                "the server holds {found} now; nothing is decided until the right one is back"
+            )));
         }
         let script = script::load(&mut connection).await.map_err(unavailable)?;
         Ok(Live { connection, script })
@@ -183,7 +211,10 @@ impl Link {
 }
 
 /// A new connection, each of whose calls has the deadline.
-pub(super) async fn connection(client: &Client, deadline: Duration) -> Result<MultiplexedConnection, RedisError> {
+pub(super) async fn connection(
+    client: &Client,
+    deadline: Duration,
+) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(deadline))
         .set_response_timeout(Some(deadline))
@@ -191,8 +222,9 @@ pub(super) async fn connection(client: &Client, deadline: Duration) -> Result<Mu
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-/// A script that the server does not know did not run. A connection that broke may have been idle since a restart; the call may have run, but
-/// every call is harmless to repeat: batches by their number, the others by what they are.
+/// A script that the server does not know did not run. A connection that broke may have been idle
+/// since a restart; the call may have run, but every call is harmless to repeat: batches by their
+/// number, the others by what they are.
 fn may_be_repeated(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) || error.is_connection_dropped()
 }
@@ -209,5 +241,8 @@ pub(super) fn out_of_memory() -> LedgerFault {
 
 /// The server is no longer the one to write to: the address may lead to another by now.
 fn is_elsewhere(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+    )
 }

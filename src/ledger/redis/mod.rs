@@ -1,7 +1,9 @@
-//! The Redis ledger: the rules stand in Lua and run inside the server, one script call per batch; several gateways share it.
+//! The Redis ledger: the rules stand in Lua and run inside the server, one script call per batch;
+//! several gateways share it.
 //!
-//! A reply that never came says nothing about the batch, so batches carry a writer and a number: the same number gets the same verdicts, and
-//! the batcher above may repeat it. Nothing is decided while the server is away.
+//! A reply that never came says nothing about the batch, so batches carry a writer and a number:
+//! the same number gets the same verdicts, and the batcher above may repeat it. Nothing is decided
+//! while the server is away.
 
 mod decode;
 mod encode;
@@ -46,7 +48,12 @@ pub struct RedisOptions {
 
 impl Default for RedisOptions {
     fn default() -> RedisOptions {
-        RedisOptions { deadline: Duration::from_secs(1), key_prefix: "tg".to_owned(), allow_unsafe: false, clock: Clock::system() }
+        RedisOptions {
+            deadline: Duration::from_secs(1),
+            key_prefix: "tg".to_owned(),
+            allow_unsafe: false,
+            clock: Clock::system(),
+        }
     }
 }
 
@@ -81,10 +88,12 @@ pub struct RedisLedger {
 }
 
 impl RedisLedger {
-    /// Connects, checks the server's version and settings, and makes the ledger's identity where there is none.
+    /// Connects, checks the server's version and settings, and makes the ledger's identity where
+    /// there is none.
     ///
     /// # Errors
-    /// Where the server is away, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the URL cannot be used.
+    /// Where the server is away, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the URL
+    /// cannot be used.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<RedisLedger, OpenError> {
         let opened = open::open(url, &options).await?;
         let link = || Link::new(opened.client.clone(), options.deadline, opened.expected.clone());
@@ -101,27 +110,42 @@ impl RedisLedger {
     }
 
     fn open(&self) -> Result<(), LedgerFault> {
-        if self.closed.load(Ordering::Acquire) { Err(LedgerFault::Closed("it was shut down".into())) } else { Ok(()) }
+        if self.closed.load(Ordering::Acquire) {
+            Err(LedgerFault::Closed("it was shut down".into()))
+        } else {
+            Ok(())
+        }
     }
 
-    async fn apply_batch(&self, account: &AccountId, batch: &Batch) -> Result<Vec<Verdict>, LedgerFault> {
+    async fn apply_batch(
+        &self,
+        account: &AccountId,
+        batch: &Batch,
+    ) -> Result<Vec<Verdict>, LedgerFault> {
         self.open()?;
         if batch.operations.len() > MAX_BATCH {
-            return Err(LedgerFault::Refused(format!("{} operations, at most {MAX_BATCH}", batch.operations.len())));
+            return Err(LedgerFault::Refused(format!(
+                "{} operations, at most {MAX_BATCH}",
+                batch.operations.len()
+            )));
         }
-        // First, so that no account is missing from the list; one whose batch then fails is left out when the list is read.
+        // First, so that no account is missing from the list; one whose batch then fails is left
+        // out when the list is read.
         let unlisted = encode::founds(batch) && !self.list_account(account).await?;
-        let call = Call::new(self.keys.of(account), batch, self.clock.fixed_now_ms(), self.known(account));
+        let call =
+            Call::new(self.keys.of(account), batch, self.clock.fixed_now_ms(), self.known(account));
         let grows = encode::grows(batch);
         let run = async |live: Arc<Live>| {
             let connection = &mut live.connection.clone();
             if grows && !unlisted {
-                let answer = call.command(&live.script.growing, false).query_async(connection).await;
+                let answer =
+                    call.command(&live.script.growing, false).query_async(connection).await;
                 if !answer.as_ref().is_err_and(link::is_out_of_memory) {
                     return answer;
                 }
             }
-            // An earlier try may have run though its answer was lost; then a full server must say what it decided.
+            // An earlier try may have run though its answer was lost; then a full server must say
+            // what it decided.
             call.command(&live.script.always, grows).query_async(connection).await
         };
         let reply: Value = self.writes.run(run).await?;
@@ -138,7 +162,11 @@ impl RedisLedger {
     async fn list_account(&self, account: &AccountId) -> Result<bool, LedgerFault> {
         let mut command = redis::cmd("ZADD");
         command.arg(self.keys.accounts()).arg(0).arg(account.as_str());
-        match self.writes.run(async |live| command.exec_async(&mut live.connection.clone()).await).await {
+        match self
+            .writes
+            .run(async |live| command.exec_async(&mut live.connection.clone()).await)
+            .await
+        {
             Ok(()) => Ok(true),
             Err(LedgerFault::Refused(_)) => Ok(false),
             Err(fault) => Err(fault),
@@ -162,7 +190,12 @@ impl RedisLedger {
         }
     }
 
-    async fn take_claim(&self, kind: ClaimKind, name: &str, owner: &str) -> Result<String, LedgerFault> {
+    async fn take_claim(
+        &self,
+        kind: ClaimKind,
+        name: &str,
+        owner: &str,
+    ) -> Result<String, LedgerFault> {
         self.open()?;
         // What is claimed can be told without memory.
         if let Some(holder) = self.read_claim(kind, name).await? {
@@ -170,12 +203,28 @@ impl RedisLedger {
         }
         let key = self.keys.claims(kind);
         let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HSETNX").arg(&key).arg(name).arg(owner).ignore().cmd("HGET").arg(&key).arg(name);
-        let (holder,): (String,) = self.writes.run(async |live| pipe.query_async(&mut live.connection.clone()).await).await?;
+        pipe.atomic()
+            .cmd("HSETNX")
+            .arg(&key)
+            .arg(name)
+            .arg(owner)
+            .ignore()
+            .cmd("HGET")
+            .arg(&key)
+            .arg(name);
+        let (holder,): (String,) = self
+            .writes
+            .run(async |live| pipe.query_async(&mut live.connection.clone()).await)
+            .await?;
         Ok(holder)
     }
 
-    async fn give_claim(&self, kind: ClaimKind, name: &str, owner: &str) -> Result<(), LedgerFault> {
+    async fn give_claim(
+        &self,
+        kind: ClaimKind,
+        name: &str,
+        owner: &str,
+    ) -> Result<(), LedgerFault> {
         self.open()?;
         let mut command = redis::cmd("EVAL");
         command.arg(script::UNCLAIM).arg(1).arg(self.keys.claims(kind)).arg(name).arg(owner);

@@ -1,4 +1,5 @@
-//! Opening a ledger: address, server version, settings that decide what survives a fault, and the ledger's identity.
+//! Opening a ledger: address, server version, settings that decide what survives a fault, and the
+//! ledger's identity.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisError};
@@ -24,7 +25,9 @@ pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Opened, Op
     check_address(url)?;
     let prefix = &options.key_prefix;
     if prefix.is_empty() || prefix.contains(['{', '}', ':']) {
-        return Err(OpenError::Address(format!("key prefix \"{prefix}\": one or more characters, without ':', '{{' or '}}'")));
+        return Err(OpenError::Address(format!(
+            "key prefix \"{prefix}\": one or more characters, without ':', '{{' or '}}'"
+        )));
     }
     let client = link::client(url, options.deadline)?;
     let steps = async {
@@ -36,7 +39,8 @@ pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Opened, Op
         Ok(Opened { client: client.clone(), identity, durability, keys, expected })
     };
     // Each command has the deadline; all of them together get a few.
-    let late = |_| OpenError::Unavailable(format!("no answer within {} ms", options.deadline.as_millis()));
+    let late =
+        |_| OpenError::Unavailable(format!("no answer within {} ms", options.deadline.as_millis()));
     tokio::time::timeout(options.deadline.saturating_mul(5), steps).await.map_err(late)?
 }
 
@@ -48,8 +52,14 @@ fn check_address(url: &str) -> Result<(), OpenError> {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     let problem = match scheme {
         "redis" | "unix" | "redis+unix" => return Ok(()),
-        "redis-cluster" | "rediss-cluster" => "clusters are not supported in this version; give redis://host:port of one server".to_owned(),
-        "redis-sentinel" => "Sentinel is not supported in this version; give redis://host:port of one server".to_owned(),
+        "redis-cluster" | "rediss-cluster" => {
+            "clusters are not supported in this version; give redis://host:port of one server"
+                .to_owned()
+        }
+        "redis-sentinel" => {
+            "Sentinel is not supported in this version; give redis://host:port of one server"
+                .to_owned()
+        }
         "rediss" => "TLS is not supported in this version; give redis://host:port".to_owned(),
         _ => "expected redis://host:port".to_owned(),
     };
@@ -57,20 +67,31 @@ fn check_address(url: &str) -> Result<(), OpenError> {
 }
 
 /// Answers the durability tier.
-async fn check_server(connection: &mut MultiplexedConnection, allow_unsafe: bool) -> Result<&'static str, OpenError> {
+async fn check_server(
+    connection: &mut MultiplexedConnection,
+    allow_unsafe: bool,
+) -> Result<&'static str, OpenError> {
     let info: String = redis::cmd("INFO").query_async(connection).await.map_err(away)?;
     let version = field(&info, "redis_version").unwrap_or("unknown");
     if parse_version(version).is_none_or(|version| version < OLDEST) {
-        return Err(OpenError::Unsafe(format!("server version {version}: at least {}.{} is needed", OLDEST.0, OLDEST.1)));
+        return Err(OpenError::Unsafe(format!(
+            "server version {version}: at least {}.{} is needed",
+            OLDEST.0, OLDEST.1
+        )));
     }
     let mut problems = Vec::new();
     let policy = field(&info, "maxmemory_policy").unwrap_or("noeviction");
     if policy != "noeviction" && field(&info, "maxmemory").unwrap_or("0") != "0" {
-        problems.push(format!("maxmemory-policy is {policy}, so a full server forgets balances; set it to noeviction"));
+        problems.push(format!(
+            "maxmemory-policy is {policy}, so a full server forgets balances; set it to noeviction"
+        ));
     }
     let appends = field(&info, "aof_enabled") == Some("1");
     if !appends {
-        problems.push("appendonly is off, so a restart forgets what was decided; set appendonly yes".to_owned());
+        problems.push(
+            "appendonly is off, so a restart forgets what was decided; set appendonly yes"
+                .to_owned(),
+        );
     }
     if !problems.is_empty() && !allow_unsafe {
         return Err(OpenError::Unsafe(format!("unsafe server settings: {}", problems.join("; "))));
@@ -82,7 +103,8 @@ async fn check_server(connection: &mut MultiplexedConnection, allow_unsafe: bool
         return Ok("memory");
     }
     // Where CONFIG is not allowed, the weaker tier is named.
-    let policy: Result<Vec<String>, RedisError> = redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(connection).await;
+    let policy: Result<Vec<String>, RedisError> =
+        redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(connection).await;
     Ok(match policy.ok().and_then(|pair| pair.get(1).cloned()).as_deref() {
         Some("always") => "always",
         Some("no") => "memory",
@@ -95,21 +117,34 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Reads the identity, made by whoever came first: the ledger's id, a space and the secret in hexadecimal.
-async fn identity(connection: &mut MultiplexedConnection, key: &str) -> Result<(Identity, Vec<u8>), OpenError> {
-    let fresh = Identity::fresh().map_err(|error| OpenError::Unavailable(format!("no randomness: {error}")))?;
+/// Reads the identity, made by whoever came first: the ledger's id, a space and the secret in
+/// hexadecimal.
+async fn identity(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<(Identity, Vec<u8>), OpenError> {
+    let fresh = Identity::fresh()
+        .map_err(|error| OpenError::Unavailable(format!("no randomness: {error}")))?;
     let pepper: String = fresh.pepper.iter().map(|byte| format!("{byte:02x}")).collect();
     // A full server refuses every SETNX, also one that would change nothing.
-    let mut stored: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
+    let mut stored: Option<Vec<u8>> =
+        redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
     if stored.is_none() {
-        redis::cmd("SETNX").arg(key).arg(format!("{} {pepper}", fresh.ledger_id)).exec_async(connection).await.map_err(away)?;
+        redis::cmd("SETNX")
+            .arg(key)
+            .arg(format!("{} {pepper}", fresh.ledger_id))
+            .exec_async(connection)
+            .await
+            .map_err(away)?;
         stored = redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
     }
     let stored = stored.unwrap_or_default();
     let identity = parse_identity(&stored);
-    identity
-        .map(|identity| (identity, stored))
-        .ok_or_else(|| OpenError::Foreign(format!("{key} holds something this version cannot read; is the key prefix another program's?")))
+    identity.map(|identity| (identity, stored)).ok_or_else(|| {
+        OpenError::Foreign(format!(
+            "{key} holds something this version cannot read; is the key prefix another program's?"
+        ))
+    })
 }
 
 fn parse_identity(stored: &[u8]) -> Option<Identity> {
@@ -131,9 +166,12 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_used_says_why() {
         assert!(check_address("redis://127.0.0.1:6379").is_ok());
-        for (url, word) in
-            [("redis-cluster://a:1", "cluster"), ("rediss://a", "TLS"), ("localhost:6379", "expected"), ("http://a", "expected")]
-        {
+        for (url, word) in [
+            ("redis-cluster://a:1", "cluster"),
+            ("rediss://a", "TLS"),
+            ("localhost:6379", "expected"),
+            ("http://a", "expected"),
+        ] {
             assert!(check_address(url).unwrap_err().to_string().contains(word), "{url}");
         }
     }

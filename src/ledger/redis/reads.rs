@@ -1,4 +1,5 @@
-//! Redis behind the trait. Lists are read in pages from sorted buckets. Nothing is read in a transaction: a full server refuses those.
+//! Redis behind the trait. Lists are read in pages from sorted buckets. Nothing is read in a
+//! transaction: a full server refuses those.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,14 +11,16 @@ use super::link::Link;
 use super::stored::{self, Exhaustion, Fields};
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
-    Batch, CampaignView, ClaimKind, Document, DocumentKind, Documents, Entry, Event, HoldState, HoldView, Identity, Ledger, LedgerFault,
-    Page, PageRequest, Reply, UsageRow, Verdict, WalletView,
+    Batch, CampaignView, ClaimKind, Document, DocumentKind, Documents, Entry, Event, HoldState,
+    HoldView, Identity, Ledger, LedgerFault, Page, PageRequest, Reply, UsageRow, Verdict,
+    WalletView,
 };
 
 /// Buckets of holds read in one round trip.
 const BUCKETS_AT_ONCE: usize = 16;
 
-/// Journal records read in one round trip, and round trips in one page: a page may be short, but it always gets further.
+/// Journal records read in one round trip, and round trips in one page: a page may be short, but it
+/// always gets further.
 const RECORDS_AT_ONCE: usize = 200;
 const ROUNDS: usize = 20;
 
@@ -67,7 +70,13 @@ impl RedisLedger {
         loop {
             let mut pipe = redis::pipe();
             let from = after.as_ref().map_or("-".to_owned(), |cursor| format!("({cursor}"));
-            pipe.cmd("ZRANGEBYLEX").arg(self.keys.accounts()).arg(from).arg("+").arg("LIMIT").arg(0).arg(wanted);
+            pipe.cmd("ZRANGEBYLEX")
+                .arg(self.keys.accounts())
+                .arg(from)
+                .arg("+")
+                .arg("LIMIT")
+                .arg(0)
+                .arg(wanted);
             let (ids,): (Vec<String>,) = self.pipe(&pipe).await?;
             let last = ids.len() < wanted;
             after = ids.last().cloned();
@@ -78,7 +87,9 @@ impl RedisLedger {
                     pipe.cmd("EXISTS").arg(self.keys.of(id).account());
                 }
                 let exist: Vec<bool> = self.pipe(&pipe).await?;
-                found.extend(ids.into_iter().zip(exist).filter(|(_, exists)| *exists).map(|(id, _)| id));
+                found.extend(
+                    ids.into_iter().zip(exist).filter(|(_, exists)| *exists).map(|(id, _)| id),
+                );
             }
             if last || found.len() >= wanted {
                 return Ok(page(found, request.limit, AccountId::to_string));
@@ -86,7 +97,8 @@ impl RedisLedger {
         }
     }
 
-    /// The version is read before and after the documents: where it is the same, nothing has changed between.
+    /// The version is read before and after the documents: where it is the same, nothing has
+    /// changed between.
     async fn read_documents(&self, account: &AccountId) -> Result<Documents, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
@@ -106,7 +118,8 @@ impl RedisLedger {
             let version: Option<u64> = redis::from_redis_value(before).map_err(|_| unreadable())?;
             let mut documents = Vec::new();
             for shard in replies {
-                let fields: HashMap<String, String> = redis::from_redis_value(shard).map_err(|_| unreadable())?;
+                let fields: HashMap<String, String> =
+                    redis::from_redis_value(shard).map_err(|_| unreadable())?;
                 for (name, body) in fields {
                     let (kind, id) = name.split_once('/').ok_or_else(unreadable)?;
                     let kind = DocumentKind::from_name(kind).ok_or_else(unreadable)?;
@@ -126,7 +139,11 @@ impl RedisLedger {
         Ok(wallets_of(&fields)?.0)
     }
 
-    async fn read_campaigns(&self, account: &AccountId, ids: &[CampaignId]) -> Result<Vec<CampaignView>, LedgerFault> {
+    async fn read_campaigns(
+        &self,
+        account: &AccountId,
+        ids: &[CampaignId],
+    ) -> Result<Vec<CampaignView>, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
         for id in ids {
@@ -137,28 +154,49 @@ impl RedisLedger {
         let mut replies: Vec<Fields> = self.pipe(&pipe).await?;
         let (_, exhaustions) = wallets_of(&replies.pop().unwrap_or_default())?;
         let found = ids.iter().zip(&replies).filter(|(_, fields)| !fields.is_empty());
-        found.map(|(id, fields)| stored::campaign(id.clone(), fields, |wallet| exhaustions.get(wallet).copied())).collect()
+        found
+            .map(|(id, fields)| {
+                stored::campaign(id.clone(), fields, |wallet| exhaustions.get(wallet).copied())
+            })
+            .collect()
     }
 
-    async fn list_campaigns(&self, account: &AccountId, request: &PageRequest) -> Result<Page<CampaignView>, LedgerFault> {
+    async fn list_campaigns(
+        &self,
+        account: &AccountId,
+        request: &PageRequest,
+    ) -> Result<Page<CampaignView>, LedgerFault> {
         let keys = self.keys.of(account);
         let from = request.cursor.as_ref().map_or("-".to_owned(), |cursor| format!("({cursor}"));
         let mut pipe = redis::pipe();
         for shard in 0..CAMPAIGN_INDEXES {
             let wanted = request.limit.saturating_add(1);
-            pipe.cmd("ZRANGEBYLEX").arg(keys.campaign_index(shard)).arg(&from).arg("+").arg("LIMIT").arg(0).arg(wanted);
+            pipe.cmd("ZRANGEBYLEX")
+                .arg(keys.campaign_index(shard))
+                .arg(&from)
+                .arg("+")
+                .arg("LIMIT")
+                .arg(0)
+                .arg(wanted);
         }
         let shards: Vec<Vec<String>> = self.pipe(&pipe).await?;
-        let mut ids: Vec<CampaignId> = shards.iter().flatten().filter_map(|id| id.parse().ok()).collect();
+        let mut ids: Vec<CampaignId> =
+            shards.iter().flatten().filter_map(|id| id.parse().ok()).collect();
         ids.sort_unstable();
         let ids = page(ids, request.limit, CampaignId::to_string);
         Ok(Page { items: self.read_campaigns(account, &ids.items).await?, next: ids.next })
     }
 
-    async fn read_usage(&self, account: &AccountId, from_day: i32, to_day: i32) -> Result<Vec<UsageRow>, LedgerFault> {
+    async fn read_usage(
+        &self,
+        account: &AccountId,
+        from_day: i32,
+        to_day: i32,
+    ) -> Result<Vec<UsageRow>, LedgerFault> {
         let keys = self.keys.of(account);
         let days = i64::from(from_day)..=i64::from(to_day);
-        let buckets: BTreeSet<i64> = days.take(64).map(|day| day.rem_euclid(USAGE_BUCKETS)).collect();
+        let buckets: BTreeSet<i64> =
+            days.take(64).map(|day| day.rem_euclid(USAGE_BUCKETS)).collect();
         if buckets.is_empty() {
             return Ok(Vec::new());
         }
@@ -172,11 +210,18 @@ impl RedisLedger {
             stored::usage(&mut rows, field, *value, (from_day, to_day))?;
         }
         let mut rows: Vec<UsageRow> = rows.into_values().collect();
-        rows.sort_by(|a, b| (a.day, &a.channel, a.country, a.category).cmp(&(b.day, &b.channel, b.country, b.category)));
+        rows.sort_by(|a, b| {
+            (a.day, &a.channel, a.country, a.category)
+                .cmp(&(b.day, &b.channel, b.country, b.category))
+        });
         Ok(rows)
     }
 
-    async fn read_hold(&self, account: &AccountId, id: HoldId) -> Result<Option<HoldView>, LedgerFault> {
+    async fn read_hold(
+        &self,
+        account: &AccountId,
+        id: HoldId,
+    ) -> Result<Option<HoldView>, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
         // In this order: a hold goes from open to in doubt and never back.
@@ -194,11 +239,24 @@ impl RedisLedger {
         state: Option<HoldState>,
         request: &PageRequest,
     ) -> Result<Page<HoldView>, LedgerFault> {
-        let after = request.cursor.as_deref().map(str::parse::<HoldId>).transpose().map_err(|_| foreign_cursor())?;
+        let after = request
+            .cursor
+            .as_deref()
+            .map(str::parse::<HoldId>)
+            .transpose()
+            .map_err(|_| foreign_cursor())?;
         let mut found = Vec::new();
         for kind in [HoldState::Open, HoldState::InDoubt] {
             if state.is_none_or(|state| state == kind) {
-                found.extend(self.holds_after(&self.keys.of(account), kind, after, request.limit.saturating_add(1)).await?);
+                found.extend(
+                    self.holds_after(
+                        &self.keys.of(account),
+                        kind,
+                        after,
+                        request.limit.saturating_add(1),
+                    )
+                    .await?,
+                );
             }
         }
         found.sort_by_key(|view| view.id);
@@ -228,7 +286,11 @@ impl RedisLedger {
         for slots in slots.chunks(BUCKETS_AT_ONCE) {
             let mut pipe = redis::pipe();
             for slot in slots {
-                pipe.cmd("HGETALL").arg(if state == HoldState::Open { keys.open(*slot) } else { keys.doubt(*slot) });
+                pipe.cmd("HGETALL").arg(if state == HoldState::Open {
+                    keys.open(*slot)
+                } else {
+                    keys.doubt(*slot)
+                });
             }
             let buckets: Vec<HashMap<Bytes, Bytes>> = self.pipe(&pipe).await?;
             for (slot, bucket) in slots.iter().zip(&buckets) {
@@ -259,7 +321,11 @@ impl RedisLedger {
             let (at, sequence) = text.split_once('-')?;
             Some((at.parse::<i64>().ok()?, sequence.parse::<u64>().ok()?))
         };
-        let cursor = request.cursor.as_deref().map(|text| place(text).ok_or_else(foreign_cursor)).transpose()?;
+        let cursor = request
+            .cursor
+            .as_deref()
+            .map(|text| place(text).ok_or_else(foreign_cursor))
+            .transpose()?;
         let mut from = match cursor {
             Some((at, sequence)) if at >= range.0 => format!("{at}-{sequence}"),
             _ => format!("{}-0", range.0.max(0)),
@@ -273,10 +339,16 @@ impl RedisLedger {
         let mut reached = None;
         for _ in 0..ROUNDS {
             let mut pipe = redis::pipe();
-            pipe.cmd("XRANGE").arg(self.keys.of(account).journal()).arg(&from).arg(to).arg("COUNT").arg(RECORDS_AT_ONCE);
+            pipe.cmd("XRANGE")
+                .arg(self.keys.of(account).journal())
+                .arg(&from)
+                .arg(to)
+                .arg("COUNT")
+                .arg(RECORDS_AT_ONCE);
             let (records,): (Vec<(String, Vec<Bytes>)>,) = self.pipe(&pipe).await?;
             for (id, fields) in &records {
-                let (at_ms, last) = place(id).ok_or_else(|| stored::unreadable("statement entry"))?;
+                let (at_ms, last) =
+                    place(id).ok_or_else(|| stored::unreadable("statement entry"))?;
                 let packed: Vec<&Bytes> = fields.iter().skip(1).step_by(2).collect();
                 let first = (last + 1).saturating_sub(packed.len() as u64);
                 for (sequence, packed) in (first..).zip(packed) {
@@ -298,21 +370,36 @@ impl RedisLedger {
                 from = format!("({at}-{last}");
             }
         }
-        let mut page = page(found, request.limit, |entry: &Entry| format!("{}-{}", entry.at_ms, entry.sequence));
+        let mut page = page(found, request.limit, |entry: &Entry| {
+            format!("{}-{}", entry.at_ms, entry.sequence)
+        });
         page.next = page.next.or(reached.map(|(at, last)| format!("{at}-{last}")));
         Ok(page)
     }
 
-    async fn list_events(&self, account: &AccountId, request: &PageRequest) -> Result<Page<Event>, LedgerFault> {
-        let after: u64 = request.cursor.as_deref().map_or(Ok(0), |text| text.parse().map_err(|_| foreign_cursor()))?;
+    async fn list_events(
+        &self,
+        account: &AccountId,
+        request: &PageRequest,
+    ) -> Result<Page<Event>, LedgerFault> {
+        let after: u64 = request
+            .cursor
+            .as_deref()
+            .map_or(Ok(0), |text| text.parse().map_err(|_| foreign_cursor()))?;
         let mut pipe = redis::pipe();
         let from = format!("{}-0", after.saturating_add(1));
-        pipe.cmd("XRANGE").arg(self.keys.of(account).events()).arg(from).arg("+").arg("COUNT").arg(request.limit.saturating_add(1));
+        pipe.cmd("XRANGE")
+            .arg(self.keys.of(account).events())
+            .arg(from)
+            .arg("+")
+            .arg("COUNT")
+            .arg(request.limit.saturating_add(1));
         let (records,): (Vec<(String, Vec<Bytes>)>,) = self.pipe(&pipe).await?;
         let event = |(id, fields): &(String, Vec<Bytes>)| {
             let sequence = id.split_once('-').and_then(|(sequence, _)| sequence.parse().ok());
             let packed = fields.get(1);
-            let (sequence, packed) = sequence.zip(packed).ok_or_else(|| stored::unreadable("event"))?;
+            let (sequence, packed) =
+                sequence.zip(packed).ok_or_else(|| stored::unreadable("event"))?;
             stored::event(sequence, packed)
         };
         let events = records.iter().map(event).collect::<Result<_, _>>()?;
@@ -326,19 +413,37 @@ impl RedisLedger {
         Ok(counts.iter().sum())
     }
 
-    async fn count_window(&self, account: &AccountId, portfolio: &PortfolioId) -> Result<u32, LedgerFault> {
+    async fn count_window(
+        &self,
+        account: &AccountId,
+        portfolio: &PortfolioId,
+    ) -> Result<u32, LedgerFault> {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
-        pipe.cmd("HGETALL").arg(keys.counts(portfolio)).cmd("HGET").arg(keys.account()).arg("last").cmd("TIME");
-        let (counts, last, (seconds, _micros)): (HashMap<String, i64>, Option<i64>, (i64, i64)) = self.pipe(&pipe).await?;
+        pipe.cmd("HGETALL")
+            .arg(keys.counts(portfolio))
+            .cmd("HGET")
+            .arg(keys.account())
+            .arg("last")
+            .cmd("TIME");
+        let (counts, last, (seconds, _micros)): (HashMap<String, i64>, Option<i64>, (i64, i64)) =
+            self.pipe(&pipe).await?;
         let store_ms = self.clock.fixed_now_ms().unwrap_or_else(|| seconds.saturating_mul(1000));
         let minute = store_ms.max(last.unwrap_or(0)).div_euclid(60_000);
-        let over = |field: &str| field.parse::<i64>().is_ok_and(|last| minute.saturating_sub(last) > PLACE_MINUTES);
-        let gone: i64 = counts.iter().filter(|(field, _)| over(field)).map(|(_, places)| places).sum();
-        Ok(u32::try_from(counts.get("taken").map_or(0, |taken| taken.saturating_sub(gone))).unwrap_or(0))
+        let over = |field: &str| {
+            field.parse::<i64>().is_ok_and(|last| minute.saturating_sub(last) > PLACE_MINUTES)
+        };
+        let gone: i64 =
+            counts.iter().filter(|(field, _)| over(field)).map(|(_, places)| places).sum();
+        Ok(u32::try_from(counts.get("taken").map_or(0, |taken| taken.saturating_sub(gone)))
+            .unwrap_or(0))
     }
 
-    pub(super) async fn read_claim(&self, kind: ClaimKind, name: &str) -> Result<Option<String>, LedgerFault> {
+    pub(super) async fn read_claim(
+        &self,
+        kind: ClaimKind,
+        name: &str,
+    ) -> Result<Option<String>, LedgerFault> {
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(self.keys.claims(kind)).arg(name);
         let (owner,): (Option<String>,) = self.pipe(&pipe).await?;
@@ -347,7 +452,8 @@ impl RedisLedger {
 
     async fn answers(&self, link: &Link) -> Result<(), LedgerFault> {
         self.open()?;
-        link.run(async |live| redis::cmd("PING").exec_async(&mut live.connection.clone()).await).await
+        link.run(async |live| redis::cmd("PING").exec_async(&mut live.connection.clone()).await)
+            .await
     }
 }
 
@@ -388,19 +494,39 @@ impl Ledger for RedisLedger {
         Box::pin(self.read_wallets(account))
     }
 
-    fn campaign<'a>(&'a self, account: &'a AccountId, campaign: &'a CampaignId) -> Reply<'a, Option<CampaignView>> {
-        Box::pin(async move { Ok(self.read_campaigns(account, std::slice::from_ref(campaign)).await?.pop()) })
+    fn campaign<'a>(
+        &'a self,
+        account: &'a AccountId,
+        campaign: &'a CampaignId,
+    ) -> Reply<'a, Option<CampaignView>> {
+        Box::pin(async move {
+            Ok(self.read_campaigns(account, std::slice::from_ref(campaign)).await?.pop())
+        })
     }
 
-    fn campaigns<'a>(&'a self, account: &'a AccountId, page: &'a PageRequest) -> Reply<'a, Page<CampaignView>> {
+    fn campaigns<'a>(
+        &'a self,
+        account: &'a AccountId,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<CampaignView>> {
         Box::pin(self.list_campaigns(account, page))
     }
 
-    fn usage<'a>(&'a self, account: &'a AccountId, from_day: i32, to_day: i32) -> Reply<'a, Vec<UsageRow>> {
+    fn usage<'a>(
+        &'a self,
+        account: &'a AccountId,
+        from_day: i32,
+        to_day: i32,
+    ) -> Reply<'a, Vec<UsageRow>> {
         Box::pin(self.read_usage(account, from_day, to_day))
     }
 
-    fn holds<'a>(&'a self, account: &'a AccountId, state: Option<HoldState>, page: &'a PageRequest) -> Reply<'a, Page<HoldView>> {
+    fn holds<'a>(
+        &'a self,
+        account: &'a AccountId,
+        state: Option<HoldState>,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<HoldView>> {
         Box::pin(self.list_holds(account, state, page))
     }
 
@@ -423,11 +549,19 @@ impl Ledger for RedisLedger {
         Box::pin(self.list_entries(account, wallet, (from_ms, to_ms), page))
     }
 
-    fn events<'a>(&'a self, account: &'a AccountId, page: &'a PageRequest) -> Reply<'a, Page<Event>> {
+    fn events<'a>(
+        &'a self,
+        account: &'a AccountId,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<Event>> {
         Box::pin(self.list_events(account, page))
     }
 
-    fn window_used<'a>(&'a self, account: &'a AccountId, portfolio: &'a PortfolioId) -> Reply<'a, u32> {
+    fn window_used<'a>(
+        &'a self,
+        account: &'a AccountId,
+        portfolio: &'a PortfolioId,
+    ) -> Reply<'a, u32> {
         Box::pin(self.count_window(account, portfolio))
     }
 

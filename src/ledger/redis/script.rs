@@ -1,4 +1,5 @@
-//! The batch script: its parts as one text, made for one run of one server, so that a server that was restarted or replaced does not know it.
+//! The batch script: its parts as one text, made for one run of one server, so that a server that
+//! was restarted or replaced does not know it.
 
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
@@ -30,17 +31,27 @@ pub(super) struct Digests {
     pub(super) always: String,
 }
 
-/// The whole script for the server run of that id. The first line makes the server check role and, without the flag, memory before it runs.
+/// The whole script for the server run of that id. The first line makes the server check role and,
+/// without the flag, memory before it runs.
 fn text(flags: &str, run_id: &str) -> String {
-    format!("#!lua{flags}\n-- for server run {run_id}\n{}{}", keys::script_names(), PARTS.join("\n"))
+    format!(
+        "#!lua{flags}\n-- for server run {run_id}\n{}{}",
+        keys::script_names(),
+        PARTS.join("\n")
+    )
 }
 
 /// Loads the script; answers its digests.
 pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Digests, RedisError> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
     let run_id = field(&info, "run_id").unwrap_or("unknown");
-    let growing = redis::cmd("SCRIPT").arg("LOAD").arg(text("", run_id)).query_async(connection).await?;
-    let always = redis::cmd("SCRIPT").arg("LOAD").arg(text(" flags=allow-oom", run_id)).query_async(connection).await?;
+    let growing =
+        redis::cmd("SCRIPT").arg("LOAD").arg(text("", run_id)).query_async(connection).await?;
+    let always = redis::cmd("SCRIPT")
+        .arg("LOAD")
+        .arg(text(" flags=allow-oom", run_id))
+        .query_async(connection)
+        .await?;
     Ok(Digests { growing, always })
 }
 

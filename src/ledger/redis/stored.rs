@@ -1,4 +1,5 @@
-//! What stands in the store, read back: the packed texts of state.lua and admin.lua as views, entries and events.
+//! What stands in the store, read back: the packed texts of state.lua and admin.lua as views,
+//! entries and events.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -8,7 +9,8 @@ use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
 use crate::ledger::verdict::{ChargeDetail, UsageSum};
 use crate::ledger::{
-    CampaignState, CampaignView, Entry, EntryKind, Event, EventKind, HoldState, HoldView, LedgerFault, StopReason, UsageRow, WalletView,
+    CampaignState, CampaignView, Entry, EntryKind, Event, EventKind, HoldState, HoldView,
+    LedgerFault, StopReason, UsageRow, WalletView,
 };
 use crate::pricing::{Category, Country};
 
@@ -112,16 +114,30 @@ pub(super) struct Exhaustion {
 pub(super) fn wallet(id: WalletId, packed: &[u8]) -> Result<(WalletView, Exhaustion), LedgerFault> {
     let mut parts = Parts::new(packed, "wallet");
     let (settled, held, overdraft_limit) = (parts.amount()?, parts.amount()?, parts.amount()?);
-    let (epoch, exhausted, since_ms, _refused) = (parts.parsed()?, parts.flag()?, parts.parsed()?, parts.amount()?);
+    let (epoch, exhausted, since_ms, _refused) =
+        (parts.parsed()?, parts.flag()?, parts.parsed()?, parts.amount()?);
     let thresholds = parts.text()?;
     let below = |threshold: &str| {
         let (below, _armed) = threshold.split_once(':')?;
         Some(Amount::saturating_from_micros(below.parse().ok()?))
     };
-    let low_balance_thresholds =
-        thresholds.split(',').filter(|text| !text.is_empty()).map(below).collect::<Option<_>>().ok_or_else(|| unreadable("wallet"))?;
-    let available = Amount::saturating_from_micros(settled.micros() + overdraft_limit.micros() - held.micros());
-    let view = WalletView { id, settled, held, overdraft_limit, available, exhausted, low_balance_thresholds };
+    let low_balance_thresholds = thresholds
+        .split(',')
+        .filter(|text| !text.is_empty())
+        .map(below)
+        .collect::<Option<_>>()
+        .ok_or_else(|| unreadable("wallet"))?;
+    let available =
+        Amount::saturating_from_micros(settled.micros() + overdraft_limit.micros() - held.micros());
+    let view = WalletView {
+        id,
+        settled,
+        held,
+        overdraft_limit,
+        available,
+        exhausted,
+        low_balance_thresholds,
+    };
     Ok((view, Exhaustion { epoch, since_ms }))
 }
 
@@ -133,20 +149,24 @@ pub(super) fn campaign(
 ) -> Result<CampaignView, LedgerFault> {
     let fault = || unreadable("campaign");
     let mut parts = Parts::new(fields.get("v").ok_or_else(fault)?, "campaign");
-    let (wallet, reason, since_ms) = (parts.optional::<WalletId>()?, parts.text()?, parts.parsed()?);
+    let (wallet, reason, since_ms) =
+        (parts.optional::<WalletId>()?, parts.text()?, parts.parsed()?);
     let (epoch, budget): (u64, _) = (parts.parsed()?, parts.optional_amount()?);
-    let (dedupe_recipients, exempt_from_caps, spent, held) = (parts.flag()?, parts.flag()?, parts.amount()?, parts.amount()?);
+    let (dedupe_recipients, exempt_from_caps, spent, held) =
+        (parts.flag()?, parts.flag()?, parts.amount()?, parts.amount()?);
     let state = match stop_reason(reason) {
         Some(StopReason::Finished) => CampaignState::Finished { since_ms },
         Some(reason) => CampaignState::Stopped { reason, since_ms },
         None => match wallet.as_ref().and_then(exhaustion) {
-            Some(wallet) if wallet.epoch != epoch => {
-                CampaignState::Stopped { reason: StopReason::CreditsExhausted, since_ms: wallet.since_ms }
-            }
+            Some(wallet) if wallet.epoch != epoch => CampaignState::Stopped {
+                reason: StopReason::CreditsExhausted,
+                since_ms: wallet.since_ms,
+            },
             _ => CampaignState::Active,
         },
     };
-    let name = fields.get("n").map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
+    let name =
+        fields.get("n").map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
     let mut view = CampaignView {
         id,
         name,
@@ -177,8 +197,13 @@ fn count(view: &mut CampaignView, field: &str, value: &[u8]) -> Option<()> {
         None if field == "k" => view.unknown = count,
         Some(("x", name)) => drop(view.rejected.insert(name.to_owned(), count)),
         Some(("f", code)) => drop(view.refused.insert(code.parse().ok()?, count)),
-        Some(("m", place)) => view.usage.entry(country_and_category(place)?).or_default().messages = count,
-        Some(("c", place)) => view.usage.entry(country_and_category(place)?).or_default().credits = Amount::saturating_from_micros(number),
+        Some(("m", place)) => {
+            view.usage.entry(country_and_category(place)?).or_default().messages = count
+        }
+        Some(("c", place)) => {
+            view.usage.entry(country_and_category(place)?).or_default().credits =
+                Amount::saturating_from_micros(number)
+        }
         _ => return None,
     }
     Some(())
@@ -187,7 +212,8 @@ fn count(view: &mut CampaignView, field: &str, value: &[u8]) -> Option<()> {
 /// A hold's record.
 pub(super) fn hold(id: HoldId, state: HoldState, packed: &[u8]) -> Result<HoldView, LedgerFault> {
     let mut parts = Parts::new(packed, "hold");
-    let (amount, wallet, campaign, channel) = (parts.amount()?, parts.optional()?, parts.optional()?, parts.parsed()?);
+    let (amount, wallet, campaign, channel) =
+        (parts.amount()?, parts.optional()?, parts.optional()?, parts.parsed()?);
     let (country, category) = (parts.parsed()?, parts.category()?);
     for _portfolio_month_mark_flags_half_day in 0..5 {
         parts.text()?;
@@ -199,13 +225,25 @@ pub(super) fn hold(id: HoldId, state: HoldState, packed: &[u8]) -> Result<HoldVi
 /// One statement entry as the journal holds it.
 pub(super) fn entry(sequence: u64, at_ms: i64, packed: &[u8]) -> Result<Entry, LedgerFault> {
     let mut parts = Parts::new(packed, "statement entry");
-    let (wallet, kind) = (parts.parsed()?, entry_kind(parts.text()?).ok_or_else(|| unreadable("statement entry"))?);
+    let (wallet, kind) =
+        (parts.parsed()?, entry_kind(parts.text()?).ok_or_else(|| unreadable("statement entry"))?);
     let (amount, balance_after) = (parts.amount()?, parts.amount()?);
-    let mut entry =
-        Entry { sequence, at_ms, wallet, kind, amount, balance_after, reference: Arc::from(""), reason: Arc::from(""), charge: None };
+    let mut entry = Entry {
+        sequence,
+        at_ms,
+        wallet,
+        kind,
+        amount,
+        balance_after,
+        reference: Arc::from(""),
+        reason: Arc::from(""),
+        charge: None,
+    };
     if kind == EntryKind::Charge {
-        let (channel, campaign, (country, category)) = (parts.parsed()?, parts.optional()?, parts.place()?);
-        entry.charge = Some(ChargeDetail { hold: parts.hold_id()?, channel, campaign, country, category });
+        let (channel, campaign, (country, category)) =
+            (parts.parsed()?, parts.optional()?, parts.place()?);
+        entry.charge =
+            Some(ChargeDetail { hold: parts.hold_id()?, channel, campaign, country, category });
     } else {
         let length: usize = parts.parsed()?;
         let texts = std::str::from_utf8(parts.rest).map_err(|_| parts.fault())?;
@@ -230,7 +268,10 @@ pub(super) fn reason_of_stop(name: &str) -> Result<StopReason, LedgerFault> {
 pub(super) fn event(sequence: u64, packed: &[u8]) -> Result<Event, LedgerFault> {
     let mut parts = Parts::new(packed, "event");
     let (at_ms, kind) = (parts.parsed()?, parts.text()?);
-    let kind = EventKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| unreadable("event"))?;
+    let kind = EventKind::ALL
+        .into_iter()
+        .find(|known| known.as_str() == kind)
+        .ok_or_else(|| unreadable("event"))?;
     let (wallet, campaign) = (parts.optional()?, parts.optional()?);
     let (amount, available) = (parts.optional_amount()?, parts.optional_amount()?);
     let reason = parts.text()?;
@@ -239,8 +280,14 @@ pub(super) fn event(sequence: u64, packed: &[u8]) -> Result<Event, LedgerFault> 
     Ok(Event { sequence, at_ms, kind, wallet, campaign, hold, amount, available, reason })
 }
 
-/// Usage rows of a bucket that fall in the days asked for: `day|channel|country and category|m or c`.
-pub(super) fn usage(rows: &mut HashMap<String, UsageRow>, field: &str, value: i64, days: (i32, i32)) -> Result<(), LedgerFault> {
+/// Usage rows of a bucket that fall in the days asked for: `day|channel|country and category|m or
+/// c`.
+pub(super) fn usage(
+    rows: &mut HashMap<String, UsageRow>,
+    field: &str,
+    value: i64,
+    days: (i32, i32),
+) -> Result<(), LedgerFault> {
     let fault = || unreadable("usage row");
     let (row, column) = field.rsplit_once('|').ok_or_else(fault)?;
     let mut parts = Parts::new(row.as_bytes(), "usage row");
@@ -266,8 +313,12 @@ mod tests {
 
     #[test]
     fn a_reference_may_hold_any_text() {
-        let found = entry(7, 5, "main|adjustment|-3|97|9|gift|2026\nbecause | so".as_bytes()).unwrap();
-        assert_eq!((found.kind, found.reference.as_ref(), found.reason.as_ref()), (EntryKind::Adjustment, "gift|2026", "\nbecause | so"));
+        let found =
+            entry(7, 5, "main|adjustment|-3|97|9|gift|2026\nbecause | so".as_bytes()).unwrap();
+        assert_eq!(
+            (found.kind, found.reference.as_ref(), found.reason.as_ref()),
+            (EntryKind::Adjustment, "gift|2026", "\nbecause | so")
+        );
         assert!(entry(7, 5, b"main|adjustment|-3|97|90|short").is_err());
     }
 
@@ -276,13 +327,20 @@ mod tests {
         let hold = [b'|'; 16];
         let packed = [b"5|hold_in_doubt|main||11800|||".as_slice(), &hold].concat();
         let found = event(1, &packed).unwrap();
-        assert_eq!((found.kind, found.hold.map(|id| *id.as_bytes())), (EventKind::HoldInDoubt, Some(hold)));
+        assert_eq!(
+            (found.kind, found.hold.map(|id| *id.as_bytes())),
+            (EventKind::HoldInDoubt, Some(hold))
+        );
     }
 
     #[test]
     fn a_wallet_reads_back() {
-        let (view, exhaustion) = wallet("main".parse().unwrap(), b"100|30|5|2|1|77|9|50:1,20:0").unwrap();
-        assert_eq!((view.available.micros(), view.exhausted, view.low_balance_thresholds.len()), (75, true, 2));
+        let (view, exhaustion) =
+            wallet("main".parse().unwrap(), b"100|30|5|2|1|77|9|50:1,20:0").unwrap();
+        assert_eq!(
+            (view.available.micros(), view.exhausted, view.low_balance_thresholds.len()),
+            (75, true, 2)
+        );
         assert_eq!((exhaustion.epoch, exhaustion.since_ms), (2, 77));
     }
 }

@@ -46,7 +46,11 @@ impl AccountState {
             Some(None) => return Verdict::WalletUnknown,
             Some(Some(wallet)) if wallet.exhausted => return Verdict::WalletExhausted,
             Some(Some(wallet)) => wallet.epoch,
-            None if !self.wallets.is_empty() && self.wallets.values().all(|wallet| wallet.exhausted) => return Verdict::WalletExhausted,
+            None if !self.wallets.is_empty()
+                && self.wallets.values().all(|wallet| wallet.exhausted) =>
+            {
+                return Verdict::WalletExhausted;
+            }
             None => 0,
         };
         if plan.budget.is_some_and(Amount::is_negative) {
@@ -66,7 +70,12 @@ impl AccountState {
     }
 
     /// Stopping a campaign that was stopped for a reason of its own succeeds and changes nothing.
-    pub(super) fn stop_campaign(&mut self, id: &CampaignId, reason: StopReason, now_ms: i64) -> Verdict {
+    pub(super) fn stop_campaign(
+        &mut self,
+        id: &CampaignId,
+        reason: StopReason,
+        now_ms: i64,
+    ) -> Verdict {
         let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
         match campaign.stopped {
             Some((StopReason::Finished, _)) => return Verdict::CampaignFinished,
@@ -96,7 +105,10 @@ impl AccountState {
             && wallet.epoch != campaign.epoch
             && wallet.available() < wallet.refused_price
         {
-            return Verdict::Shortfall { needed: wallet.refused_price, available: wallet.available() };
+            return Verdict::Shortfall {
+                needed: wallet.refused_price,
+                available: wallet.available(),
+            };
         }
         let epoch = wallet.map_or(0, |wallet| wallet.epoch);
         if let Some(campaign) = self.campaigns.get_mut(id) {
@@ -121,6 +133,7 @@ impl AccountState {
     }
 
     fn campaign_verdict(&self, id: &CampaignId) -> Verdict {
-        self.campaign_view(id).map_or(Verdict::CampaignUnknown, |view| Verdict::Campaign(Box::new(view)))
+        self.campaign_view(id)
+            .map_or(Verdict::CampaignUnknown, |view| Verdict::Campaign(Box::new(view)))
     }
 }

@@ -1,6 +1,8 @@
-//! The rules of the ledger, pure: one account's state, one time, one operation in; a verdict out. No I/O, no clock, no float.
+//! The rules of the ledger, pure: one account's state, one time, one operation in; a verdict out.
+//! No I/O, no clock, no float.
 //!
-//! The same rules stand a second time in the Redis scripts; random operation sequences compare the two.
+//! The same rules stand a second time in the Redis scripts; random operation sequences compare the
+//! two.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 mod campaign;
@@ -15,7 +17,8 @@ use super::operation::{Batch, MAX_BATCH, MAX_CLOCK_SKEW_MS, Operation};
 use super::state::{AccountState, Row};
 use super::{LedgerFault, Verdict};
 
-/// Milliseconds of half a day: idempotency keys are kept for the half day of their reserve and two more, 24 to 36 hours.
+/// Milliseconds of half a day: idempotency keys are kept for the half day of their reserve and two
+/// more, 24 to 36 hours.
 const HALF_DAY_MS: i64 = 43_200_000;
 
 /// A deduplicating campaign's recipients are kept this long after it is finished.
@@ -25,22 +28,34 @@ const SENT_KEPT_MS: i64 = 30 * 86_400_000;
 pub const MAX_CAP_WINDOW_S: u32 = 2_592_000;
 
 impl AccountState {
-    /// Decides and applies a batch at `store_ms`, the store's own time; the ledger's time never goes back.
+    /// Decides and applies a batch at `store_ms`, the store's own time; the ledger's time never
+    /// goes back.
     ///
     /// # Errors
-    /// [`LedgerFault::Refused`], with nothing changed, where the batch is too large or the gateway's clock is over a minute off.
-    pub fn apply_batch(&mut self, batch: &Batch, store_ms: i64) -> Result<Vec<Verdict>, LedgerFault> {
+    /// [`LedgerFault::Refused`], with nothing changed, where the batch is too large or the
+    /// gateway's clock is over a minute off.
+    pub fn apply_batch(
+        &mut self,
+        batch: &Batch,
+        store_ms: i64,
+    ) -> Result<Vec<Verdict>, LedgerFault> {
         if batch.operations.len() > MAX_BATCH {
-            return Err(LedgerFault::Refused(format!("{} operations, at most {MAX_BATCH}", batch.operations.len())));
+            return Err(LedgerFault::Refused(format!(
+                "{} operations, at most {MAX_BATCH}",
+                batch.operations.len()
+            )));
         }
         let skew = store_ms.saturating_sub(batch.clock_ms);
         if skew.saturating_abs() > MAX_CLOCK_SKEW_MS {
-            return Err(LedgerFault::Refused(format!("this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way")));
+            return Err(LedgerFault::Refused(format!(
+                "this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"
+            )));
         }
         let now_ms = store_ms.max(self.head.last_ms);
         self.head.last_ms = now_ms;
         self.drop_expired(now_ms);
-        let verdicts = batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect();
+        let verdicts =
+            batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect();
         if !self.changes.rows.is_empty() {
             // The time goes with what it stamped; alone it is not worth a commit.
             self.touch(Row::Account);
@@ -51,19 +66,29 @@ impl AccountState {
     fn apply(&mut self, operation: &Operation, now_ms: i64) -> Verdict {
         match operation {
             Operation::Reserve(request) => self.reserve(request, now_ms),
-            Operation::Settle { hold, message_id, day } => self.settle(*hold, message_id.as_ref(), *day, now_ms),
+            Operation::Settle { hold, message_id, day } => {
+                self.settle(*hold, message_id.as_ref(), *day, now_ms)
+            }
             Operation::Release { hold, reason } => self.release(*hold, *reason, now_ms),
             Operation::MarkInDoubt { hold } => self.mark_in_doubt(*hold, now_ms),
             Operation::Abandon { hold } => self.abandon(*hold),
-            Operation::TopUp { wallet, amount, reference } => self.top_up(wallet, *amount, reference, now_ms),
-            Operation::Adjust { wallet, amount, reference, reason } => self.adjust(wallet, *amount, reference, reason, now_ms),
+            Operation::TopUp { wallet, amount, reference } => {
+                self.top_up(wallet, *amount, reference, now_ms)
+            }
+            Operation::Adjust { wallet, amount, reference, reason } => {
+                self.adjust(wallet, *amount, reference, reason, now_ms)
+            }
             Operation::PutWallet { wallet, overdraft_limit, low_balance_thresholds } => {
                 self.put_wallet(wallet, *overdraft_limit, low_balance_thresholds.as_deref(), now_ms)
             }
-            Operation::PutDocument { kind, id, body, only_if_absent } => self.put_document(*kind, id, body, *only_if_absent),
+            Operation::PutDocument { kind, id, body, only_if_absent } => {
+                self.put_document(*kind, id, body, *only_if_absent)
+            }
             Operation::DeleteDocument { kind, id } => self.delete_document(*kind, id),
             Operation::CreateCampaign(plan) => self.create_campaign(plan),
-            Operation::StopCampaign { campaign, reason } => self.stop_campaign(campaign, *reason, now_ms),
+            Operation::StopCampaign { campaign, reason } => {
+                self.stop_campaign(campaign, *reason, now_ms)
+            }
             Operation::RestartCampaign { campaign } => self.restart_campaign(campaign, now_ms),
             Operation::FinishCampaign { campaign } => self.finish_campaign(campaign, now_ms),
             Operation::CountRejections { campaign, rejection, count } => {
@@ -76,7 +101,8 @@ impl AccountState {
         }
     }
 
-    /// Drops, once a half day, what no decision looks at any more; every look-up checks the age itself, so this only frees memory.
+    /// Drops, once a half day, what no decision looks at any more; every look-up checks the age
+    /// itself, so this only frees memory.
     fn drop_expired(&mut self, now_ms: i64) {
         let half_day = half_day(now_ms);
         if half_day == self.head.tidied_half_day {
@@ -84,7 +110,12 @@ impl AccountState {
         }
         self.head.tidied_half_day = half_day;
         self.touch(Row::Account);
-        let expired: Vec<_> = self.keys.iter().filter(|(_, record)| !key_is_kept(record.half_day, now_ms)).map(|(key, _)| *key).collect();
+        let expired: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|(_, record)| !key_is_kept(record.half_day, now_ms))
+            .map(|(key, _)| *key)
+            .collect();
         for key in expired {
             self.keys.remove(&key);
             self.touch(Row::Key(key));

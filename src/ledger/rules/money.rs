@@ -1,4 +1,5 @@
-//! Money that moves without a message: top-ups and adjustments, wallet settings, entries, events and low-balance crossings.
+//! Money that moves without a message: top-ups and adjustments, wallet settings, entries, events
+//! and low-balance crossings.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use std::sync::Arc;
@@ -11,14 +12,27 @@ use crate::ledger::state::{AccountState, Row, Threshold, Wallet};
 use crate::ledger::verdict::{Entry, EntryKind, Event, EventKind};
 
 impl AccountState {
-    pub(super) fn top_up(&mut self, wallet: &WalletId, amount: Amount, reference: &Arc<str>, now_ms: i64) -> Verdict {
+    pub(super) fn top_up(
+        &mut self,
+        wallet: &WalletId,
+        amount: Amount,
+        reference: &Arc<str>,
+        now_ms: i64,
+    ) -> Verdict {
         if !amount.is_positive() {
             return Verdict::OutOfRange;
         }
         self.post(wallet, EntryKind::TopUp, amount, reference, &Arc::from(""), now_ms)
     }
 
-    pub(super) fn adjust(&mut self, wallet: &WalletId, amount: Amount, reference: &Arc<str>, reason: &Arc<str>, now_ms: i64) -> Verdict {
+    pub(super) fn adjust(
+        &mut self,
+        wallet: &WalletId,
+        amount: Amount,
+        reference: &Arc<str>,
+        reason: &Arc<str>,
+        now_ms: i64,
+    ) -> Verdict {
         if amount.is_zero() {
             return Verdict::OutOfRange;
         }
@@ -38,9 +52,16 @@ impl AccountState {
         let reference_key = (wallet_id.clone(), reference.clone());
         if let Some(entry) = self.references.get(&reference_key) {
             let same = entry.kind == kind && entry.amount == amount && entry.reason == *reason;
-            return if same { Verdict::Posted { entry: entry.clone(), repeated: true } } else { Verdict::ReferenceConflict };
+            return if same {
+                Verdict::Posted { entry: entry.clone(), repeated: true }
+            } else {
+                Verdict::ReferenceConflict
+            };
         }
-        if !in_range(wallet.settled.micros().saturating_add(amount.micros()), wallet.overdraft_limit.micros()) {
+        if !in_range(
+            wallet.settled.micros().saturating_add(amount.micros()),
+            wallet.overdraft_limit.micros(),
+        ) {
             return Verdict::OutOfRange;
         }
         let available = wallet.available();
@@ -48,7 +69,8 @@ impl AccountState {
             return Verdict::Shortfall { needed: amount.negated(), available };
         }
         // Nothing may be refused from here on.
-        wallet.settled = Amount::saturating_from_micros(wallet.settled.micros().saturating_add(amount.micros()));
+        wallet.settled =
+            Amount::saturating_from_micros(wallet.settled.micros().saturating_add(amount.micros()));
         if amount.is_positive() {
             wallet.exhausted = false;
         }
@@ -86,20 +108,28 @@ impl AccountState {
             let raised = limit > wallet.overdraft_limit;
             let needed = wallet.overdraft_limit.micros().saturating_sub(limit.micros());
             if !raised && before.micros() < needed {
-                return Verdict::Shortfall { needed: Amount::saturating_from_micros(needed), available: before };
+                return Verdict::Shortfall {
+                    needed: Amount::saturating_from_micros(needed),
+                    available: before,
+                };
             }
             wallet.overdraft_limit = limit;
             wallet.exhausted = wallet.exhausted && !raised;
         }
         if let Some(list) = thresholds {
             let available = wallet.available();
-            wallet.thresholds = list.iter().map(|below| Threshold { below: *below, armed: available >= *below }).collect();
+            wallet.thresholds = list
+                .iter()
+                .map(|below| Threshold { below: *below, armed: available >= *below })
+                .collect();
         }
         self.wallets.insert(wallet_id.clone(), wallet);
         self.touch(Row::Wallet(wallet_id.clone()));
         self.arm_thresholds(wallet_id);
         self.warn_when_low(wallet_id, now_ms);
-        self.wallets.get(wallet_id).map_or(Verdict::WalletUnknown, |wallet| Verdict::Wallet(wallet.view(wallet_id)))
+        self.wallets
+            .get(wallet_id)
+            .map_or(Verdict::WalletUnknown, |wallet| Verdict::Wallet(wallet.view(wallet_id)))
     }
 
     /// Fires each armed threshold that available has fallen below.
@@ -107,7 +137,11 @@ impl AccountState {
         let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
         let available = wallet.available();
         let mut crossed = Vec::new();
-        for threshold in wallet.thresholds.iter_mut().filter(|threshold| threshold.armed && available < threshold.below) {
+        for threshold in wallet
+            .thresholds
+            .iter_mut()
+            .filter(|threshold| threshold.armed && available < threshold.below)
+        {
             threshold.armed = false;
             crossed.push(threshold.below);
         }
@@ -120,16 +154,20 @@ impl AccountState {
         }
     }
 
-    /// Only money coming in arms a threshold again, so that holds taken and given back make no noise.
+    /// Only money coming in arms a threshold again, so that holds taken and given back make no
+    /// noise.
     fn arm_thresholds(&mut self, wallet_id: &WalletId) {
         let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
         let available = wallet.available();
-        for threshold in wallet.thresholds.iter_mut().filter(|threshold| available >= threshold.below) {
+        for threshold in
+            wallet.thresholds.iter_mut().filter(|threshold| available >= threshold.below)
+        {
             threshold.armed = true;
         }
     }
 
-    /// Appends a statement entry; its balance is the wallet's settled balance, which the caller has moved.
+    /// Appends a statement entry; its balance is the wallet's settled balance, which the caller has
+    /// moved.
     pub(super) fn entry(
         &mut self,
         wallet_id: &WalletId,
@@ -140,7 +178,8 @@ impl AccountState {
     ) -> Entry {
         self.head.entry_sequence = self.head.entry_sequence.saturating_add(1);
         self.touch(Row::Account);
-        let balance_after = self.wallets.get(wallet_id).map_or(Amount::ZERO, |wallet: &Wallet| wallet.settled);
+        let balance_after =
+            self.wallets.get(wallet_id).map_or(Amount::ZERO, |wallet: &Wallet| wallet.settled);
         let mut entry = Entry {
             sequence: self.head.entry_sequence,
             at_ms: now_ms,

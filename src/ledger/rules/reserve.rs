@@ -1,4 +1,5 @@
-//! Reserve: the one step in which every limit is decided, in the documented order, before anything is written.
+//! Reserve: the one step in which every limit is decided, in the documented order, before anything
+//! is written.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use super::{half_day, key_is_kept};
@@ -34,11 +35,20 @@ impl AccountState {
             }
             return verdict;
         }
-        let exempt = campaign.and_then(|id| self.campaigns.get(id)).is_some_and(|campaign| campaign.exempt_from_caps);
-        if !exempt && let Some(rejection) = self.cap_refusal(&request.caps, &request.recipient, request.category, now_ms) {
+        let exempt = campaign
+            .and_then(|id| self.campaigns.get(id))
+            .is_some_and(|campaign| campaign.exempt_from_caps);
+        if !exempt
+            && let Some(rejection) =
+                self.cap_refusal(&request.caps, &request.recipient, request.category, now_ms)
+        {
             return self.reject(campaign, rejection);
         }
-        if let Some(rejection) = request.window.as_ref().and_then(|rule| self.window_refusal(rule, &request.recipient, now_ms)) {
+        if let Some(rejection) = request
+            .window
+            .as_ref()
+            .and_then(|rule| self.window_refusal(rule, &request.recipient, now_ms))
+        {
             return self.reject(campaign, rejection);
         }
         let free_month = self.free_month(request, now_ms);
@@ -68,22 +78,33 @@ impl AccountState {
             return Some(Rejection::CampaignUnknown);
         }
         let wallet = self.wallets.get(own)?;
-        (wallet.epoch != campaign.epoch)
-            .then_some(Rejection::CampaignStopped { reason: StopReason::CreditsExhausted, since_ms: wallet.exhausted_since_ms })
+        (wallet.epoch != campaign.epoch).then_some(Rejection::CampaignStopped {
+            reason: StopReason::CreditsExhausted,
+            since_ms: wallet.exhausted_since_ms,
+        })
     }
 
-    /// Was this send made before? By key, by a body nobody waits for any more, or by a campaign's recipient.
+    /// Was this send made before? By key, by a body nobody waits for any more, or by a campaign's
+    /// recipient.
     fn repetition(&self, request: &Reserve, now_ms: i64) -> Option<Verdict> {
         if let Some(key) = request.key {
-            if let Some(record) = self.keys.get(&key).filter(|record| key_is_kept(record.half_day, now_ms)) {
+            if let Some(record) =
+                self.keys.get(&key).filter(|record| key_is_kept(record.half_day, now_ms))
+            {
                 return Some(replay(record, request));
             }
-        } else if let Some(hold) = self.guards.get(&request.fingerprint).and_then(|holds| holds.first()) {
+        } else if let Some(hold) =
+            self.guards.get(&request.fingerprint).and_then(|holds| holds.first())
+        {
             return Some(Verdict::Rejected(Rejection::OutcomeUnknown { hold: *hold }));
         }
-        let campaign =
-            request.campaign.as_ref().filter(|named| self.campaigns.get(&named.id).is_some_and(|found| found.dedupe_recipients))?;
-        let sent = self.sent.get(&campaign.id).is_some_and(|recipients| recipients.contains(&request.recipient));
+        let campaign = request.campaign.as_ref().filter(|named| {
+            self.campaigns.get(&named.id).is_some_and(|found| found.dedupe_recipients)
+        })?;
+        let sent = self
+            .sent
+            .get(&campaign.id)
+            .is_some_and(|recipients| recipients.contains(&request.recipient));
         sent.then_some(Verdict::Rejected(Rejection::AlreadySent))
     }
 
@@ -91,14 +112,27 @@ impl AccountState {
     fn free_month(&self, request: &Reserve, now_ms: i64) -> Option<i32> {
         let AllowanceRule { limit, month } = request.allowance?;
         let month = month.index_at(now_ms);
-        let taken = self.allowances.get(&request.channel).filter(|(of, _)| *of == month).map_or(0, |(_, taken)| *taken);
+        let taken = self
+            .allowances
+            .get(&request.channel)
+            .filter(|(of, _)| *of == month)
+            .map_or(0, |(_, taken)| *taken);
         (taken < limit).then_some(month)
     }
 
-    fn budget_refusal(&mut self, campaign: Option<&CampaignId>, amount: Amount, now_ms: i64) -> Option<Rejection> {
+    fn budget_refusal(
+        &mut self,
+        campaign: Option<&CampaignId>,
+        amount: Amount,
+        now_ms: i64,
+    ) -> Option<Rejection> {
         let id = campaign?;
         let found = self.campaigns.get_mut(id)?;
-        let after = found.spent.micros().saturating_add(found.held.micros()).saturating_add(amount.micros());
+        let after = found
+            .spent
+            .micros()
+            .saturating_add(found.held.micros())
+            .saturating_add(amount.micros());
         if !amount.is_positive() || found.budget.is_none_or(|budget| after <= budget.micros()) {
             return None;
         }
@@ -114,15 +148,26 @@ impl AccountState {
         Some(Rejection::CampaignStopped { reason: StopReason::BudgetSpent, since_ms: now_ms })
     }
 
-    fn balance_refusal(&mut self, request: &Reserve, amount: Amount, now_ms: i64) -> Option<Rejection> {
+    fn balance_refusal(
+        &mut self,
+        request: &Reserve,
+        amount: Amount,
+        now_ms: i64,
+    ) -> Option<Rejection> {
         let wallet_id = request.wallet.as_ref()?;
         let wallet = self.wallets.get(wallet_id)?;
         let available = wallet.available();
         let named = request.campaign.as_ref().map(|named| &named.id);
-        // A campaign that no prepaid send has bound to this wallet yet begins when there are credits again.
-        let begins = named.is_some_and(|id| self.campaigns.get(id).is_none_or(|campaign| campaign.wallet.is_none()));
+        // A campaign that no prepaid send has bound to this wallet yet begins when there are
+        // credits again.
+        let begins = named.is_some_and(|id| {
+            self.campaigns.get(id).is_none_or(|campaign| campaign.wallet.is_none())
+        });
         if wallet.exhausted && begins {
-            return Some(Rejection::InsufficientBalance { needed: amount.max(wallet.refused_price), available });
+            return Some(Rejection::InsufficientBalance {
+                needed: amount.max(wallet.refused_price),
+                available,
+            });
         }
         if !amount.is_positive() || available >= amount {
             return None;
@@ -133,7 +178,8 @@ impl AccountState {
         Some(Rejection::InsufficientBalance { needed: amount, available })
     }
 
-    /// The first campaign send refused for money: all campaigns of the wallet stop in this one step, with one event.
+    /// The first campaign send refused for money: all campaigns of the wallet stop in this one
+    /// step, with one event.
     fn exhaust(&mut self, request: &Reserve, campaign: &CampaignId, price: Amount, now_ms: i64) {
         let Some(wallet_id) = &request.wallet else { return };
         let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
@@ -144,7 +190,8 @@ impl AccountState {
         wallet.refused_price = price;
         let available = wallet.available();
         self.touch(Row::Wallet(wallet_id.clone()));
-        if let Some(found) = self.campaigns.get_mut(campaign).filter(|found| found.wallet.is_none()) {
+        if let Some(found) = self.campaigns.get_mut(campaign).filter(|found| found.wallet.is_none())
+        {
             found.wallet = Some(wallet_id.clone());
             found.epoch = epoch_before;
             self.touch(Row::Campaign(campaign.clone()));
@@ -157,13 +204,21 @@ impl AccountState {
         });
     }
 
-    fn hold_it(&mut self, request: &Reserve, amount: Amount, free_month: Option<i32>, now_ms: i64) -> Verdict {
+    fn hold_it(
+        &mut self,
+        request: &Reserve,
+        amount: Amount,
+        free_month: Option<i32>,
+        now_ms: i64,
+    ) -> Verdict {
         let deduped = self.enter_campaign(request, amount);
         let mut available = None;
         if let Some(wallet_id) = &request.wallet
             && let Some(wallet) = self.wallets.get_mut(wallet_id)
         {
-            wallet.held = Amount::saturating_from_micros(wallet.held.micros().saturating_add(amount.micros()));
+            wallet.held = Amount::saturating_from_micros(
+                wallet.held.micros().saturating_add(amount.micros()),
+            );
             available = Some(wallet.available());
             self.touch(Row::Wallet(wallet_id.clone()));
             self.warn_when_low(wallet_id, now_ms);
@@ -211,18 +266,25 @@ impl AccountState {
         Verdict::Reserved { amount, available }
     }
 
-    /// Creates the campaign where this is its first send, binds it to its wallet, counts what is held; answers whether the recipient was noted.
+    /// Creates the campaign where this is its first send, binds it to its wallet, counts what is
+    /// held; answers whether the recipient was noted.
     fn enter_campaign(&mut self, request: &Reserve, amount: Amount) -> bool {
         let Some(named) = &request.campaign else { return false };
-        let epoch = request.wallet.as_ref().and_then(|id| self.wallets.get(id)).map_or(0, |wallet| wallet.epoch);
-        let campaign = self.campaigns.entry(named.id.clone()).or_insert_with(|| Campaign::new(String::new()));
+        let epoch = request
+            .wallet
+            .as_ref()
+            .and_then(|id| self.wallets.get(id))
+            .map_or(0, |wallet| wallet.epoch);
+        let campaign =
+            self.campaigns.entry(named.id.clone()).or_insert_with(|| Campaign::new(String::new()));
         if campaign.wallet.is_none()
             && let Some(wallet) = &request.wallet
         {
             campaign.wallet = Some(wallet.clone());
             campaign.epoch = epoch;
         }
-        campaign.held = Amount::saturating_from_micros(campaign.held.micros().saturating_add(amount.micros()));
+        campaign.held =
+            Amount::saturating_from_micros(campaign.held.micros().saturating_add(amount.micros()));
         let dedupe = campaign.dedupe_recipients;
         self.touch(Row::Campaign(named.id.clone()));
         if dedupe {
@@ -235,7 +297,13 @@ impl AccountState {
 
 /// External channels are never stopped for money.
 const fn stops_external(reason: StopReason) -> bool {
-    matches!(reason, StopReason::Operator | StopReason::QualityRed | StopReason::ErrorRate | StopReason::Finished)
+    matches!(
+        reason,
+        StopReason::Operator
+            | StopReason::QualityRed
+            | StopReason::ErrorRate
+            | StopReason::Finished
+    )
 }
 
 fn replay(record: &KeyRecord, request: &Reserve) -> Verdict {
@@ -245,6 +313,10 @@ fn replay(record: &KeyRecord, request: &Reserve) -> Verdict {
     match &record.outcome {
         KeyOutcome::Open => Verdict::Rejected(Rejection::IdempotencyInFlight),
         KeyOutcome::InDoubt => Verdict::Rejected(Rejection::OutcomeUnknown { hold: record.hold }),
-        KeyOutcome::Accepted(message_id) => Verdict::Replayed { hold: record.hold, message_id: message_id.clone(), amount: record.amount },
+        KeyOutcome::Accepted(message_id) => Verdict::Replayed {
+            hold: record.hold,
+            message_id: message_id.clone(),
+            amount: record.amount,
+        },
     }
 }

@@ -6,12 +6,20 @@ use std::sync::Arc;
 use crate::amount::Amount;
 use crate::ids::HoldId;
 use crate::ledger::Verdict;
-use crate::ledger::operation::{CalendarSpan, InDoubtPolicy, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT};
+use crate::ledger::operation::{
+    CalendarSpan, InDoubtPolicy, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT,
+};
 use crate::ledger::state::{AccountState, Hold, KeyOutcome, Row};
 use crate::ledger::verdict::{ChargeDetail, EntryKind, EventKind, HoldState, UsageSum};
 
 impl AccountState {
-    pub(super) fn settle(&mut self, id: HoldId, message_id: Option<&Arc<str>>, day: CalendarSpan, now_ms: i64) -> Verdict {
+    pub(super) fn settle(
+        &mut self,
+        id: HoldId,
+        message_id: Option<&Arc<str>>,
+        day: CalendarSpan,
+        now_ms: i64,
+    ) -> Verdict {
         let Some(hold) = self.take_hold(id) else { return Verdict::NoHold };
         self.charge(id, &hold, now_ms);
         let key = (day.index_at(now_ms), hold.channel.clone(), hold.country, hold.category);
@@ -20,10 +28,17 @@ impl AccountState {
         if let Some(campaign_id) = &hold.campaign
             && let Some(campaign) = self.campaigns.get_mut(campaign_id)
         {
-            campaign.held = Amount::saturating_from_micros(campaign.held.micros().saturating_sub(hold.amount.micros()));
-            campaign.spent = Amount::saturating_from_micros(campaign.spent.micros().saturating_add(hold.amount.micros()));
+            campaign.held = Amount::saturating_from_micros(
+                campaign.held.micros().saturating_sub(hold.amount.micros()),
+            );
+            campaign.spent = Amount::saturating_from_micros(
+                campaign.spent.micros().saturating_add(hold.amount.micros()),
+            );
             campaign.accepted = campaign.accepted.saturating_add(1);
-            add_usage(campaign.usage.entry((hold.country, hold.category)).or_default(), hold.amount);
+            add_usage(
+                campaign.usage.entry((hold.country, hold.category)).or_default(),
+                hold.amount,
+            );
             self.touch(Row::Campaign(campaign_id.clone()));
         }
         if let Some(portfolio) = &hold.window {
@@ -33,7 +48,8 @@ impl AccountState {
             && let Some(record) = self.keys.get_mut(&key).filter(|record| record.hold == id)
         {
             // Without a message id there is no first answer to repeat: the key stays in doubt.
-            record.outcome = message_id.map_or(KeyOutcome::InDoubt, |message_id| KeyOutcome::Accepted(message_id.clone()));
+            record.outcome = message_id
+                .map_or(KeyOutcome::InDoubt, |message_id| KeyOutcome::Accepted(message_id.clone()));
             self.touch(Row::Key(key));
         }
         Verdict::Settled { amount: hold.amount }
@@ -44,13 +60,17 @@ impl AccountState {
         if let Some(wallet_id) = &hold.wallet
             && let Some(wallet) = self.wallets.get_mut(wallet_id)
         {
-            wallet.held = Amount::saturating_from_micros(wallet.held.micros().saturating_sub(hold.amount.micros()));
+            wallet.held = Amount::saturating_from_micros(
+                wallet.held.micros().saturating_sub(hold.amount.micros()),
+            );
             self.touch(Row::Wallet(wallet_id.clone()));
         }
         if let Some(campaign_id) = &hold.campaign
             && let Some(campaign) = self.campaigns.get_mut(campaign_id)
         {
-            campaign.held = Amount::saturating_from_micros(campaign.held.micros().saturating_sub(hold.amount.micros()));
+            campaign.held = Amount::saturating_from_micros(
+                campaign.held.micros().saturating_sub(hold.amount.micros()),
+            );
             if let ReleaseReason::Refused(code) = reason {
                 let counter = campaign.refused.entry(code).or_default();
                 *counter = counter.saturating_add(1);
@@ -91,10 +111,12 @@ impl AccountState {
             return Verdict::Marked;
         }
         hold.state = HoldState::InDoubt;
-        let (wallet, campaign, amount, key) = (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
+        let (wallet, campaign, amount, key) =
+            (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
         self.in_doubt.insert(id);
         self.touch(Row::Hold(id));
-        if let Some(found) = campaign.as_ref().and_then(|campaign| self.campaigns.get_mut(campaign)) {
+        if let Some(found) = campaign.as_ref().and_then(|campaign| self.campaigns.get_mut(campaign))
+        {
             found.unknown = found.unknown.saturating_add(1);
         }
         if let Some(campaign) = &campaign {
@@ -115,7 +137,8 @@ impl AccountState {
         self.abandon(id)
     }
 
-    /// From now on the hold guards its body: the same bytes to the same channel are refused until it is resolved.
+    /// From now on the hold guards its body: the same bytes to the same channel are refused until
+    /// it is resolved.
     pub(super) fn abandon(&mut self, id: HoldId) -> Verdict {
         let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
         if !hold.guarding {
@@ -130,9 +153,15 @@ impl AccountState {
     /// After a start nobody knows what became of the holds that were open: all become in doubt.
     pub fn doubt_open_holds(&mut self, now_ms: i64) {
         let now_ms = now_ms.max(self.head.last_ms);
-        // Loading puts guards in order of their ids; the model, which loads nothing, must stand the same.
+        // Loading puts guards in order of their ids; the model, which loads nothing, must stand the
+        // same.
         self.guards.values_mut().for_each(|holds| holds.sort_unstable());
-        let open: Vec<HoldId> = self.holds.iter().filter(|(_, hold)| hold.state == HoldState::Open).map(|(id, _)| *id).collect();
+        let open: Vec<HoldId> = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| hold.state == HoldState::Open)
+            .map(|(id, _)| *id)
+            .collect();
         if !open.is_empty() {
             // Its events carry this time, and time never goes back.
             self.head.last_ms = now_ms;
@@ -151,8 +180,11 @@ impl AccountState {
         day: CalendarSpan,
         now_ms: i64,
     ) -> Verdict {
-        // An id carries its gateway's clock, which may be off; the age is told from the ledger's own. A young hold may stand before an old one.
-        let near = |id: &HoldId, age_ms: i64| id.created_ms().saturating_add(age_ms) <= now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
+        // An id carries its gateway's clock, which may be off; the age is told from the ledger's
+        // own. A young hold may stand before an old one.
+        let near = |id: &HoldId, age_ms: i64| {
+            id.created_ms().saturating_add(age_ms) <= now_ms.saturating_add(MAX_CLOCK_SKEW_MS)
+        };
         let old = |hold: &Hold, age_ms: i64| hold.reserved_ms.saturating_add(age_ms) <= now_ms;
         let stuck: Vec<HoldId> = self
             .holds
@@ -205,8 +237,12 @@ impl AccountState {
     fn charge(&mut self, id: HoldId, hold: &Hold, now_ms: i64) {
         let Some(wallet_id) = &hold.wallet else { return };
         let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
-        wallet.held = Amount::saturating_from_micros(wallet.held.micros().saturating_sub(hold.amount.micros()));
-        wallet.settled = Amount::saturating_from_micros(wallet.settled.micros().saturating_sub(hold.amount.micros()));
+        wallet.held = Amount::saturating_from_micros(
+            wallet.held.micros().saturating_sub(hold.amount.micros()),
+        );
+        wallet.settled = Amount::saturating_from_micros(
+            wallet.settled.micros().saturating_sub(hold.amount.micros()),
+        );
         self.touch(Row::Wallet(wallet_id.clone()));
         if hold.amount.is_zero() {
             return;
@@ -218,11 +254,14 @@ impl AccountState {
             country: hold.country,
             category: hold.category,
         };
-        self.entry(wallet_id, EntryKind::Charge, hold.amount.negated(), now_ms, |entry| entry.charge = Some(detail));
+        self.entry(wallet_id, EntryKind::Charge, hold.amount.negated(), now_ms, |entry| {
+            entry.charge = Some(detail)
+        });
     }
 }
 
 fn add_usage(sum: &mut UsageSum, credits: Amount) {
     sum.messages = sum.messages.saturating_add(1);
-    sum.credits = Amount::saturating_from_micros(sum.credits.micros().saturating_add(credits.micros()));
+    sum.credits =
+        Amount::saturating_from_micros(sum.credits.micros().saturating_add(credits.micros()));
 }

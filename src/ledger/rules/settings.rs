@@ -8,7 +8,13 @@ use crate::ledger::operation::DocumentKind;
 use crate::ledger::state::{AccountState, Row};
 
 impl AccountState {
-    pub(super) fn put_document(&mut self, kind: DocumentKind, id: &Arc<str>, body: &Arc<str>, only_if_absent: bool) -> Verdict {
+    pub(super) fn put_document(
+        &mut self,
+        kind: DocumentKind,
+        id: &Arc<str>,
+        body: &Arc<str>,
+        only_if_absent: bool,
+    ) -> Verdict {
         let found = self.documents.get(&(kind, id.clone()));
         if found.is_some_and(|found| only_if_absent || found == body) {
             return self.document_verdict(false);

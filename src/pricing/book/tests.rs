@@ -1,4 +1,5 @@
-//! Unit tests of the price: cards by date and zone, the October 2026 switch, policy, mark-up, and versions put in by an operator.
+//! Unit tests of the price: cards by date and zone, the October 2026 switch, policy, mark-up, and
+//! versions put in by an operator.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -24,7 +25,13 @@ struct Ask {
     window: ServiceWindow,
 }
 
-const PLAIN: Ask = Ask { card: "meta-usd", zone: "UTC0", markup: Markup::NONE, international: false, window: ServiceWindow::Unknown };
+const PLAIN: Ask = Ask {
+    card: "meta-usd",
+    zone: "UTC0",
+    markup: Markup::NONE,
+    international: false,
+    window: ServiceWindow::Unknown,
+};
 
 impl Ask {
     fn quote(&self, to: &str, category: Category, at: &str) -> Result<super::Quote, Unpriced> {
@@ -56,7 +63,10 @@ impl Ask {
     /// `expected`: country, market, category, version, price.
     fn check(&self, to: &str, category: Category, at: &str, expected: &str) {
         let quote = self.quote(to, category, at).unwrap();
-        let seen = format!("{} | {} | {} | {} | {}", quote.country, quote.market, quote.category, quote.version, quote.amount);
+        let seen = format!(
+            "{} | {} | {} | {} | {}",
+            quote.country, quote.market, quote.category, quote.version, quote.amount
+        );
         assert_eq!(seen, expected, "{to} {category} {at}");
     }
 }
@@ -67,36 +77,105 @@ fn a_price_follows_from_country_category_and_date() {
     let (before, after) = ("2026-09-30T12:00:00Z", "2026-11-21T12:00:00Z");
     PLAIN.check("+919812345678", Marketing, after, "IN | India | marketing | 2026-10-01 | 0.0118");
     PLAIN.check("+919812345678", Marketing, before, "IN | India | marketing | 2026-07-01 | 0.0118");
-    PLAIN.check("+52 55 1234 5678", Marketing, before, "MX | Mexico | marketing | 2026-07-01 | 0.0305");
-    PLAIN.check("+52 55 1234 5678", Marketing, after, "MX | Mexico | marketing | 2026-10-01 | 0.0397");
-    PLAIN.check("+8801712345678", Utility, before, "BD | Rest of Asia Pacific | utility | 2026-07-01 | 0.0113");
-    PLAIN.check("+8801712345678", Utility, after, "BD | Bangladesh | utility | 2026-10-01 | 0.0037");
+    PLAIN.check(
+        "+52 55 1234 5678",
+        Marketing,
+        before,
+        "MX | Mexico | marketing | 2026-07-01 | 0.0305",
+    );
+    PLAIN.check(
+        "+52 55 1234 5678",
+        Marketing,
+        after,
+        "MX | Mexico | marketing | 2026-10-01 | 0.0397",
+    );
+    PLAIN.check(
+        "+8801712345678",
+        Utility,
+        before,
+        "BD | Rest of Asia Pacific | utility | 2026-07-01 | 0.0113",
+    );
+    PLAIN.check(
+        "+8801712345678",
+        Utility,
+        after,
+        "BD | Bangladesh | utility | 2026-10-01 | 0.0037",
+    );
     PLAIN.check("+77011234567", Marketing, before, "KZ | Other | marketing | 2026-07-01 | 0.0604");
     PLAIN.check("+77011234567", Utility, after, "KZ | Kazakhstan | utility | 2026-10-01 | 0.018");
     PLAIN.check("+79161234567", Utility, after, "RU | Russia | utility | 2026-10-01 | 0.04");
-    PLAIN.check("+14165550123", Marketing, after, "CA | North America | marketing | 2026-10-01 | 0.025");
-    PLAIN.check("+18095550123", Marketing, after, "DO | Rest of Latin America | marketing | 2026-10-01 | 0.074");
-    PLAIN.check("US.13400000000000000001", Authentication, after, "US | North America | authentication | 2026-10-01 | 0.0034");
+    PLAIN.check(
+        "+14165550123",
+        Marketing,
+        after,
+        "CA | North America | marketing | 2026-10-01 | 0.025",
+    );
+    PLAIN.check(
+        "+18095550123",
+        Marketing,
+        after,
+        "DO | Rest of Latin America | marketing | 2026-10-01 | 0.074",
+    );
+    PLAIN.check(
+        "US.13400000000000000001",
+        Authentication,
+        after,
+        "US | North America | authentication | 2026-10-01 | 0.0034",
+    );
     PLAIN.check("+919812345678", Service, before, "IN | India | service | 2026-07-01 | 0.00");
     PLAIN.check("+919812345678", Service, after, "IN | India | service | 2026-10-01 | 0.0014");
     assert_eq!(PLAIN.quote("+99912345678", Marketing, after), Err(Unpriced::NoCountry));
     assert_eq!(PLAIN.quote("+18005550123", Marketing, after), Err(Unpriced::NoCountry));
     assert_eq!(PLAIN.quote("QQ.1", Marketing, after), Err(Unpriced::NoCountry));
-    assert_eq!(PLAIN.quote("+919812345678", Marketing, "2026-06-30T23:59:59Z"), Err(Unpriced::NoVersion("meta-usd".into())));
-    assert_eq!(Ask { card: "none", ..PLAIN }.quote("+919812345678", Marketing, after), Err(Unpriced::UnknownCard("none".to_owned())));
+    assert_eq!(
+        PLAIN.quote("+919812345678", Marketing, "2026-06-30T23:59:59Z"),
+        Err(Unpriced::NoVersion("meta-usd".into()))
+    );
+    assert_eq!(
+        Ask { card: "none", ..PLAIN }.quote("+919812345678", Marketing, after),
+        Err(Unpriced::UnknownCard("none".to_owned()))
+    );
 }
 
 #[test]
 fn the_switch_comes_at_the_wabas_midnight() {
-    for (zone, midnight) in [("UTC0", "2026-10-01T00:00:00Z"), (INDIA, "2026-09-30T18:30:00Z"), (LOS_ANGELES, "2026-10-01T07:00:00Z")] {
+    for (zone, midnight) in [
+        ("UTC0", "2026-10-01T00:00:00Z"),
+        (INDIA, "2026-09-30T18:30:00Z"),
+        (LOS_ANGELES, "2026-10-01T07:00:00Z"),
+    ] {
         let ask = Ask { zone, ..PLAIN };
-        let just_before = Timestamp::from_millisecond(ms(midnight).saturating_sub(1)).unwrap().to_string();
-        ask.check("+5215512345678", Category::Marketing, &just_before, "MX | Mexico | marketing | 2026-07-01 | 0.0305");
-        ask.check("+5215512345678", Category::Marketing, midnight, "MX | Mexico | marketing | 2026-10-01 | 0.0397");
-        assert_eq!(ask.quote("+5215512345678", Category::Marketing, &just_before).unwrap().valid_until_ms, ms(midnight));
-        assert_eq!(ask.quote("+5215512345678", Category::Marketing, midnight).unwrap().valid_until_ms, i64::MAX);
-        assert!(ask.quote("+919812345678", Category::Service, &just_before).unwrap().amount.is_zero());
-        assert!(ask.quote("+919812345678", Category::Service, midnight).unwrap().free_allowance.is_some());
+        let just_before =
+            Timestamp::from_millisecond(ms(midnight).saturating_sub(1)).unwrap().to_string();
+        ask.check(
+            "+5215512345678",
+            Category::Marketing,
+            &just_before,
+            "MX | Mexico | marketing | 2026-07-01 | 0.0305",
+        );
+        ask.check(
+            "+5215512345678",
+            Category::Marketing,
+            midnight,
+            "MX | Mexico | marketing | 2026-10-01 | 0.0397",
+        );
+        assert_eq!(
+            ask.quote("+5215512345678", Category::Marketing, &just_before).unwrap().valid_until_ms,
+            ms(midnight)
+        );
+        assert_eq!(
+            ask.quote("+5215512345678", Category::Marketing, midnight).unwrap().valid_until_ms,
+            i64::MAX
+        );
+        assert!(
+            ask.quote("+919812345678", Category::Service, &just_before).unwrap().amount.is_zero()
+        );
+        assert!(
+            ask.quote("+919812345678", Category::Service, midnight)
+                .unwrap()
+                .free_allowance
+                .is_some()
+        );
     }
 }
 
@@ -105,12 +184,25 @@ fn a_service_message_may_be_one_of_the_free_ones() {
     let ask = Ask { zone: LOS_ANGELES, ..PLAIN };
     let quote = ask.quote("+919812345678", Category::Service, "2026-11-01T06:59:59Z").unwrap();
     let allowance = quote.free_allowance.unwrap();
-    assert_eq!((allowance.limit, allowance.month, allowance.month_end_ms), (1000, 2026 * 12 + 9, ms("2026-11-01T07:00:00Z")));
+    assert_eq!(
+        (allowance.limit, allowance.month, allowance.month_end_ms),
+        (1000, 2026 * 12 + 9, ms("2026-11-01T07:00:00Z"))
+    );
     // November ends in winter time.
-    let allowance = ask.quote("+919812345678", Category::Service, "2026-11-01T07:00:00Z").unwrap().free_allowance.unwrap();
-    assert_eq!((allowance.month, allowance.month_end_ms), (2026 * 12 + 10, ms("2026-12-01T08:00:00Z")));
+    let allowance = ask
+        .quote("+919812345678", Category::Service, "2026-11-01T07:00:00Z")
+        .unwrap()
+        .free_allowance
+        .unwrap();
+    assert_eq!(
+        (allowance.month, allowance.month_end_ms),
+        (2026 * 12 + 10, ms("2026-12-01T08:00:00Z"))
+    );
     for category in [Category::Marketing, Category::Utility, Category::Authentication] {
-        assert_eq!(ask.quote("+919812345678", category, "2026-11-01T07:00:00Z").unwrap().free_allowance, None);
+        assert_eq!(
+            ask.quote("+919812345678", category, "2026-11-01T07:00:00Z").unwrap().free_allowance,
+            None
+        );
     }
 }
 
@@ -119,11 +211,23 @@ fn a_card_without_service_rates_takes_the_utility_rate() {
     let ask = Ask { card: "meta-eur", ..PLAIN };
     let at = "2026-11-21T12:00:00Z";
     ask.check("+919812345678", Category::Service, at, "IN | India | service | 2026-07-01 | 0.0012");
-    assert_eq!(ask.quote("+919812345678", Category::Service, at).unwrap().free_allowance.unwrap().limit, 1000);
+    assert_eq!(
+        ask.quote("+919812345678", Category::Service, at).unwrap().free_allowance.unwrap().limit,
+        1000
+    );
     // The version keeps the mapping it was published with.
-    ask.check("+8801712345678", Category::Utility, at, "BD | Rest of Asia Pacific | utility | 2026-07-01 | 0.0094");
+    ask.check(
+        "+8801712345678",
+        Category::Utility,
+        at,
+        "BD | Rest of Asia Pacific | utility | 2026-07-01 | 0.0094",
+    );
     let july = ask.quote("+919812345678", Category::Marketing, "2026-08-01T00:00:00Z").unwrap();
-    assert_eq!(july.valid_until_ms, ms("2026-10-01T00:00:00Z"), "the policy row switches although the card does not");
+    assert_eq!(
+        july.valid_until_ms,
+        ms("2026-10-01T00:00:00Z"),
+        "the policy row switches although the card does not"
+    );
 }
 
 #[test]
@@ -138,7 +242,9 @@ fn an_open_window_spares_utility_until_october() {
         let quote = Ask { window, ..PLAIN }.quote("+919812345678", Category::Utility, at).unwrap();
         assert_eq!(quote.amount.to_string(), price, "{window:?} {at}");
     }
-    let marketing = Ask { window: ServiceWindow::Open, ..PLAIN }.quote("+919812345678", Category::Marketing, before).unwrap();
+    let marketing = Ask { window: ServiceWindow::Open, ..PLAIN }
+        .quote("+919812345678", Category::Marketing, before)
+        .unwrap();
     assert_eq!(marketing.amount.to_string(), "0.0118");
 }
 
@@ -146,8 +252,18 @@ fn an_open_window_spares_utility_until_october() {
 fn international_authentication_is_for_flagged_accounts() {
     let at = "2026-11-21T12:00:00Z";
     let flagged = Ask { international: true, ..PLAIN };
-    PLAIN.check("+919812345678", Category::Authentication, at, "IN | India | authentication | 2026-10-01 | 0.0014");
-    flagged.check("+919812345678", Category::Authentication, at, "IN | India | authentication_international | 2026-10-01 | 0.0304");
+    PLAIN.check(
+        "+919812345678",
+        Category::Authentication,
+        at,
+        "IN | India | authentication | 2026-10-01 | 0.0014",
+    );
+    flagged.check(
+        "+919812345678",
+        Category::Authentication,
+        at,
+        "IN | India | authentication_international | 2026-10-01 | 0.0304",
+    );
     PLAIN.check(
         "+919812345678",
         Category::AuthenticationInternational,
@@ -155,8 +271,16 @@ fn international_authentication_is_for_flagged_accounts() {
         "IN | India | authentication_international | 2026-10-01 | 0.0304",
     );
     // A market without such a rate.
-    flagged.check("+5511987650001", Category::Authentication, at, "BR | Brazil | authentication | 2026-10-01 | 0.0068");
-    assert_eq!(flagged.ceiling("+919812345678", at).category, Category::AuthenticationInternational);
+    flagged.check(
+        "+5511987650001",
+        Category::Authentication,
+        at,
+        "BR | Brazil | authentication | 2026-10-01 | 0.0068",
+    );
+    assert_eq!(
+        flagged.ceiling("+919812345678", at).category,
+        Category::AuthenticationInternational
+    );
     assert_eq!(PLAIN.ceiling("+919812345678", at).category, Category::Marketing);
     assert_eq!(PLAIN.ceiling("+919812345678", at).amount.to_string(), "0.0118");
 }
@@ -165,8 +289,18 @@ fn international_authentication_is_for_flagged_accounts() {
 fn the_mark_up_is_for_what_is_charged() {
     let markup: Markup = serde_json::from_str(r#"{"percent":"10","per_message":"0.001"}"#).unwrap();
     let ask = Ask { markup, ..PLAIN };
-    ask.check("+919812345678", Category::Marketing, "2026-11-21T12:00:00Z", "IN | India | marketing | 2026-10-01 | 0.01398");
-    ask.check("+919812345678", Category::Service, "2026-09-21T12:00:00Z", "IN | India | service | 2026-07-01 | 0.00");
+    ask.check(
+        "+919812345678",
+        Category::Marketing,
+        "2026-11-21T12:00:00Z",
+        "IN | India | marketing | 2026-10-01 | 0.01398",
+    );
+    ask.check(
+        "+919812345678",
+        Category::Service,
+        "2026-09-21T12:00:00Z",
+        "IN | India | service | 2026-07-01 | 0.00",
+    );
 }
 
 #[test]
@@ -176,7 +310,10 @@ fn a_message_credit_is_one_template() {
         for category in Category::ALL {
             let quote = ask.quote("+8801712345678", category, at).unwrap();
             let price = if category == Category::Service { "0.00" } else { "1.00" };
-            assert_eq!((quote.amount.to_string().as_str(), quote.free_allowance, &*quote.currency), (price, None, "message"));
+            assert_eq!(
+                (quote.amount.to_string().as_str(), quote.free_allowance, &*quote.currency),
+                (price, None, "message")
+            );
         }
         assert_eq!(ask.ceiling("+8801712345678", at).amount.to_string(), "1.00");
     }
@@ -188,7 +325,9 @@ fn every_market_of_every_card_has_every_price() {
     let counts: Vec<String> = book
         .cards()
         .flat_map(|card| {
-            card.versions().iter().map(move |version| format!("{} {} {}", card.id(), version.effective(), version.markets().len()))
+            card.versions().iter().map(move |version| {
+                format!("{} {} {}", card.id(), version.effective(), version.markets().len())
+            })
         })
         .collect();
     assert_eq!(
@@ -207,10 +346,18 @@ fn every_market_of_every_card_has_every_price() {
             for market in version.markets() {
                 for category in [Category::Marketing, Category::Utility, Category::Authentication] {
                     let rate = version.rate(market, category);
-                    assert!(rate.is_some_and(|rate| rate.is_positive()), "{} {market} {category}", card.id());
+                    assert!(
+                        rate.is_some_and(|rate| rate.is_positive()),
+                        "{} {market} {category}",
+                        card.id()
+                    );
                 }
                 if version.effective() >= date(2026, 10, 1) && &**card.currency() == "USD" {
-                    assert_eq!(version.rate(market, Category::Service), version.rate(market, Category::Utility), "{market}");
+                    assert_eq!(
+                        version.rate(market, Category::Service),
+                        version.rate(market, Category::Utility),
+                        "{market}"
+                    );
                 }
             }
         }
@@ -224,7 +371,8 @@ fn january(header: &str) -> String {
     format!("{header}\n{}", rows.replace("India,USD,0.0118", "India,USD,0.0150"))
 }
 
-const HEADER: &str = "market,currency,marketing,utility,authentication,authentication_international,service";
+const HEADER: &str =
+    "market,currency,marketing,utility,authentication,authentication_international,service";
 const NEW_YEAR: Date = date(2027, 1, 1);
 
 #[test]
@@ -239,12 +387,20 @@ fn an_operator_puts_in_the_next_version() {
         authentication_international: false,
         window: ServiceWindow::Unknown,
     };
-    let price = |book: &PriceBook, at: &str| book.quote(&terms, location, Category::Marketing, ms(at)).unwrap();
+    let price = |book: &PriceBook, at: &str| {
+        book.quote(&terms, location, Category::Marketing, ms(at)).unwrap()
+    };
     assert_eq!(price(&book, "2026-12-31T23:59:59Z").amount.to_string(), "0.0118");
     assert_eq!(price(&book, "2026-12-31T23:59:59Z").valid_until_ms, ms("2027-01-01T00:00:00Z"));
     assert_eq!(price(&book, "2027-01-01T00:00:00Z").amount.to_string(), "0.015");
-    assert_eq!(price(&old, "2027-01-01T00:00:00Z").amount.to_string(), "0.0118", "the old book is as it was");
-    let again = book.with_version("meta-usd", NEW_YEAR, &january(HEADER).replace("0.0150", "0.0160")).unwrap();
+    assert_eq!(
+        price(&old, "2027-01-01T00:00:00Z").amount.to_string(),
+        "0.0118",
+        "the old book is as it was"
+    );
+    let again = book
+        .with_version("meta-usd", NEW_YEAR, &january(HEADER).replace("0.0150", "0.0160"))
+        .unwrap();
     assert_eq!(price(&again, "2027-01-01T00:00:00Z").amount.to_string(), "0.016");
     assert_eq!(again.card("meta-usd").unwrap().versions().len(), 3);
     let own = book.with_version("acme-special", date(2026, 10, 1), &january(HEADER)).unwrap();
@@ -265,10 +421,21 @@ fn a_version_in_force_is_not_touched() {
 #[test]
 fn a_version_with_mistakes_changes_nothing_and_names_them_all() {
     let mistakes = |card: &str, date: Date, csv: &str| -> Vec<String> {
-        PriceBook::builtin().with_version(card, date, csv).unwrap_err().iter().map(ToString::to_string).collect()
+        PriceBook::builtin()
+            .with_version(card, date, csv)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
     assert_eq!(
-        mistakes("meta usd", NEW_YEAR, &january(HEADER).replace("Peru,USD,0.0703", "Peru,USD,x").replace("\nChile", "\nChilli")),
+        mistakes(
+            "meta usd",
+            NEW_YEAR,
+            &january(HEADER)
+                .replace("Peru,USD,0.0703", "Peru,USD,x")
+                .replace("\nChile", "\nChilli")
+        ),
         [
             "line 5: the market \"Chilli\" is unknown",
             "line 27: the marketing rate \"x\" of Peru is not a rate: an amount is written as digits with an optional minus sign and decimal \
@@ -277,8 +444,14 @@ fn a_version_with_mistakes_changes_nothing_and_names_them_all() {
             "the market Chile is missing",
         ]
     );
-    assert_eq!(mistakes("meta-eur", NEW_YEAR, &january(HEADER)), ["line 2: the currency is USD, but EUR was expected"]);
-    assert_eq!(mistakes("message", NEW_YEAR, &january(HEADER))[0], "the card message is built in and has no further versions");
+    assert_eq!(
+        mistakes("meta-eur", NEW_YEAR, &january(HEADER)),
+        ["line 2: the currency is USD, but EUR was expected"]
+    );
+    assert_eq!(
+        mistakes("message", NEW_YEAR, &january(HEADER))[0],
+        "the card message is built in and has no further versions"
+    );
     assert_eq!(
         mistakes("acme", date(2025, 6, 30), &january(HEADER)),
         ["a version cannot begin before 2025-07-01, the first date of the market table"]
@@ -301,7 +474,10 @@ fn a_card_is_listed_with_its_rates() {
     assert_eq!(json["id"], "meta-usd");
     assert_eq!(json["currency"], "USD");
     let october = &json["versions"][1];
-    assert_eq!((&october["effective"], &october["market_mapping"]), (&"2026-10-01".into(), &"2026-10-01".into()));
+    assert_eq!(
+        (&october["effective"], &october["market_mapping"]),
+        (&"2026-10-01".into(), &"2026-10-01".into())
+    );
     let india = serde_json::json!({"marketing":"0.0118","utility":"0.0014","authentication":"0.0014","authentication_international":"0.0304","service":"0.0014"});
     assert_eq!(october["rates"]["India"], india);
     assert_eq!(october["rates"].as_object().unwrap().len(), 47);

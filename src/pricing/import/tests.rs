@@ -1,9 +1,11 @@
-//! Unit tests of the rate card import: the oddities of Meta's files, and every mistake named with its line.
+//! Unit tests of the rate card import: the oddities of Meta's files, and every mistake named with
+//! its line.
 
 use super::super::Category;
 use super::{RateSheet, parse_rate_csv};
 
-const HEADER: &str = "market,currency,marketing,utility,authentication,authentication_international,service\n";
+const HEADER: &str =
+    "market,currency,marketing,utility,authentication,authentication_international,service\n";
 
 fn rates(sheet: &RateSheet, market: &str) -> Vec<Option<String>> {
     let row = sheet.rows.iter().find(|row| row.market.as_str() == market).unwrap();
@@ -12,7 +14,8 @@ fn rates(sheet: &RateSheet, market: &str) -> Vec<Option<String>> {
 
 /// Every mistake of `text`, as shown to a person, in order.
 fn check(text: &str, mistakes: &[&str]) {
-    let seen: Vec<String> = parse_rate_csv(text).unwrap_err().iter().map(ToString::to_string).collect();
+    let seen: Vec<String> =
+        parse_rate_csv(text).unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(seen, mistakes, "{text}");
 }
 
@@ -29,9 +32,18 @@ fn reads_a_file_as_meta_writes_it() {
     assert_eq!(&*sheet.currency, "USD");
     assert_eq!(sheet.rows.len(), 3);
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(rates(&sheet, "India"), [some("0.0118"), some("0.0014"), some("0.0014"), some("0.0304"), some("0.0014")]);
-    assert_eq!(rates(&sheet, "Rest of Central & Eastern Europe"), [some("0.086"), some("0.0212"), some("0.0212"), None, None]);
-    assert_eq!(rates(&sheet, "North America"), [some("0.025"), some("0.0034"), some("0.0034"), None, None]);
+    assert_eq!(
+        rates(&sheet, "India"),
+        [some("0.0118"), some("0.0014"), some("0.0014"), some("0.0304"), some("0.0014")]
+    );
+    assert_eq!(
+        rates(&sheet, "Rest of Central & Eastern Europe"),
+        [some("0.086"), some("0.0212"), some("0.0212"), None, None]
+    );
+    assert_eq!(
+        rates(&sheet, "North America"),
+        [some("0.025"), some("0.0034"), some("0.0034"), None, None]
+    );
     assert_eq!(sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 9]);
 }
 
@@ -42,7 +54,11 @@ fn columns_may_stand_in_any_order_and_optional_ones_be_absent() {
     assert_eq!(&*sheet.currency, "INR");
     assert_eq!(
         rates(&sheet, "India"),
-        ["1.00", "2.00", "3.00"].map(|text| Some(text.to_owned())).into_iter().chain([None, None]).collect::<Vec<_>>()
+        ["1.00", "2.00", "3.00"]
+            .map(|text| Some(text.to_owned()))
+            .into_iter()
+            .chain([None, None])
+            .collect::<Vec<_>>()
     );
     assert_eq!(sheet.rows[0].rates[usize::from(Category::Service.index())], None);
 }

@@ -1,4 +1,5 @@
-//! Unit tests of the market table: prefixes, the shared calling codes +1 and +7, and the three dated mappings.
+//! Unit tests of the market table: prefixes, the shared calling codes +1 and +7, and the three
+//! dated mappings.
 
 use jiff::civil::date;
 use proptest::prelude::*;
@@ -10,7 +11,9 @@ use super::{Country, MarketTable};
 fn check(digits: &str, expected: Option<&str>) {
     let table = MarketTable::builtin();
     let mapping = table.mapping(date(2026, 11, 1)).unwrap();
-    let seen = table.locate(digits).map(|found| format!("{} {}", found.country, table.market(found, mapping).unwrap()));
+    let seen = table
+        .locate(digits)
+        .map(|found| format!("{} {}", found.country, table.market(found, mapping).unwrap()));
     assert_eq!(seen.as_deref(), expected, "{digits}");
 }
 
@@ -19,7 +22,11 @@ fn check_country(code: &str, expected: Option<&str>) {
     let mapping = table.mapping(date(2026, 11, 1)).unwrap();
     let found = table.locate_country(code.parse().unwrap());
     assert!(found.is_none_or(|found| found.country.as_str() == code));
-    assert_eq!(found.and_then(|found| table.market(found, mapping)).map(|market| market.as_str()), expected, "{code}");
+    assert_eq!(
+        found.and_then(|found| table.market(found, mapping)).map(|market| market.as_str()),
+        expected,
+        "{code}"
+    );
 }
 
 #[test]
@@ -56,7 +63,10 @@ fn plus_one_is_many_countries() {
     check("19395550123", Some("PR Rest of Latin America"));
     check("12425550123", Some("BS Other"));
     check("16715550123", Some("GU Other"));
-    for area in ["800", "888", "877", "866", "855", "844", "833", "900", "500", "533", "600", "622", "700", "710", "911", "123", "012"] {
+    for area in [
+        "800", "888", "877", "866", "855", "844", "833", "900", "500", "533", "600", "622", "700",
+        "710", "911", "123", "012",
+    ] {
         check(&format!("1{area}5550123"), None);
     }
 }
@@ -70,7 +80,16 @@ fn plus_seven_is_two_countries() {
 
 #[test]
 fn what_no_table_holds_is_nowhere() {
-    for digits in ["99912345678", "80012345678", "88312345678", "88212345678", "87012345678", "97912345678", "2101234567", "0123456789"] {
+    for digits in [
+        "99912345678",
+        "80012345678",
+        "88312345678",
+        "88212345678",
+        "87012345678",
+        "97912345678",
+        "2101234567",
+        "0123456789",
+    ] {
         check(digits, None);
     }
 }
@@ -107,7 +126,11 @@ fn a_mapping_begins_on_its_date() {
     assert_eq!(market("48501234567", 2026, 6, 30), "Rest of Central & Eastern Europe");
     assert_eq!(market("263771234567", 2026, 6, 30), "Other");
     assert_eq!(table.mapping(date(2025, 6, 30)), None);
-    let counts: Vec<usize> = table.mapping_dates().iter().map(|date| table.markets_in(table.mapping(*date).unwrap()).len()).collect();
+    let counts: Vec<usize> = table
+        .mapping_dates()
+        .iter()
+        .map(|date| table.markets_in(table.mapping(*date).unwrap()).len())
+        .collect();
     assert_eq!(counts, [32, 38, 47]);
 }
 
@@ -115,8 +138,14 @@ fn a_mapping_begins_on_its_date() {
 fn market_names_are_forgiven_their_spelling() {
     let table = MarketTable::builtin();
     let named = |name: &str| table.market_named(name).map(|market| market.as_str());
-    assert_eq!(named("Rest of Central &\nEastern Europe"), Some("Rest of Central & Eastern Europe"));
-    assert_eq!(named(" rest of central and eastern europe "), Some("Rest of Central & Eastern Europe"));
+    assert_eq!(
+        named("Rest of Central &\nEastern Europe"),
+        Some("Rest of Central & Eastern Europe")
+    );
+    assert_eq!(
+        named(" rest of central and eastern europe "),
+        Some("Rest of Central & Eastern Europe")
+    );
     assert_eq!(named("Atlantis"), None);
     assert_eq!(named(""), None);
 }
@@ -137,7 +166,8 @@ proptest! {
         if let Ok(recipient) = recipient::parse(&text) {
             table.locate_recipient(&recipient);
         }
-        // More digits never lead out of the table, except into the prefixes of +1 that belong to no country.
+        // More digits never lead out of the table, except into the prefixes of +1 that belong to no
+        // country.
         if let Some(found) = table.locate(&digits) {
             let mapping = table.mapping(date(2026, 11, 1)).unwrap();
             prop_assert!(table.market(found, mapping).is_some());

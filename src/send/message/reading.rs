@@ -1,4 +1,5 @@
-//! Walks JSON strictly: every key of every object is looked at, so that no reader further on can see another message than the one that is priced.
+//! Walks JSON strictly: every key of every object is looked at, so that no reader further on can
+//! see another message than the one that is priced.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,7 +10,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// Objects and arrays nest at most this deep; the body itself is the first level.
 pub(super) const MAX_DEPTH: usize = 32;
 
-/// Up to this many keys are compared one by one; beyond it they are hashed, so that many keys do not cost their square.
+/// Up to this many keys are compared one by one; beyond it they are hashed, so that many keys do
+/// not cost their square.
 const COMPARED_KEYS: usize = 16;
 
 /// What a value turned out to be.
@@ -26,11 +28,17 @@ pub(super) enum Shape<'a> {
 
 /// Receives the fields of one object in the order in which they stand.
 pub(super) trait Fields<'a> {
-    /// Whether the text of an escaped string is unescaped into memory of its own; without it only its validity is checked.
+    /// Whether the text of an escaped string is unescaped into memory of its own; without it only
+    /// its validity is checked.
     const KEEP_TEXT: bool;
 
     /// Must read exactly one value from `map`.
-    fn field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, key: &str, map: &mut A) -> Result<(), A::Error>;
+    fn field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error>;
 }
 
 /// Checks a value and everything in it, and keeps nothing.
@@ -39,7 +47,12 @@ pub(super) struct Skip;
 impl<'a> Fields<'a> for Skip {
     const KEEP_TEXT: bool = false;
 
-    fn field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, _key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        _key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         reading.value(map, &mut Skip).map(drop)
     }
 }
@@ -50,12 +63,18 @@ struct KeepText;
 impl<'a> Fields<'a> for KeepText {
     const KEEP_TEXT: bool = true;
 
-    fn field<A: MapAccess<'a>>(&mut self, reading: &mut Reading<'a>, _key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        _key: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         reading.value(map, &mut Skip).map(drop)
     }
 }
 
-/// The state of one walk: the keys of the objects that are open, how deep they are, and why the walk was ended.
+/// The state of one walk: the keys of the objects that are open, how deep they are, and why the
+/// walk was ended.
 pub(super) struct Reading<'a> {
     keys: Vec<Cow<'a, str>>,
     depth: usize,
@@ -79,12 +98,20 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the next value of `map`; if it is an object its fields go to `fields`.
-    pub(super) fn value<A: MapAccess<'a>>(&mut self, map: &mut A, fields: &mut impl Fields<'a>) -> Result<Shape<'a>, A::Error> {
+    pub(super) fn value<A: MapAccess<'a>>(
+        &mut self,
+        map: &mut A,
+        fields: &mut impl Fields<'a>,
+    ) -> Result<Shape<'a>, A::Error> {
         map.next_value_seed(Value { reading: self, fields })
     }
 
     /// Reads the next value of `map`, which must be a string or null; null is `None`.
-    pub(super) fn text<A: MapAccess<'a>>(&mut self, map: &mut A, name: &str) -> Result<Option<Cow<'a, str>>, A::Error> {
+    pub(super) fn text<A: MapAccess<'a>>(
+        &mut self,
+        map: &mut A,
+        name: &str,
+    ) -> Result<Option<Cow<'a, str>>, A::Error> {
         match self.value(map, &mut KeepText)? {
             Shape::Text(text) => Ok(Some(text)),
             Shape::Null => Ok(None),
@@ -93,7 +120,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a whole document from `deserializer`.
-    pub(super) fn document<D: Deserializer<'a>>(&mut self, deserializer: D, fields: &mut impl Fields<'a>) -> Result<Shape<'a>, D::Error> {
+    pub(super) fn document<D: Deserializer<'a>>(
+        &mut self,
+        deserializer: D,
+        fields: &mut impl Fields<'a>,
+    ) -> Result<Shape<'a>, D::Error> {
         Value { reading: self, fields }.deserialize(deserializer)
     }
 
@@ -105,7 +136,11 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn object<A: MapAccess<'a>>(&mut self, mut map: A, fields: &mut impl Fields<'a>) -> Result<Shape<'a>, A::Error> {
+    fn object<A: MapAccess<'a>>(
+        &mut self,
+        mut map: A,
+        fields: &mut impl Fields<'a>,
+    ) -> Result<Shape<'a>, A::Error> {
         self.enter()?;
         let first = self.keys.len();
         let mut hashed: Option<HashSet<Cow<'a, str>>> = None;
@@ -115,7 +150,9 @@ impl<'a> Reading<'a> {
                 None => !self.keys[first..].contains(&key),
             };
             if !fresh {
-                return Err(self.refuse(format!("the field {} appears twice in one object", shown(&key))));
+                return Err(
+                    self.refuse(format!("the field {} appears twice in one object", shown(&key)))
+                );
             }
             if hashed.is_none() {
                 self.keys.push(key.clone());
@@ -132,7 +169,8 @@ impl<'a> Reading<'a> {
 
     fn array<A: SeqAccess<'a>>(&mut self, mut items: A) -> Result<Shape<'a>, A::Error> {
         self.enter()?;
-        while items.next_element_seed(Value { reading: &mut *self, fields: &mut Skip })?.is_some() {}
+        while items.next_element_seed(Value { reading: &mut *self, fields: &mut Skip })?.is_some() {
+        }
         self.depth -= 1;
         Ok(Shape::Array)
     }

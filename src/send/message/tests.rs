@@ -14,7 +14,11 @@ fn send(body: &str) -> Send<'_> {
 #[track_caller]
 fn refused(endpoint: Endpoint, body: &str, names: &str) {
     match parse(body.as_bytes(), endpoint) {
-        Err(malformed) => assert!(malformed.details.contains(names), "{body}\n  gave {:?}\n  without {names:?}", malformed.details),
+        Err(malformed) => assert!(
+            malformed.details.contains(names),
+            "{body}\n  gave {:?}\n  without {names:?}",
+            malformed.details
+        ),
         Ok(message) => panic!("{body} passed as {message:?}"),
     }
 }
@@ -41,7 +45,9 @@ fn every_kind_is_read() {
 
 #[test]
 fn a_template_is_named_with_one_spelling_of_its_language() {
-    for (code, language) in [("en", "en"), ("en_US", "en_US"), ("en-US", "en_US"), (r"pt\u002dBR", "pt_BR")] {
+    for (code, language) in
+        [("en", "en"), ("en_US", "en_US"), ("en-US", "en_US"), (r"pt\u002dBR", "pt_BR")]
+    {
         let body = with(&format!(
             r#""template":{{"components":[{{"name":"x","language":1}}],"language":{{"policy":"deterministic","code":"{code}"}},"name":"spring"}}"#
         ));
@@ -73,7 +79,8 @@ fn what_real_clients_send_is_read() {
         let body = with(rest);
         assert_eq!(send(&format!(" \r\n{body}\t\n")).to.as_deref(), Some("+16505550144"), "{body}");
     }
-    let bsuid = send(r#"{"messaging_product":"whatsapp","recipient":"US.134","text":{}}"#).recipient;
+    let bsuid =
+        send(r#"{"messaging_product":"whatsapp","recipient":"US.134","text":{}}"#).recipient;
     assert_eq!(bsuid.as_deref(), Some("US.134"));
     assert!(send(&with(r#""recipient_type":"group","type":"pin","pin":{"type":"pin"}"#)).group);
 }
@@ -84,16 +91,32 @@ fn marketing_messages_are_templates() {
     let own = r#""product_policy":"STRICT","message_activity_sharing":true,"message_send_ttl_seconds":60"#;
     let body = with(&format!(r#"{template},{own}"#));
     assert!(matches!(parse(body.as_bytes(), Endpoint::MarketingMessages), Ok(Message::Send(_))));
-    refused(Endpoint::Messages, &with(&format!(r#"{template},"product_policy":"STRICT""#)), "`product_policy`");
+    refused(
+        Endpoint::Messages,
+        &with(&format!(r#"{template},"product_policy":"STRICT""#)),
+        "`product_policy`",
+    );
     refused(Endpoint::MarketingMessages, &with(r#""text":{"body":"x"}"#), "`template`");
-    refused(Endpoint::MarketingMessages, r#"{"messaging_product":"whatsapp","status":"read","message_id":"w"}"#, "`/messages`");
+    refused(
+        Endpoint::MarketingMessages,
+        r#"{"messaging_product":"whatsapp","status":"read","message_id":"w"}"#,
+        "`/messages`",
+    );
 }
 
 #[test]
 fn read_receipts_are_nothing_else() {
     let receipt = r#"{"messaging_product":"whatsapp","status":"read","message_id":"wamid.A""#;
-    for rest in ["}", r#","typing_indicator":{"type":"text"}}"#, r#","to":null,"recipient_type":"individual"}"#] {
-        assert_eq!(parse(format!("{receipt}{rest}").as_bytes(), Endpoint::Messages), Ok(Message::ReadReceipt), "{rest}");
+    for rest in [
+        "}",
+        r#","typing_indicator":{"type":"text"}}"#,
+        r#","to":null,"recipient_type":"individual"}"#,
+    ] {
+        assert_eq!(
+            parse(format!("{receipt}{rest}").as_bytes(), Endpoint::Messages),
+            Ok(Message::ReadReceipt),
+            "{rest}"
+        );
     }
     for (rest, names) in [
         (r#","text":{"body":"x"}}"#, "`text`"),
@@ -106,8 +129,16 @@ fn read_receipts_are_nothing_else() {
     ] {
         refused(Endpoint::Messages, &format!("{receipt}{rest}"), names);
     }
-    refused(Endpoint::Messages, r#"{"messaging_product":"whatsapp","status":"read"}"#, "`message_id`");
-    refused(Endpoint::Messages, r#"{"messaging_product":"whatsapp","status":"sent","message_id":"w"}"#, "`status`");
+    refused(
+        Endpoint::Messages,
+        r#"{"messaging_product":"whatsapp","status":"read"}"#,
+        "`message_id`",
+    );
+    refused(
+        Endpoint::Messages,
+        r#"{"messaging_product":"whatsapp","status":"sent","message_id":"w"}"#,
+        "`status`",
+    );
     refused(Endpoint::Messages, &with(r#""text":{},"message_id":"w""#), "`message_id`");
 }
 
@@ -118,9 +149,18 @@ fn what_could_be_read_in_two_ways_is_refused() {
         (r#""type":"text","text":{},"t\u006f":"+2""#, "`to` appears twice"),
         (r#""type":"text","text":{"body":"a","b\u006fdy":"b"}"#, "`body` appears twice"),
         (r#""template":{"name":"a","language":{"code":"en","code":"de"}}"#, "`code` appears twice"),
-        (r#""template":{"name":"a","language":{"code":"en"},"components":[{"x":[{"y":1,"y":2}]}]}"#, "`y` appears twice"),
-        (r#""context":{"message_id":"a","message_id":"b"},"text":{}"#, "`message_id` appears twice"),
-        (r#""type":"text","text":{},"template":{"name":"a","language":{"code":"en"}}"#, "two content objects"),
+        (
+            r#""template":{"name":"a","language":{"code":"en"},"components":[{"x":[{"y":1,"y":2}]}]}"#,
+            "`y` appears twice",
+        ),
+        (
+            r#""context":{"message_id":"a","message_id":"b"},"text":{}"#,
+            "`message_id` appears twice",
+        ),
+        (
+            r#""type":"text","text":{},"template":{"name":"a","language":{"code":"en"}}"#,
+            "two content objects",
+        ),
         (r#""type":"template","text":{}"#, "`type` is `template`"),
         (r#""type":"template","template":null,"text":{}"#, "`type` is `template`"),
         (r#""type":"text""#, "`text` is missing"),
@@ -148,7 +188,10 @@ fn what_a_send_is_not_known_to_have_is_refused() {
         (r#""\u0000":"+1","text":{}"#, r"`\0` is not known"),
         (r#""recipient_type":"list","text":{}"#, "`recipient_type`"),
         (r#""context":"wamid.A","text":{}"#, "`context` must be an object"),
-        (r#""biz_opaque_callback_data":{"a":1},"text":{}"#, "`biz_opaque_callback_data` must be a string"),
+        (
+            r#""biz_opaque_callback_data":{"a":1},"text":{}"#,
+            "`biz_opaque_callback_data` must be a string",
+        ),
         (r#""typing_indicator":{"type":"text"},"text":{}"#, "`typing_indicator`"),
         (long.as_str(), "x...` is not known"),
     ] {
@@ -164,17 +207,35 @@ fn what_is_missing_is_named() {
         (r#"{"messaging_product":null,"to":"1","text":{}}"#, "`messaging_product`"),
         (r#"{"messaging_product":"whatsapp","text":{}}"#, "`to` is missing"),
         (r#"{"messaging_product":"whatsapp","to":"","text":{}}"#, "`to` is empty"),
-        (r#"{"messaging_product":"whatsapp","to":"","recipient":"US.1","text":{}}"#, "`to` is empty"),
+        (
+            r#"{"messaging_product":"whatsapp","to":"","recipient":"US.1","text":{}}"#,
+            "`to` is empty",
+        ),
         (r#"{"messaging_product":"whatsapp","to":16505550144,"text":{}}"#, "`to` must be a string"),
         (r#"{"messaging_product":"whatsapp","to":["1"],"text":{}}"#, "`to` must be a string"),
-        (r#"{"messaging_product":"whatsapp","to":"1","recipient":1,"text":{}}"#, "`recipient` must be a string"),
-        (r#"{"messaging_product":"whatsapp","recipient_type":"group","recipient":"US.1","text":{}}"#, "`to` is missing"),
+        (
+            r#"{"messaging_product":"whatsapp","to":"1","recipient":1,"text":{}}"#,
+            "`recipient` must be a string",
+        ),
+        (
+            r#"{"messaging_product":"whatsapp","recipient_type":"group","recipient":"US.1","text":{}}"#,
+            "`to` is missing",
+        ),
         (r#"{"messaging_product":"whatsapp","to":"1","template":{}}"#, "`template.name`"),
         (r#"{"messaging_product":"whatsapp","to":"1","template":{"name":""}}"#, "`template.name`"),
         (r#"{"messaging_product":"whatsapp","to":"1","template":{"name":7}}"#, "`template.name`"),
-        (r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a"}}"#, "`template.language.code`"),
-        (r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a","language":{"code":""}}}"#, "`template.language.code`"),
-        (r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a","language":"en"}}"#, "`template.language`"),
+        (
+            r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a"}}"#,
+            "`template.language.code`",
+        ),
+        (
+            r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a","language":{"code":""}}}"#,
+            "`template.language.code`",
+        ),
+        (
+            r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a","language":"en"}}"#,
+            "`template.language`",
+        ),
     ] {
         refused(Endpoint::Messages, body, names);
     }
@@ -204,12 +265,17 @@ fn what_is_not_one_json_object_is_refused() {
     let mut broken = good.into_bytes();
     let last = broken.len() - 4;
     broken[last] = 0xff;
-    assert!(parse(&broken, Endpoint::Messages).is_err_and(|malformed| malformed.details.contains("UTF-8")));
+    assert!(
+        parse(&broken, Endpoint::Messages)
+            .is_err_and(|malformed| malformed.details.contains("UTF-8"))
+    );
 }
 
 #[test]
 fn depth_is_bounded() {
-    let nested = |levels: usize| with(&format!(r#""text":{{"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels)));
+    let nested = |levels: usize| {
+        with(&format!(r#""text":{{"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels)))
+    };
     assert_eq!(send(&nested(30)).kind, Kind::Text);
     refused(Endpoint::Messages, &nested(31), "deeper than 32");
     for open in ["[", r#"{"a":"#] {
@@ -267,7 +333,8 @@ fn near_messages() -> impl Strategy<Value = String> {
         "product_policy",
     ]);
     prop::collection::vec((key, value), 0..6).prop_map(|fields| {
-        let fields: String = fields.into_iter().map(|(key, value)| format!(r#","{key}":{value}"#)).collect();
+        let fields: String =
+            fields.into_iter().map(|(key, value)| format!(r#","{key}":{value}"#)).collect();
         format!(r#"{{"messaging_product":"whatsapp"{fields}}}"#)
     })
 }

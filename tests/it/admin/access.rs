@@ -1,4 +1,5 @@
-//! Who may do what: without a key nothing, with an account's key only what its scopes allow and only on its own account.
+//! Who may do what: without a key nothing, with an account's key only what its scopes allow and
+//! only on its own account.
 
 use http::Method;
 use tollgate::admin::routes::{Access, ROUTES, Route};
@@ -32,7 +33,13 @@ async fn every_call_but_the_document_needs_a_key() {
             if route.access == Access::Public {
                 assert_eq!(answer.status, 200, "{}", route.path);
             } else {
-                assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{} {}", route.method, route.path);
+                assert_eq!(
+                    (answer.status, answer.code()),
+                    (401, "unauthorized"),
+                    "{} {}",
+                    route.method,
+                    route.path
+                );
                 assert_eq!(answer.header("www-authenticate"), "Bearer");
             }
         }
@@ -42,17 +49,22 @@ async fn every_call_but_the_document_needs_a_key() {
 #[tokio::test]
 async fn another_account_looks_like_one_that_does_not_exist() {
     let desk = Desk::with_acme().await;
-    assert_eq!(desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await.status, 201);
+    assert_eq!(
+        desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await.status,
+        201
+    );
     let key = desk.key("rival", r#"["send","read","manage"]"#).await;
     for route in ROUTES.iter().filter(|route| route.path.contains("{account}")) {
         let method = route.method.as_str();
-        let [acme, nobody, impossible] = ["acme", "nobody", "no%20id"].map(|account| path(route, account));
+        let [acme, nobody, impossible] =
+            ["acme", "nobody", "no%20id"].map(|account| path(route, account));
         let acme = desk.ask_as(&key, method, &acme, "").await;
         assert_eq!((acme.status, acme.code()), (404, "not_found"), "{method} {}", route.path);
         for (other, name) in [(nobody, "nobody"), (impossible, "no id")] {
             let mut other = desk.ask_as(&key, method, &other, "").await;
             other.json["request_id"] = acme.json["request_id"].clone();
-            other.json["detail"] = other.json["detail"].as_str().unwrap().replace(name, "acme").into();
+            other.json["detail"] =
+                other.json["detail"].as_str().unwrap().replace(name, "acme").into();
             assert_eq!(other.json, acme.json, "{method} {}", route.path);
         }
         let operator = desk.ask("GET", &path(route, "nobody"), "").await;
@@ -83,9 +95,17 @@ async fn scopes_open_what_they_say() {
 #[test]
 fn only_operators_and_managers_change_anything() {
     for route in ROUTES.iter().filter(|route| route.method != Method::GET) {
-        // What Meta says about its templates, an account may ask for; what it does not say, only an operator may.
-        let its_own = ["/campaigns", "/keys", "/templates/sync"].iter().any(|part| route.path.contains(part));
-        assert_eq!(route.access, if its_own { Access::Manage } else { Access::Operator }, "{} {}", route.method, route.path);
+        // What Meta says about its templates, an account may ask for; what it does not say, only an
+        // operator may.
+        let its_own =
+            ["/campaigns", "/keys", "/templates/sync"].iter().any(|part| route.path.contains(part));
+        assert_eq!(
+            route.access,
+            if its_own { Access::Manage } else { Access::Operator },
+            "{} {}",
+            route.method,
+            route.path
+        );
     }
 }
 
@@ -93,7 +113,14 @@ fn only_operators_and_managers_change_anything() {
 async fn a_key_is_shown_once_and_can_be_taken_back() {
     let desk = Desk::with_acme().await;
     let manager = desk.key("acme", r#"["manage"]"#).await;
-    let made = desk.ask_as(&manager, "POST", "/v1/accounts/acme/keys", r#"{"id":"engine","scopes":["read"],"campaign":"diwali"}"#).await;
+    let made = desk
+        .ask_as(
+            &manager,
+            "POST",
+            "/v1/accounts/acme/keys",
+            r#"{"id":"engine","scopes":["read"],"campaign":"diwali"}"#,
+        )
+        .await;
     assert_eq!(made.status, 201, "{}", made.text);
     let key = made.json["key"].as_str().unwrap().to_owned();
     assert!(key.starts_with("tg_live_"));
@@ -102,13 +129,21 @@ async fn a_key_is_shown_once_and_can_be_taken_back() {
     assert!(!list.text.contains(&key) && !list.text.contains("hash"), "{}", list.text);
     assert_eq!(list.json["items"][0]["campaign"], "diwali");
 
-    let again = desk.ask_as(&manager, "POST", "/v1/accounts/acme/keys", r#"{"id":"engine","scopes":["read"]}"#).await;
+    let again = desk
+        .ask_as(&manager, "POST", "/v1/accounts/acme/keys", r#"{"id":"engine","scopes":["read"]}"#)
+        .await;
     assert_eq!((again.status, again.code()), (409, "exists"));
 
     assert_eq!(desk.ask_as(&key, "GET", "/v1/accounts/acme", "").await.status, 200);
-    assert_eq!(desk.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status, 204);
+    assert_eq!(
+        desk.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status,
+        204
+    );
     assert_eq!(desk.ask_as(&key, "GET", "/v1/accounts/acme", "").await.status, 401);
-    assert_eq!(desk.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status, 404);
+    assert_eq!(
+        desk.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -120,19 +155,42 @@ async fn declared_keys_are_made_once_and_shared_by_nobody() {
     desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
     let grant = Grant { scopes: vec![Scope::Read], campaign: None };
     let put = async |account: &str, id: &str, text: &str| {
-        put_key_with_text(&desk.admin, &account.parse().unwrap(), &id.parse().unwrap(), text, &grant).await
+        put_key_with_text(
+            &desk.admin,
+            &account.parse().unwrap(),
+            &id.parse().unwrap(),
+            text,
+            &grant,
+        )
+        .await
     };
     assert_eq!(put("acme", "declared", "a-key-from-a-file").await.unwrap(), Made::New);
     assert_eq!(put("acme", "declared", "a-key-from-a-file").await.unwrap(), Made::Present);
-    assert_eq!(put("acme", "declared", "another-key-from-a-file").await.unwrap(), Made::Present, "it keeps the text it had");
-    assert_eq!(desk.ask_as("another-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status, 401);
+    assert_eq!(
+        put("acme", "declared", "another-key-from-a-file").await.unwrap(),
+        Made::Present,
+        "it keeps the text it had"
+    );
+    assert_eq!(
+        desk.ask_as("another-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status,
+        401
+    );
     assert_eq!(desk.ask_as("a-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status, 200);
-    assert_eq!(put("rival", "declared", "a-key-from-a-file").await.unwrap_err().kind.code, "claimed");
+    assert_eq!(
+        put("rival", "declared", "a-key-from-a-file").await.unwrap_err().kind.code,
+        "claimed"
+    );
     assert_eq!(put("acme", "short", "too short").await.unwrap_err().kind.code, "invalid");
 
-    let settings = tollgate::catalog::documents::WalletSettings { overdraft_limit: "5".parse().ok(), ..Default::default() };
+    let settings = tollgate::catalog::documents::WalletSettings {
+        overdraft_limit: "5".parse().ok(),
+        ..Default::default()
+    };
     let (account, main) = ("acme".parse().unwrap(), "main".parse().unwrap());
-    let kept = tollgate::admin::wallets::put(&desk.admin, &account, &main, &settings, Existing::Keep).await.unwrap();
+    let kept =
+        tollgate::admin::wallets::put(&desk.admin, &account, &main, &settings, Existing::Keep)
+            .await
+            .unwrap();
     assert_eq!(kept, Made::Present);
     assert_eq!(desk.get("/v1/accounts/acme/wallets/main").await["overdraft_limit"], "0.00");
 }

@@ -1,4 +1,5 @@
-//! A gateway's Admin API in this process: an embedded ledger in a temporary directory, a clock that stands still, an operator key.
+//! A gateway's Admin API in this process: an embedded ledger in a temporary directory, a clock that
+//! stands still, an operator key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,9 @@ use tollgate::gateway::bootstrap::bootstrap;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::batcher::{Batcher, BatcherOptions};
 use tollgate::ledger::embedded::EmbeddedLedger;
-use tollgate::ledger::{CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict, WindowRule};
+use tollgate::ledger::{
+    CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict, WindowRule,
+};
 use tollgate::metrics::Metrics;
 use tollgate::pricing::{Category, PriceBook};
 use tollgate::upstream::client::{Upstream, UpstreamOptions};
@@ -72,7 +75,9 @@ impl Desk {
     fn unlocked() -> Desk {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
-        let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap());
+        let ledger: Arc<dyn Ledger> = Arc::new(
+            EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap(),
+        );
         let metrics = Arc::new(Metrics::new(10));
         let options = BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 };
         let admin = Arc::new(Admin {
@@ -100,8 +105,16 @@ impl Desk {
         for (method, path, body) in [
             ("POST", "/v1/accounts", r#"{"id":"acme","currency":"USD"}"#),
             ("PUT", "/v1/accounts/acme/wabas/102290129340398", r#"{"time_zone":"Asia/Kolkata"}"#),
-            ("PUT", "/v1/accounts/acme/channels/106540352242922", r#"{"waba":"102290129340398","token_env":"META_TOKEN"}"#),
-            ("POST", "/v1/accounts/acme/wallets/main/top-ups", r#"{"amount":"1.00","reference":"first"}"#),
+            (
+                "PUT",
+                "/v1/accounts/acme/channels/106540352242922",
+                r#"{"waba":"102290129340398","token_env":"META_TOKEN"}"#,
+            ),
+            (
+                "POST",
+                "/v1/accounts/acme/wallets/main/top-ups",
+                r#"{"amount":"1.00","reference":"first"}"#,
+            ),
         ] {
             assert_eq!(desk.ask(method, path, body).await.status, 201, "{path}");
         }
@@ -147,7 +160,13 @@ impl Desk {
 
     /// A new key of the account.
     pub async fn key(&self, account: &str, scopes: &str) -> String {
-        let answer = self.ask("POST", &format!("/v1/accounts/{account}/keys"), &format!(r#"{{"scopes":{scopes}}}"#)).await;
+        let answer = self
+            .ask(
+                "POST",
+                &format!("/v1/accounts/{account}/keys"),
+                &format!(r#"{{"scopes":{scopes}}}"#),
+            )
+            .await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json["key"].as_str().unwrap().to_owned()
     }
@@ -178,7 +197,8 @@ impl Desk {
             fingerprint: *hold.as_bytes(),
             key: None,
         };
-        let verdict = self.admin.batcher.call(&account, Operation::Reserve(Box::new(reserve))).await.unwrap();
+        let verdict =
+            self.admin.batcher.call(&account, Operation::Reserve(Box::new(reserve))).await.unwrap();
         (hold, verdict)
     }
 
@@ -188,7 +208,9 @@ impl Desk {
         assert!(matches!(verdict, Verdict::Reserved { .. }), "{verdict:?}");
         let account: AccountId = "acme".parse().unwrap();
         let day = CalendarSpan::day(&jiff::tz::TimeZone::UTC, self.clock.now_ms());
-        self.admin.batcher.post(&account, Operation::Settle { hold, message_id: Some("wamid.1".into()), day });
+        self.admin
+            .batcher
+            .post(&account, Operation::Settle { hold, message_id: Some("wamid.1".into()), day });
     }
 }
 
@@ -202,7 +224,10 @@ fn check_problem(what: &str, status: StatusCode, answer: &Answer) {
     assert_eq!(answer.json["status"], status.as_u16(), "{what}");
     assert_eq!(answer.json["type"], format!("urn:tollgate:problem:{}", answer.code()), "{what}");
     for member in ["title", "detail"] {
-        assert!(answer.json[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {member}");
+        assert!(
+            answer.json[member].as_str().is_some_and(|text| !text.is_empty()),
+            "{what}: {member}"
+        );
     }
     assert_eq!(answer.json["request_id"], answer.header("x-request-id"), "{what}");
 }

@@ -18,10 +18,17 @@ pub fn check_answer(method: &str, path: &str, answer: &Answer) {
     let responses = &operation["responses"];
     let listed = &responses[answer.status.to_string()];
     let response = if listed.is_null() { &responses["default"] } else { listed };
-    assert!(!listed.is_null() || answer.status >= 400, "{method} {path}: {} is not in the document", answer.status);
+    assert!(
+        !listed.is_null() || answer.status >= 400,
+        "{method} {path}: {} is not in the document",
+        answer.status
+    );
     let kind = answer.header("content-type").split(';').next().unwrap_or_default();
     if kind.is_empty() {
-        assert!(response["content"].is_null() && answer.text.is_empty(), "{method} {path}: no body");
+        assert!(
+            response["content"].is_null() && answer.text.is_empty(),
+            "{method} {path}: no body"
+        );
         return;
     }
     let content = &response["content"][kind];
@@ -38,7 +45,8 @@ fn operation(method: &str, path: &str) -> Option<&'static Value> {
     let path: Vec<&str> = path.split('?').next().unwrap_or_default().split('/').collect();
     let fits = |template: &str| {
         let parts: Vec<&str> = template.split('/').collect();
-        parts.len() == path.len() && parts.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
+        parts.len() == path.len()
+            && parts.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
     };
     let paths = DOCUMENT["paths"].as_object()?;
     let item = paths.iter().find(|(template, _)| fits(template)).map(|(_, item)| item)?;
@@ -74,9 +82,10 @@ fn compare(value: &Value, schema: &Value, at: &str, mistakes: &mut Vec<String>) 
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    let kinds: Vec<&str> = schema["type"]
-        .as_array()
-        .map_or_else(|| schema["type"].as_str().into_iter().collect(), |kinds| kinds.iter().filter_map(Value::as_str).collect());
+    let kinds: Vec<&str> = schema["type"].as_array().map_or_else(
+        || schema["type"].as_str().into_iter().collect(),
+        |kinds| kinds.iter().filter_map(Value::as_str).collect(),
+    );
     if !kinds.contains(&kind) {
         mistakes.push(format!("{at}: {value} is no {kinds:?}"));
     }
@@ -96,7 +105,9 @@ fn compare(value: &Value, schema: &Value, at: &str, mistakes: &mut Vec<String>) 
     }
     for (name, member) in members {
         match (&schema["properties"][name], &schema["additionalProperties"]) {
-            (Value::Null, Value::Bool(false)) => mistakes.push(format!("{at}.{name} is not in the document")),
+            (Value::Null, Value::Bool(false)) => {
+                mistakes.push(format!("{at}.{name} is not in the document"))
+            }
             (Value::Null, Value::Null) => {}
             (Value::Null, other) => compare(member, other, &format!("{at}.{name}"), mistakes),
             (known, _) => compare(member, known, &format!("{at}.{name}"), mistakes),
@@ -111,9 +122,12 @@ async fn the_document_is_served_without_a_key_and_names_every_call() {
     assert_eq!(answer.json, *DOCUMENT);
     let mut documented = BTreeSet::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
-        documented.extend(item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())));
+        documented.extend(
+            item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())),
+        );
     }
-    let routed: BTreeSet<_> = ROUTES.iter().map(|route| (route.path.to_owned(), route.method.to_string())).collect();
+    let routed: BTreeSet<_> =
+        ROUTES.iter().map(|route| (route.path.to_owned(), route.method.to_string())).collect();
     assert_eq!(documented, routed);
     assert_eq!(routed.len(), ROUTES.len(), "no call stands in the table twice");
 }
@@ -137,7 +151,10 @@ fn every_name_in_the_document_leads_somewhere() {
     }
     for group in ["schemas", "parameters"] {
         for name in DOCUMENT["components"][group].as_object().unwrap().keys() {
-            assert!(found.contains(format!("#/components/{group}/{name}").as_str()), "{group}/{name} is not used");
+            assert!(
+                found.contains(format!("#/components/{group}/{name}").as_str()),
+                "{group}/{name} is not used"
+            );
         }
     }
 }
@@ -146,7 +163,10 @@ fn every_name_in_the_document_leads_somewhere() {
 fn a_wrong_answer_is_noticed() {
     let schema = serde_json::json!({"$ref": "#/components/schemas/Limits"});
     for (text, wrong) in [
-        (r#"{"messaging_limit":null,"portfolios":[{"portfolio":"default","used":0,"left":null}],"caps":[]}"#, 0),
+        (
+            r#"{"messaging_limit":null,"portfolios":[{"portfolio":"default","used":0,"left":null}],"caps":[]}"#,
+            0,
+        ),
         (r#"{"messaging_limit":"1","portfolios":[],"caps":[]}"#, 1),
         (r#"{"messaging_limit":1,"portfolios":[{"portfolio":"default","used":0}],"extra":1}"#, 3),
     ] {

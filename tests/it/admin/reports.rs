@@ -1,4 +1,5 @@
-//! Statements, usage, limits, holds and events: every credit is accounted for, as JSON and as CSV that opens safely.
+//! Statements, usage, limits, holds and events: every credit is accounted for, as JSON and as CSV
+//! that opens safely.
 
 use serde_json::json;
 use tollgate::ledger::{Operation, Verdict};
@@ -12,17 +13,38 @@ async fn the_statement_adds_up() {
     desk.spend("0.0118", Some("diwali")).await;
     desk.get(base).await;
     desk.clock.advance(1_000);
-    let adjusted =
-        desk.ask("POST", &format!("{base}/adjustments"), r#"{"amount":"-0.50","reference":"fix-1","reason":"=cmd|' /C calc'!A0"}"#).await;
+    let adjusted = desk
+        .ask(
+            "POST",
+            &format!("{base}/adjustments"),
+            r#"{"amount":"-0.50","reference":"fix-1","reason":"=cmd|' /C calc'!A0"}"#,
+        )
+        .await;
     assert_eq!(adjusted.status, 201, "{}", adjusted.text);
     let entries = desk.get(&format!("{base}/statement")).await["items"].clone();
-    let lines: Vec<_> =
-        entries.as_array().unwrap().iter().map(|entry| [&entry["kind"], &entry["amount"], &entry["balance_after"]]).collect();
-    assert_eq!(json!(lines), json!([["top_up", "1.00", "1.00"], ["charge", "-0.0118", "0.9882"], ["adjustment", "-0.50", "0.4882"]]));
+    let lines: Vec<_> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| [&entry["kind"], &entry["amount"], &entry["balance_after"]])
+        .collect();
+    assert_eq!(
+        json!(lines),
+        json!([
+            ["top_up", "1.00", "1.00"],
+            ["charge", "-0.0118", "0.9882"],
+            ["adjustment", "-0.50", "0.4882"]
+        ])
+    );
     let charge = &entries[1]["charge"];
-    assert_eq!([&charge["campaign"], &charge["country"], &charge["category"]], ["diwali", "IN", "marketing"]);
+    assert_eq!(
+        [&charge["campaign"], &charge["country"], &charge["category"]],
+        ["diwali", "IN", "marketing"]
+    );
 
-    let count = async |query: &str| desk.get(&format!("{base}/statement?{query}")).await["items"].as_array().unwrap().len();
+    let count = async |query: &str| {
+        desk.get(&format!("{base}/statement?{query}")).await["items"].as_array().unwrap().len()
+    };
     assert_eq!(count("from=2026-11-21T12:00:01Z").await, 1);
     assert_eq!(count("to=2026-11-21T12:00:01Z").await, 2, "an instant is exclusive");
     assert_eq!(count("from=2026-11-21&to=2026-11-21").await, 3, "a date is the whole day");
@@ -35,10 +57,18 @@ async fn the_statement_adds_up() {
 async fn tables_open_safely_in_a_spreadsheet() {
     let desk = Desk::with_acme().await;
     let base = "/v1/accounts/acme/wallets/main";
-    desk.ask("POST", &format!("{base}/adjustments"), r#"{"amount":"-0.50","reference":"+1","reason":"=1+1, \"quoted\""}"#).await;
+    desk.ask(
+        "POST",
+        &format!("{base}/adjustments"),
+        r#"{"amount":"-0.50","reference":"+1","reason":"=1+1, \"quoted\""}"#,
+    )
+    .await;
     desk.spend("0.0118", Some("-diwali")).await;
     let csv = desk.ask("GET", &format!("{base}/statement?format=csv&limit=2"), "").await;
-    assert_eq!((csv.header("content-type"), csv.header("tollgate-next-cursor")), ("text/csv; charset=utf-8", "2"));
+    assert_eq!(
+        (csv.header("content-type"), csv.header("tollgate-next-cursor")),
+        ("text/csv; charset=utf-8", "2")
+    );
     let head = "sequence,at,wallet,kind,amount,balance_after,currency,reference,reason,hold,channel,campaign,country,category\r\n";
     let rows = "1,2026-11-21T12:00:00Z,main,top_up,1.00,1.00,USD,first,,,,,,\r\n\
                 2,2026-11-21T12:00:00Z,main,adjustment,-0.50,0.50,USD,'+1,\"'=1+1, \"\"quoted\"\"\",,,,,\r\n";
@@ -47,8 +77,12 @@ async fn tables_open_safely_in_a_spreadsheet() {
     assert!(rest.text.ends_with(",106540352242922,'-diwali,IN,marketing\r\n"), "{}", rest.text);
     assert_eq!(rest.header("tollgate-next-cursor"), "");
 
-    let usage = desk.ask("GET", "/v1/accounts/acme/usage?group_by=category,campaign&format=csv", "").await;
-    assert_eq!(usage.text, "campaign,category,messages,credits,currency\r\n'-diwali,marketing,1,0.0118,USD\r\n");
+    let usage =
+        desk.ask("GET", "/v1/accounts/acme/usage?group_by=category,campaign&format=csv", "").await;
+    assert_eq!(
+        usage.text,
+        "campaign,category,messages,credits,currency\r\n'-diwali,marketing,1,0.0118,USD\r\n"
+    );
 }
 
 #[tokio::test]
@@ -62,14 +96,26 @@ async fn usage_is_summed_as_asked() {
     let usage = async |query: &str| desk.get(&format!("/v1/accounts/acme/usage{query}")).await;
     let total = json!({"messages":3,"credits":"0.0354"});
     let whole = usage("").await;
-    assert_eq!(whole["rows"], json!([{"country":"IN","category":"marketing","messages":3,"credits":"0.0354"}]));
-    assert_eq!([&whole["total"], &whole["from"], &whole["to"]], [&total, &json!("2026-10-24"), &json!("2026-11-22")]);
+    assert_eq!(
+        whole["rows"],
+        json!([{"country":"IN","category":"marketing","messages":3,"credits":"0.0354"}])
+    );
+    assert_eq!(
+        [&whole["total"], &whole["from"], &whole["to"]],
+        [&total, &json!("2026-10-24"), &json!("2026-11-22")]
+    );
     let by_day = usage("?group_by=day").await;
     let rows = json!([{"day":"2026-11-21","messages":2,"credits":"0.0236"},{"day":"2026-11-22","messages":1,"credits":"0.0118"}]);
     assert_eq!((&by_day["rows"], &by_day["total"]), (&rows, &total));
-    assert_eq!(usage("?from=2026-11-22&to=2026-11-22").await["total"], json!({"messages":1,"credits":"0.0118"}));
+    assert_eq!(
+        usage("?from=2026-11-22&to=2026-11-22").await["total"],
+        json!({"messages":1,"credits":"0.0118"})
+    );
     let by_channel = usage("?group_by=channel").await;
-    assert_eq!(by_channel["rows"], json!([{"channel":"106540352242922","messages":3,"credits":"0.0354"}]));
+    assert_eq!(
+        by_channel["rows"],
+        json!([{"channel":"106540352242922","messages":3,"credits":"0.0354"}])
+    );
     let by_campaign = usage("?group_by=campaign").await;
     assert_eq!(by_campaign["rows"], json!([{"campaign":"diwali","messages":2,"credits":"0.0236"}]));
     assert_eq!(by_campaign["total"], json!({"messages":2,"credits":"0.0236"}));
@@ -95,11 +141,19 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
     let (lost, _) = desk.reserve("0.20", None).await;
     let (going, _) = desk.reserve("0.30", None).await;
     for hold in [sent, lost] {
-        assert_eq!(desk.admin.batcher.call(&account, Operation::MarkInDoubt { hold }).await, Ok(Verdict::Marked));
+        assert_eq!(
+            desk.admin.batcher.call(&account, Operation::MarkInDoubt { hold }).await,
+            Ok(Verdict::Marked)
+        );
     }
     let ids = async |query: &str| {
         let list = desk.get(&format!("{base}{query}")).await;
-        list["items"].as_array().unwrap().iter().map(|hold| hold["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hold| hold["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let mut doubtful = [sent.to_string(), lost.to_string()];
     doubtful.sort_unstable();
@@ -107,10 +161,21 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
     assert_eq!(ids("?state=open").await, [going.to_string()]);
     assert_eq!(ids("").await.len(), 3);
 
-    let settled = desk.ask("POST", &format!("{base}/{sent}/settle"), r#"{"message_id":"wamid.X"}"#).await;
-    assert_eq!(settled.json, json!({"id":sent.to_string(),"state":"settled","amount":"0.10"}), "{}", settled.text);
+    let settled =
+        desk.ask("POST", &format!("{base}/{sent}/settle"), r#"{"message_id":"wamid.X"}"#).await;
+    assert_eq!(
+        settled.json,
+        json!({"id":sent.to_string(),"state":"settled","amount":"0.10"}),
+        "{}",
+        settled.text
+    );
     let released = desk.ask("POST", &format!("{base}/{lost}/release"), "").await;
-    assert_eq!(released.json, json!({"id":lost.to_string(),"state":"released","amount":"0.20"}), "{}", released.text);
+    assert_eq!(
+        released.json,
+        json!({"id":lost.to_string(),"state":"released","amount":"0.20"}),
+        "{}",
+        released.text
+    );
     for path in [format!("{base}/{sent}/release"), format!("{base}/{lost}/settle")] {
         assert_eq!(desk.ask("POST", &path, "").await.status, 404, "a hold resolves once");
     }
@@ -118,7 +183,10 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
     assert_eq!((open.status, open.code()), (409, "hold_open"));
     let wallet = desk.get("/v1/accounts/acme/wallets/main").await;
     assert_eq!((&wallet["settled"], &wallet["held"]), (&json!("0.90"), &json!("0.30")));
-    assert!(desk.ask("GET", "/metrics", "").await.text.contains("country=\"IN\"} 0.100000"), "the charge is counted");
+    assert!(
+        desk.ask("GET", "/metrics", "").await.text.contains("country=\"IN\"} 0.100000"),
+        "the charge is counted"
+    );
 }
 
 #[tokio::test]
@@ -135,6 +203,12 @@ async fn a_poller_goes_on_where_it_stopped() {
     assert_eq!(first["items"][0]["kind"], "campaign_stopped");
     assert_eq!(first["items"][0]["reason"], "operator");
     let second = desk.get(&format!("{base}?cursor=2")).await;
-    assert_eq!((second["items"].as_array().unwrap().len(), &second["next"], &second["more"]), (1, &json!("3"), &json!(false)));
-    assert_eq!(desk.get(&format!("{base}?cursor=3")).await, json!({"items":[],"next":"3","more":false}));
+    assert_eq!(
+        (second["items"].as_array().unwrap().len(), &second["next"], &second["more"]),
+        (1, &json!("3"), &json!(false))
+    );
+    assert_eq!(
+        desk.get(&format!("{base}?cursor=3")).await,
+        json!({"items":[],"next":"3","more":false})
+    );
 }

@@ -1,4 +1,5 @@
-//! Accounts, channels, WABAs, templates, wallets and campaigns: what is put is what is shown, and names belong to one account.
+//! Accounts, channels, WABAs, templates, wallets and campaigns: what is put is what is shown, and
+//! names belong to one account.
 
 use serde_json::json;
 
@@ -30,12 +31,42 @@ async fn what_is_put_is_what_is_shown() {
 async fn the_same_again_is_the_same() {
     let desk = Desk::with_acme().await;
     for (method, path, body, first, again) in [
-        ("POST", "/v1/accounts", r#"{"id":"new","currency":"message","messaging_limit":250}"#, 201, 200),
-        ("PUT", "/v1/accounts/acme/wallets/spare", r#"{"overdraft_limit":"20.00","low_balance_thresholds":["100.00"]}"#, 201, 200),
+        (
+            "POST",
+            "/v1/accounts",
+            r#"{"id":"new","currency":"message","messaging_limit":250}"#,
+            201,
+            200,
+        ),
+        (
+            "PUT",
+            "/v1/accounts/acme/wallets/spare",
+            r#"{"overdraft_limit":"20.00","low_balance_thresholds":["100.00"]}"#,
+            201,
+            200,
+        ),
         ("PUT", "/v1/accounts/acme/wabas/7", r#"{"portfolio":"group"}"#, 201, 200),
-        ("PUT", "/v1/accounts/acme/channels/8", r#"{"waba":"7","token_file":"acme/8","billing":"external"}"#, 201, 200),
-        ("PUT", "/v1/accounts/acme/wabas/7/templates/spring/en-US", r#"{"category":"utility"}"#, 201, 200),
-        ("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali","budget":"10","dedupe":"recipient"}"#, 201, 200),
+        (
+            "PUT",
+            "/v1/accounts/acme/channels/8",
+            r#"{"waba":"7","token_file":"acme/8","billing":"external"}"#,
+            201,
+            200,
+        ),
+        (
+            "PUT",
+            "/v1/accounts/acme/wabas/7/templates/spring/en-US",
+            r#"{"category":"utility"}"#,
+            201,
+            200,
+        ),
+        (
+            "POST",
+            "/v1/accounts/acme/campaigns",
+            r#"{"id":"diwali","budget":"10","dedupe":"recipient"}"#,
+            201,
+            200,
+        ),
         ("POST", "/v1/accounts/acme/campaigns/diwali/stop", "", 200, 200),
         ("POST", "/v1/accounts/acme/campaigns/diwali/restart", "", 200, 200),
         ("POST", "/v1/accounts/acme/campaigns/diwali/finish", "", 200, 200),
@@ -56,17 +87,35 @@ async fn a_patch_changes_what_it_names() {
     let changed = desk.ask("PATCH", "/v1/accounts/acme", patch).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert_eq!(changed.json["messaging_limit"], 100_000);
-    let cleared = desk.ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":null,"currency":"USD"}"#).await.json;
-    assert_eq!((&cleared["messaging_limit"], &cleared["unknown_template"]), (&json!(null), &json!("refuse")));
+    let cleared = desk
+        .ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":null,"currency":"USD"}"#)
+        .await
+        .json;
+    assert_eq!(
+        (&cleared["messaging_limit"], &cleared["unknown_template"]),
+        (&json!(null), &json!("refuse"))
+    );
     assert_eq!(cleared["markup"], json!({"percent":"2.5","per_message":"0.00"}));
     assert_eq!(desk.get("/v1/accounts/acme").await, cleared);
 
-    let wallet = desk.ask("PATCH", "/v1/accounts/acme/wallets/main", r#"{"overdraft_limit":"20.00"}"#).await.json;
+    let wallet = desk
+        .ask("PATCH", "/v1/accounts/acme/wallets/main", r#"{"overdraft_limit":"20.00"}"#)
+        .await
+        .json;
     assert_eq!((&wallet["available"], &wallet["settled"]), (&json!("21.00"), &json!("1.00")));
-    let wallet = desk.ask("PATCH", "/v1/accounts/acme/wallets/main", r#"{"low_balance_thresholds":["0.50"]}"#).await.json;
-    assert_eq!((&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]), (&json!("20.00"), &json!(["0.50"])));
+    let wallet = desk
+        .ask("PATCH", "/v1/accounts/acme/wallets/main", r#"{"low_balance_thresholds":["0.50"]}"#)
+        .await
+        .json;
+    assert_eq!(
+        (&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]),
+        (&json!("20.00"), &json!(["0.50"]))
+    );
     let wallet = desk.ask("PUT", "/v1/accounts/acme/wallets/main", "{}").await.json;
-    assert_eq!((&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]), (&json!("0.00"), &json!([])));
+    assert_eq!(
+        (&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]),
+        (&json!("0.00"), &json!([]))
+    );
 }
 
 #[tokio::test]
@@ -77,18 +126,41 @@ async fn numbers_and_portfolios_belong_to_one_account() {
     let taken = desk.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await;
     assert_eq!((taken.status, taken.code()), (409, "claimed"));
     assert!(!taken.text.contains("acme"), "nobody learns whose it is");
-    assert_eq!(desk.ask("GET", "/v1/accounts/rival/channels/106540352242922", "").await.status, 404);
-    assert_eq!(desk.ask("DELETE", "/v1/accounts/rival/channels/106540352242922", "").await.status, 404);
-    assert_eq!(desk.ask("DELETE", "/v1/accounts/acme/channels/106540352242922", "").await.status, 204);
-    assert_eq!(desk.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await.status, 201);
+    assert_eq!(
+        desk.ask("GET", "/v1/accounts/rival/channels/106540352242922", "").await.status,
+        404
+    );
+    assert_eq!(
+        desk.ask("DELETE", "/v1/accounts/rival/channels/106540352242922", "").await.status,
+        404
+    );
+    assert_eq!(
+        desk.ask("DELETE", "/v1/accounts/acme/channels/106540352242922", "").await.status,
+        204
+    );
+    assert_eq!(
+        desk.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await.status,
+        201
+    );
 
     let waba = |portfolio: &str| format!(r#"{{"portfolio":"{portfolio}"}}"#);
     assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/1", &waba("group")).await.status, 201);
     assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/2", &waba("group")).await.status, 201);
-    assert_eq!(desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(), "claimed");
-    assert_eq!(desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("default")).await.status, 201, "everybody has a default");
+    assert_eq!(
+        desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(),
+        "claimed"
+    );
+    assert_eq!(
+        desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("default")).await.status,
+        201,
+        "everybody has a default"
+    );
     assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/1", &waba("default")).await.status, 200);
-    assert_eq!(desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(), "claimed", "WABA 2 still names it");
+    assert_eq!(
+        desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(),
+        "claimed",
+        "WABA 2 still names it"
+    );
     assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/2", &waba("default")).await.status, 200);
     assert_eq!(desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.status, 200);
 }
@@ -97,11 +169,20 @@ async fn numbers_and_portfolios_belong_to_one_account() {
 async fn a_template_has_one_spelling() {
     let desk = Desk::with_acme().await;
     let base = "/v1/accounts/acme/wabas/102290129340398/templates";
-    let put = desk.ask("PUT", &format!("{base}/spring%5Fsale/en-US"), r#"{"category":"marketing"}"#).await;
-    assert_eq!(put.json, json!({"name":"spring_sale","language":"en_US","category":"marketing"}), "{}", put.text);
+    let put = desk
+        .ask("PUT", &format!("{base}/spring%5Fsale/en-US"), r#"{"category":"marketing"}"#)
+        .await;
+    assert_eq!(
+        put.json,
+        json!({"name":"spring_sale","language":"en_US","category":"marketing"}),
+        "{}",
+        put.text
+    );
     assert_eq!(desk.get(&format!("{base}/spring_sale/en_US")).await, put.json);
     let snapshot = desk.admin.catalog.reload(&"acme".parse().unwrap()).await.unwrap().unwrap();
-    assert!(snapshot.template(&"102290129340398".parse().unwrap(), "spring_sale", "en_US").is_some());
+    assert!(
+        snapshot.template(&"102290129340398".parse().unwrap(), "spring_sale", "en_US").is_some()
+    );
     assert_eq!(desk.get(base).await["items"], json!([put.json]));
     assert_eq!(desk.ask("DELETE", &format!("{base}/spring_sale/en-US"), "").await.status, 204);
     assert_eq!(desk.ask("DELETE", &format!("{base}/spring_sale/en-US"), "").await.status, 404);
@@ -115,12 +196,23 @@ async fn lists_page_to_their_end() {
     for at in 1..=5 {
         desk.ask("POST", "/v1/accounts", &format!(r#"{{"id":"b{at}","currency":"USD"}}"#)).await;
         desk.ask("PUT", &format!("{base}/wabas/{at}"), "{}").await;
-        desk.ask("PUT", &format!("{base}/wabas/1/templates/t{at}/en"), r#"{"category":"utility"}"#).await;
+        desk.ask("PUT", &format!("{base}/wabas/1/templates/t{at}/en"), r#"{"category":"utility"}"#)
+            .await;
         desk.ask("PUT", &format!("{base}/channels/{at}"), r#"{"token_env":"META_TOKEN"}"#).await;
         desk.ask("PUT", &format!("{base}/wallets/w{at}"), "{}").await;
         desk.ask("POST", &format!("{base}/campaigns"), &format!(r#"{{"id":"c{at}"}}"#)).await;
-        desk.ask("POST", &format!("{base}/keys"), &format!(r#"{{"id":"k{at}","scopes":["send"]}}"#)).await;
-        desk.ask("POST", &format!("{base}/wallets/main/top-ups"), &format!(r#"{{"amount":"1","reference":"r{at}"}}"#)).await;
+        desk.ask(
+            "POST",
+            &format!("{base}/keys"),
+            &format!(r#"{{"id":"k{at}","scopes":["send"]}}"#),
+        )
+        .await;
+        desk.ask(
+            "POST",
+            &format!("{base}/wallets/main/top-ups"),
+            &format!(r#"{{"amount":"1","reference":"r{at}"}}"#),
+        )
+        .await;
     }
     for (path, count) in [
         ("/v1/accounts".to_owned(), 6),

@@ -1,4 +1,5 @@
-//! Probes and scrapers ask without a key, on the admin listener and on one of their own; and the listener serves what the router answers.
+//! Probes and scrapers ask without a key, on the admin listener and on one of their own; and the
+//! listener serves what the router answers.
 
 use std::time::Duration;
 
@@ -40,11 +41,24 @@ async fn the_listener_serves_it() {
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(serve(listener, ServerOptions::default(), service(router), stop.child_token()));
+        let server = tokio::spawn(serve(
+            listener,
+            ServerOptions::default(),
+            service(router),
+            stop.child_token(),
+        ));
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        client
+            .write_all(
+                format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+            )
+            .await
+            .unwrap();
         let mut text = String::new();
-        tokio::time::timeout(Duration::from_secs(10), client.read_to_string(&mut text)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), client.read_to_string(&mut text))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(text.starts_with(expected), "{path}: {text}");
         server.abort();
     }

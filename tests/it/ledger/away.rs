@@ -26,13 +26,26 @@ fn batch(number: u64, operations: Vec<Operation>) -> Batch {
 
 fn founding() -> Vec<Operation> {
     vec![
-        Operation::PutDocument { kind: DocumentKind::Account, id: "account".into(), body: "{}".into(), only_if_absent: true },
-        Operation::PutWallet { wallet: "main".parse().unwrap(), overdraft_limit: None, low_balance_thresholds: None },
+        Operation::PutDocument {
+            kind: DocumentKind::Account,
+            id: "account".into(),
+            body: "{}".into(),
+            only_if_absent: true,
+        },
+        Operation::PutWallet {
+            wallet: "main".parse().unwrap(),
+            overdraft_limit: None,
+            low_balance_thresholds: None,
+        },
     ]
 }
 
 fn top_up(reference: &str) -> Operation {
-    Operation::TopUp { wallet: "main".parse().unwrap(), amount: "5".parse().unwrap(), reference: reference.into() }
+    Operation::TopUp {
+        wallet: "main".parse().unwrap(),
+        amount: "5".parse().unwrap(),
+        reference: reference.into(),
+    }
 }
 
 async fn settled(ledger: &RedisLedger, account: &AccountId) -> String {
@@ -90,7 +103,10 @@ async fn a_server_that_forgot_is_not_an_empty_one() {
     let mut server = RedisServer::start_with(&["--appendonly", "no"]);
     let refused = RedisLedger::connect(&server.url(), options()).await.err().unwrap().to_string();
     assert!(refused.contains("appendonly is off"), "{refused}");
-    let ledger = RedisLedger::connect(&server.url(), RedisOptions { allow_unsafe: true, ..options() }).await.unwrap();
+    let ledger =
+        RedisLedger::connect(&server.url(), RedisOptions { allow_unsafe: true, ..options() })
+            .await
+            .unwrap();
     assert_eq!(ledger.durability(), "memory");
     let account: AccountId = "acme".parse().unwrap();
     ledger.apply(&account, &batch(1, founding())).await.unwrap();
@@ -101,7 +117,10 @@ async fn a_server_that_forgot_is_not_an_empty_one() {
     assert!(matches!(gone, Err(LedgerFault::Closed(_))), "{gone:?}");
     server.restart();
     let gone = ledger.apply(&account, &batch(3, vec![top_up("a")])).await;
-    assert!(matches!(&gone, Err(LedgerFault::Closed(text)) if text.contains("no ledger")), "{gone:?}");
+    assert!(
+        matches!(&gone, Err(LedgerFault::Closed(text)) if text.contains("no ledger")),
+        "{gone:?}"
+    );
 }
 
 #[tokio::test]
@@ -114,33 +133,70 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
         let read = |line: &&str| match Line::parse(line).verb() {
             "send" => {
                 let line = Line::parse(line);
-                Operation::Reserve(Box::new(Reserve { hold: hold(line.word(1)), ..words::send(&line, START_MS, 1) }))
+                Operation::Reserve(Box::new(Reserve {
+                    hold: hold(line.word(1)),
+                    ..words::send(&line, START_MS, 1)
+                }))
             }
             _ => words::operation(&Line::parse(line), Clock::system().now_ms(), &labels),
         };
         lines.iter().map(read).collect()
     };
     ledger.apply(&account, &batch(1, founding())).await.unwrap();
-    let first = batch(2, operations(&["top-up main 9 paid", "send a campaign=diwali limit=9", "send b", "send c", "send d"]));
+    let first = batch(
+        2,
+        operations(&[
+            "top-up main 9 paid",
+            "send a campaign=diwali limit=9",
+            "send b",
+            "send c",
+            "send d",
+        ]),
+    );
     let verdicts = ledger.apply(&account, &first).await.unwrap();
-    assert!(matches!(verdicts[1..], [Verdict::Reserved { .. }, _, _, Verdict::Reserved { .. }]), "{verdicts:?}");
+    assert!(
+        matches!(verdicts[1..], [Verdict::Reserved { .. }, _, _, Verdict::Reserved { .. }]),
+        "{verdicts:?}"
+    );
     redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
 
     // A repetition of what ran is answered, whatever it holds; nothing new is taken.
     assert_eq!(ledger.apply(&account, &first).await.unwrap(), verdicts);
-    for lines in [&["settle a", "send e"][..], &["create holi"], &["document waba/7 {}"], &["wallet other"]] {
+    for lines in
+        [&["settle a", "send e"][..], &["create holi"], &["document waba/7 {}"], &["wallet other"]]
+    {
         let full = ledger.apply(&account, &batch(3, operations(lines))).await;
-        assert!(matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")), "{lines:?}: {full:?}");
+        assert!(
+            matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")),
+            "{lines:?}: {full:?}"
+        );
     }
     let other = "other".parse().unwrap();
     let full = ledger.apply(&other, &batch(1, founding())).await;
-    assert!(matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")), "{full:?}");
+    assert!(
+        matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")),
+        "{full:?}"
+    );
 
-    let ends =
-        ["settle a", "release b", "doubt c", "abandon d", "top-up main 5 more", "count diwali campaign_stopped 2", "stop diwali operator"];
+    let ends = [
+        "settle a",
+        "release b",
+        "doubt c",
+        "abandon d",
+        "top-up main 5 more",
+        "count diwali campaign_stopped 2",
+        "stop diwali operator",
+    ];
     let verdicts = ledger.apply(&account, &batch(3, operations(&ends))).await.unwrap();
-    assert!(matches!(verdicts[..4], [Verdict::Settled { .. }, Verdict::Released { .. }, Verdict::Marked, Verdict::Marked]), "{verdicts:?}");
-    let sweep = ledger.apply(&account, &batch(4, operations(&["sweep open=0ms doubt=24h"]))).await.unwrap();
+    assert!(
+        matches!(
+            verdicts[..4],
+            [Verdict::Settled { .. }, Verdict::Released { .. }, Verdict::Marked, Verdict::Marked]
+        ),
+        "{verdicts:?}"
+    );
+    let sweep =
+        ledger.apply(&account, &batch(4, operations(&["sweep open=0ms doubt=24h"]))).await.unwrap();
     assert_eq!(sweep, [Verdict::Swept { marked: 1, resolved: 0, more: false }]);
 
     everything_can_be_read(&ledger, &account).await;
@@ -159,15 +215,28 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
     ledger.apply(&account, &batch(1, [founding(), vec![top_up("a")]].concat())).await.unwrap();
     let send = |label: &str| {
         let line = format!("send {label}");
-        Operation::Reserve(Box::new(Reserve { hold: hold(label), ..words::send(&Line::parse(&line), START_MS, 1) }))
+        Operation::Reserve(Box::new(Reserve {
+            hold: hold(label),
+            ..words::send(&Line::parse(&line), START_MS, 1)
+        }))
     };
     ledger.apply(&account, &batch(2, vec![send("a")])).await.unwrap();
     redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
     let bounds = BatcherOptions { deadline: Duration::from_secs(5), queue: 10 };
     let batcher = Batcher::new(ledger.clone(), Clock::system(), Arc::new(Metrics::new(1)), bounds);
-    batcher.post(&account, words::operation(&Line::parse("settle a"), Clock::system().now_ms(), &[("a".to_owned(), hold("a"))].into()));
+    batcher.post(
+        &account,
+        words::operation(
+            &Line::parse("settle a"),
+            Clock::system().now_ms(),
+            &[("a".to_owned(), hold("a"))].into(),
+        ),
+    );
     let refused = batcher.call(&account, send("b")).await;
-    assert!(matches!(&refused, Err(CallFault::Ledger(LedgerFault::Refused(text))) if text.contains("out of memory")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(CallFault::Ledger(LedgerFault::Refused(text))) if text.contains("out of memory")),
+        "{refused:?}"
+    );
     assert!(batcher.drain_all(Duration::from_secs(5)).await, "the settle still waits");
     assert_eq!(settled(&ledger, &account).await, "4.00");
 }
@@ -188,7 +257,10 @@ async fn everything_can_be_read(ledger: &RedisLedger, account: &AccountId) {
     assert_eq!(ledger.documents(account).await.unwrap().documents.len(), 1);
     assert_eq!(ledger.campaigns(account, &page).await.unwrap().items[0].accepted, 1);
     assert_eq!(ledger.holds(account, None, &page).await.unwrap().items.len(), 2);
-    assert_eq!(ledger.hold(account, hold("c")).await.unwrap().map(|view| view.state), Some(HoldState::InDoubt));
+    assert_eq!(
+        ledger.hold(account, hold("c")).await.unwrap().map(|view| view.state),
+        Some(HoldState::InDoubt)
+    );
     assert_eq!(ledger.holds_in_doubt(account).await, Ok(2));
     assert_eq!(ledger.window_used(account, &"p1".parse().unwrap()).await, Ok(1));
     assert_eq!(ledger.accounts(&page).await.unwrap().items, std::slice::from_ref(account));
@@ -203,7 +275,11 @@ fn redis_command(server: &RedisServer, words: &[&str]) {
     stream.write_all(format!("{}\r\n", words.join(" ")).as_bytes()).unwrap();
     let mut answer = [0u8; 64];
     let length = stream.read(&mut answer).unwrap();
-    assert!(answer[..length].starts_with(b"+OK"), "{words:?}: {}", String::from_utf8_lossy(&answer[..length]));
+    assert!(
+        answer[..length].starts_with(b"+OK"),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&answer[..length])
+    );
 }
 
 #[tokio::test]

@@ -26,13 +26,27 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
     // `acme` comes first, and its settings name no rate card.
     world.turn_to("bakery");
     let settings = r#"{"currency":"USD","rate_card":"meta-usd"}"#;
-    let founding =
-        Operation::PutDocument { kind: DocumentKind::Account, id: "account".into(), body: settings.into(), only_if_absent: true };
-    let wallet = words::operation(&Line::parse("wallet main limit=999.00"), world.clock.now_ms(), &Labels::new());
+    let founding = Operation::PutDocument {
+        kind: DocumentKind::Account,
+        id: "account".into(),
+        body: settings.into(),
+        only_if_absent: true,
+    };
+    let wallet = words::operation(
+        &Line::parse("wallet main limit=999.00"),
+        world.clock.now_ms(),
+        &Labels::new(),
+    );
     world.apply(vec![founding, wallet]).await.unwrap();
     for round in 0..LEFT / 50 {
         let line = |send| format!("send {round}-{send}");
-        let sends = (0..50).map(|send| Operation::Reserve(Box::new(words::send(&Line::parse(&line(send)), world.clock.now_ms(), 1))));
+        let sends = (0..50).map(|send| {
+            Operation::Reserve(Box::new(words::send(
+                &Line::parse(&line(send)),
+                world.clock.now_ms(),
+                1,
+            )))
+        });
         world.apply(sends.collect()).await.unwrap();
     }
     world.clock.advance(MINUTE);
@@ -55,11 +69,18 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
     let sweeping = tokio::spawn(jobs.sweep(options, stop.clone()));
     let begin = Instant::now();
     while !metrics.render().lines().any(|line| line == format!("tollgate_holds_in_doubt {LEFT}")) {
-        assert!(begin.elapsed() < Duration::from_secs(20), "the holds were not swept:\n{}", metrics.render());
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "the holds were not swept:\n{}",
+            metrics.render()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     stop.cancel();
     sweeping.await.unwrap();
     assert_eq!(world.ledger.holds_in_doubt(&world.account).await, Ok(LEFT));
-    assert!(metrics.render().lines().any(|line| line == "tollgate_ledger_up 1"), "the ledger is not away");
+    assert!(
+        metrics.render().lines().any(|line| line == "tollgate_ledger_up 1"),
+        "the ledger is not away"
+    );
 }

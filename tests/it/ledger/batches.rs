@@ -1,4 +1,5 @@
-//! Batches: bounded, refused whole where the clocks disagree, decided once per number; and time that never goes back.
+//! Batches: bounded, refused whole where the clocks disagree, decided once per number; and time
+//! that never goes back.
 
 use super::on_every_ledger;
 use super::script::check;
@@ -19,15 +20,33 @@ on_every_ledger! {
 
 fn line(text: &str, now_ms: i64) -> Operation {
     let line = Line::parse(text);
-    if line.verb() == "send" { Operation::Reserve(Box::new(send(&line, now_ms, 1))) } else { operation(&line, now_ms, &Default::default()) }
+    if line.verb() == "send" {
+        Operation::Reserve(Box::new(send(&line, now_ms, 1)))
+    } else {
+        operation(&line, now_ms, &Default::default())
+    }
 }
 
 async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
     let now_ms = world.clock.now_ms();
     world.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
-    let batch = world.batch(vec![line("send a", now_ms), line("adjust main 1.00 x", now_ms), line("send b price=99.00", now_ms)]);
+    let batch = world.batch(vec![
+        line("send a", now_ms),
+        line("adjust main 1.00 x", now_ms),
+        line("send b price=99.00", now_ms),
+    ]);
     let first = world.ledger.apply(&world.account, &batch).await.unwrap();
-    assert!(matches!(first[..], [Verdict::Reserved { .. }, Verdict::Posted { repeated: false, .. }, Verdict::Rejected(_)]), "{first:?}");
+    assert!(
+        matches!(
+            first[..],
+            [
+                Verdict::Reserved { .. },
+                Verdict::Posted { repeated: false, .. },
+                Verdict::Rejected(_)
+            ]
+        ),
+        "{first:?}"
+    );
     // As after a reply that was lost: the gateway repeats the number, a little later.
     world.clock.advance(50);
     assert_eq!(world.ledger.apply(&world.account, &batch).await.unwrap(), first);
@@ -36,7 +55,10 @@ async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
     // Another writer's numbers are its own.
     let mut other = world.batch(vec![line("send c", now_ms)]);
     (other.writer, other.number) = (other.writer + 1_000_000, 1);
-    assert!(matches!(world.ledger.apply(&world.account, &other).await.unwrap()[..], [Verdict::Reserved { .. }]));
+    assert!(matches!(
+        world.ledger.apply(&world.account, &other).await.unwrap()[..],
+        [Verdict::Reserved { .. }]
+    ));
     assert_eq!(world.ledger.apply(&world.account, &batch).await.unwrap(), first);
 }
 
@@ -51,17 +73,25 @@ async fn an_old_number_is_refused(mut world: World) {
     let wallets = world.ledger.wallets(&world.account).await.unwrap();
     assert_eq!(super::say::wallet(&wallets[0]), "settled 0.00 held 2.00 available 7.00 limit 9.00");
     // The order goes on.
-    assert!(matches!(world.apply(vec![line("send c", now_ms)]).await.unwrap()[..], [Verdict::Reserved { .. }]));
+    assert!(matches!(
+        world.apply(vec![line("send c", now_ms)]).await.unwrap()[..],
+        [Verdict::Reserved { .. }]
+    ));
 }
 
 async fn a_batch_that_is_too_large_is_refused_whole(mut world: World) {
     let now_ms = world.clock.now_ms();
     world.apply(vec![line("wallet main limit=99.00", now_ms)]).await.unwrap();
-    let sends = |count: usize| (0..count).map(|index| line(&format!("send s{index}"), now_ms)).collect::<Vec<_>>();
+    let sends = |count: usize| {
+        (0..count).map(|index| line(&format!("send s{index}"), now_ms)).collect::<Vec<_>>()
+    };
     let refused = world.apply(sends(MAX_BATCH + 1)).await;
     assert!(matches!(refused, Err(LedgerFault::Refused(_))), "{refused:?}");
     let wallets = world.ledger.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled 0.00 held 0.00 available 99.00 limit 99.00");
+    assert_eq!(
+        super::say::wallet(&wallets[0]),
+        "settled 0.00 held 0.00 available 99.00 limit 99.00"
+    );
     // A batch that was refused whole has used no number up; the world takes the same for the next.
     let largest = world.batch(sends(MAX_BATCH));
     assert_eq!(world.ledger.apply(&world.account, &largest).await.unwrap().len(), MAX_BATCH);
@@ -92,7 +122,10 @@ async fn a_clock_over_a_minute_off_is_refused(mut world: World) {
     for off_ms in [MINUTE, -MINUTE] {
         batch.clock_ms = now_ms + off_ms;
         batch.operations = vec![line(&format!("send s{off_ms}"), now_ms)];
-        assert!(matches!(world.ledger.apply(&world.account, &batch).await.unwrap()[..], [Verdict::Reserved { .. }]));
+        assert!(matches!(
+            world.ledger.apply(&world.account, &batch).await.unwrap()[..],
+            [Verdict::Reserved { .. }]
+        ));
         batch.number += 1;
     }
 }
@@ -120,21 +153,41 @@ async fn time_does_not_go_back(world: World) {
 async fn an_account_comes_to_be_with_its_document(mut world: World) {
     let (now_ms, acme) = (world.clock.now_ms(), world.account.clone());
     world.turn_to("nobody");
-    let operations = ["send a version=0", "settle a", "top-up main 1.00 x", "restart diwali", "stop diwali operator", "finish diwali"];
+    let operations = [
+        "send a version=0",
+        "settle a",
+        "top-up main 1.00 x",
+        "restart diwali",
+        "stop diwali operator",
+        "finish diwali",
+    ];
     let verdicts = world.apply(operations.map(|text| line(text, now_ms)).into()).await.unwrap();
     let unknown = Verdict::CampaignUnknown;
-    assert_eq!(verdicts[..4], [Verdict::WalletUnknown, Verdict::NoHold, Verdict::WalletUnknown, unknown.clone()]);
+    assert_eq!(
+        verdicts[..4],
+        [Verdict::WalletUnknown, Verdict::NoHold, Verdict::WalletUnknown, unknown.clone()]
+    );
     assert_eq!(verdicts[4..], [unknown.clone(), unknown]);
     let one = PageRequest { cursor: None, limit: 9 };
     assert_eq!(world.ledger.accounts(&one).await.unwrap().items, std::slice::from_ref(&acme));
     assert_eq!(world.ledger.wallets(&world.account).await.unwrap(), []);
-    let founding = vec![line("document account/account {}", now_ms), line("wallet main limit=1.00", now_ms), line("send a", now_ms)];
+    let founding = vec![
+        line("document account/account {}", now_ms),
+        line("wallet main limit=1.00", now_ms),
+        line("send a", now_ms),
+    ];
     let verdicts = world.apply(founding).await.unwrap();
     assert!(
-        matches!(verdicts[..], [Verdict::Document { changed: true, .. }, Verdict::Wallet(_), Verdict::Reserved { .. }]),
+        matches!(
+            verdicts[..],
+            [Verdict::Document { changed: true, .. }, Verdict::Wallet(_), Verdict::Reserved { .. }]
+        ),
         "{verdicts:?}"
     );
-    assert_eq!(world.ledger.accounts(&one).await.unwrap().items, [acme.clone(), world.account.clone()]);
+    assert_eq!(
+        world.ledger.accounts(&one).await.unwrap().items,
+        [acme.clone(), world.account.clone()]
+    );
     // Accounts share nothing.
     assert_eq!(world.ledger.wallets(&acme).await.unwrap(), []);
 }
@@ -142,25 +195,43 @@ async fn an_account_comes_to_be_with_its_document(mut world: World) {
 /// Sixteen gateways, each with batches of its own, after the same 100 credits.
 async fn many_batches_at_once_oversell_nothing(mut world: World) {
     let now_ms = world.clock.now_ms();
-    world.apply(vec![line("wallet main", now_ms), line("top-up main 100.00 p", now_ms)]).await.unwrap();
+    world
+        .apply(vec![line("wallet main", now_ms), line("top-up main 100.00 p", now_ms)])
+        .await
+        .unwrap();
     let mut gateways = tokio::task::JoinSet::new();
     for gateway in 0..16u64 {
-        let (ledger, account, clock) = (world.ledger.clone(), world.account.clone(), world.clock.clone());
+        let (ledger, account, clock) =
+            (world.ledger.clone(), world.account.clone(), world.clock.clone());
         gateways.spawn(async move {
             let mut held = 0;
             for number in 1..=5 {
-                let sends = (0..4).map(|send| line(&format!("send {gateway}-{number}-{send} campaign=diwali"), now_ms)).collect();
+                let sends = (0..4)
+                    .map(|send| {
+                        line(&format!("send {gateway}-{number}-{send} campaign=diwali"), now_ms)
+                    })
+                    .collect();
                 let writer = 1_000_000 + gateway;
                 let batch = Batch { writer, number, clock_ms: clock.now_ms(), operations: sends };
                 let verdicts = ledger.apply(&account, &batch).await.unwrap();
-                held += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Reserved { .. })).count();
+                held += verdicts
+                    .iter()
+                    .filter(|verdict| matches!(verdict, Verdict::Reserved { .. }))
+                    .count();
             }
             held
         });
     }
     assert_eq!(gateways.join_all().await.into_iter().sum::<usize>(), 100);
     let wallets = world.ledger.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled 100.00 held 100.00 available 0.00 exhausted");
-    let events = world.ledger.events(&world.account, &PageRequest { cursor: None, limit: 99 }).await.unwrap();
+    assert_eq!(
+        super::say::wallet(&wallets[0]),
+        "settled 100.00 held 100.00 available 0.00 exhausted"
+    );
+    let events = world
+        .ledger
+        .events(&world.account, &PageRequest { cursor: None, limit: 99 })
+        .await
+        .unwrap();
     assert_eq!(events.items.len(), 1, "{:?}", events.items);
 }

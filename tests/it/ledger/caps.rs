@@ -1,4 +1,5 @@
-//! Frequency caps: how many messages of some categories one recipient gets from the account in a rolling window.
+//! Frequency caps: how many messages of some categories one recipient gets from the account in a
+//! rolling window.
 
 use super::on_every_ledger;
 use super::script::check;

@@ -1,4 +1,5 @@
-//! Holds whose outcome nobody knows: found by age, ended by evidence or by policy, never by age alone.
+//! Holds whose outcome nobody knows: found by age, ended by evidence or by policy, never by age
+//! alone.
 
 use super::on_every_ledger;
 use super::script::check;
@@ -98,7 +99,10 @@ async fn evidence_ends_a_doubt(world: World) {
 async fn a_sweep_takes_a_bounded_number(mut world: World) {
     let wallet = "wallet main limit=999.00";
     let (mut now_ms, no_labels) = (world.clock.now_ms(), super::say::Labels::new());
-    world.apply(vec![words::operation(&words::Line::parse(wallet), now_ms, &no_labels)]).await.unwrap();
+    world
+        .apply(vec![words::operation(&words::Line::parse(wallet), now_ms, &no_labels)])
+        .await
+        .unwrap();
     for round in 0..3 {
         let sends = (0..if round == 2 { 22 } else { 64 }).map(|send| {
             let line = format!("send {round}-{send}");
@@ -108,26 +112,45 @@ async fn a_sweep_takes_a_bounded_number(mut world: World) {
     }
     world.clock.advance(HOUR);
     now_ms += HOUR;
-    let sweep =
-        |in_doubt_age_ms| Operation::Sweep { open_age_ms: 38 * SECOND, in_doubt_age_ms, policy: InDoubtPolicy::Charge, day: day(now_ms) };
+    let sweep = |in_doubt_age_ms| Operation::Sweep {
+        open_age_ms: 38 * SECOND,
+        in_doubt_age_ms,
+        policy: InDoubtPolicy::Charge,
+        day: day(now_ms),
+    };
     let swept = |marked, resolved, more| Verdict::Swept { marked, resolved, more };
     // 150 holds, 64 at a time: two calls only mark, the third marks 22 and has room to resolve 42.
     assert_eq!(world.apply(vec![sweep(2 * HOUR)]).await.unwrap(), [swept(64, 0, true)]);
     assert_eq!(world.apply(vec![sweep(HOUR)]).await.unwrap(), [swept(64, 0, true)]);
     assert_eq!(world.apply(vec![sweep(HOUR)]).await.unwrap(), [swept(22, 42, true)]);
-    assert_eq!(world.apply(vec![sweep(HOUR), sweep(HOUR)]).await.unwrap(), [swept(0, 64, true), swept(0, 44, false)]);
-    let holds = all(7, async |page| world.ledger.holds(&world.account, None, &page).await.unwrap()).await;
+    assert_eq!(
+        world.apply(vec![sweep(HOUR), sweep(HOUR)]).await.unwrap(),
+        [swept(0, 64, true), swept(0, 44, false)]
+    );
+    let holds =
+        all(7, async |page| world.ledger.holds(&world.account, None, &page).await.unwrap()).await;
     assert!(holds.is_empty(), "{holds:?}");
     let late = Operation::Settle { hold: HoldId::new(now_ms), message_id: None, day: day(now_ms) };
     assert_eq!(world.apply(vec![late]).await.unwrap(), [Verdict::NoHold]);
     let wallets = world.ledger.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled -150.00 held 0.00 available 849.00 limit 999.00");
-    let in_doubt = world.ledger.holds(&world.account, Some(HoldState::InDoubt), &tollgate::ledger::PageRequest { cursor: None, limit: 1 });
+    assert_eq!(
+        super::say::wallet(&wallets[0]),
+        "settled -150.00 held 0.00 available 849.00 limit 999.00"
+    );
+    let in_doubt = world.ledger.holds(
+        &world.account,
+        Some(HoldState::InDoubt),
+        &tollgate::ledger::PageRequest { cursor: None, limit: 1 },
+    );
     assert_eq!(in_doubt.await.unwrap().items, []);
 }
 
 async fn age_is_told_by_the_ledgers_clock_not_the_gateways(mut world: World) {
-    let wallet = words::operation(&words::Line::parse("wallet main limit=9.00"), world.clock.now_ms(), &super::say::Labels::new());
+    let wallet = words::operation(
+        &words::Line::parse("wallet main limit=9.00"),
+        world.clock.now_ms(),
+        &super::say::Labels::new(),
+    );
     world.apply(vec![wallet]).await.unwrap();
     // By id the youngest hold comes first and an old one last.
     reserve_with_clock_off_by(&mut world, "straight", 0).await;
@@ -165,7 +188,12 @@ async fn reserve_with_clock_off_by(world: &mut World, label: &str, skew_ms: i64)
 /// How many holds became in doubt and how many were resolved, after 38 seconds and a day.
 async fn sweep(world: &mut World) -> (u32, u32) {
     let day = day(world.clock.now_ms());
-    let sweep = Operation::Sweep { open_age_ms: 38 * SECOND, in_doubt_age_ms: 24 * HOUR, policy: InDoubtPolicy::Charge, day };
+    let sweep = Operation::Sweep {
+        open_age_ms: 38 * SECOND,
+        in_doubt_age_ms: 24 * HOUR,
+        policy: InDoubtPolicy::Charge,
+        day,
+    };
     match world.apply(vec![sweep]).await.unwrap()[..] {
         [Verdict::Swept { marked, resolved, more: false }] => (marked, resolved),
         ref other => panic!("{other:?}"),

@@ -1,27 +1,36 @@
-//! What must be true of a ledger after every step, whatever was asked of it. Found from what it answers and shows, not from the rules:
+//! What must be true of a ledger after every step, whatever was asked of it. Found from what it
+//! answers and shows, not from the rules:
 //!
 //! 1. Available is settled - held + overdraft limit.
-//! 2. No available balance is below zero: nothing here may go below, only messages delivered after their release may.
-//! 3. A wallet's settled balance is the sum of its entries, and each entry's balance is the sum up to it.
+//! 2. No available balance is below zero: nothing here may go below, only messages delivered after
+//!    their release may.
+//! 3. A wallet's settled balance is the sum of its entries, and each entry's balance is the sum up
+//!    to it.
 //! 4. A wallet's held balance is the sum of its unresolved holds.
-//! 5. A campaign's held credits are the sum of its unresolved holds; what it spent is the sum of its charges, and of its usage.
+//! 5. A campaign's held credits are the sum of its unresolved holds; what it spent is the sum of
+//!    its charges, and of its usage.
 //! 6. A campaign's accepted sends are the messages of its usage.
-//! 7. A hold is charged or released once, never both, and an unresolved one never; a charge is what was held.
+//! 7. A hold is charged or released once, never both, and an unresolved one never; a charge is what
+//!    was held.
 //! 8. Unresolved are exactly the holds that were reserved and not resolved.
 //! 9. Entries and events are numbered from 1 without gaps, and their times never go back.
-//! 10. Usage is what was charged: its credits are the sum of the charges, its messages the holds that were settled.
-//! 11. A window never holds more places than its limit: recipients with an open send or one accepted in the last 24 hours.
+//! 10. Usage is what was charged: its credits are the sum of the charges, its messages the holds
+//!     that were settled.
+//! 11. A window never holds more places than its limit: recipients with an open send or one
+//!     accepted in the last 24 hours.
 //! 12. Nobody gets more than a frequency cap allows, but from exempt campaigns.
 //! 13. A key is reserved once in 24 hours, unless the send was released.
 //! 14. A deduplicating campaign has one send per recipient that was not released.
-//! 15. Nothing is reserved for a campaign that was stopped, unless a person restarted it; sends of external channels are stopped for other reasons
+//! 15. Nothing is reserved for a campaign that was stopped, unless a person restarted it; sends of
+//!     external channels are stopped for other reasons
 //!     than money only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate::ids::{CampaignId, HoldId};
 use tollgate::ledger::{
-    CampaignState, CampaignView, Entry, Event, HoldView, InDoubtPolicy, Operation, Reserve, StopReason, UsageRow, Verdict, WalletView,
+    CampaignState, CampaignView, Entry, Event, HoldView, InDoubtPolicy, Operation, Reserve,
+    StopReason, UsageRow, Verdict, WalletView,
 };
 
 use super::world::DAY;
@@ -70,12 +79,24 @@ impl Auditor {
         for (operation, verdict) in operations.iter().zip(verdicts) {
             match (operation, verdict) {
                 (Operation::Reserve(request), Verdict::Reserved { amount, available }) => {
-                    assert!(available.is_none_or(|available| !available.is_negative()), "2: {verdict:?}");
+                    assert!(
+                        available.is_none_or(|available| !available.is_negative()),
+                        "2: {verdict:?}"
+                    );
                     self.check_stop(request, &restarted);
                     let alone = swept || !self.has_young_key(request);
                     assert!(alone, "13: {:?} was reserved again by {}", request.key, request.hold);
-                    let sent = Sent { request: (**request).clone(), amount: amount.micros(), at_ms: self.now_ms, end: None };
-                    assert!(self.sent.insert(request.hold, sent).is_none(), "7: {} was reserved twice", request.hold);
+                    let sent = Sent {
+                        request: (**request).clone(),
+                        amount: amount.micros(),
+                        at_ms: self.now_ms,
+                        end: None,
+                    };
+                    assert!(
+                        self.sent.insert(request.hold, sent).is_none(),
+                        "7: {} was reserved twice",
+                        request.hold
+                    );
                     if !swept {
                         self.check_caps(request);
                         self.check_recipient(request);
@@ -84,11 +105,14 @@ impl Auditor {
                 (Operation::Settle { hold, .. }, Verdict::Settled { amount }) => {
                     self.end(*hold, amount.micros(), End::Settled { at_ms: self.now_ms });
                 }
-                (Operation::Release { hold, .. }, Verdict::Released { amount }) => self.end(*hold, amount.micros(), End::Released),
+                (Operation::Release { hold, .. }, Verdict::Released { amount }) => {
+                    self.end(*hold, amount.micros(), End::Released)
+                }
                 (Operation::RestartCampaign { campaign }, Verdict::Campaign(_)) => {
                     restarted.insert(campaign.clone());
                 }
-                // Which holds it released is seen in the next view only; until then sends seem to stand that do not.
+                // Which holds it released is seen in the next view only; until then sends seem to
+                // stand that do not.
                 (Operation::Sweep { .. }, Verdict::Swept { .. }) => swept = true,
                 _ => {}
             }
@@ -96,17 +120,31 @@ impl Auditor {
     }
 
     fn end(&mut self, hold: HoldId, amount: i64, end: End) {
-        let sent = self.sent.get_mut(&hold).unwrap_or_else(|| panic!("7: {hold} was never reserved and ended"));
+        let sent = self
+            .sent
+            .get_mut(&hold)
+            .unwrap_or_else(|| panic!("7: {hold} was never reserved and ended"));
         assert_eq!(sent.end, None, "7: {hold} ended twice");
         assert_eq!(sent.amount, amount, "7: {hold} ended at another amount");
         sent.end = Some(end);
     }
 
     fn check_stop(&self, request: &Reserve, restarted: &BTreeSet<CampaignId>) {
-        let Some(named) = request.campaign.as_ref().filter(|named| !restarted.contains(&named.id)) else { return };
-        let Some(found) = self.before.campaigns.iter().find(|view| view.id == named.id) else { return };
-        let for_money =
-            |reason| matches!(reason, StopReason::CreditsExhausted | StopReason::BudgetSpent | StopReason::UpstreamPaymentProblem);
+        let Some(named) = request.campaign.as_ref().filter(|named| !restarted.contains(&named.id))
+        else {
+            return;
+        };
+        let Some(found) = self.before.campaigns.iter().find(|view| view.id == named.id) else {
+            return;
+        };
+        let for_money = |reason| {
+            matches!(
+                reason,
+                StopReason::CreditsExhausted
+                    | StopReason::BudgetSpent
+                    | StopReason::UpstreamPaymentProblem
+            )
+        };
         let stopped = match found.state {
             CampaignState::Active => false,
             CampaignState::Stopped { reason, .. } => request.wallet.is_some() || !for_money(reason),
@@ -128,15 +166,24 @@ impl Auditor {
     fn check_caps(&self, request: &Reserve) {
         let exempt = request.campaign.as_ref().is_some_and(|named| {
             // One made in this very batch is not in view yet.
-            self.before.campaigns.iter().find(|view| view.id == named.id).is_none_or(|view| view.exempt_from_caps)
+            self.before
+                .campaigns
+                .iter()
+                .find(|view| view.id == named.id)
+                .is_none_or(|view| view.exempt_from_caps)
         });
         for rule in request.caps.iter().filter(|rule| !exempt && rule.covers(request.category)) {
             let begin_s = self.now_ms.div_euclid(1000) - i64::from(rule.window_s);
             let counts = |sent: &&Sent| {
-                sent.request.recipient == request.recipient && rule.covers(sent.request.category) && sent.at_ms.div_euclid(1000) > begin_s
+                sent.request.recipient == request.recipient
+                    && rule.covers(sent.request.category)
+                    && sent.at_ms.div_euclid(1000) > begin_s
             };
             let count = self.standing().filter(counts).count();
-            assert!(count <= rule.max.try_into().unwrap(), "12: {count} sends where {rule:?} allows fewer");
+            assert!(
+                count <= rule.max.try_into().unwrap(),
+                "12: {count} sends where {rule:?} allows fewer"
+            );
         }
     }
 
@@ -146,12 +193,18 @@ impl Auditor {
             return;
         }
         let same = |sent: &&Sent| {
-            sent.request.recipient == request.recipient && sent.request.campaign.as_ref().is_some_and(|campaign| campaign.id == named.id)
+            sent.request.recipient == request.recipient
+                && sent.request.campaign.as_ref().is_some_and(|campaign| campaign.id == named.id)
         };
-        assert_eq!(self.standing().filter(same).count(), 1, "14: {named:?} has sent to a recipient twice");
+        assert_eq!(
+            self.standing().filter(same).count(),
+            1,
+            "14: {named:?} has sent to a recipient twice"
+        );
     }
 
-    /// Holds a new view against everything known; holds that have gone without being named were ended by a sweep.
+    /// Holds a new view against everything known; holds that have gone without being named were
+    /// ended by a sweep.
     pub fn check(&mut self, view: View, policy: InDoubtPolicy, limit: u32) {
         let unresolved: BTreeSet<HoldId> = view.holds.iter().map(|hold| hold.id).collect();
         let swept = match policy {
@@ -160,12 +213,17 @@ impl Auditor {
         };
         for (hold, sent) in &mut self.sent {
             match sent.end {
-                Some(_) => assert!(!unresolved.contains(hold), "8: {hold} ended and is still there"),
+                Some(_) => {
+                    assert!(!unresolved.contains(hold), "8: {hold} ended and is still there")
+                }
                 None if !unresolved.contains(hold) => sent.end = Some(swept),
                 None => {}
             }
         }
-        assert!(unresolved.iter().all(|hold| self.sent.contains_key(hold)), "8: a hold that was never reserved");
+        assert!(
+            unresolved.iter().all(|hold| self.sent.contains_key(hold)),
+            "8: a hold that was never reserved"
+        );
         check_wallets(&view);
         check_campaigns(&view);
         check_numbers(&view);
@@ -180,38 +238,68 @@ impl Auditor {
             let Some(charge) = &entry.charge else { continue };
             let sent = &self.sent[&charge.hold];
             assert!(charged.insert(charge.hold), "7: {} was charged twice", charge.hold);
-            assert!(matches!(sent.end, Some(End::Settled { .. })), "7: {} was charged and ended as {:?}", charge.hold, sent.end);
-            assert_eq!(entry.amount.micros(), -sent.amount, "7: {} was charged another amount", charge.hold);
+            assert!(
+                matches!(sent.end, Some(End::Settled { .. })),
+                "7: {} was charged and ended as {:?}",
+                charge.hold,
+                sent.end
+            );
+            assert_eq!(
+                entry.amount.micros(),
+                -sent.amount,
+                "7: {} was charged another amount",
+                charge.hold
+            );
         }
-        let settled = || self.sent.values().filter(|sent| matches!(sent.end, Some(End::Settled { .. })));
+        let settled =
+            || self.sent.values().filter(|sent| matches!(sent.end, Some(End::Settled { .. })));
         let owed: i64 = settled().map(|sent| sent.amount).sum();
-        let charges: i64 = view.entries.iter().filter(|entry| entry.charge.is_some()).map(|entry| entry.amount.micros()).sum();
+        let charges: i64 = view
+            .entries
+            .iter()
+            .filter(|entry| entry.charge.is_some())
+            .map(|entry| entry.amount.micros())
+            .sum();
         assert_eq!(-charges, owed, "7: charges are not what was settled");
         let credits: i64 = view.usage.iter().map(|row| row.sum.credits.micros()).sum();
         assert_eq!(credits, owed, "10: usage is not what was settled");
         let messages: u64 = view.usage.iter().map(|row| row.sum.messages).sum();
-        assert_eq!(messages, u64::try_from(settled().count()).unwrap(), "10: usage does not count what was settled");
+        assert_eq!(
+            messages,
+            u64::try_from(settled().count()).unwrap(),
+            "10: usage does not count what was settled"
+        );
     }
 
     fn check_windows(&self, limit: u32) {
         for portfolio in super::traffic::PORTFOLIOS {
             let counts = |sent: &&Sent| {
-                let here = sent.request.window.as_ref().is_some_and(|rule| rule.portfolio.as_str() == portfolio);
+                let here = sent
+                    .request
+                    .window
+                    .as_ref()
+                    .is_some_and(|rule| rule.portfolio.as_str() == portfolio);
                 here && match sent.end {
                     None => true,
                     Some(End::Settled { at_ms }) => self.now_ms - at_ms < DAY,
                     Some(End::Released) => false,
                 }
             };
-            let recipients: BTreeSet<_> = self.sent.values().filter(counts).map(|sent| sent.request.recipient).collect();
-            assert!(recipients.len() <= limit.try_into().unwrap(), "11: {} recipients in {portfolio}, at most {limit}", recipients.len());
+            let recipients: BTreeSet<_> =
+                self.sent.values().filter(counts).map(|sent| sent.request.recipient).collect();
+            assert!(
+                recipients.len() <= limit.try_into().unwrap(),
+                "11: {} recipients in {portfolio}, at most {limit}",
+                recipients.len()
+            );
         }
     }
 }
 
 fn check_wallets(view: &View) {
     for wallet in &view.wallets {
-        let available = wallet.settled.micros() - wallet.held.micros() + wallet.overdraft_limit.micros();
+        let available =
+            wallet.settled.micros() - wallet.held.micros() + wallet.overdraft_limit.micros();
         assert_eq!(wallet.available.micros(), available, "1: {wallet:?}");
         assert!(available >= 0, "2: {wallet:?}");
         let mut sum = 0;
@@ -220,7 +308,12 @@ fn check_wallets(view: &View) {
             assert_eq!(entry.balance_after.micros(), sum, "3: {entry:?}");
         }
         assert_eq!(wallet.settled.micros(), sum, "3: {wallet:?}");
-        let held: i64 = view.holds.iter().filter(|hold| hold.wallet.as_ref() == Some(&wallet.id)).map(|hold| hold.amount.micros()).sum();
+        let held: i64 = view
+            .holds
+            .iter()
+            .filter(|hold| hold.wallet.as_ref() == Some(&wallet.id))
+            .map(|hold| hold.amount.micros())
+            .sum();
         assert_eq!(wallet.held.micros(), held, "4: {wallet:?}");
     }
 }
@@ -230,22 +323,40 @@ fn check_campaigns(view: &View) {
         let own = |hold: &&HoldView| hold.campaign.as_ref() == Some(&campaign.id);
         let held: i64 = view.holds.iter().filter(own).map(|hold| hold.amount.micros()).sum();
         assert_eq!(campaign.held.micros(), held, "5: {campaign:?}");
-        let charges =
-            view.entries.iter().filter(|entry| entry.charge.as_ref().is_some_and(|charge| charge.campaign.as_ref() == Some(&campaign.id)));
+        let charges = view.entries.iter().filter(|entry| {
+            entry
+                .charge
+                .as_ref()
+                .is_some_and(|charge| charge.campaign.as_ref() == Some(&campaign.id))
+        });
         let spent: i64 = charges.map(|entry| -entry.amount.micros()).sum();
         assert_eq!(campaign.spent.micros(), spent, "5: {campaign:?}");
-        assert_eq!(campaign.usage.values().map(|sum| sum.credits.micros()).sum::<i64>(), spent, "5: {campaign:?}");
-        assert_eq!(campaign.usage.values().map(|sum| sum.messages).sum::<u64>(), campaign.accepted, "6: {campaign:?}");
+        assert_eq!(
+            campaign.usage.values().map(|sum| sum.credits.micros()).sum::<i64>(),
+            spent,
+            "5: {campaign:?}"
+        );
+        assert_eq!(
+            campaign.usage.values().map(|sum| sum.messages).sum::<u64>(),
+            campaign.accepted,
+            "6: {campaign:?}"
+        );
     }
 }
 
 fn check_numbers(view: &View) {
-    let mut entries: Vec<(u64, i64)> = view.entries.iter().map(|entry| (entry.sequence, entry.at_ms)).collect();
+    let mut entries: Vec<(u64, i64)> =
+        view.entries.iter().map(|entry| (entry.sequence, entry.at_ms)).collect();
     entries.sort_unstable();
-    let events: Vec<(u64, i64)> = view.events.iter().map(|event| (event.sequence, event.at_ms)).collect();
+    let events: Vec<(u64, i64)> =
+        view.events.iter().map(|event| (event.sequence, event.at_ms)).collect();
     for (name, list) in [("entry", entries), ("event", events)] {
         for (index, (sequence, _)) in list.iter().enumerate() {
-            assert_eq!(*sequence, u64::try_from(index).unwrap() + 1, "9: a gap before {name} {sequence}");
+            assert_eq!(
+                *sequence,
+                u64::try_from(index).unwrap() + 1,
+                "9: a gap before {name} {sequence}"
+            );
         }
         assert!(list.is_sorted_by_key(|(_, at_ms)| *at_ms), "9: an {name}'s time goes back");
     }

@@ -1,4 +1,5 @@
-//! Lists by pages: every item once and in order, whatever the page size; cursors of other lists are refused.
+//! Lists by pages: every item once and in order, whatever the page size; cursors of other lists are
+//! refused.
 
 use super::on_every_ledger;
 use super::script::check;
@@ -53,7 +54,9 @@ async fn campaigns_are_listed_in_order(world: World) {
     ";
     let world = check(world, script).await.world;
     for limit in LIMITS {
-        let campaigns = all(limit, async |page| world.ledger.campaigns(&world.account, &page).await.unwrap()).await;
+        let campaigns =
+            all(limit, async |page| world.ledger.campaigns(&world.account, &page).await.unwrap())
+                .await;
         let names: Vec<&str> = campaigns.iter().map(|campaign| campaign.id.as_str()).collect();
         assert_eq!(names, ["B", "c-10", "c-9", "c_1"], "in pages of {limit}");
         assert_eq!(super::say::campaign(&campaigns[2]), "stopped operator since 0s");
@@ -81,11 +84,16 @@ async fn holds_are_listed_oldest_first(world: World) {
     ";
     let run = check(world, script).await;
     let (world, labels) = (&run.world, &run.labels);
-    for (state, expected) in
-        [(None, vec!["a", "b", "c", "e"]), (Some(HoldState::Open), vec!["a", "c"]), (Some(HoldState::InDoubt), vec!["b", "e"])]
-    {
+    for (state, expected) in [
+        (None, vec!["a", "b", "c", "e"]),
+        (Some(HoldState::Open), vec!["a", "c"]),
+        (Some(HoldState::InDoubt), vec!["b", "e"]),
+    ] {
         for limit in LIMITS {
-            let holds = all(limit, async |page| world.ledger.holds(&world.account, state, &page).await.unwrap()).await;
+            let holds = all(limit, async |page| {
+                world.ledger.holds(&world.account, state, &page).await.unwrap()
+            })
+            .await;
             let found: Vec<_> = holds.iter().map(|hold| hold.id).collect();
             let expected: Vec<_> = expected.iter().map(|label| labels[*label]).collect();
             assert_eq!(found, expected, "{state:?} in pages of {limit}");
@@ -120,8 +128,11 @@ async fn entries_are_listed_by_wallet_and_time(world: World) {
     ];
     for (from_ms, to_ms, expected) in ranges {
         for limit in LIMITS {
-            let read = async |page| world.ledger.entries(&world.account, &main, from_ms, to_ms, &page).await.unwrap();
-            let sequences: Vec<String> = all(limit, read).await.iter().map(|entry| entry.sequence.to_string()).collect();
+            let read = async |page| {
+                world.ledger.entries(&world.account, &main, from_ms, to_ms, &page).await.unwrap()
+            };
+            let sequences: Vec<String> =
+                all(limit, read).await.iter().map(|entry| entry.sequence.to_string()).collect();
             assert_eq!(sequences.join(" "), expected, "{from_ms}..{to_ms} in pages of {limit}");
         }
     }
@@ -140,11 +151,22 @@ async fn events_are_listed_oldest_first(world: World) {
     ";
     let world = check(world, script).await.world;
     for limit in LIMITS {
-        let events = all(limit, async |page| world.ledger.events(&world.account, &page).await.unwrap()).await;
-        let told: Vec<String> =
-            events.iter().map(|event| format!("{} {} {}", event.sequence, event.at_ms - START_MS, event.kind.as_str())).collect();
-        let expected =
-            ["1 0 low_balance", "2 0 hold_in_doubt", "3 0 campaign_stopped", "4 1000 campaign_restarted", "5 1000 wallet_exhausted"];
+        let events =
+            all(limit, async |page| world.ledger.events(&world.account, &page).await.unwrap())
+                .await;
+        let told: Vec<String> = events
+            .iter()
+            .map(|event| {
+                format!("{} {} {}", event.sequence, event.at_ms - START_MS, event.kind.as_str())
+            })
+            .collect();
+        let expected = [
+            "1 0 low_balance",
+            "2 0 hold_in_doubt",
+            "3 0 campaign_stopped",
+            "4 1000 campaign_restarted",
+            "5 1000 wallet_exhausted",
+        ];
         assert_eq!(told, expected, "in pages of {limit}");
     }
 }
@@ -157,9 +179,17 @@ async fn wallets_are_listed_in_order(world: World) {
     ";
     let world = check(world, script).await.world;
     let wallets = world.ledger.wallets(&world.account).await.unwrap();
-    let told: Vec<String> = wallets.iter().map(|view| format!("{}: {}", view.id, super::say::wallet(view))).collect();
+    let told: Vec<String> =
+        wallets.iter().map(|view| format!("{}: {}", view.id, super::say::wallet(view))).collect();
     let nothing = "settled 0.00 held 0.00 available 0.00";
-    assert_eq!(told, [format!("W: {nothing}"), "w-10: settled 0.00 held 0.00 available 1.00 limit 1.00".into(), format!("w-2: {nothing}")]);
+    assert_eq!(
+        told,
+        [
+            format!("W: {nothing}"),
+            "w-10: settled 0.00 held 0.00 available 1.00 limit 1.00".into(),
+            format!("w-2: {nothing}")
+        ]
+    );
 }
 
 async fn usage_is_listed_for_the_days_asked(world: World) {
@@ -180,10 +210,18 @@ async fn usage_is_listed_for_the_days_asked(world: World) {
     ";
     let world = check(world, script).await.world;
     let today = super::world::day(START_MS).index;
-    for (from, to, rows) in
-        [(today, today, 4), (today + 1, today + 1, 1), (today, today + 1, 5), (today + 2, today + 9, 0), (today + 1, today, 0)]
-    {
-        assert_eq!(world.ledger.usage(&world.account, from, to).await.unwrap().len(), rows, "days {from} to {to}");
+    for (from, to, rows) in [
+        (today, today, 4),
+        (today + 1, today + 1, 1),
+        (today, today + 1, 5),
+        (today + 2, today + 9, 0),
+        (today + 1, today, 0),
+    ] {
+        assert_eq!(
+            world.ledger.usage(&world.account, from, to).await.unwrap().len(),
+            rows,
+            "days {from} to {to}"
+        );
     }
 }
 
@@ -209,7 +247,14 @@ async fn what_is_not_there_is_listed_as_nothing(world: World) {
     assert_eq!(ledger.usage(&nobody, i32::MIN, i32::MAX).await.unwrap(), []);
     assert_eq!(ledger.holds(&nobody, None, &page).await.unwrap().items, []);
     assert_eq!(ledger.hold(&nobody, tollgate::ids::HoldId::new(START_MS)).await.unwrap(), None);
-    assert_eq!(ledger.entries(&nobody, &"main".parse().unwrap(), i64::MIN, i64::MAX, &page).await.unwrap().items, []);
+    assert_eq!(
+        ledger
+            .entries(&nobody, &"main".parse().unwrap(), i64::MIN, i64::MAX, &page)
+            .await
+            .unwrap()
+            .items,
+        []
+    );
     assert_eq!(ledger.events(&nobody, &page).await.unwrap().items, []);
     assert_eq!(ledger.window_used(&nobody, &"p1".parse().unwrap()).await.unwrap(), 0);
     ledger.ping().await.unwrap();

@@ -1,4 +1,5 @@
-//! Credits in and out without a message: top-ups, adjustments, references, overdraft limits, thresholds, and the edges of exact numbers.
+//! Credits in and out without a message: top-ups, adjustments, references, overdraft limits,
+//! thresholds, and the edges of exact numbers.
 
 use super::on_every_ledger;
 use super::script::check;

@@ -1,5 +1,5 @@
-//! The documented order of refusals: a send that breaks several rules is answered by the first. Each case takes one broken rule away after the
-//! other, from the top.
+//! The documented order of refusals: a send that breaks several rules is answered by the first.
+//! Each case takes one broken rule away after the other, from the top.
 
 use super::on_every_ledger;
 use super::script::check;
@@ -13,7 +13,8 @@ on_every_ledger! {
     a_refused_send_takes_nothing
 }
 
-/// Everything is broken at once: by the end of the first part one send would be refused for every reason.
+/// Everything is broken at once: by the end of the first part one send would be refused for every
+/// reason.
 async fn refusals_come_in_the_documented_order(world: World) {
     let script = "
         wallet main                                  -> settled 0.00 held 0.00 available 0.00

@@ -1,6 +1,8 @@
-//! Random operations against the ledger and the pure rules at once: after every batch both answer and show the same, and every invariant holds.
+//! Random operations against the ledger and the pure rules at once: after every batch both answer
+//! and show the same, and every invariant holds.
 //!
-//! A failure prints its seed; `TOLLGATE_RANDOM_SEED=N` runs that one alone, `TOLLGATE_RANDOM_ROUNDS=N` runs N times as many.
+//! A failure prints its seed; `TOLLGATE_RANDOM_SEED=N` runs that one alone,
+//! `TOLLGATE_RANDOM_ROUNDS=N` runs N times as many.
 
 use std::collections::VecDeque;
 
@@ -35,12 +37,17 @@ async fn the_redis_ledger_does_what_the_rules_say() {
     run(Backend::Redis, 2).await;
 }
 
-/// Runs all sequences, in worlds that hold several accounts; `reopen_percent`: how often the ledger is closed and opened before a batch.
+/// Runs all sequences, in worlds that hold several accounts; `reopen_percent`: how often the ledger
+/// is closed and opened before a batch.
 async fn run(backend: Backend, reopen_percent: usize) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seeds: Vec<u64> = match number("TOLLGATE_RANDOM_SEED") {
         Some(seed) => vec![seed],
-        None => REGRESSIONS.iter().copied().chain(1..=SEQUENCES * number("TOLLGATE_RANDOM_ROUNDS").unwrap_or(1)).collect(),
+        None => REGRESSIONS
+            .iter()
+            .copied()
+            .chain(1..=SEQUENCES * number("TOLLGATE_RANDOM_ROUNDS").unwrap_or(1))
+            .collect(),
     };
     for some in seeds.chunks(20) {
         let mut world = World::without_account(backend).await;
@@ -80,7 +87,13 @@ impl Drop for Story {
         }
         println!("seed {} failed after {} batches; the last, newest first:", self.seed, self.steps);
         for (batch, expected) in &self.last {
-            println!("batch {} of writer {} at {}: {:?}", batch.number, batch.writer, batch.clock_ms, expected.as_ref().err());
+            println!(
+                "batch {} of writer {} at {}: {:?}",
+                batch.number,
+                batch.writer,
+                batch.clock_ms,
+                expected.as_ref().err()
+            );
             for (operation, verdict) in batch.operations.iter().zip(expected.iter().flatten()) {
                 println!("  {operation:?}\n    -> {verdict:?}");
             }
@@ -117,7 +130,8 @@ impl Sequence {
             "create holi dedupe",
             "create recall exempt",
         ];
-        let founding = lines.map(|line| operation(&Line::parse(line), world.clock.now_ms(), &say::Labels::new()));
+        let founding = lines
+            .map(|line| operation(&Line::parse(line), world.clock.now_ms(), &say::Labels::new()));
         sequence.put(world, founding.into(), 0).await;
         sequence
     }
@@ -157,7 +171,9 @@ impl Sequence {
                 assert_eq!(say::fault(&fault), say::fault(&expected));
                 world.give_number_back();
             }
-            (verdicts, expected) => panic!("the ledger answers {verdicts:?}, the rules {expected:?}"),
+            (verdicts, expected) => {
+                panic!("the ledger answers {verdicts:?}, the rules {expected:?}")
+            }
         }
         self.compare(world).await;
     }
@@ -168,14 +184,22 @@ impl Sequence {
         self.entries.extend(changes.entries);
         self.events.extend(changes.events);
         let now_ms = world.clock.now_ms().max(self.model.last_ms());
-        let campaigns = self.model.campaign_ids_after(None).filter_map(|id| self.model.campaign_view(id));
+        let campaigns =
+            self.model.campaign_ids_after(None).filter_map(|id| self.model.campaign_view(id));
         let expected = View {
             wallets: self.model.wallet_views(),
             campaigns: campaigns.collect(),
             usage: self.model.usage_rows(i32::MIN, i32::MAX),
             holds: self.model.hold_views_after(None, None).collect(),
-            windows: PORTFOLIOS.map(|portfolio| self.model.window_used(&portfolio.parse().unwrap(), now_ms)).into(),
-            entries: WALLETS.iter().flat_map(|id| self.entries.iter().filter(|entry| entry.wallet.as_str() == *id).cloned()).collect(),
+            windows: PORTFOLIOS
+                .map(|portfolio| self.model.window_used(&portfolio.parse().unwrap(), now_ms))
+                .into(),
+            entries: WALLETS
+                .iter()
+                .flat_map(|id| {
+                    self.entries.iter().filter(|entry| entry.wallet.as_str() == *id).cloned()
+                })
+                .collect(),
             events: self.events.clone(),
         };
         let limit = 1 + self.traffic.dice.below(40);
@@ -184,8 +208,13 @@ impl Sequence {
         assert_eq!(shown.campaigns, expected.campaigns, "campaigns");
         assert_eq!(shown.usage, expected.usage, "usage");
         assert_eq!(shown.holds, expected.holds, "holds");
-        let in_doubt = expected.holds.iter().filter(|hold| hold.state == HoldState::InDoubt).count();
-        assert_eq!(world.ledger.holds_in_doubt(&world.account).await, Ok(in_doubt as u64), "holds in doubt");
+        let in_doubt =
+            expected.holds.iter().filter(|hold| hold.state == HoldState::InDoubt).count();
+        assert_eq!(
+            world.ledger.holds_in_doubt(&world.account).await,
+            Ok(in_doubt as u64),
+            "holds in doubt"
+        );
         assert_eq!(shown.windows, expected.windows, "windows");
         assert_eq!(shown.entries, expected.entries, "entries");
         assert_eq!(shown.events, expected.events, "events");
@@ -209,7 +238,8 @@ async fn shown(world: &World, limit: usize) -> View {
     }
     for wallet in WALLETS {
         let wallet = wallet.parse().unwrap();
-        let read = async |page| ledger.entries(account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap();
+        let read =
+            async |page| ledger.entries(account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap();
         view.entries.extend(all(limit.max(20), read).await);
     }
     view

@@ -1,4 +1,5 @@
-//! A send that comes twice: by idempotency key, by a body nobody waits for any more, by a campaign's recipient.
+//! A send that comes twice: by idempotency key, by a body nobody waits for any more, by a
+//! campaign's recipient.
 
 use super::on_every_ledger;
 use super::script::check;
@@ -51,7 +52,8 @@ async fn a_key_of_a_send_that_was_not_made_is_free(world: World) {
     check(world, script).await;
 }
 
-/// Kept for the half day of the reserve and two more; half days begin at 00:00 and 12:00 UTC and the case begins at 08:00.
+/// Kept for the half day of the reserve and two more; half days begin at 00:00 and 12:00 UTC and
+/// the case begins at 08:00.
 async fn a_key_is_kept_24_to_36_hours(world: World) {
     let script = "
         wallet main limit=9.00            -> settled 0.00 held 0.00 available 9.00 limit 9.00

@@ -1,4 +1,5 @@
-//! The embedded ledger over restarts: what was answered is there again, what was under way is in doubt, and only one process has it open.
+//! The embedded ledger over restarts: what was answered is there again, what was under way is in
+//! doubt, and only one process has it open.
 
 use std::time::Duration;
 
@@ -32,8 +33,14 @@ async fn everything_answered_is_there_after_a_restart() {
     let identity = run.world.ledger.identity().clone();
     assert_eq!(run.world.ledger.claim(ClaimKind::Key, "hash", "acme/k1").await.unwrap(), "acme/k1");
     run.world.reopen().await;
-    assert_eq!((run.world.ledger.identity().pepper, &run.world.ledger.identity().ledger_id), (identity.pepper, &identity.ledger_id));
-    assert_eq!(run.world.ledger.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(), Some("acme/k1"));
+    assert_eq!(
+        (run.world.ledger.identity().pepper, &run.world.ledger.identity().ledger_id),
+        (identity.pepper, &identity.ledger_id)
+    );
+    assert_eq!(
+        run.world.ledger.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(),
+        Some("acme/k1")
+    );
     let script = r#"
         show events                               -> none
         show wallet main                          -> settled 0.00 held 1.00 available 19.00 limit 20.00 low [12.00]
@@ -99,7 +106,8 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
     run.check(script).await;
 }
 
-/// Two sends with one body were given up, the later one first; a restart at 1 h told of them, and then the machine's clock was set back.
+/// Two sends with one body were given up, the later one first; a restart at 1 h told of them, and
+/// then the machine's clock was set back.
 #[tokio::test]
 async fn order_and_time_hold_over_a_restart() {
     let script = "
@@ -144,7 +152,8 @@ async fn a_closed_ledger_says_so() {
     world.ledger.ping().await.unwrap();
 }
 
-/// What the disk did not take was never decided: nothing of it is seen, and the same batch may come again under its number.
+/// What the disk did not take was never decided: nothing of it is seen, and the same batch may come
+/// again under its number.
 #[tokio::test]
 async fn a_commit_that_fails_leaves_nothing() {
     let script = "
@@ -154,7 +163,10 @@ async fn a_commit_that_fails_leaves_nothing() {
     let mut run = check(World::new(Backend::Embedded).await, script).await;
     let file = rusqlite::Connection::open(run.world.directory().join("ledger.sqlite3")).unwrap();
     file.busy_timeout(Duration::from_secs(5)).unwrap();
-    file.execute_batch("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'no space'); END").unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'no space'); END",
+    )
+    .unwrap();
     let script = "
         settle a                   -> unavailable
         & top-up main 1.00 p       -> unavailable
@@ -179,7 +191,8 @@ async fn a_commit_that_fails_leaves_nothing() {
     run.check("show wallet main -> settled 0.00 held 1.00 available 8.00 limit 9.00").await;
 }
 
-/// A gateway that ends without closing drops the ledger with work still queued: its directory stays locked until the last commit.
+/// A gateway that ends without closing drops the ledger with work still queued: its directory stays
+/// locked until the last commit.
 #[tokio::test]
 async fn a_dropped_ledger_finishes_what_it_was_given() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), Clock::fixed(START_MS));
@@ -193,13 +206,18 @@ async fn a_dropped_ledger_finishes_what_it_was_given() {
         let batch = batch(number, vec![line(&format!("top-up main 1.00 pay-{number}"))]);
         let mut waiting = ledger.apply(&account, &batch);
         // Polled once, so that the job is queued, and given up.
-        std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(waiting.as_mut().poll(context).is_ready())
+        })
+        .await;
     }
     drop(ledger);
     let mut tries = 0;
     let opened = loop {
         match EmbeddedLedger::open(directory.path(), clock.clone()) {
-            Err(OpenError::InUse(_)) if tries < 1000 => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(OpenError::InUse(_)) if tries < 1000 => {
+                tokio::time::sleep(Duration::from_millis(10)).await
+            }
             opened => break opened.unwrap(),
         }
         tries += 1;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tollgate::ids::HoldId;
 use tollgate::ledger::{
-    CampaignState, CampaignView, Entry, EntryKind, Event, HoldState, HoldView, LedgerFault, Rejection, UsageRow, Verdict, WalletView,
+    CampaignState, CampaignView, Entry, EntryKind, Event, HoldState, HoldView, LedgerFault,
+    Rejection, UsageRow, Verdict, WalletView,
 };
 
 use super::world::START_MS;
@@ -13,7 +14,10 @@ use super::world::START_MS;
 pub type Labels = BTreeMap<String, HoldId>;
 
 fn label(labels: &Labels, hold: HoldId) -> String {
-    labels.iter().find(|(_, id)| **id == hold).map_or_else(|| hold.to_string(), |(label, _)| label.clone())
+    labels
+        .iter()
+        .find(|(_, id)| **id == hold)
+        .map_or_else(|| hold.to_string(), |(label, _)| label.clone())
 }
 
 /// Time since the start of the case.
@@ -32,10 +36,14 @@ pub fn fault(fault: &LedgerFault) -> &'static str {
 
 pub fn verdict(verdict: &Verdict, labels: &Labels) -> String {
     match verdict {
-        Verdict::Reserved { amount, available: Some(available) } => format!("held {amount} left {available}"),
+        Verdict::Reserved { amount, available: Some(available) } => {
+            format!("held {amount} left {available}")
+        }
         Verdict::Reserved { amount, available: None } => format!("held {amount}"),
         Verdict::Rejected(rejection) => rejected(rejection, labels),
-        Verdict::Replayed { hold, message_id, amount } => format!("replayed {} {message_id} {amount}", label(labels, *hold)),
+        Verdict::Replayed { hold, message_id, amount } => {
+            format!("replayed {} {message_id} {amount}", label(labels, *hold))
+        }
         Verdict::StaleSettings => "stale settings".into(),
         Verdict::StalePrice => "stale price".into(),
         Verdict::Settled { amount } => format!("settled {amount}"),
@@ -49,7 +57,9 @@ pub fn verdict(verdict: &Verdict, labels: &Labels) -> String {
         Verdict::ReferenceConflict => "reference conflict".into(),
         Verdict::WalletUnknown => "wallet unknown".into(),
         Verdict::OutOfRange => "out of range".into(),
-        Verdict::Shortfall { needed, available } => format!("shortfall needs {needed} has {available}"),
+        Verdict::Shortfall { needed, available } => {
+            format!("shortfall needs {needed} has {available}")
+        }
         Verdict::Wallet(view) => wallet(view),
         Verdict::Campaign(view) => campaign(view),
         Verdict::CampaignExists => "campaign exists".into(),
@@ -69,21 +79,33 @@ pub fn verdict(verdict: &Verdict, labels: &Labels) -> String {
 fn rejected(rejection: &Rejection, labels: &Labels) -> String {
     let name = rejection.name();
     match rejection {
-        Rejection::CampaignStopped { reason, since_ms } => format!("{name} {} {}", reason.as_str(), since(*since_ms)),
-        Rejection::CampaignUnknown | Rejection::IdempotencyConflict | Rejection::IdempotencyInFlight | Rejection::AlreadySent => {
-            name.into()
+        Rejection::CampaignStopped { reason, since_ms } => {
+            format!("{name} {} {}", reason.as_str(), since(*since_ms))
         }
+        Rejection::CampaignUnknown
+        | Rejection::IdempotencyConflict
+        | Rejection::IdempotencyInFlight
+        | Rejection::AlreadySent => name.into(),
         Rejection::OutcomeUnknown { hold } => format!("{name} {}", label(labels, *hold)),
-        Rejection::FrequencyCapped { max, window_s, retry_after_s } => format!("{name} {max} in {window_s}s retry {retry_after_s}s"),
-        Rejection::MessagingLimitReached { limit, used, retry_after_s: Some(retry) } => format!("{name} {used} of {limit} retry {retry}s"),
-        Rejection::MessagingLimitReached { limit, used, retry_after_s: None } => format!("{name} {used} of {limit}"),
-        Rejection::InsufficientBalance { needed, available } => format!("{name} needs {needed} has {available}"),
+        Rejection::FrequencyCapped { max, window_s, retry_after_s } => {
+            format!("{name} {max} in {window_s}s retry {retry_after_s}s")
+        }
+        Rejection::MessagingLimitReached { limit, used, retry_after_s: Some(retry) } => {
+            format!("{name} {used} of {limit} retry {retry}s")
+        }
+        Rejection::MessagingLimitReached { limit, used, retry_after_s: None } => {
+            format!("{name} {used} of {limit}")
+        }
+        Rejection::InsufficientBalance { needed, available } => {
+            format!("{name} needs {needed} has {available}")
+        }
     }
 }
 
 /// What is zero or empty is left out, except the three numbers everybody asks for.
 pub fn wallet(view: &WalletView) -> String {
-    let mut words = format!("settled {} held {} available {}", view.settled, view.held, view.available);
+    let mut words =
+        format!("settled {} held {} available {}", view.settled, view.held, view.available);
     if !view.overdraft_limit.is_zero() {
         words += &format!(" limit {}", view.overdraft_limit);
     }
@@ -100,7 +122,9 @@ pub fn wallet(view: &WalletView) -> String {
 pub fn campaign(view: &CampaignView) -> String {
     let mut words = match view.state {
         CampaignState::Active => "active".to_owned(),
-        CampaignState::Stopped { reason, since_ms } => format!("stopped {} {}", reason.as_str(), since(since_ms)),
+        CampaignState::Stopped { reason, since_ms } => {
+            format!("stopped {} {}", reason.as_str(), since(since_ms))
+        }
         CampaignState::Finished { since_ms } => format!("finished {}", since(since_ms)),
     };
     if !view.name.is_empty() {
@@ -112,7 +136,10 @@ pub fn campaign(view: &CampaignView) -> String {
     if let Some(budget) = view.budget {
         words += &format!(" budget {budget}");
     }
-    for word in [("dedupe", view.dedupe_recipients), ("exempt", view.exempt_from_caps)].iter().filter(|word| word.1) {
+    for word in [("dedupe", view.dedupe_recipients), ("exempt", view.exempt_from_caps)]
+        .iter()
+        .filter(|word| word.1)
+    {
         words += &format!(" {}", word.0);
     }
     let numbers = [("spent", view.spent), ("held", view.held)];
@@ -138,11 +165,23 @@ pub fn campaign(view: &CampaignView) -> String {
 pub fn entry(entry: &Entry, labels: &Labels) -> String {
     let what = match (&entry.charge, entry.kind) {
         (Some(charge), EntryKind::Charge) => {
-            let campaign = charge.campaign.as_ref().map(|campaign| format!(" for {campaign}")).unwrap_or_default();
-            format!("charge {} {} {} {}{campaign}", label(labels, charge.hold), charge.channel, charge.country, charge.category)
+            let campaign = charge
+                .campaign
+                .as_ref()
+                .map(|campaign| format!(" for {campaign}"))
+                .unwrap_or_default();
+            format!(
+                "charge {} {} {} {}{campaign}",
+                label(labels, charge.hold),
+                charge.channel,
+                charge.country,
+                charge.category
+            )
         }
         (None, EntryKind::TopUp) => format!("top_up {}", entry.reference),
-        (None, EntryKind::Adjustment) => format!("adjustment {} '{}'", entry.reference, entry.reason),
+        (None, EntryKind::Adjustment) => {
+            format!("adjustment {} '{}'", entry.reference, entry.reason)
+        }
         (charge, kind) => format!("{kind:?} with {charge:?}"),
     };
     format!("{} {what} {} balance {}", entry.sequence, entry.amount, entry.balance_after)
@@ -151,7 +190,13 @@ pub fn entry(entry: &Entry, labels: &Labels) -> String {
 /// Only what belongs to the event's kind is set, so all of it is said.
 pub fn event(event: &Event, labels: &Labels) -> String {
     let mut words = event.kind.as_str().to_owned();
-    for id in [event.wallet.as_ref().map(ToString::to_string), event.campaign.as_ref().map(ToString::to_string)].iter().flatten() {
+    for id in [
+        event.wallet.as_ref().map(ToString::to_string),
+        event.campaign.as_ref().map(ToString::to_string),
+    ]
+    .iter()
+    .flatten()
+    {
         words += &format!(" {id}");
     }
     if let Some(hold) = event.hold {
@@ -174,7 +219,14 @@ pub fn hold(view: &HoldView, labels: &Labels) -> String {
         HoldState::Open => "open",
         HoldState::InDoubt => "in doubt",
     };
-    let mut words = format!("{} {state} {} {} {} {}", label(labels, view.id), view.amount, view.channel, view.country, view.category);
+    let mut words = format!(
+        "{} {state} {} {} {} {}",
+        label(labels, view.id),
+        view.amount,
+        view.channel,
+        view.country,
+        view.category
+    );
     if let Some(wallet) = &view.wallet {
         words += &format!(" of {wallet}");
     }
@@ -188,5 +240,8 @@ pub fn hold(view: &HoldView, labels: &Labels) -> String {
 pub fn usage(row: &UsageRow) -> String {
     let first = START_MS.div_euclid(super::world::DAY);
     let day = i64::from(row.day) - first;
-    format!("day {day} {} {} {} {} {}", row.channel, row.country, row.category, row.sum.messages, row.sum.credits)
+    format!(
+        "day {day} {} {} {} {} {}",
+        row.channel, row.country, row.category, row.sum.messages, row.sum.credits
+    )
 }

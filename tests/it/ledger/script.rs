@@ -6,7 +6,8 @@
 //! later 90s
 //! & settle a                   -> settled 1.00
 //! ```
-//! A line that begins with `&` belongs to the batch of the line before it. `send` knows the defaults of [`super::words::send`].
+//! A line that begins with `&` belongs to the batch of the line before it. `send` knows the
+//! defaults of [`super::words::send`].
 
 use super::say;
 use super::words::{self, Line};
@@ -30,7 +31,11 @@ pub async fn check(world: World, script: &str) -> Script {
 impl Script {
     /// Goes on with further lines.
     pub async fn check(&mut self, script: &str) {
-        let lines: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let lines: Vec<&str> = script
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
         let mut told = Vec::new();
         let mut wrong = false;
         let mut rest = &lines[..];
@@ -39,12 +44,17 @@ impl Script {
             let (group, after) = rest.split_at(length);
             let answers = self.answer(group).await;
             for (line, answer) in group.iter().zip(answers) {
-                let (command, expected) = line.split_once("->").map_or((*line, ""), |(command, expected)| (command, expected.trim()));
+                let (command, expected) = line
+                    .split_once("->")
+                    .map_or((*line, ""), |(command, expected)| (command, expected.trim()));
                 told.push(if answer == expected {
                     format!("  {line}")
                 } else {
                     wrong = true;
-                    format!("! {} -> {answer}\n      where {expected:?} was expected", command.trim_end())
+                    format!(
+                        "! {} -> {answer}\n      where {expected:?} was expected",
+                        command.trim_end()
+                    )
                 });
             }
             assert!(!wrong, "after {first:?}:\n{}", told.join("\n"));
@@ -84,7 +94,9 @@ impl Script {
     async fn read(&mut self, line: &Line<'_>) -> Option<String> {
         let Script { world, labels, .. } = self;
         let (ledger, account) = (world.ledger.clone(), world.account.clone());
-        let join = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+        let join = |items: Vec<String>| {
+            if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+        };
         Some(match (line.verb(), line.word_or(1, "")) {
             ("later", span) => {
                 world.clock.advance(words::span_ms(span));
@@ -96,10 +108,14 @@ impl Script {
             }
             ("show", "wallet") => {
                 let wallets = ledger.wallets(&account).await.unwrap();
-                wallets.iter().find(|view| view.id.as_str() == line.word(2)).map_or_else(|| "none".into(), say::wallet)
+                wallets
+                    .iter()
+                    .find(|view| view.id.as_str() == line.word(2))
+                    .map_or_else(|| "none".into(), say::wallet)
             }
             ("show", "campaign") => {
-                let found = ledger.campaign(&account, &line.word(2).parse().unwrap()).await.unwrap();
+                let found =
+                    ledger.campaign(&account, &line.word(2).parse().unwrap()).await.unwrap();
                 found.as_ref().map_or_else(|| "none".into(), say::campaign)
             }
             ("show", "hold") => {
@@ -107,22 +123,34 @@ impl Script {
                 found.as_ref().map_or_else(|| "none".into(), |view| say::hold(view, labels))
             }
             ("show", "holds") => {
-                let holds = all(100, async |page| ledger.holds(&account, None, &page).await.unwrap()).await;
+                let holds =
+                    all(100, async |page| ledger.holds(&account, None, &page).await.unwrap()).await;
                 join(holds.iter().map(|view| say::hold(view, labels)).collect())
             }
-            ("show", "window") => ledger.window_used(&account, &line.word(2).parse().unwrap()).await.unwrap().to_string(),
+            ("show", "window") => ledger
+                .window_used(&account, &line.word(2).parse().unwrap())
+                .await
+                .unwrap()
+                .to_string(),
             ("show", "usage") => {
                 let rows = ledger.usage(&account, i32::MIN, i32::MAX).await.unwrap();
                 join(rows.iter().map(say::usage).collect())
             }
             ("show", "entries") => {
                 let wallet = line.word(2).parse().unwrap();
-                let read = async |page| ledger.entries(&account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap();
+                let read = async |page| {
+                    ledger.entries(&account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap()
+                };
                 join(all(100, read).await.iter().map(|entry| say::entry(entry, labels)).collect())
             }
             ("show", "events") => {
-                let events = all(100, async |page| ledger.events(&account, &page).await.unwrap()).await;
-                let new: Vec<String> = events.iter().skip(self.events_told).map(|event| say::event(event, labels)).collect();
+                let events =
+                    all(100, async |page| ledger.events(&account, &page).await.unwrap()).await;
+                let new: Vec<String> = events
+                    .iter()
+                    .skip(self.events_told)
+                    .map(|event| say::event(event, labels))
+                    .collect();
                 self.events_told = events.len();
                 join(new)
             }

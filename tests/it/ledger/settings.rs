@@ -1,4 +1,5 @@
-//! Settings documents and their version, the version and the price a send must carry, and names that belong to one account.
+//! Settings documents and their version, the version and the price a send must carry, and names
+//! that belong to one account.
 
 use super::on_every_ledger;
 use super::script::check;
@@ -107,7 +108,9 @@ async fn a_name_belongs_to_one_owner(world: World) {
     let mut race = tokio::task::JoinSet::new();
     for owner in 0..20 {
         let ledger = world.ledger.clone();
-        race.spawn(async move { ledger.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap() });
+        race.spawn(async move {
+            ledger.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap()
+        });
     }
     let mut winners = race.join_all().await;
     winners.dedup();

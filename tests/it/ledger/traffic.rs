@@ -1,4 +1,5 @@
-//! Random but repeatable traffic for one account: few names, so that everything meets everything, and steps in time from milliseconds to weeks.
+//! Random but repeatable traffic for one account: few names, so that everything meets everything,
+//! and steps in time from milliseconds to weeks.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use tollgate::ids::HoldId;
 use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
-    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, InDoubtPolicy, Operation, ReleaseReason, Reserve, StopReason,
-    WindowRule,
+    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, InDoubtPolicy, Operation,
+    ReleaseReason, Reserve, StopReason, WindowRule,
 };
 use tollgate::pricing::Category;
 
@@ -53,8 +54,13 @@ pub const WALLETS: [&str; 3] = ["main", "other", "spare"];
 const CAMPAIGNS: [&str; 5] = ["diwali", "holi", "onam", "pongal", "recall"];
 pub const PORTFOLIOS: [&str; 2] = ["p1", "p2"];
 const CATEGORIES: [Category; 3] = [Category::Marketing, Category::Utility, Category::Service];
-const REASONS: [StopReason; 5] =
-    [StopReason::Operator, StopReason::QualityRed, StopReason::UpstreamPaymentProblem, StopReason::ErrorRate, StopReason::CreditsExhausted];
+const REASONS: [StopReason; 5] = [
+    StopReason::Operator,
+    StopReason::QualityRed,
+    StopReason::UpstreamPaymentProblem,
+    StopReason::ErrorRate,
+    StopReason::CreditsExhausted,
+];
 
 /// What holds for a whole sequence.
 pub struct Traffic {
@@ -86,7 +92,8 @@ impl Traffic {
         Traffic { dice, caps, limit, policy, free, unit, made: 0, asked: Vec::new() }
     }
 
-    /// How far the clock moves before the next batch: mostly little, sometimes to the edge of a minute or a day, now and then back.
+    /// How far the clock moves before the next batch: mostly little, sometimes to the edge of a
+    /// minute or a day, now and then back.
     pub fn step_ms(&mut self, now_ms: i64) -> i64 {
         let dice = &mut self.dice;
         let to_edge = |length: i64| length - now_ms.rem_euclid(length);
@@ -146,30 +153,51 @@ impl Traffic {
         let external = dice.percent(10);
         let category = *dice.pick(&CATEGORIES);
         let price = self.unit * *dice.pick(&[0, 1, 1, 1, 2, 5, 40]);
-        let campaign = dice.percent(65).then(|| CampaignUse { id: dice.pick(&CAMPAIGNS).parse().unwrap(), auto_create: dice.percent(80) });
+        let campaign = dice.percent(65).then(|| CampaignUse {
+            id: dice.pick(&CAMPAIGNS).parse().unwrap(),
+            auto_create: dice.percent(80),
+        });
         // Mostly the campaign's own wallet, so that something is sent.
-        let own = campaign.as_ref().and_then(|named| model.campaign_view(&named.id)).and_then(|view| view.wallet);
-        let payer =
-            own.filter(|_| dice.percent(80)).unwrap_or_else(|| dice.pick(&["main", "main", "other", "spare", "nobody"]).parse().unwrap());
+        let own = campaign
+            .as_ref()
+            .and_then(|named| model.campaign_view(&named.id))
+            .and_then(|view| view.wallet);
+        let payer = own.filter(|_| dice.percent(80)).unwrap_or_else(|| {
+            dice.pick(&["main", "main", "other", "spare", "nobody"]).parse().unwrap()
+        });
         let stale = u64::from(dice.percent(3));
         // A key belongs mostly to one body; now and then a client mixes them up.
         let body = u8::try_from(dice.below(6)).unwrap();
-        let key = dice.percent(35).then(|| if dice.percent(80) { [body; 16] } else { [u8::try_from(dice.below(6)).unwrap(); 16] });
+        let key = dice.percent(35).then(|| {
+            if dice.percent(80) { [body; 16] } else { [u8::try_from(dice.below(6)).unwrap(); 16] }
+        });
         Reserve {
             hold,
             settings_version: model.settings_version() - stale,
-            price_valid_until_ms: if dice.percent(3) { gateway_ms + dice.milliseconds(3) - 1 } else { i64::MAX },
+            price_valid_until_ms: if dice.percent(3) {
+                gateway_ms + dice.milliseconds(3) - 1
+            } else {
+                i64::MAX
+            },
             wallet: (!external).then_some(payer),
             campaign,
             channel: dice.pick(&["100", "200"]).parse().unwrap(),
             country: dice.pick(&["IN", "IN", "DE", "US"]).parse().unwrap(),
             category,
             amount: if external { Amount::ZERO } else { Amount::from_micros(price).unwrap() },
-            allowance: (category == Category::Service).then(|| AllowanceRule { limit: self.free, month: month(gateway_ms) }),
+            allowance: (category == Category::Service)
+                .then(|| AllowanceRule { limit: self.free, month: month(gateway_ms) }),
             recipient: [u8::try_from(dice.below(6)).unwrap(); 8],
-            window: dice.percent(70).then(|| WindowRule { portfolio: dice.pick(&PORTFOLIOS).parse().unwrap(), limit: self.limit }),
+            window: dice.percent(70).then(|| WindowRule {
+                portfolio: dice.pick(&PORTFOLIOS).parse().unwrap(),
+                limit: self.limit,
+            }),
             caps: self.caps.clone(),
-            fingerprint: if key.is_some() || dice.percent(30) { [body; 16] } else { *hold.as_bytes() },
+            fingerprint: if key.is_some() || dice.percent(30) {
+                [body; 16]
+            } else {
+                *hold.as_bytes()
+            },
             key,
         }
     }
@@ -187,9 +215,11 @@ impl Traffic {
         hold
     }
 
-    /// Mostly one that is unresolved; else any that was asked for: refused, resolved, or just made in this batch.
+    /// Mostly one that is unresolved; else any that was asked for: refused, resolved, or just made
+    /// in this batch.
     fn hold(&mut self, model: &AccountState) -> HoldId {
-        let unresolved: Vec<HoldId> = model.hold_views_after(None, None).map(|view| view.id).collect();
+        let unresolved: Vec<HoldId> =
+            model.hold_views_after(None, None).map(|view| view.id).collect();
         if !unresolved.is_empty() && self.dice.percent(75) {
             return *self.dice.pick(&unresolved);
         }
@@ -222,8 +252,14 @@ impl Traffic {
         let dice = &mut self.dice;
         let wallet = dice.pick(&WALLETS).parse().unwrap();
         let fresh = self.made;
-        let reference: Arc<str> = if dice.percent(75) { format!("pay/{fresh}").into() } else { format!("again-{}", dice.below(4)).into() };
-        let some = |dice: &mut Dice, unit: i64| Amount::from_micros(unit * *dice.pick(&[0, 1, 2, 5, 10, 30])).unwrap();
+        let reference: Arc<str> = if dice.percent(75) {
+            format!("pay/{fresh}").into()
+        } else {
+            format!("again-{}", dice.below(4)).into()
+        };
+        let some = |dice: &mut Dice, unit: i64| {
+            Amount::from_micros(unit * *dice.pick(&[0, 1, 2, 5, 10, 30])).unwrap()
+        };
         match dice.below(10) {
             0..5 => {
                 let most = Amount::from_micros(MAX_MICROS).unwrap();
@@ -233,7 +269,12 @@ impl Traffic {
             5..8 => {
                 let amount = some(dice, self.unit);
                 let amount = if dice.percent(60) { amount.negated() } else { amount };
-                Operation::Adjust { wallet, amount, reference, reason: (*dice.pick(&["", "typo"])).into() }
+                Operation::Adjust {
+                    wallet,
+                    amount,
+                    reference,
+                    reason: (*dice.pick(&["", "typo"])).into(),
+                }
             }
             _ => {
                 let thresholds = (0..dice.below(4)).map(|_| some(dice, self.unit)).collect();
@@ -248,7 +289,11 @@ impl Traffic {
 
     fn document(&mut self) -> Operation {
         let dice = &mut self.dice;
-        let (kind, id) = *dice.pick(&[(DocumentKind::Channel, "100"), (DocumentKind::Waba, "7"), (DocumentKind::Template, "7/sale/de")]);
+        let (kind, id) = *dice.pick(&[
+            (DocumentKind::Channel, "100"),
+            (DocumentKind::Waba, "7"),
+            (DocumentKind::Template, "7/sale/de"),
+        ]);
         if dice.percent(30) {
             return Operation::DeleteDocument { kind, id: id.into() };
         }
@@ -264,14 +309,20 @@ impl Traffic {
                 id: campaign,
                 name: (*dice.pick(&["", "Lights"])).into(),
                 wallet: dice.percent(50).then(|| dice.pick(&WALLETS).parse().unwrap()),
-                budget: dice.percent(40).then(|| Amount::from_micros(self.unit * *dice.pick(&[-1, 0, 3, 10, 100])).unwrap()),
+                budget: dice.percent(40).then(|| {
+                    Amount::from_micros(self.unit * *dice.pick(&[-1, 0, 3, 10, 100])).unwrap()
+                }),
                 dedupe_recipients: dice.percent(40),
                 exempt_from_caps: dice.percent(40),
             })),
             5..8 => Operation::StopCampaign { campaign, reason: *dice.pick(&REASONS) },
             8..17 => Operation::RestartCampaign { campaign },
             17 => Operation::FinishCampaign { campaign },
-            _ => Operation::CountRejections { campaign, rejection: "campaign_stopped", count: u64::try_from(dice.below(3)).unwrap() },
+            _ => Operation::CountRejections {
+                campaign,
+                rejection: "campaign_stopped",
+                count: u64::try_from(dice.below(3)).unwrap(),
+            },
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What was used: booked on the right day, by channel, country and category; and the free messages of a month.
+//! What was used: booked on the right day, by channel, country and category; and the free messages
+//! of a month.
 
 use super::on_every_ledger;
 use super::script::check;

@@ -1,4 +1,5 @@
-//! The messaging limit: unique recipients of a portfolio in a rolling 24 hours, exact to the minute on the strict side.
+//! The messaging limit: unique recipients of a portfolio in a rolling 24 hours, exact to the minute
+//! on the strict side.
 
 use super::on_every_ledger;
 use super::script::check;

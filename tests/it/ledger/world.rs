@@ -1,4 +1,5 @@
-//! The ground a case stands on: an empty ledger of one backend, one account, a clock that stands still until it is moved.
+//! The ground a case stands on: an empty ledger of one backend, one account, a clock that stands
+//! still until it is moved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,9 @@ use tollgate::clock::Clock;
 use tollgate::ids::AccountId;
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::redis::{RedisLedger, RedisOptions};
-use tollgate::ledger::{Batch, CalendarSpan, DocumentKind, Ledger, LedgerFault, Operation, Page, PageRequest, Verdict};
+use tollgate::ledger::{
+    Batch, CalendarSpan, DocumentKind, Ledger, LedgerFault, Operation, Page, PageRequest, Verdict,
+};
 
 /// 2026-10-15 08:00:00 UTC, the first millisecond of a minute.
 pub const START_MS: i64 = 1_792_051_200_000;
@@ -44,11 +47,19 @@ impl Home {
 
     async fn open(&self, clock: &Clock) -> Arc<dyn Ledger> {
         match self {
-            Home::Directory(directory) => Arc::new(EmbeddedLedger::open(directory.path(), clock.clone()).unwrap()),
+            Home::Directory(directory) => {
+                Arc::new(EmbeddedLedger::open(directory.path(), clock.clone()).unwrap())
+            }
             Home::Prefix(prefix) => {
-                // Other tests keep the machine busy; what happens at the real deadline is another test's subject.
+                // Other tests keep the machine busy; what happens at the real deadline is another
+                // test's subject.
                 let deadline = Duration::from_secs(20);
-                let options = RedisOptions { deadline, key_prefix: prefix.clone(), clock: clock.clone(), ..RedisOptions::default() };
+                let options = RedisOptions {
+                    deadline,
+                    key_prefix: prefix.clone(),
+                    clock: clock.clone(),
+                    ..RedisOptions::default()
+                };
                 Arc::new(RedisLedger::connect(&servers::shared().url(), options).await.unwrap())
             }
         }
@@ -77,7 +88,10 @@ impl World {
             body: r#"{"currency":"USD"}"#.into(),
             only_if_absent: true,
         };
-        assert_eq!(world.apply(vec![founding]).await.unwrap(), [Verdict::Document { changed: true, settings_version: 1 }]);
+        assert_eq!(
+            world.apply(vec![founding]).await.unwrap(),
+            [Verdict::Document { changed: true, settings_version: 1 }]
+        );
         world
     }
 
@@ -85,13 +99,22 @@ impl World {
     pub async fn without_account(backend: Backend) -> World {
         let (clock, home) = (Clock::fixed(START_MS), Home::new(backend));
         let ledger = home.open(&clock).await;
-        World { ledger, clock, account: "acme".parse().unwrap(), settings_version: 0, writer: fresh_writer(), number: 0, home }
+        World {
+            ledger,
+            clock,
+            account: "acme".parse().unwrap(),
+            settings_version: 0,
+            writer: fresh_writer(),
+            number: 0,
+            home,
+        }
     }
 
     /// Puts the operations to the ledger as one batch, under the next number.
     pub async fn apply(&mut self, operations: Vec<Operation>) -> Result<Vec<Verdict>, LedgerFault> {
         let batch = self.batch(operations);
-        let verdicts = self.ledger.apply(&self.account, &batch).await.inspect_err(|_| self.number -= 1)?;
+        let verdicts =
+            self.ledger.apply(&self.account, &batch).await.inspect_err(|_| self.number -= 1)?;
         for verdict in &verdicts {
             if let Verdict::Document { settings_version, .. } = verdict {
                 self.settings_version = *settings_version;
@@ -103,7 +126,12 @@ impl World {
     /// The next batch of this world's writer, at the world's time.
     pub fn batch(&mut self, operations: Vec<Operation>) -> Batch {
         self.number += 1;
-        Batch { writer: self.writer, number: self.number, clock_ms: self.clock.now_ms(), operations }
+        Batch {
+            writer: self.writer,
+            number: self.number,
+            clock_ms: self.clock.now_ms(),
+            operations,
+        }
     }
 
     /// For a batch that was refused whole.
@@ -129,14 +157,17 @@ impl World {
         (self.writer, self.number) = (fresh_writer(), 0);
     }
 
-    /// Whether a ledger that is opened again must ask what became of open holds: nobody else can be about to settle them.
+    /// Whether a ledger that is opened again must ask what became of open holds: nobody else can be
+    /// about to settle them.
     pub fn doubts_open_holds_on_opening(&self) -> bool {
         matches!(self.home, Home::Directory(_))
     }
 
     /// Where an embedded ledger lives.
     pub fn directory(&self) -> &std::path::Path {
-        let Home::Directory(directory) = &self.home else { panic!("only an embedded ledger has a directory") };
+        let Home::Directory(directory) = &self.home else {
+            panic!("only an embedded ledger has a directory")
+        };
         directory.path()
     }
 }
@@ -146,12 +177,17 @@ fn fresh_writer() -> u64 {
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// Reads a list to its end in pages of `limit`; fails where a page is longer or a cursor leads in a circle.
+/// Reads a list to its end in pages of `limit`; fails where a page is longer or a cursor leads in a
+/// circle.
 pub async fn all<T>(limit: usize, mut page_at: impl AsyncFnMut(PageRequest) -> Page<T>) -> Vec<T> {
     let (mut items, mut cursor) = (Vec::new(), None);
     for _ in 0..100_000 {
         let page = page_at(PageRequest { cursor, limit }).await;
-        assert!(page.items.len() <= limit, "a page of {} where {limit} were asked for", page.items.len());
+        assert!(
+            page.items.len() <= limit,
+            "a page of {} where {limit} were asked for",
+            page.items.len()
+        );
         items.extend(page.items);
         cursor = page.next;
         if cursor.is_none() {
@@ -164,13 +200,20 @@ pub async fn all<T>(limit: usize, mut page_at: impl AsyncFnMut(PageRequest) -> P
 /// The UTC day that holds at `at_ms`.
 pub fn day(at_ms: i64) -> CalendarSpan {
     let index = at_ms.div_euclid(DAY);
-    CalendarSpan { index: i32::try_from(index).unwrap(), start_ms: index * DAY, end_ms: (index + 1) * DAY }
+    CalendarSpan {
+        index: i32::try_from(index).unwrap(),
+        start_ms: index * DAY,
+        end_ms: (index + 1) * DAY,
+    }
 }
 
 /// The UTC month that holds at `at_ms`.
 pub fn month(at_ms: i64) -> CalendarSpan {
-    let date = jiff::Timestamp::from_millisecond(at_ms).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let start_of = |date: jiff::civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond();
+    let date =
+        jiff::Timestamp::from_millisecond(at_ms).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let start_of = |date: jiff::civil::Date| {
+        date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond()
+    };
     let first = date.first_of_month();
     CalendarSpan {
         index: i32::from(date.year()) * 12 + i32::from(date.month()) - 1,

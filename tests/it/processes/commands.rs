@@ -1,4 +1,5 @@
-//! Commands that end by themselves: the demo, the check of a configuration, a start that is refused.
+//! Commands that end by themselves: the demo, the check of a configuration, a start that is
+//! refused.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,10 +27,20 @@ async fn the_demo_tells_its_story_and_ends_well() {
     let directory = tempfile::tempdir().unwrap();
     let demo = run(&["demo", "--exit"], directory.path(), PATIENCE).await;
     assert_eq!(demo.code, Some(0), "{}\n{}", demo.stdout, demo.stderr);
-    for told in ["insufficient_balance", "campaign_stopped", "credits_exhausted", "Idempotency-Replayed: true", "the books add up"] {
+    for told in [
+        "insufficient_balance",
+        "campaign_stopped",
+        "credits_exhausted",
+        "Idempotency-Replayed: true",
+        "the books add up",
+    ] {
         assert!(demo.stdout.contains(told), "the demo does not tell of {told}:\n{}", demo.stdout);
     }
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "the demo left something behind");
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        0,
+        "the demo left something behind"
+    );
 }
 
 #[tokio::test]
@@ -42,13 +53,18 @@ async fn every_mistake_is_reported_at_once() {
         assert_eq!(refused.code, Some(64), "{command}: {}", refused.stderr);
         for (line, key) in MISTAKES {
             let begin = format!("{fixture}:{line}: {key}: ");
-            let found = refused.stderr.lines().filter(|written| written.starts_with(&begin)).count();
+            let found =
+                refused.stderr.lines().filter(|written| written.starts_with(&begin)).count();
             assert_eq!(found, 1, "{command} and {begin}\n{}", refused.stderr);
         }
         assert!(refused.stderr.contains("10 mistakes"), "{command}: {}", refused.stderr);
         assert!(!refused.stderr.contains("serves"), "{command}: {}", refused.stderr);
     }
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "a refused start opened its ledger");
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        0,
+        "a refused start opened its ledger"
+    );
 }
 
 #[tokio::test]
@@ -56,12 +72,22 @@ async fn a_start_that_fails_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = directory.path().join("tollgate.toml");
-    let text = format!("[listen]\ndata = \"{}\"\nadmin = \"{}\"\n", taken.local_addr().unwrap(), free_address());
+    let text = format!(
+        "[listen]\ndata = \"{}\"\nadmin = \"{}\"\n",
+        taken.local_addr().unwrap(),
+        free_address()
+    );
     std::fs::write(&file, text).unwrap();
-    let refused = run(&["serve", "--config", file.to_str().unwrap()], directory.path(), PATIENCE).await;
+    let refused =
+        run(&["serve", "--config", file.to_str().unwrap()], directory.path(), PATIENCE).await;
     assert!(refused.code.is_some_and(|code| code != 0 && code != 64), "{:?}", refused.code);
-    assert!(refused.stderr.contains(&taken.local_addr().unwrap().to_string()), "{}", refused.stderr);
-    let missing = run(&["check", "--config", "no-such-file.toml"], directory.path(), PATIENCE).await;
+    assert!(
+        refused.stderr.contains(&taken.local_addr().unwrap().to_string()),
+        "{}",
+        refused.stderr
+    );
+    let missing =
+        run(&["check", "--config", "no-such-file.toml"], directory.path(), PATIENCE).await;
     assert_eq!(missing.code, Some(64));
     assert!(missing.stderr.contains("no-such-file.toml"), "{}", missing.stderr);
 }

@@ -1,4 +1,5 @@
-//! `kill -9` under load: after a restart the books hold at least what every message costs that the Cloud API took; what they hold more is open.
+//! `kill -9` under load: after a restart the books hold at least what every message costs that the
+//! Cloud API took; what they hold more is open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,9 @@ use tollgate::clock::Clock;
 use tollgate::config::Config;
 use tollgate::gateway::Gateway;
 
-use crate::world::{Backend, Client, Ground, MARKETING_INDIA, Process, Setup, indian, marketing, on_every_ledger};
+use crate::world::{
+    Backend, Client, Ground, MARKETING_INDIA, Process, Setup, indian, marketing, on_every_ledger,
+};
 
 on_every_ledger!(what_upstream_took_is_in_the_books_after_a_crash);
 
@@ -41,7 +44,12 @@ async fn what_upstream_took_is_in_the_books_after_a_crash(backend: Backend) {
 }
 
 /// Sends until enough arrived, kills the gateway in the midst of it, and starts it again.
-async fn crash_under_load(process: Process, ground: &Ground, next: &AtomicUsize, enough: u64) -> Process {
+async fn crash_under_load(
+    process: Process,
+    ground: &Ground,
+    next: &AtomicUsize,
+    enough: u64,
+) -> Process {
     let process = Arc::new(process);
     let stop = Arc::new(AtomicBool::new(false));
     let before = ground.simulator.accepted_count();
@@ -51,7 +59,15 @@ async fn crash_under_load(process: Process, ground: &Ground, next: &AtomicUsize,
         tokio::spawn(async move {
             let mut n = first + worker;
             // The first send without an answer is the crash.
-            while !stop.load(Ordering::SeqCst) && process.client.send(marketing(&indian(n))).campaign("diwali").attempt().await.is_ok() {
+            while !stop.load(Ordering::SeqCst)
+                && process
+                    .client
+                    .send(marketing(&indian(n)))
+                    .campaign("diwali")
+                    .attempt()
+                    .await
+                    .is_ok()
+            {
                 n += WORKERS;
             }
         })
@@ -71,25 +87,38 @@ async fn crash_under_load(process: Process, ground: &Ground, next: &AtomicUsize,
     Process::serve(ground, &[])
 }
 
-/// Top-ups - settled + held covers every message that was taken; what it covers beyond is held, and nothing but what is open is held.
+/// Top-ups - settled + held covers every message that was taken; what it covers beyond is held, and
+/// nothing but what is open is held.
 async fn check_books(client: &Client, ground: &Ground) {
     let books = client.books().await;
     let price = MARKETING_INDIA;
     let taken = i64::try_from(ground.simulator.accepted_count()).unwrap() * price;
     let charged = PAID_IN - books.settled;
     assert!(charged <= taken, "charged {charged} for messages worth {taken}");
-    assert!(charged + books.held >= taken, "charged {charged} and held {} do not cover messages worth {taken}", books.held);
+    assert!(
+        charged + books.held >= taken,
+        "charged {charged} and held {} do not cover messages worth {taken}",
+        books.held
+    );
     assert_eq!(books.available, books.settled - books.held);
     let mut holds = client.holds("in_doubt").await;
     holds.extend(client.holds("open").await);
-    assert_eq!(i64::try_from(holds.len()).unwrap() * price, books.held, "what is held is not what is open");
-    let usage = client.operate(http::Method::GET, "/usage?group_by=country,category", serde_json::Value::Null).await;
+    assert_eq!(
+        i64::try_from(holds.len()).unwrap() * price,
+        books.held,
+        "what is held is not what is open"
+    );
+    let usage = client
+        .operate(http::Method::GET, "/usage?group_by=country,category", serde_json::Value::Null)
+        .await;
     assert_eq!(usage["total"]["messages"].as_i64().unwrap() * price, charged);
 }
 
-/// A minute later nothing is simply open any more. A gateway of this process with a clock that is ahead stands in for the wait.
+/// A minute later nothing is simply open any more. A gateway of this process with a clock that is
+/// ahead stands in for the wait.
 async fn everything_open_becomes_in_doubt(ground: &Ground) {
-    let config = Config::from_parts(&ground.text, "world.toml", ground.environment.clone()).unwrap();
+    let config =
+        Config::from_parts(&ground.text, "world.toml", ground.environment.clone()).unwrap();
     let later = Clock::system().now_ms() + 60_000;
     let gateway = Gateway::start(&config, Clock::fixed(later)).await.unwrap();
     let client = Client::new(gateway.data_addr(), gateway.admin_addr());
@@ -102,7 +131,10 @@ async fn everything_open_becomes_in_doubt(ground: &Ground) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(client.holds("open").await.is_empty(), "holds of a gateway that is gone stay open");
-    assert_eq!(i64::try_from(client.holds("in_doubt").await.len()).unwrap() * MARKETING_INDIA, held);
+    assert_eq!(
+        i64::try_from(client.holds("in_doubt").await.len()).unwrap() * MARKETING_INDIA,
+        held
+    );
     assert!(held > 0, "the crash met no send in work: it shows nothing");
     check_books(&client, ground).await;
     assert!(gateway.shutdown().await.clean);

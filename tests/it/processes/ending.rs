@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use crate::world::{Backend, Ground, MARKETING_INDIA, Process, Setup, indian, marketing, on_every_ledger};
+use crate::world::{
+    Backend, Ground, MARKETING_INDIA, Process, Setup, indian, marketing, on_every_ledger,
+};
 
-on_every_ledger!(a_send_in_work_is_finished_and_charged, a_send_whose_client_hung_up_is_finished_too, a_drain_has_an_end);
+on_every_ledger!(
+    a_send_in_work_is_finished_and_charged,
+    a_send_whose_client_hung_up_is_finished_too,
+    a_drain_has_an_end
+);
 
 fn slow(backend: Backend, latency: Duration) -> Ground {
     Ground::lay(Setup::on(backend).own_server().simulator(|options| options.latency = latency))
@@ -33,7 +39,14 @@ async fn a_send_in_work_is_finished_and_charged(backend: Backend) {
 async fn a_send_whose_client_hung_up_is_finished_too(backend: Backend) {
     let ground = slow(backend, Duration::from_millis(800));
     let process = Process::serve(&ground, &[]);
-    assert!(process.client.send(marketing(&indian(1))).within(Duration::from_millis(300)).await.is_none());
+    assert!(
+        process
+            .client
+            .send(marketing(&indian(1)))
+            .within(Duration::from_millis(300))
+            .await
+            .is_none()
+    );
     arrived(&ground, 1).await;
     process.terminate();
     assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0), "{}", process.log());
@@ -44,7 +57,10 @@ async fn a_send_whose_client_hung_up_is_finished_too(backend: Backend) {
 
 async fn a_drain_has_an_end(backend: Backend) {
     let ground = slow(backend, Duration::from_secs(60));
-    let process = Process::serve(&ground, &[("shutdown.drain_s", "1"), ("upstream.answer_timeout_ms", "20000")]);
+    let process = Process::serve(
+        &ground,
+        &[("shutdown.drain_s", "1"), ("upstream.answer_timeout_ms", "20000")],
+    );
     let send = process.client.send(marketing(&indian(1))).attempt();
     let signal = async {
         arrived(&ground, 1).await;

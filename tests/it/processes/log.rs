@@ -1,4 +1,5 @@
-//! The log at its most talkative: it tells of every send, and never a token, a full number or content.
+//! The log at its most talkative: it tells of every send, and never a token, a full number or
+//! content.
 
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction};
 
 use crate::world::{
-    Backend, CAMPAIGN_KEY, Client, Ground, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Process, READING_KEY, RIVAL_KEY, RIVAL_META_TOKEN, Setup,
-    on_every_ledger,
+    Backend, CAMPAIGN_KEY, Client, Ground, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Process,
+    READING_KEY, RIVAL_KEY, RIVAL_META_TOKEN, Setup, on_every_ledger,
 };
 
 on_every_ledger!(the_log_tells_of_sends_without_their_secrets);
@@ -33,7 +34,8 @@ const SECRETS: [&str; 13] = [
 async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
     for format in ["json", "text"] {
         let ground = Ground::lay(Setup::on(backend).own_server());
-        let settings = [("log.level", "trace"), ("log.format", format), ("upstream.answer_timeout_ms", "500")];
+        let settings =
+            [("log.level", "trace"), ("log.format", format), ("upstream.answer_timeout_ms", "500")];
         let process = Process::serve(&ground, &settings);
         say_everything(&process.client, &ground).await;
         process.terminate();
@@ -60,7 +62,8 @@ async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
             assert!(line.is_none(), "{format}: `{secret}` in {line:?}");
         }
         if format == "json" {
-            let sends = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let sends =
+                log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
             assert!(sends.filter(|line| line["message"] == "send").count() >= 7, "{log}");
         }
     }
@@ -82,14 +85,31 @@ fn offer(to: &str) -> String {
 /// Every kind of ending, with something secret in each.
 async fn say_everything(client: &Client, ground: &Ground) {
     let send = |id: &str, body: String| client.send(body).header("x-request-id", id);
-    assert_eq!(send("req-accepted", body("to", "+91 98123-45678")).campaign("diwali").await.status, 200);
+    assert_eq!(
+        send("req-accepted", body("to", "+91 98123-45678")).campaign("diwali").await.status,
+        200
+    );
     assert_eq!(send("req-user", body("recipient", "US.13400000000000000001")).await.status, 200);
     assert_eq!(send("req-malformed", body("to", "+16505550144") + "marzipan").await.status, 400);
-    assert_eq!(send("req-twice", body("to", "+16505550144").replacen('{', r#"{"marzipan":1,"#, 1)).await.status, 400);
+    assert_eq!(
+        send("req-twice", body("to", "+16505550144").replacen('{', r#"{"marzipan":1,"#, 1))
+            .await
+            .status,
+        400
+    );
     assert_eq!(send("req-number", body("to", "06505550144")).await.status, 422);
-    assert_eq!(send("req-key", body("to", "+16505550144")).key("mistyped-key-0123").await.status, 401);
-    assert_eq!(send("req-keyed", offer("+16505550144")).idempotency_key("marzipan").await.status, 200);
-    for (id, fault) in [("req-refused", Fault::refuse(131_026)), ("req-lost", Fault::new(FaultAction::Reset).after_accepting())] {
+    assert_eq!(
+        send("req-key", body("to", "+16505550144")).key("mistyped-key-0123").await.status,
+        401
+    );
+    assert_eq!(
+        send("req-keyed", offer("+16505550144")).idempotency_key("marzipan").await.status,
+        200
+    );
+    for (id, fault) in [
+        ("req-refused", Fault::refuse(131_026)),
+        ("req-lost", Fault::new(FaultAction::Reset).after_accepting()),
+    ] {
         ground.simulator.fault(fault.next(1));
         let status = send(id, offer("+16505550144")).await.status;
         assert_eq!(status, if id == "req-lost" { 409 } else { 400 });
@@ -101,7 +121,10 @@ async fn say_everything(client: &Client, ground: &Ground) {
     assert_eq!(send("req-poor", offer("+919812345670")).await.status, 402);
     let media = client.data(Method::GET, &format!("/v24.0/{NUMBER}?fields=id")).await;
     assert_eq!(media.status, 200);
-    assert_eq!(client.data(Method::GET, &format!("/v24.0/{NUMBER}?access_token={KEY}")).await.status, 403);
+    assert_eq!(
+        client.data(Method::GET, &format!("/v24.0/{NUMBER}?access_token={KEY}")).await.status,
+        403
+    );
     assert_eq!(client.admin(Method::GET, "/v1/accounts", "mistyped-key-0123").await.status, 401);
     let made = client.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
     let key = made["key"].as_str().unwrap();

@@ -1,4 +1,5 @@
-//! SIGHUP: the file is read again; what can change while running does, a mistake changes nothing and is said.
+//! SIGHUP: the file is read again; what can change while running does, a mistake changes nothing
+//! and is said.
 
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ async fn a_hang_up_changes_the_log_level_or_says_why_not() {
     let ground = Ground::lay(Setup::on(Backend::Embedded));
     let process = Process::serve(&ground, &[]);
     let send = async |id: &'static str, n: usize| {
-        assert_eq!(process.client.send(marketing(&indian(n))).header("x-request-id", id).await.status, 200);
+        assert_eq!(
+            process.client.send(marketing(&indian(n))).header("x-request-id", id).await.status,
+            200
+        );
     };
     let file = ground.home.path().join("tollgate.toml");
     let change = async |text: String, until: &str| {
@@ -24,7 +28,8 @@ async fn a_hang_up_changes_the_log_level_or_says_why_not() {
         panic!("nothing of `{until}` in\n{}", process.log());
     };
     send("req-quiet", 1).await;
-    change(format!("{}\n[log]\nlevel = \"debug\"\n", ground.text), "the log level is in force").await;
+    change(format!("{}\n[log]\nlevel = \"debug\"\n", ground.text), "the log level is in force")
+        .await;
     send("req-told", 2).await;
     change(format!("{}\n[log]\nlevel = \"loud\"\n", ground.text), "log.level").await;
     send("req-still-told", 3).await;

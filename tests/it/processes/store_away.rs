@@ -1,4 +1,5 @@
-//! The store goes away under load: sends are refused within the deadline, nothing billable is forwarded, and all goes on by itself.
+//! The store goes away under load: sends are refused within the deadline, nothing billable is
+//! forwarded, and all goes on by itself.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +8,10 @@ use std::time::{Duration, Instant};
 use http::Method;
 
 use crate::servers::RedisServer;
-use crate::world::{Backend, Books, EXTERNAL, MARKETING_INDIA, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing, text};
+use crate::world::{
+    Backend, Books, EXTERNAL, MARKETING_INDIA, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian,
+    marketing, text,
+};
 
 const SENT: &str = "200 0.0118 USD marketing India";
 const WORKERS: usize = 8;
@@ -40,7 +44,10 @@ async fn a_store_that_is_killed_and_started_again() {
 }
 
 async fn away(leave: impl Fn(&mut RedisServer), come_back: impl Fn(&mut RedisServer)) {
-    let setup = Setup::on(Backend::Redis).own_server().channel("throughput_limit = 1000").set("ledger.deadline_ms", DEADLINE.as_millis());
+    let setup = Setup::on(Backend::Redis)
+        .own_server()
+        .channel("throughput_limit = 1000")
+        .set("ledger.deadline_ms", DEADLINE.as_millis());
     let mut world = World::of(setup).await;
     let mut server = world.redis.take().unwrap();
     let world = Arc::new(world);
@@ -54,7 +61,11 @@ async fn away(leave: impl Fn(&mut RedisServer), come_back: impl Fn(&mut RedisSer
     let forwarded = world.simulator.accepted_count();
     without_the_store(&world).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(world.simulator.accepted_count(), forwarded, "something billable was forwarded without a decision");
+    assert_eq!(
+        world.simulator.accepted_count(),
+        forwarded,
+        "something billable was forwarded without a decision"
+    );
     let back = Instant::now();
     come_back(&mut server);
 
@@ -80,9 +91,20 @@ async fn without_the_store(world: &World) {
     let receipt = r#"{"messaging_product":"whatsapp","status":"read","message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#;
     assert_eq!(world.send(receipt).await.told(), "200");
     let free = world.send(text(&indian(2))).await;
-    assert_eq!(free.told(), "503 ledger_unavailable", "whether it is free is for the ledger to say");
-    let rival = world.post(&format!("/v24.0/{RIVAL_NUMBER}/messages"), marketing(&indian(3))).key(RIVAL_KEY).await;
-    assert_eq!(rival.told(), "503 ledger_unavailable", "a key not seen before is neither good nor bad");
+    assert_eq!(
+        free.told(),
+        "503 ledger_unavailable",
+        "whether it is free is for the ledger to say"
+    );
+    let rival = world
+        .post(&format!("/v24.0/{RIVAL_NUMBER}/messages"), marketing(&indian(3)))
+        .key(RIVAL_KEY)
+        .await;
+    assert_eq!(
+        rival.told(),
+        "503 ledger_unavailable",
+        "a key not seen before is neither good nor bad"
+    );
     let ready = world.request(Method::GET, world.admin, "/readyz").await;
     assert_eq!(ready.status, 503);
     assert!(String::from_utf8_lossy(&ready.body).contains("ledger"), "{ready:?}");
@@ -91,13 +113,19 @@ async fn without_the_store(world: &World) {
     assert!(String::from_utf8_lossy(&metrics.body).contains("\ntollgate_ledger_up 0\n"));
 }
 
-/// Sends begun while the store was away were refused, each within the deadline; all others were sent or refused.
+/// Sends begun while the store was away were refused, each within the deadline; all others were
+/// sent or refused.
 fn judge(seen: &[Seen], left: Instant, back: Instant) {
     let mut refused = 0;
     let mut longest = Duration::ZERO;
     for seen in seen {
         assert!(seen.told == SENT || seen.told == "503 ledger_unavailable", "{}", seen.told);
-        assert!(seen.took < DEADLINE + SLACK, "a send took {:?} and was told {}", seen.took, seen.told);
+        assert!(
+            seen.took < DEADLINE + SLACK,
+            "a send took {:?} and was told {}",
+            seen.took,
+            seen.told
+        );
         if seen.begin > left && seen.begin + seen.took < back {
             assert_eq!(seen.told, "503 ledger_unavailable");
             refused += 1;
@@ -105,7 +133,10 @@ fn judge(seen: &[Seen], left: Instant, back: Instant) {
         }
     }
     assert!(refused >= WORKERS, "only {refused} sends met the store away");
-    eprintln!("{refused} of {} sends were refused while the store was away, the slowest after {longest:?}", seen.len());
+    eprintln!(
+        "{refused} of {} sends were refused while the store was away, the slowest after {longest:?}",
+        seen.len()
+    );
 }
 
 /// The books once everything queued is written.
@@ -125,11 +156,15 @@ impl Load {
         let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let next = Arc::new(AtomicUsize::new(1_000));
         let worker = |_| {
-            let (world, stop, seen, next) = (world.clone(), stop.clone(), seen.clone(), next.clone());
+            let (world, stop, seen, next) =
+                (world.clone(), stop.clone(), seen.clone(), next.clone());
             tokio::spawn(async move {
                 while !stop.load(Ordering::SeqCst) {
                     let begin = Instant::now();
-                    let told = world.send(marketing(&indian(next.fetch_add(1, Ordering::SeqCst)))).await.told();
+                    let told = world
+                        .send(marketing(&indian(next.fetch_add(1, Ordering::SeqCst))))
+                        .await
+                        .told();
                     seen.lock().unwrap().push(Seen { begin, took: begin.elapsed(), told });
                     // An engine that hammers a refusing gateway would show nothing more.
                     tokio::time::sleep(Duration::from_millis(5)).await;

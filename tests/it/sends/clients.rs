@@ -1,4 +1,5 @@
-//! What real clients do to a body and its frame: most of it must work, and arrive as it was sent; the rest is refused by name.
+//! What real clients do to a body and its frame: most of it must work, and arrive as it was sent;
+//! the rest is refused by name.
 
 use std::time::Duration;
 
@@ -36,14 +37,18 @@ async fn bodies_as_sdks_write_them_pass_unchanged(backend: Backend) {
         with(r#""to":"+1 (650) 555-0144""#),
         with(r#""to":"1-650-555-0144","context":null"#),
         with(r#""to":"\u002b16505550144","recipient_type":"individual","recipient":null"#),
-        with(r#""to":"+1 650 555 0144","context":{"message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#),
+        with(
+            r#""to":"+1 650 555 0144","context":{"message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#,
+        ),
         with(r#""recipient":"US.13400000000000000001""#),
         with(r#""recipient":"US.ENT.13400000000000000001","recipient_type":"individual""#),
         with(r#""to":"+16505550144","recipient":"IN.13400000000000000001""#),
         with(r#""to":"+16505550144","text":null,"image":null"#),
         with(r#""biz_opaque_callback_data":"an engine's own","to":"+16505550144""#),
         format!(r#"{{"to":"+16505550144",{content},"messaging_product":"whatsapp"}}"#),
-        format!("\r\n\t {{ \"messaging_product\" : \"whatsapp\" ,\n\"to\":\"+16505550144\",{content} }} \n"),
+        format!(
+            "\r\n\t {{ \"messaging_product\" : \"whatsapp\" ,\n\"to\":\"+16505550144\",{content} }} \n"
+        ),
         format!(
             r#"{{"messaging_product":"whatsapp","to":"+16505550144","type":"template",{content},"biz_opaque_callback_data":"naïve – ünïcode 🎆"}}"#
         ),
@@ -93,7 +98,14 @@ async fn ambiguous_bodies_are_refused(backend: Backend) {
     let last = broken.len() - 3;
     broken[last] = 0xff;
     assert_eq!(world.send(broken).await.told(), "400 malformed");
-    for to in ["0123456789", "12345", "nobody", "+12345678901234567", "+1650+5550144", "Y2FwaV9ncm91cDoxNTU1MDEwNzc4OA"] {
+    for to in [
+        "0123456789",
+        "12345",
+        "nobody",
+        "+12345678901234567",
+        "+1650+5550144",
+        "Y2FwaV9ncm91cDoxNTU1MDEwNzc4OA",
+    ] {
         let told = world.send(with(&format!(r#""to":"{to}""#))).await.told();
         assert_eq!(told, "422 recipient_unsupported", "{to}");
     }
@@ -106,10 +118,17 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
     let world = World::on(backend).await;
     let body = marketing("+16505550144");
     let chunks = |size: usize| -> String {
-        let pieces = body.as_bytes().chunks(size).map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), std::str::from_utf8(piece).unwrap()));
+        let pieces = body.as_bytes().chunks(size).map(|piece| {
+            format!("{:x}\r\n{}\r\n", piece.len(), std::str::from_utf8(piece).unwrap())
+        });
         pieces.collect::<String>() + "0\r\n\r\n"
     };
-    let chunked = |size| format!("Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{}", chunks(size));
+    let chunked = |size| {
+        format!(
+            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+            chunks(size)
+        )
+    };
     let sized = |lines: &str| format!("{lines}Content-Length: {}\r\n\r\n{body}", body.len());
     let frames = [
         chunked(1),
@@ -117,7 +136,9 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
         chunked(10_000),
         sized("Content-Type: application/json; charset=utf-8\r\n"),
         sized("content-type: Application/JSON ;charset=UTF-8\r\n"),
-        sized("Content-Type: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nUser-Agent: WhatsApp-SDK/1.0\r\nAccept: */*\r\n"),
+        sized(
+            "Content-Type: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nUser-Agent: WhatsApp-SDK/1.0\r\nAccept: */*\r\n",
+        ),
         sized("Content-Type: application/json\r\nContent-Encoding: identity\r\nCookie: a=b\r\n"),
     ];
     for frame in &frames {
@@ -132,8 +153,13 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
     assert!(world.accepted_bodies().iter().all(|arrived| *arrived == body));
     // A body that waits to be asked for, and comes in two pieces.
     let (begin, end) = body.split_at(40);
-    let head = format!("POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n");
-    let expecting = format!("{head}Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+    );
+    let expecting = format!(
+        "{head}Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let answer = raw(&world, &[&expecting, begin, end]).await;
     assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
     assert_eq!(world.simulator.accepted_count(), frames.len() as u64 + 1);
@@ -143,15 +169,30 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
     let world = World::on(backend).await;
     let body = marketing("+16505550144");
     let send = || world.send(body.clone());
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", ""] {
-        assert_eq!(send().header("content-type", kind).await.told(), "415 unsupported_media_type", "{kind}");
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "",
+    ] {
+        assert_eq!(
+            send().header("content-type", kind).await.told(),
+            "415 unsupported_media_type",
+            "{kind}"
+        );
     }
     assert_eq!(send().without("content-type").await.told(), "415 unsupported_media_type");
     for encoding in ["gzip", "deflate", "br", "gzip, identity"] {
-        assert_eq!(send().header("content-encoding", encoding).await.told(), "415 unsupported_media_type", "{encoding}");
+        assert_eq!(
+            send().header("content-encoding", encoding).await.told(),
+            "415 unsupported_media_type",
+            "{encoding}"
+        );
     }
     for query in ["?", "?access_token=x", "?to=%2B919812300001"] {
-        let told = world.post(&format!("/v24.0/{NUMBER}/messages{query}"), body.clone()).await.told();
+        let told =
+            world.post(&format!("/v24.0/{NUMBER}/messages{query}"), body.clone()).await.told();
         assert_eq!(told, "400 malformed", "{query}");
     }
     // The largest body that is taken, and one byte more, with its length said and unsaid.
@@ -159,11 +200,20 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
         let begin = with(r#""to":"+16505550144""#);
         let begin = begin.strip_suffix('}').unwrap();
         let frame = r#","biz_opaque_callback_data":""}"#.len();
-        format!(r#"{begin},"biz_opaque_callback_data":"{}"}}"#, "x".repeat(size - begin.len() - frame))
+        format!(
+            r#"{begin},"biz_opaque_callback_data":"{}"}}"#,
+            "x".repeat(size - begin.len() - frame)
+        )
     };
-    assert_eq!(world.send(filled(262_144)).await.told(), "400 #100", "passes, and upstream finds it too long");
+    assert_eq!(
+        world.send(filled(262_144)).await.told(),
+        "400 #100",
+        "passes, and upstream finds it too long"
+    );
     assert_eq!(world.send(filled(262_145)).await.told(), "413 too_large");
-    let head = format!("POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n");
+    let head = format!(
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+    );
     let unsaid = format!(
         "{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
         262_145,
@@ -182,12 +232,19 @@ async fn numbers_without_a_plus_are_read_as_the_operator_says(backend: Backend) 
     ] {
         let world = World::of(Setup::on(backend).set("recipients.without_plus", setting)).await;
         assert_eq!(world.send(text("1 650-555 0144")).await.told(), expected, "{setting}");
-        assert_eq!(world.send(text("+16505550144")).await.told(), "200 0.00 USD service North America");
+        assert_eq!(
+            world.send(text("+16505550144")).await.told(),
+            "200 0.00 USD service North America"
+        );
         let bodies = world.accepted_bodies();
         let [first, .., last] = [bodies.first().unwrap(), bodies.last().unwrap()];
         assert_eq!(last, &text("+16505550144"), "what has a plus is never touched");
         if let Some(to) = arrives {
-            assert_eq!(first, &text("1 650-555 0144").replace(r#""to":"1 650-555 0144""#, to), "{setting}");
+            assert_eq!(
+                first,
+                &text("1 650-555 0144").replace(r#""to":"1 650-555 0144""#, to),
+                "{setting}"
+            );
         }
     }
 }
@@ -201,9 +258,15 @@ async fn one_connection_carries_many_sends(backend: Backend) {
     for n in 0..5 {
         // A rejection in between must not end the connection.
         let body = if n == 2 { "{}".to_owned() } else { marketing(&indian(n)) };
-        stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
+            .await
+            .unwrap();
         let answer = read_one(&mut stream).await;
-        assert!(answer.starts_with(if n == 2 { "HTTP/1.1 400 " } else { "HTTP/1.1 200 " }), "{n}: {answer}");
+        assert!(
+            answer.starts_with(if n == 2 { "HTTP/1.1 400 " } else { "HTTP/1.1 200 " }),
+            "{n}: {answer}"
+        );
     }
     assert_eq!(world.simulator.accepted_count(), 4);
 }
@@ -211,7 +274,11 @@ async fn one_connection_carries_many_sends(backend: Backend) {
 async fn request_ids_and_traces_are_kept(backend: Backend) {
     let world = World::on(backend).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let reply = world.send(marketing(&indian(1))).header("x-request-id", "req-4711").header("traceparent", trace).await;
+    let reply = world
+        .send(marketing(&indian(1)))
+        .header("x-request-id", "req-4711")
+        .header("traceparent", trace)
+        .await;
     assert_eq!(reply.header("x-request-id"), "req-4711");
     let arrived = world.simulator.accepted().pop().unwrap();
     assert_eq!(arrived.headers["traceparent"], trace);
@@ -219,18 +286,27 @@ async fn request_ids_and_traces_are_kept(backend: Backend) {
         assert!(!arrived.headers.contains_key(gone), "{gone} travelled on");
     }
     let rejected = world.send("{}").header("x-request-id", "req-4712").await;
-    assert_eq!((rejected.header("x-request-id"), rejected.text("/error/fbtrace_id")), ("req-4712", "req-4712"));
+    assert_eq!(
+        (rejected.header("x-request-id"), rejected.text("/error/fbtrace_id")),
+        ("req-4712", "req-4712")
+    );
     // One is made where none came, and upstream's own headers stay.
-    let (one, two) = (world.send(marketing(&indian(2))).await, world.send(marketing(&indian(3))).await);
+    let (one, two) =
+        (world.send(marketing(&indian(2))).await, world.send(marketing(&indian(3))).await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
     assert!(!one.header("x-fb-trace-id").is_empty(), "{:?}", one.headers);
     assert!(!one.header("tollgate-hold").is_empty());
-    assert_eq!((one.header("tollgate-country"), one.header("tollgate-available")), ("IN", "99.9764 USD"));
+    assert_eq!(
+        (one.header("tollgate-country"), one.header("tollgate-available")),
+        ("IN", "99.9764 USD")
+    );
 }
 
 async fn a_body_that_does_not_come_is_not_waited_for(backend: Backend) {
     let world = World::of(Setup::on(backend).set("send.body_timeout_ms", 200)).await;
-    let head = format!("POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n");
+    let head = format!(
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+    );
     let slow = format!("{head}Content-Type: application/json\r\nContent-Length: 200\r\n\r\n{{");
     let answer = raw(&world, &[&slow]).await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("request_timeout"), "{answer}");
@@ -269,7 +345,10 @@ async fn read_one(stream: &mut TcpStream) -> String {
             assert!(count > 0, "the connection was closed after {answer}");
             answer.push_str(std::str::from_utf8(&piece[..count]).unwrap());
             let Some((head, body)) = answer.split_once("\r\n\r\n") else { continue };
-            let length = head.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let length = head
+                .to_ascii_lowercase()
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
             if length == Some(body.len()) {
                 return answer;
             }

@@ -1,4 +1,5 @@
-//! What a send says about its body must not leave two readings: one type, UTF-8, no encoding; and upstream is told the type it was priced as.
+//! What a send says about its body must not leave two readings: one type, UTF-8, no encoding; and
+//! upstream is told the type it was priced as.
 
 use http::header::CONTENT_TYPE;
 
@@ -12,10 +13,21 @@ const SENT: &str = "200 0.0118 USD marketing India";
 async fn a_body_with_two_readings_is_refused(backend: Backend) {
     let world = World::on(backend).await;
     let send = || world.send(marketing(&indian(1)));
-    for second in ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
-        assert_eq!(send().and_header("content-type", second).await.told(), REFUSED, "a second content type `{second}`");
+    for second in [
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+    ] {
+        assert_eq!(
+            send().and_header("content-type", second).await.told(),
+            REFUSED,
+            "a second content type `{second}`"
+        );
     }
-    let other_first = send().header("content-type", "application/x-www-form-urlencoded").and_header("content-type", "application/json");
+    let other_first = send()
+        .header("content-type", "application/x-www-form-urlencoded")
+        .and_header("content-type", "application/json");
     assert_eq!(other_first.await.told(), REFUSED);
     for kind in [
         "application/json; charset=utf-16",
@@ -28,7 +40,11 @@ async fn a_body_with_two_readings_is_refused(backend: Backend) {
         assert_eq!(send().header("content-type", kind).await.told(), REFUSED, "{kind}");
     }
     for [first, second] in [["identity", "gzip"], ["gzip", "identity"], ["gzip", "gzip"]] {
-        let told = send().header("content-encoding", first).and_header("content-encoding", second).await.told();
+        let told = send()
+            .header("content-encoding", first)
+            .and_header("content-encoding", second)
+            .await
+            .told();
         assert_eq!(told, REFUSED, "content encodings {first}, {second}");
     }
     assert_eq!(world.simulator.requests_count(), 0, "something was forwarded");
@@ -46,12 +62,17 @@ async fn upstream_sees_one_content_type(backend: Backend) {
         "application/json;",
     ];
     for (n, kind) in kinds.into_iter().enumerate() {
-        assert_eq!(world.send(marketing(&indian(n))).header("content-type", kind).await.told(), SENT, "{kind}");
+        assert_eq!(
+            world.send(marketing(&indian(n))).header("content-type", kind).await.told(),
+            SENT,
+            "{kind}"
+        );
     }
     let accepted = world.simulator.accepted();
     assert_eq!(accepted.len(), kinds.len());
     for (message, kind) in accepted.iter().zip(kinds) {
-        let seen: Vec<&[u8]> = message.headers.get_all(CONTENT_TYPE).iter().map(|value| value.as_bytes()).collect();
+        let seen: Vec<&[u8]> =
+            message.headers.get_all(CONTENT_TYPE).iter().map(|value| value.as_bytes()).collect();
         assert_eq!(seen, [b"application/json"], "{kind}");
     }
 }

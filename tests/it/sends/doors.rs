@@ -4,8 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::world::{
-    ACCOUNT, Backend, CAMPAIGN_KEY, DISABLED, KEY, MARKETING_US, NUMBER, OPERATOR_KEY, READING_KEY, RIVAL_KEY, RIVAL_NUMBER, Setup, World,
-    indian, marketing, on_every_ledger, template, text,
+    ACCOUNT, Backend, CAMPAIGN_KEY, DISABLED, KEY, MARKETING_US, NUMBER, OPERATOR_KEY, READING_KEY,
+    RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing, on_every_ledger, template, text,
 };
 
 on_every_ledger!(
@@ -25,12 +25,26 @@ const SENT: &str = "200 0.0118 USD marketing India";
 async fn a_key_opens_its_own_account_alone(backend: Backend) {
     let world = World::on(backend).await;
     let send = || world.send(marketing(&indian(1)));
-    for key in ["", "x", "tg_live_0000000000000000", KEY.to_uppercase().as_str(), READING_KEY, OPERATOR_KEY, crate::world::META_TOKEN] {
+    for key in [
+        "",
+        "x",
+        "tg_live_0000000000000000",
+        KEY.to_uppercase().as_str(),
+        READING_KEY,
+        OPERATOR_KEY,
+        crate::world::META_TOKEN,
+    ] {
         assert_eq!(send().key(key).await.told(), "401 unauthorized", "{key}");
     }
     assert_eq!(send().without("authorization").await.told(), "401 unauthorized");
-    assert_eq!(send().header("authorization", "Basic Zm9vOmJhcg==").await.told(), "401 unauthorized");
-    assert_eq!(send().and_header("authorization", &format!("Bearer {RIVAL_KEY}")).await.told(), "401 unauthorized");
+    assert_eq!(
+        send().header("authorization", "Basic Zm9vOmJhcg==").await.told(),
+        "401 unauthorized"
+    );
+    assert_eq!(
+        send().and_header("authorization", &format!("Bearer {RIVAL_KEY}")).await.told(),
+        "401 unauthorized"
+    );
     // A body is not read before its key is known.
     assert_eq!(world.send("{").key("x").await.told(), "401 unauthorized");
     assert_eq!(world.simulator.requests_count(), 0);
@@ -47,7 +61,11 @@ async fn a_key_opens_its_own_account_alone(backend: Backend) {
 async fn another_accounts_channel_looks_like_none(backend: Backend) {
     let world = World::on(backend).await;
     let post = async |number: &str, key: &str| {
-        let reply = world.post(&format!("/v24.0/{number}/messages"), marketing(&indian(1))).key(key).header("x-request-id", "r").await;
+        let reply = world
+            .post(&format!("/v24.0/{number}/messages"), marketing(&indian(1)))
+            .key(key)
+            .header("x-request-id", "r")
+            .await;
         (reply.told(), reply.json)
     };
     let (told, rivals) = post(RIVAL_NUMBER, KEY).await;
@@ -72,18 +90,38 @@ async fn a_campaign_comes_by_header_path_or_key(backend: Backend) {
         ("b", world.post(&path("b"), body(2))),
         ("of-the-key", world.send(body(3)).key(CAMPAIGN_KEY)),
         ("c", world.post(&path("c"), body(4)).campaign("c")),
-        ("of-the-key", world.post(&path("of-the-key"), body(5)).campaign("of-the-key").key(CAMPAIGN_KEY)),
-        ("of-the-key", world.send(body(6)).campaign("of-the-key").and_header("tollgate-campaign", "of-the-key")),
+        (
+            "of-the-key",
+            world.post(&path("of-the-key"), body(5)).campaign("of-the-key").key(CAMPAIGN_KEY),
+        ),
+        (
+            "of-the-key",
+            world
+                .send(body(6))
+                .campaign("of-the-key")
+                .and_header("tollgate-campaign", "of-the-key"),
+        ),
     ];
     for (campaign, send) in sends {
         assert_eq!(send.await.told(), SENT, "{campaign}");
     }
     for (campaign, count) in [("a", 1), ("b", 1), ("c", 1), ("of-the-key", 3)] {
-        let shown = world.operate(Method::GET, &format!("/campaigns/{campaign}"), Value::Null).await;
-        assert_eq!((&shown["counts"]["accepted"], &shown["state"]), (&count.into(), &"active".into()), "{shown}");
+        let shown =
+            world.operate(Method::GET, &format!("/campaigns/{campaign}"), Value::Null).await;
+        assert_eq!(
+            (&shown["counts"]["accepted"], &shown["state"]),
+            (&count.into(), &"active".into()),
+            "{shown}"
+        );
     }
     // The prefix does not travel on.
-    assert!(world.simulator.accepted().iter().all(|accepted| accepted.path == format!("/v24.0/{NUMBER}/messages")));
+    assert!(
+        world
+            .simulator
+            .accepted()
+            .iter()
+            .all(|accepted| accepted.path == format!("/v24.0/{NUMBER}/messages"))
+    );
 }
 
 async fn campaigns_that_differ_are_refused(backend: Backend) {
@@ -111,14 +149,25 @@ async fn campaigns_are_created_by_their_first_send_if_the_operator_wants(backend
     let setup = Setup::on(backend).set("campaigns.auto_create", false).campaign("declared", "");
     let world = World::of(setup).await;
     assert_eq!(world.send(marketing(&indian(1))).campaign("declared").await.told(), SENT);
-    assert_eq!(world.send(marketing(&indian(1))).campaign("mistyped").await.told(), "409 campaign_unknown");
+    assert_eq!(
+        world.send(marketing(&indian(1))).campaign("mistyped").await.told(),
+        "409 campaign_unknown"
+    );
     let shown = world.ask_operator(Method::GET, "/campaigns/mistyped", Value::Null).await;
     assert_eq!(shown.status, 404);
     // An empty wallet creates nothing either.
     let world = World::of(Setup::on(backend).credits(0)).await;
-    assert_eq!(world.send(marketing(&indian(1))).campaign("a").await.told(), "402 insufficient_balance");
+    assert_eq!(
+        world.send(marketing(&indian(1))).campaign("a").await.told(),
+        "402 insufficient_balance"
+    );
     let listed = world.operate(Method::GET, "/campaigns", Value::Null).await;
-    assert!(listed["items"].as_array().is_some_and(|items| items.iter().all(|item| item["state"] != "active")), "{listed}");
+    assert!(
+        listed["items"]
+            .as_array()
+            .is_some_and(|items| items.iter().all(|item| item["state"] != "active")),
+        "{listed}"
+    );
 }
 
 async fn unknown_templates_cost_the_ceiling_or_are_refused(backend: Backend) {
@@ -128,10 +177,19 @@ async fn unknown_templates_cost_the_ceiling_or_are_refused(backend: Backend) {
     let other_language = world.send(template("+16505550144", "order_update", "en_US")).await;
     assert_eq!(other_language.charge(), MARKETING_US);
     let world = World::of(Setup::on(backend).account(r#"unknown_template = "refuse""#)).await;
-    for (name, language) in [("never_synced", "en_US"), ("order_update", "en_US"), ("Spring_offer", "en_US")] {
-        assert_eq!(world.send(template("+16505550144", name, language)).await.told(), "422 unclassified", "{name} {language}");
+    for (name, language) in
+        [("never_synced", "en_US"), ("order_update", "en_US"), ("Spring_offer", "en_US")]
+    {
+        assert_eq!(
+            world.send(template("+16505550144", name, language)).await.told(),
+            "422 unclassified",
+            "{name} {language}"
+        );
     }
-    assert_eq!(world.send(template("+16505550144", "order_update", "pt_BR")).await.told(), "200 0.0034 USD utility North America");
+    assert_eq!(
+        world.send(template("+16505550144", "order_update", "pt_BR")).await.told(),
+        "200 0.0034 USD utility North America"
+    );
     assert_eq!(world.simulator.accepted_count(), 1);
 }
 
@@ -155,7 +213,11 @@ async fn a_read_receipt_is_free(backend: Backend) {
         let reply = world.send(receipt).await;
         assert_eq!((reply.told().as_str(), &reply.json), ("200", &json!({"success": true})));
     }
-    assert_eq!(world.send(text(&indian(1))).await.told(), "200 0.00 USD service India", "free flows at zero balance");
+    assert_eq!(
+        world.send(text(&indian(1))).await.told(),
+        "200 0.00 USD service India",
+        "free flows at zero balance"
+    );
     assert_eq!(world.send(marketing(&indian(1))).await.told(), "402 insufficient_balance");
     assert_eq!((world.simulator.stats().read_receipts, world.simulator.accepted_count()), (3, 1));
 }
@@ -184,5 +246,11 @@ async fn a_token_file_is_read_again_when_it_changes(backend: Backend) {
     let without = send().await;
     assert!([SENT, "403 channel_disabled"].contains(&without.as_str()), "{without}");
     let books = world.books().await;
-    assert_eq!((books.settled + 11_800 * i64::try_from(world.simulator.accepted_count()).unwrap(), books.held), (100_000_000, 0));
+    assert_eq!(
+        (
+            books.settled + 11_800 * i64::try_from(world.simulator.accepted_count()).unwrap(),
+            books.held
+        ),
+        (100_000_000, 0)
+    );
 }

@@ -1,10 +1,14 @@
-//! Channels that are billed elsewhere: their own upstream, never charged, never stopped by an empty wallet; limits and repeats as for all.
+//! Channels that are billed elsewhere: their own upstream, never charged, never stopped by an empty
+//! wallet; limits and repeats as for all.
 
 use http::Method;
 use serde_json::Value;
 use tollgate_simulator::{Fault, FaultAction};
 
-use crate::world::{Backend, Books, EXTERNAL, MARKETING_INDIA, Request, Setup, World, indian, marketing, on_every_ledger};
+use crate::world::{
+    Backend, Books, EXTERNAL, MARKETING_INDIA, Request, Setup, World, indian, marketing,
+    on_every_ledger,
+};
 
 on_every_ledger!(
     an_empty_wallet_does_not_stop_them,

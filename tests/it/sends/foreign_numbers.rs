@@ -1,5 +1,5 @@
-//! A path of one id may name a media object, or a number: another account's number is never read or deleted, even where both accounts' tokens
-//! would open it upstream.
+//! A path of one id may name a media object, or a number: another account's number is never read or
+//! deleted, even where both accounts' tokens would open it upstream.
 
 use http::Method;
 
@@ -12,15 +12,30 @@ async fn another_accounts_number_is_no_media(backend: Backend) {
     for method in [Method::GET, Method::DELETE] {
         // This account has one channel, so that a media id goes with that channel's token.
         for foreign in [NUMBER, EXTERNAL] {
-            let told = world.data(method.clone(), &format!("/v24.0/{foreign}")).key(RIVAL_KEY).await.told();
+            let told = world
+                .data(method.clone(), &format!("/v24.0/{foreign}"))
+                .key(RIVAL_KEY)
+                .await
+                .told();
             assert_eq!(told, "403 channel_unknown", "{method} {foreign}");
         }
         // This one has several, and names the one whose token is to be used.
-        for path in [format!("/v24.0/{RIVAL_NUMBER}"), format!("/v24.0/{RIVAL_NUMBER}?phone_number_id={NUMBER}")] {
-            assert_eq!(world.data(method.clone(), &path).await.told(), "403 channel_unknown", "{method} {path}");
+        for path in [
+            format!("/v24.0/{RIVAL_NUMBER}"),
+            format!("/v24.0/{RIVAL_NUMBER}?phone_number_id={NUMBER}"),
+        ] {
+            assert_eq!(
+                world.data(method.clone(), &path).await.told(),
+                "403 channel_unknown",
+                "{method} {path}"
+            );
         }
     }
-    assert_eq!((world.simulator.requests_count(), world.elsewhere.requests_count()), (0, 0), "something was forwarded");
+    assert_eq!(
+        (world.simulator.requests_count(), world.elsewhere.requests_count()),
+        (0, 0),
+        "something was forwarded"
+    );
     // An id that is nobody's number is a media object, for upstream to judge.
     let media = world.data(Method::GET, "/v24.0/990000000000001").key(RIVAL_KEY).await;
     assert_eq!((media.header("tollgate-rejection"), world.simulator.requests_count()), ("", 1));

@@ -1,4 +1,5 @@
-//! Two gateways on one store: one wallet, one campaign, one memory of keys; what is decided at one counts at the other.
+//! Two gateways on one store: one wallet, one campaign, one memory of keys; what is decided at one
+//! counts at the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Backend, Books, Client, MARKETING_INDIA, Setup, World, indian, marketing, text};
+use crate::world::{
+    Backend, Books, Client, MARKETING_INDIA, Setup, World, indian, marketing, text,
+};
 
 const SENT: &str = "200 0.0118 USD marketing India";
 
@@ -18,7 +21,10 @@ const COVERED: usize = 200;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_credit_is_spent_once() {
     let credits = i64::try_from(COVERED).unwrap() * MARKETING_INDIA;
-    let setup = Setup::on(Backend::Redis).credits(credits).channel("throughput_limit = 1000").set("throttle.max_wait_ms", 20_000);
+    let setup = Setup::on(Backend::Redis)
+        .credits(credits)
+        .channel("throughput_limit = 1000")
+        .set("throttle.max_wait_ms", 20_000);
     let world = World::of(setup).await;
     let (another, other) = world.another_gateway().await;
     let one = Arc::new(Client::new(world.data, world.admin));
@@ -28,7 +34,9 @@ async fn the_last_credit_is_spent_once() {
     assert_eq!(other.send(text(&indian(1_001))).await.status, 200);
     let sends = (0..AT_ONCE).map(|n| {
         let client = if n % 2 == 0 { one.clone() } else { other.clone() };
-        tokio::spawn(async move { client.send(marketing(&indian(n))).campaign("diwali").await.told() })
+        tokio::spawn(
+            async move { client.send(marketing(&indian(n))).campaign("diwali").await.told() },
+        )
     });
     let mut accepted = [0, 0];
     let mut refused = 0;
@@ -61,12 +69,20 @@ async fn keys_and_settings_are_known_to_both() {
     let world = World::on(Backend::Redis).await;
     let (another, other) = world.another_gateway().await;
     let first = world.send(marketing(&indian(1))).idempotency_key("order-1").await;
-    // Whether or not the first gateway has told the store of the answer yet, there is no second message.
+    // Whether or not the first gateway has told the store of the answer yet, there is no second
+    // message.
     let again = other.send(marketing(&indian(1))).idempotency_key("order-1").await;
-    assert!([SENT, "409 idempotency_in_flight"].contains(&again.told().as_str()), "{}", again.told());
+    assert!(
+        [SENT, "409 idempotency_in_flight"].contains(&again.told().as_str()),
+        "{}",
+        again.told()
+    );
     world.books().await;
     let again = other.send(marketing(&indian(1))).idempotency_key("order-1").await;
-    assert_eq!((again.header("idempotency-replayed"), again.message_id()), ("true", first.message_id()));
+    assert_eq!(
+        (again.header("idempotency-replayed"), again.message_id()),
+        ("true", first.message_id())
+    );
     assert_eq!(world.simulator.accepted_count(), 1);
     // The other gateway has the old settings in memory; the store does not let it use them.
     let template = format!("/wabas/{}/templates/spring_offer/en_US", crate::world::WABA);
@@ -77,6 +93,9 @@ async fn keys_and_settings_are_known_to_both() {
     let key = made["key"].as_str().unwrap();
     assert_eq!(other.send(marketing(&indian(3))).campaign("diwali").key(key).await.status, 200);
     other.operate(Method::POST, "/campaigns/diwali/stop", Value::Null).await;
-    assert_eq!(world.send(marketing(&indian(4))).campaign("diwali").await.told(), "409 campaign_stopped");
+    assert_eq!(
+        world.send(marketing(&indian(4))).campaign("diwali").await.told(),
+        "409 campaign_stopped"
+    );
     assert!(another.shutdown().await.clean);
 }

@@ -1,4 +1,5 @@
-//! The last credit: whatever comes at once, exactly what the credits cover is sent, and the campaign stops until a person restarts it.
+//! The last credit: whatever comes at once, exactly what the credits cover is sent, and the
+//! campaign stops until a person restarts it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, on_every_ledger};
+use crate::world::{
+    Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, on_every_ledger,
+};
 
 on_every_ledger!(
     a_thousand_at_once_send_exactly_what_the_credits_cover,
@@ -25,7 +28,10 @@ async fn a_thousand_at_once_send_exactly_what_the_credits_cover(backend: Backend
     told.sort();
     told.dedup_by(|one, other| one == other);
     let (k, price) = (i64::try_from(COVERED).unwrap(), MARKETING_INDIA);
-    assert_eq!(told, ["200 0.0118 USD marketing India", "402 insufficient_balance", "409 campaign_stopped"]);
+    assert_eq!(
+        told,
+        ["200 0.0118 USD marketing India", "402 insufficient_balance", "409 campaign_stopped"]
+    );
     assert_eq!(world.simulator.accepted_count(), COVERED as u64);
     assert_eq!(world.books().await, Books { settled: price - 1, held: 0, available: price - 1 });
     let usage = world.operate(Method::GET, "/usage?group_by=country,category", Value::Null).await;
@@ -35,7 +41,8 @@ async fn a_thousand_at_once_send_exactly_what_the_credits_cover(backend: Backend
     assert_eq!(events.iter().filter(|event| *event == "wallet_exhausted").count(), 1, "{events:?}");
     assert_eq!(world.campaign("diwali").await, "stopped credits_exhausted");
 
-    // Credits alone restart nothing, neither while this gateway remembers the stop nor once it asks the ledger again.
+    // Credits alone restart nothing, neither while this gateway remembers the stop nor once it asks
+    // the ledger again.
     world.top_up("5.00", "second payment").await;
     for pause in [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(2)] {
         world.pass(pause);
@@ -57,14 +64,20 @@ async fn sends_without_a_campaign_are_judged_one_by_one(backend: Backend) {
     assert_eq!((accepted, refused), (COVERED, AT_ONCE - COVERED));
     assert_eq!(world.simulator.accepted_count(), COVERED as u64);
     assert_eq!(world.books().await.settled, MARKETING_INDIA - 1);
-    assert!(!world.events().await.contains(&"wallet_exhausted".to_owned()), "no campaign was refused");
+    assert!(
+        !world.events().await.contains(&"wallet_exhausted".to_owned()),
+        "no campaign was refused"
+    );
     // What is paid in is spent at once.
     world.top_up("0.000001", "a micro-credit").await;
     assert_eq!(world.send(marketing(&indian(0))).await.told(), "200 0.0118 USD marketing India");
     let short = world.send(marketing(&indian(1))).await;
     assert_eq!(short.told(), "402 insufficient_balance");
     let data = &short.json["error"]["error_data"];
-    assert_eq!((&data["needed"], &data["available"], &data["currency"]), (&"0.0118".into(), &"0.00".into(), &"USD".into()));
+    assert_eq!(
+        (&data["needed"], &data["available"], &data["currency"]),
+        (&"0.0118".into(), &"0.00".into(), &"USD".into())
+    );
 }
 
 async fn an_overdraft_is_credit_too_and_a_low_balance_is_told_once(backend: Backend) {
@@ -89,7 +102,10 @@ async fn an_overdraft_is_credit_too_and_a_low_balance_is_told_once(backend: Back
 
 async fn spendable(backend: Backend) -> Arc<World> {
     let credits = i64::try_from(COVERED).unwrap() * MARKETING_INDIA + MARKETING_INDIA - 1;
-    let setup = Setup::on(backend).credits(credits).channel("throughput_limit = 1000").set("throttle.max_wait_ms", 20_000);
+    let setup = Setup::on(backend)
+        .credits(credits)
+        .channel("throughput_limit = 1000")
+        .set("throttle.max_wait_ms", 20_000);
     Arc::new(World::of(setup).await)
 }
 

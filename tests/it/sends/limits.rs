@@ -1,4 +1,5 @@
-//! Limits on sends that have nothing to do with credits: throughput, messaging limit, frequency caps, campaign budgets, one message a recipient.
+//! Limits on sends that have nothing to do with credits: throughput, messaging limit, frequency
+//! caps, campaign budgets, one message a recipient.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,8 @@ use serde_json::Value;
 use tollgate_simulator::Fault;
 
 use crate::world::{
-    Backend, MARKETING_INDIA, NUMBER, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing, on_every_ledger, template, text,
+    Backend, MARKETING_INDIA, NUMBER, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing,
+    on_every_ledger, template, text,
 };
 
 on_every_ledger!(
@@ -25,7 +27,12 @@ on_every_ledger!(
 const SENT: &str = "200 0.0118 USD marketing India";
 
 async fn throughput_is_limited_per_channel(backend: Backend) {
-    let world = Arc::new(World::of(Setup::on(backend).channel("throughput_limit = 2").set("throttle.max_wait_ms", 0)).await);
+    let world = Arc::new(
+        World::of(
+            Setup::on(backend).channel("throughput_limit = 2").set("throttle.max_wait_ms", 0),
+        )
+        .await,
+    );
     let begin = Instant::now();
     let send = |n| {
         let world = world.clone();
@@ -50,7 +57,10 @@ async fn throughput_is_limited_per_channel(backend: Backend) {
     // Another channel has a limit of its own.
     let path = format!("/v24.0/{RIVAL_NUMBER}/messages");
     assert_eq!(world.post(&path, text(&indian(1))).key(RIVAL_KEY).await.status, 200);
-    assert_eq!(world.simulator.stats().accepted_by_phone_number_id.get(NUMBER), Some(&u64::try_from(sent).unwrap()));
+    assert_eq!(
+        world.simulator.stats().accepted_by_phone_number_id.get(NUMBER),
+        Some(&u64::try_from(sent).unwrap())
+    );
     assert_eq!(world.books().await.settled, 100_000_000 - sent * MARKETING_INDIA);
 }
 
@@ -77,21 +87,29 @@ async fn the_messaging_limit_counts_unique_recipients(backend: Backend) {
     assert_eq!(world.send(marketing(&indian(4))).await.told(), SENT);
     let limited = world.send(marketing(&indian(5))).await;
     assert_eq!(limited.told(), "429 messaging_limit_reached");
-    // A place frees when the recipient who was written to longest ago leaves the window: number 2, last written to four minutes after
-    // the first send, one minute before now.
+    // A place frees when the recipient who was written to longest ago leaves the window: number 2,
+    // last written to four minutes after the first send, one minute before now.
     let retry: u64 = limited.header("retry-after").parse().unwrap();
     assert!((23 * 3600..=24 * 3600 + 60).contains(&retry), "{retry}");
     // Who has a place keeps it; free-form messages need none.
     assert_eq!(world.send(marketing(&indian(1))).await.told(), SENT);
     assert_eq!(world.send(text(&indian(6))).await.told(), "200 0.00 USD service India");
     let limits = world.operate(Method::GET, "/limits", Value::Null).await;
-    assert_eq!((&limits["messaging_limit"], &limits["portfolios"][0]["used"]), (&3.into(), &3.into()), "{limits}");
+    assert_eq!(
+        (&limits["messaging_limit"], &limits["portfolios"][0]["used"]),
+        (&3.into(), &3.into()),
+        "{limits}"
+    );
     world.pass(Duration::from_secs(retry + 60));
     assert_eq!(world.send(marketing(&indian(5))).await.told(), SENT, "the announced time has come");
 }
 
 async fn frequency_caps_count_per_recipient(backend: Backend) {
-    let world = World::of(Setup::on(backend).account(r#"caps = [{ categories = ["marketing"], max = 2, window_s = 3600 }]"#)).await;
+    let world = World::of(
+        Setup::on(backend)
+            .account(r#"caps = [{ categories = ["marketing"], max = 2, window_s = 3600 }]"#),
+    )
+    .await;
     let send = async |n| world.send(marketing(&indian(n))).await;
     assert_eq!(send(1).await.told(), SENT);
     world.simulator.fault(Fault::refuse(131_026).next(1));
@@ -102,7 +120,10 @@ async fn frequency_caps_count_per_recipient(backend: Backend) {
     let retry: u64 = capped.header("retry-after").parse().unwrap();
     assert!((3_540..=3_660).contains(&retry), "{retry}");
     assert_eq!(send(2).await.told(), SENT, "another recipient");
-    assert_eq!(world.send(template(&indian(1), "login_code", "en")).await.told(), "200 0.0014 USD authentication India");
+    assert_eq!(
+        world.send(template(&indian(1), "login_code", "en")).await.told(),
+        "200 0.0014 USD authentication India"
+    );
     assert_eq!(world.simulator.accepted_count(), 4);
     world.pass(Duration::from_secs(retry + 60));
     assert_eq!(send(1).await.told(), SENT);
@@ -126,7 +147,11 @@ async fn a_deduping_campaign_sends_to_each_recipient_once(backend: Backend) {
     let send = async |n| world.send(marketing(&indian(n))).campaign("once").await.told();
     assert_eq!(send(1).await, SENT);
     world.simulator.fault(Fault::refuse(131_026).next(1));
-    assert_eq!((send(2).await.as_str(), send(2).await.as_str()), ("400 #131026", SENT), "a refused send frees its recipient");
+    assert_eq!(
+        (send(2).await.as_str(), send(2).await.as_str()),
+        ("400 #131026", SENT),
+        "a refused send frees its recipient"
+    );
     world.pass(Duration::from_secs(10 * 24 * 3600));
     for n in [1, 2] {
         assert_eq!(send(n).await, "409 already_sent");
@@ -138,7 +163,9 @@ async fn a_deduping_campaign_sends_to_each_recipient_once(backend: Backend) {
 async fn a_person_stops_restarts_and_finishes_a_campaign(backend: Backend) {
     let world = World::on(backend).await;
     let send = async |n| world.send(marketing(&indian(n))).campaign("diwali").await.told();
-    let order = async |verb: &str| drop(world.operate(Method::POST, &format!("/campaigns/diwali/{verb}"), Value::Null).await);
+    let order = async |verb: &str| {
+        drop(world.operate(Method::POST, &format!("/campaigns/diwali/{verb}"), Value::Null).await)
+    };
     assert_eq!(send(1).await, SENT);
     order("stop").await;
     world.pass(Duration::from_secs(2));
@@ -164,7 +191,10 @@ async fn more_work_than_the_gateway_takes_is_refused(backend: Backend) {
         send(3).await
     };
     let (one, two, three) = tokio::join!(send(1), send(2), late);
-    assert_eq!((one.told().as_str(), two.told().as_str(), three.told().as_str()), (SENT, SENT, "503 overloaded"));
+    assert_eq!(
+        (one.told().as_str(), two.told().as_str(), three.told().as_str()),
+        (SENT, SENT, "503 overloaded")
+    );
     assert_eq!(three.header("retry-after"), "1");
     assert_eq!(send(3).await.told(), SENT);
     assert_eq!(world.books().await.settled, 100_000_000 - 3 * MARKETING_INDIA);

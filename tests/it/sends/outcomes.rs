@@ -1,4 +1,5 @@
-//! What becomes of a send after upstream accepted it, refused it, or left it unknown: one table, and the books after each row.
+//! What becomes of a send after upstream accepted it, refused it, or left it unknown: one table,
+//! and the books after each row.
 
 use std::time::Duration;
 
@@ -6,7 +7,9 @@ use http::Method;
 use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction};
 
-use crate::world::{Backend, Books, MARKETING_INDIA, Setup, World, free_address, indian, marketing, on_every_ledger};
+use crate::world::{
+    Backend, Books, MARKETING_INDIA, Setup, World, free_address, indian, marketing, on_every_ledger,
+};
 
 on_every_ledger!(
     every_outcome_leaves_the_books_right,
@@ -71,10 +74,14 @@ async fn every_outcome_leaves_the_books_right(backend: Backend) {
         assert_eq!(reply.told(), expected, "{what}: {}", reply.json);
         assert_eq!(world.simulator.accepted_count() - before, accepted, "{what}");
         match hold {
-            Charged => (books.settled, books.available) = (books.settled - MARKETING_INDIA, books.available - MARKETING_INDIA),
+            Charged => {
+                (books.settled, books.available) =
+                    (books.settled - MARKETING_INDIA, books.available - MARKETING_INDIA)
+            }
             Released => {}
             InDoubt => {
-                (books.held, books.available) = (books.held + MARKETING_INDIA, books.available - MARKETING_INDIA);
+                (books.held, books.available) =
+                    (books.held + MARKETING_INDIA, books.available - MARKETING_INDIA);
                 in_doubt += 1;
             }
         }
@@ -83,7 +90,11 @@ async fn every_outcome_leaves_the_books_right(backend: Backend) {
     }
     assert_eq!(world.holds("in_doubt").await.len(), in_doubt);
     let events = world.events().await;
-    assert_eq!(events.iter().filter(|event| *event == "hold_in_doubt").count(), in_doubt, "{events:?}");
+    assert_eq!(
+        events.iter().filter(|event| *event == "hold_in_doubt").count(),
+        in_doubt,
+        "{events:?}"
+    );
 }
 
 async fn an_unknown_outcome_guards_its_body_until_it_is_resolved(backend: Backend) {
@@ -101,19 +112,28 @@ async fn an_unknown_outcome_guards_its_body_until_it_is_resolved(backend: Backen
     assert_eq!(world.send(body).await.told(), "200 0.0118 USD marketing India");
     assert_eq!(
         world.books().await,
-        Books { settled: 100_000_000 - 2 * MARKETING_INDIA, held: 0, available: 100_000_000 - 2 * MARKETING_INDIA }
+        Books {
+            settled: 100_000_000 - 2 * MARKETING_INDIA,
+            held: 0,
+            available: 100_000_000 - 2 * MARKETING_INDIA
+        }
     );
 }
 
 async fn what_was_not_sent_is_given_back(backend: Backend) {
-    let setup = Setup::on(backend).set("upstream.url", format!("http://{}", free_address())).set("upstream.connect_timeout_ms", 200);
+    let setup = Setup::on(backend)
+        .set("upstream.url", format!("http://{}", free_address()))
+        .set("upstream.connect_timeout_ms", 200);
     let world = World::of(setup).await;
     for n in 0..3 {
         let reply = world.send(marketing(&indian(1))).idempotency_key("order-1").await;
         assert_eq!(reply.told(), "502 upstream_unreachable", "repetition {n}");
         assert!(reply.headers.contains_key("retry-after"));
     }
-    assert_eq!(world.books().await, Books { settled: 100_000_000, held: 0, available: 100_000_000 });
+    assert_eq!(
+        world.books().await,
+        Books { settled: 100_000_000, held: 0, available: 100_000_000 }
+    );
     assert!(world.holds("in_doubt").await.is_empty());
 }
 
@@ -125,7 +145,11 @@ async fn a_hold_in_doubt_is_resolved_by_an_operator(backend: Backend) {
     }
     assert_eq!(
         world.books().await,
-        Books { settled: 100_000_000, held: 2 * MARKETING_INDIA, available: 100_000_000 - 2 * MARKETING_INDIA }
+        Books {
+            settled: 100_000_000,
+            held: 2 * MARKETING_INDIA,
+            available: 100_000_000 - 2 * MARKETING_INDIA
+        }
     );
     let holds = world.holds("in_doubt").await;
     for (hold, verb) in holds.iter().zip(["settle", "release"]) {
@@ -137,5 +161,7 @@ async fn a_hold_in_doubt_is_resolved_by_an_operator(backend: Backend) {
 }
 
 fn impatient(backend: Backend) -> Setup {
-    Setup::on(backend).set("upstream.answer_timeout_ms", Duration::from_millis(300).as_millis()).set("upstream.connect_timeout_ms", 100)
+    Setup::on(backend)
+        .set("upstream.answer_timeout_ms", Duration::from_millis(300).as_millis())
+        .set("upstream.connect_timeout_ms", 100)
 }

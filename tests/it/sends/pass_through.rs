@@ -1,4 +1,5 @@
-//! Graph paths that are not sends: a short list passes, streamed and with the channel's own token; everything else has no way through.
+//! Graph paths that are not sends: a short list passes, streamed and with the channel's own token;
+//! everything else has no way through.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction, SimulatorTemplate};
 
 use crate::world::{
-    ACCOUNT, Backend, DISABLED, EXTERNAL, KEY, NUMBER, OPERATOR_KEY, RIVAL_KEY, RIVAL_NUMBER, RIVAL_WABA, Reply, Setup, WABA, World,
-    on_every_ledger,
+    ACCOUNT, Backend, DISABLED, EXTERNAL, KEY, NUMBER, OPERATOR_KEY, RIVAL_KEY, RIVAL_NUMBER,
+    RIVAL_WABA, Reply, Setup, WABA, World, on_every_ledger,
 };
 
 on_every_ledger!(
@@ -29,7 +30,9 @@ fn passed(reply: &Reply) -> bool {
 /// An upload form as SDKs build it.
 fn form(file: &[u8]) -> Bytes {
     let mut form = Vec::new();
-    form.extend_from_slice(b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n");
+    form.extend_from_slice(
+        b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n",
+    );
     form.extend_from_slice(
         b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
     );
@@ -39,10 +42,16 @@ fn form(file: &[u8]) -> Bytes {
 }
 
 async fn media_is_uploaded_sent_read_and_deleted(backend: Backend) {
-    let world = World::of(Setup::on(backend).simulator(|options| options.phone_number_ids = Some(vec![NUMBER.to_owned()]))).await;
+    let world = World::of(
+        Setup::on(backend)
+            .simulator(|options| options.phone_number_ids = Some(vec![NUMBER.to_owned()])),
+    )
+    .await;
     // Larger than a send may be: it is streamed, not read.
     let file: Vec<u8> = (0..2_000_000u32).map(|n| (n % 251) as u8).collect();
-    let upload = world.data(Method::POST, &format!("/v24.0/{NUMBER}/media")).header("content-type", "multipart/form-data; boundary=XX");
+    let upload = world
+        .data(Method::POST, &format!("/v24.0/{NUMBER}/media"))
+        .header("content-type", "multipart/form-data; boundary=XX");
     let uploaded = upload.body(form(&file)).await;
     assert!(passed(&uploaded), "{} {}", uploaded.status, uploaded.json);
     let id = uploaded.text("/id").to_owned();
@@ -54,7 +63,10 @@ async fn media_is_uploaded_sent_read_and_deleted(backend: Backend) {
     let named = format!("{path}?phone_number_id={NUMBER}");
     let read = world.data(Method::GET, &named).await;
     assert!(passed(&read), "{}", read.json);
-    assert_eq!((read.text("/mime_type"), &read.json["file_size"]), ("image/jpeg", &file.len().into()));
+    assert_eq!(
+        (read.text("/mime_type"), &read.json["file_size"]),
+        ("image/jpeg", &file.len().into())
+    );
     assert!(passed(&world.data(Method::DELETE, &named).await));
     assert_eq!(world.data(Method::GET, &named).await.status, 400, "upstream's own answer");
     let spent = world.books().await;
@@ -62,19 +74,32 @@ async fn media_is_uploaded_sent_read_and_deleted(backend: Backend) {
 }
 
 async fn profile_number_and_templates_are_read(backend: Backend) {
-    let templates = ["one", "two", "three"].map(|name| SimulatorTemplate::approved(name, "en_US", "UTILITY")).to_vec();
-    let world = World::of(Setup::on(backend).simulator(|options| options.templates = templates)).await;
+    let templates = ["one", "two", "three"]
+        .map(|name| SimulatorTemplate::approved(name, "en_US", "UTILITY"))
+        .to_vec();
+    let world =
+        World::of(Setup::on(backend).simulator(|options| options.templates = templates)).await;
     let get = async |path: String| world.data(Method::GET, &path).await;
     let number = get(format!("/v24.0/{NUMBER}?fields=verified_name,quality_rating")).await;
-    assert_eq!(number.json, json!({"id": NUMBER, "verified_name": "Example Shop", "quality_rating": "GREEN"}));
+    assert_eq!(
+        number.json,
+        json!({"id": NUMBER, "verified_name": "Example Shop", "quality_rating": "GREEN"})
+    );
     let profile = format!("/v24.0/{NUMBER}/whatsapp_business_profile");
-    assert_eq!(get(profile.clone() + "?fields=about").await.text("/data/0/about"), "Open every day");
-    let write = world.post(&profile, json!({"messaging_product": "whatsapp", "about": "Closed"}).to_string()).await;
+    assert_eq!(
+        get(profile.clone() + "?fields=about").await.text("/data/0/about"),
+        "Open every day"
+    );
+    let write = world
+        .post(&profile, json!({"messaging_product": "whatsapp", "about": "Closed"}).to_string())
+        .await;
     assert!(passed(&write) && write.json["success"] == true, "{}", write.json);
     let first = get(format!("/v24.0/{WABA}/message_templates?limit=2")).await;
     assert_eq!(first.json["data"].as_array().map(Vec::len), Some(2));
     let after = first.text("/paging/cursors/after");
-    let second = get(format!("/v24.0/{WABA}/message_templates?limit=2&after={}", after.replace('=', "%3D"))).await;
+    let second =
+        get(format!("/v24.0/{WABA}/message_templates?limit=2&after={}", after.replace('=', "%3D")))
+            .await;
     assert_eq!(second.text("/data/0/name"), "three", "{}", second.json);
     assert!(!second.header("x-request-id").is_empty());
 }
@@ -116,7 +141,11 @@ async fn everything_else_has_no_way_through(backend: Backend) {
         (&get, format!("/v24.0/{NUMBER}?%6dethod=post")),
     ];
     for (method, path) in refused {
-        let reply = world.data(method.clone(), &path).header("content-type", "application/json").body("{}").await;
+        let reply = world
+            .data(method.clone(), &path)
+            .header("content-type", "application/json")
+            .body("{}")
+            .await;
         assert_eq!(reply.told(), "403 path_not_allowed", "{method} {path}");
     }
     assert_eq!(world.simulator.requests_count(), 0);
@@ -133,38 +162,67 @@ async fn other_accounts_ids_are_refused(backend: Backend) {
         (Method::GET, "/v24.0/999999999999999/whatsapp_business_profile".to_owned()),
     ];
     for (method, path) in requests {
-        assert_eq!(world.data(method, &path).body("{}").await.told(), "403 channel_unknown", "{path}");
+        assert_eq!(
+            world.data(method, &path).body("{}").await.told(),
+            "403 channel_unknown",
+            "{path}"
+        );
     }
     // An id of unknown kind is never read with fields: it could be anything of the same provider.
-    let told = world.data(Method::GET, &format!("/v24.0/{RIVAL_NUMBER}?fields=verified_name")).await.told();
+    let told = world
+        .data(Method::GET, &format!("/v24.0/{RIVAL_NUMBER}?fields=verified_name"))
+        .await
+        .told();
     assert_eq!(told, "403 path_not_allowed");
-    let told = world.data(Method::GET, &format!("/v24.0/{NUMBER}")).key("nobodys-key-0123456789").await.told();
+    let told = world
+        .data(Method::GET, &format!("/v24.0/{NUMBER}"))
+        .key("nobodys-key-0123456789")
+        .await
+        .told();
     assert_eq!(told, "401 unauthorized");
     assert_eq!(world.simulator.requests_count(), 0);
     // The same with the right key; the token is that account's.
-    assert!(passed(&world.data(Method::GET, &format!("/v24.0/{RIVAL_NUMBER}")).key(RIVAL_KEY).await));
+    assert!(passed(
+        &world.data(Method::GET, &format!("/v24.0/{RIVAL_NUMBER}")).key(RIVAL_KEY).await
+    ));
 }
 
 async fn the_operator_chooses_what_passes(backend: Backend) {
     // Lists cannot come by the environment: the world's file gets the section.
-    let world = World::of(Setup::on(backend).section("[pass_through]\nallow = [\"templates\"]")).await;
+    let world =
+        World::of(Setup::on(backend).section("[pass_through]\nallow = [\"templates\"]")).await;
     let get = async |path: String| world.data(Method::GET, &path).await.told();
     assert_eq!(get(format!("/v24.0/{NUMBER}")).await, "403 path_not_allowed");
-    assert_eq!(get(format!("/v24.0/{NUMBER}/whatsapp_business_profile")).await, "403 path_not_allowed");
+    assert_eq!(
+        get(format!("/v24.0/{NUMBER}/whatsapp_business_profile")).await,
+        "403 path_not_allowed"
+    );
     assert_eq!(get(format!("/v24.0/{WABA}/message_templates")).await, "200");
     assert_eq!(get(format!("/v24.0/{EXTERNAL}")).await, "403 path_not_allowed");
-    let account = world.admin(Method::GET, &format!("/v1/accounts/{ACCOUNT}/channels/{DISABLED}"), OPERATOR_KEY).await;
+    let account = world
+        .admin(Method::GET, &format!("/v1/accounts/{ACCOUNT}/channels/{DISABLED}"), OPERATOR_KEY)
+        .await;
     assert_eq!(account.json["enabled"], false);
     assert_eq!(world.data(Method::GET, "/livez").key(KEY).await.status, 200);
 }
 
 async fn an_upstream_that_does_not_answer_is_told(backend: Backend) {
     let world = World::on(backend).await;
-    let get = async || world.data(Method::GET, &format!("/v24.0/{NUMBER}")).within(Duration::from_secs(5)).await.unwrap();
+    let get = async || {
+        world
+            .data(Method::GET, &format!("/v24.0/{NUMBER}"))
+            .within(Duration::from_secs(5))
+            .await
+            .unwrap()
+    };
     world.simulator.fault(Fault::new(FaultAction::Reset).on_reads().next(1));
     assert_eq!(get().await.told(), "504 upstream_no_answer");
     world.simulator.fault(Fault::refuse(190).on_reads().next(1));
     let refused = get().await;
-    assert_eq!((refused.told().as_str(), refused.header("tollgate-rejection")), ("401 #190", ""), "upstream's answer as it came");
+    assert_eq!(
+        (refused.told().as_str(), refused.header("tollgate-rejection")),
+        ("401 #190", ""),
+        "upstream's answer as it came"
+    );
     assert_eq!(get().await.told(), "200");
 }

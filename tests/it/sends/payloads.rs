@@ -1,4 +1,5 @@
-//! Every example body is priced and forwarded byte for byte, or rejected by the name of the rule it breaks: one table.
+//! Every example body is priced and forwarded byte for byte, or rejected by the name of the rule it
+//! breaks: one table.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -64,7 +65,10 @@ async fn every_example_is_priced_and_forwarded_or_rejected(backend: Backend) {
         let reply = world.post(path, body.clone()).await;
         let told = reply.told();
         if told != *expected {
-            wrong.push(format!("{name} to {path}: {told} instead of {expected} {}", reply.json["error"]["error_data"]["details"]));
+            wrong.push(format!(
+                "{name} to {path}: {told} instead of {expected} {}",
+                reply.json["error"]["error_data"]["details"]
+            ));
             continue;
         }
         let forwarded = world.simulator.requests_count() - requests;

@@ -1,4 +1,5 @@
-//! Prices that hang on the day and on what was sent before: card versions, the market's dates, the free messages of a month.
+//! Prices that hang on the day and on what was sent before: card versions, the market's dates, the
+//! free messages of a month.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +7,14 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value;
 
-use crate::world::{Backend, Books, OPERATOR_KEY, Setup, World, indian, marketing, micros, on_every_ledger, text};
+use crate::world::{
+    Backend, Books, OPERATOR_KEY, Setup, World, indian, marketing, micros, on_every_ledger, text,
+};
 
-on_every_ledger!(a_card_version_begins_at_midnight_of_the_waba, a_thousand_free_form_messages_a_month_are_free);
+on_every_ledger!(
+    a_card_version_begins_at_midnight_of_the_waba,
+    a_thousand_free_form_messages_a_month_are_free
+);
 
 /// 2026-10-01 00:00 in Asia/Kolkata, where the world's WABA is.
 const MIDNIGHT_MS: i64 = 1_790_793_000_000;
@@ -30,7 +36,8 @@ async fn a_card_version_begins_at_midnight_of_the_waba(backend: Backend) {
 }
 
 async fn a_thousand_free_form_messages_a_month_are_free(backend: Backend) {
-    let setup = Setup::on(backend).channel("throughput_limit = 1000").set("throttle.max_wait_ms", 20_000);
+    let setup =
+        Setup::on(backend).channel("throughput_limit = 1000").set("throttle.max_wait_ms", 20_000);
     let world = Arc::new(World::of(setup).await);
     let sends = (0..1_010).map(|n| {
         let world = world.clone();
@@ -48,8 +55,12 @@ async fn a_thousand_free_form_messages_a_month_are_free(backend: Backend) {
     let settled = 100_000_000 - 10 * 1_400;
     assert_eq!(world.books().await, Books { settled, held: 0, available: settled });
     let usage = world.operate(Method::GET, "/usage?group_by=category", Value::Null).await;
-    assert_eq!((&usage["total"]["messages"], micros(usage["total"]["credits"].as_str().unwrap())), (&1_010.into(), 14_000));
-    // A message that upstream refuses gives its free place back only if it had one; the next month has its own thousand.
+    assert_eq!(
+        (&usage["total"]["messages"], micros(usage["total"]["credits"].as_str().unwrap())),
+        (&1_010.into(), 14_000)
+    );
+    // A message that upstream refuses gives its free place back only if it had one; the next month
+    // has its own thousand.
     world.simulator.fault(tollgate_simulator::Fault::refuse(131_047).next(1));
     assert_eq!(world.send(text(&indian(1))).await.told(), "400 #131047");
     assert_eq!(world.send(text(&indian(1))).await.told(), "200 0.0014 USD service India");

@@ -1,4 +1,5 @@
-//! A batch that the ledger refuses after an outage: its callers are told, what nobody waits for is kept, and the account's sends go on.
+//! A batch that the ledger refuses after an outage: its callers are told, what nobody waits for is
+//! kept, and the account's sends go on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -10,8 +11,9 @@ use tollgate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use tollgate::ledger::batcher::{Batcher, BatcherOptions, CallFault};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::{
-    Batch, CalendarSpan, CampaignView, ClaimKind, DocumentKind, Documents, Entry, Event, HoldState, HoldView, Identity, Ledger,
-    LedgerFault, Operation, Page, PageRequest, Reply, Reserve, UsageRow, Verdict, WalletView,
+    Batch, CalendarSpan, CampaignView, ClaimKind, DocumentKind, Documents, Entry, Event, HoldState,
+    HoldView, Identity, Ledger, LedgerFault, Operation, Page, PageRequest, Reply, Reserve,
+    UsageRow, Verdict, WalletView,
 };
 use tollgate::metrics::Metrics;
 use tollgate::pricing::Category;
@@ -31,7 +33,8 @@ enum Mishap {
     Refused,
 }
 
-/// A ledger with the mishaps ahead of it, and what was put to it: writer, number and operations of every try.
+/// A ledger with the mishaps ahead of it, and what was put to it: writer, number and operations of
+/// every try.
 struct Unreliable {
     inner: EmbeddedLedger,
     ahead: Mutex<VecDeque<Mishap>>,
@@ -54,7 +57,9 @@ impl Ledger for Unreliable {
             let unavailable = || LedgerFault::Unavailable("as the test wants it".into());
             match mishap {
                 Some(Mishap::Lost) => Err(unavailable()),
-                Some(Mishap::Unanswered) => self.inner.apply(account, batch).await.and(Err(unavailable())),
+                Some(Mishap::Unanswered) => {
+                    self.inner.apply(account, batch).await.and(Err(unavailable()))
+                }
                 Some(Mishap::Refused) => Err(LedgerFault::Refused("as the test wants it".into())),
                 None => self.inner.apply(account, batch).await,
             }
@@ -85,19 +90,37 @@ impl Ledger for Unreliable {
         self.inner.wallets(account)
     }
 
-    fn campaign<'a>(&'a self, account: &'a AccountId, campaign: &'a CampaignId) -> Reply<'a, Option<CampaignView>> {
+    fn campaign<'a>(
+        &'a self,
+        account: &'a AccountId,
+        campaign: &'a CampaignId,
+    ) -> Reply<'a, Option<CampaignView>> {
         self.inner.campaign(account, campaign)
     }
 
-    fn campaigns<'a>(&'a self, account: &'a AccountId, page: &'a PageRequest) -> Reply<'a, Page<CampaignView>> {
+    fn campaigns<'a>(
+        &'a self,
+        account: &'a AccountId,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<CampaignView>> {
         self.inner.campaigns(account, page)
     }
 
-    fn usage<'a>(&'a self, account: &'a AccountId, from_day: i32, to_day: i32) -> Reply<'a, Vec<UsageRow>> {
+    fn usage<'a>(
+        &'a self,
+        account: &'a AccountId,
+        from_day: i32,
+        to_day: i32,
+    ) -> Reply<'a, Vec<UsageRow>> {
         self.inner.usage(account, from_day, to_day)
     }
 
-    fn holds<'a>(&'a self, account: &'a AccountId, state: Option<HoldState>, page: &'a PageRequest) -> Reply<'a, Page<HoldView>> {
+    fn holds<'a>(
+        &'a self,
+        account: &'a AccountId,
+        state: Option<HoldState>,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<HoldView>> {
         self.inner.holds(account, state, page)
     }
 
@@ -116,7 +139,11 @@ impl Ledger for Unreliable {
         self.inner.entries(account, wallet, from_ms, to_ms, page)
     }
 
-    fn events<'a>(&'a self, account: &'a AccountId, page: &'a PageRequest) -> Reply<'a, Page<Event>> {
+    fn events<'a>(
+        &'a self,
+        account: &'a AccountId,
+        page: &'a PageRequest,
+    ) -> Reply<'a, Page<Event>> {
         self.inner.events(account, page)
     }
 
@@ -124,7 +151,11 @@ impl Ledger for Unreliable {
         self.inner.holds_in_doubt(account)
     }
 
-    fn window_used<'a>(&'a self, account: &'a AccountId, portfolio: &'a PortfolioId) -> Reply<'a, u32> {
+    fn window_used<'a>(
+        &'a self,
+        account: &'a AccountId,
+        portfolio: &'a PortfolioId,
+    ) -> Reply<'a, u32> {
         self.inner.window_used(account, portfolio)
     }
 
@@ -155,11 +186,25 @@ impl Bench {
     async fn set_up() -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let (gateway_clock, ledger_clock) = (Clock::fixed(NOON_MS), Clock::fixed(NOON_MS));
-        let inner = EmbeddedLedger::open(&directory.path().join("ledger"), ledger_clock.clone()).unwrap();
-        let ledger = Arc::new(Unreliable { inner, ahead: Mutex::default(), tries: Mutex::default() });
+        let inner =
+            EmbeddedLedger::open(&directory.path().join("ledger"), ledger_clock.clone()).unwrap();
+        let ledger =
+            Arc::new(Unreliable { inner, ahead: Mutex::default(), tries: Mutex::default() });
         let options = BatcherOptions { deadline: Duration::from_secs(10), queue: 100 };
-        let batcher = Batcher::new(ledger.clone(), gateway_clock.clone(), Arc::new(Metrics::new(10)), options);
-        let bench = Bench { ledger, batcher, account: "acme".parse().unwrap(), gateway_clock, ledger_clock, _directory: directory };
+        let batcher = Batcher::new(
+            ledger.clone(),
+            gateway_clock.clone(),
+            Arc::new(Metrics::new(10)),
+            options,
+        );
+        let bench = Bench {
+            ledger,
+            batcher,
+            account: "acme".parse().unwrap(),
+            gateway_clock,
+            ledger_clock,
+            _directory: directory,
+        };
         let founding = Operation::PutDocument {
             kind: DocumentKind::Account,
             id: "account".into(),
@@ -167,8 +212,16 @@ impl Bench {
             only_if_absent: true,
         };
         let wallet = || "main".parse().unwrap();
-        let wallet_made = Operation::PutWallet { wallet: wallet(), overdraft_limit: None, low_balance_thresholds: None };
-        let top_up = Operation::TopUp { wallet: wallet(), amount: "1.00".parse().unwrap(), reference: "first".into() };
+        let wallet_made = Operation::PutWallet {
+            wallet: wallet(),
+            overdraft_limit: None,
+            low_balance_thresholds: None,
+        };
+        let top_up = Operation::TopUp {
+            wallet: wallet(),
+            amount: "1.00".parse().unwrap(),
+            reference: "first".into(),
+        };
         for operation in [founding, wallet_made, top_up] {
             bench.batcher.call(&bench.account, operation).await.unwrap();
         }
@@ -214,13 +267,17 @@ impl Bench {
     /// Upstream accepted: nobody waits for this.
     fn settle(&self, hold: HoldId) {
         let day = CalendarSpan::day(&jiff::tz::TimeZone::UTC, self.gateway_clock.now_ms());
-        self.batcher.post(&self.account, Operation::Settle { hold, message_id: Some("wamid.1".into()), day });
+        self.batcher.post(
+            &self.account,
+            Operation::Settle { hold, message_id: Some("wamid.1".into()), day },
+        );
     }
 
     /// `settled` and `held` of the wallet once the queue is empty.
     async fn books(&self) -> (String, String) {
         self.batcher.drain(&self.account).await.unwrap();
-        // What was put back is queued before the barrier is answered, and done when nothing is waited for any more.
+        // What was put back is queued before the barrier is answered, and done when nothing is
+        // waited for any more.
         assert!(self.batcher.drain_all(Duration::from_secs(10)).await, "something is never done");
         let wallets = self.ledger.wallets(&self.account).await.unwrap();
         (wallets[0].settled.to_string(), wallets[0].held.to_string())
@@ -228,12 +285,16 @@ impl Bench {
 
     async fn charges(&self) -> usize {
         let page = PageRequest { cursor: None, limit: 100 };
-        let entries = self.ledger.entries(&self.account, &"main".parse().unwrap(), 0, i64::MAX, &page).await.unwrap();
+        let entries = self
+            .ledger
+            .entries(&self.account, &"main".parse().unwrap(), 0, i64::MAX, &page)
+            .await
+            .unwrap();
         entries.items.iter().filter(|entry| entry.charge.is_some()).count()
     }
 
-    /// Every writer's numbers go 1, 2, 3 and on, a number is only used again for the same batch, and no writer comes back. Answers how many
-    /// writers there were.
+    /// Every writer's numbers go 1, 2, 3 and on, a number is only used again for the same batch,
+    /// and no writer comes back. Answers how many writers there were.
     fn writers(&self) -> usize {
         let mut last: BTreeMap<u64, (u64, usize)> = BTreeMap::new();
         let mut present = None;
@@ -244,7 +305,10 @@ impl Bench {
             }
             let (before, same) = last.insert(writer, (number, operations)).unwrap_or_default();
             let repeated = number == before && operations == same;
-            assert!(repeated || number == before + 1, "writer {writer} used number {number} after {before}");
+            assert!(
+                repeated || number == before + 1,
+                "writer {writer} used number {number} after {before}"
+            );
         }
         last.len()
     }
@@ -272,7 +336,10 @@ async fn after_a_refusal(mishaps: &[Mishap]) {
     bench.settle(sent);
     let (_, verdict) = bench.reserve("0.20").await;
     assert!(refused(&verdict), "{verdict:?}");
-    let shared: Vec<usize> = bench.ledger.tries.lock().unwrap()[before..].iter().map(|(_, _, operations)| *operations).collect();
+    let shared: Vec<usize> = bench.ledger.tries.lock().unwrap()[before..]
+        .iter()
+        .map(|(_, _, operations)| *operations)
+        .collect();
     assert_eq!(shared[..2], [2, 2], "settle and reserve were meant to share a batch");
     // The account is not locked out, and what was refused holds nothing.
     let next = bench.held("0.30").await;

@@ -1,10 +1,13 @@
-//! Sends that come twice: with an idempotency key, or without one from an SDK that repeats by itself. One message, one charge.
+//! Sends that come twice: with an idempotency key, or without one from an SDK that repeats by
+//! itself. One message, one charge.
 
 use std::time::Duration;
 
 use tollgate_simulator::{Fault, FaultAction};
 
-use crate::world::{Backend, Client, MARKETING_INDIA, Setup, World, indian, marketing, on_every_ledger, template};
+use crate::world::{
+    Backend, Client, MARKETING_INDIA, Setup, World, indian, marketing, on_every_ledger, template,
+};
 
 on_every_ledger!(
     a_key_gives_the_first_answer_again,
@@ -29,7 +32,10 @@ async fn a_key_gives_the_first_answer_again(backend: Backend) {
         let again = send().await;
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!((again.told(), again.message_id()), (SENT.into(), first.message_id()));
-        assert_eq!((again.header("tollgate-hold"), again.charge()), (first.header("tollgate-hold"), MARKETING_INDIA));
+        assert_eq!(
+            (again.header("tollgate-hold"), again.charge()),
+            (first.header("tollgate-hold"), MARKETING_INDIA)
+        );
         assert_eq!(again.text("/contacts/0/wa_id"), first.text("/contacts/0/wa_id"));
     }
     assert_eq!(world.simulator.accepted_count(), 1);
@@ -45,12 +51,18 @@ async fn a_key_stands_for_one_body(backend: Backend) {
     let longest = "k".repeat(255);
     for key in ["k", longest.as_str()] {
         assert_eq!(world.send(marketing(&indian(1))).idempotency_key(key).await.told(), SENT);
-        assert_eq!(world.send(marketing(&indian(2))).idempotency_key(key).await.told(), "422 idempotency_conflict");
+        assert_eq!(
+            world.send(marketing(&indian(2))).idempotency_key(key).await.told(),
+            "422 idempotency_conflict"
+        );
     }
     for key in ["", "a b", "\u{7f}", &"k".repeat(256)] {
         let request = world.send(marketing(&indian(3)));
-        let request =
-            if key == "\u{7f}" { request.idempotency_key("a").and_header("idempotency-key", "b") } else { request.idempotency_key(key) };
+        let request = if key == "\u{7f}" {
+            request.idempotency_key("a").and_header("idempotency-key", "b")
+        } else {
+            request.idempotency_key(key)
+        };
         assert_eq!(request.await.told(), "400 malformed", "{key:?}");
     }
     assert_eq!(world.simulator.accepted_count(), 2);
@@ -68,7 +80,10 @@ async fn a_key_in_flight_and_one_in_doubt_are_told_apart(backend: Backend) {
     assert_eq!(tokio::join!(slow, meanwhile), (SENT.into(), "409 idempotency_in_flight".into()));
     world.simulator.fault(Fault::new(FaultAction::Reset).after_accepting().next(1));
     for _ in 0..2 {
-        assert_eq!(world.send(second.clone()).idempotency_key("lost").await.told(), "409 outcome_unknown");
+        assert_eq!(
+            world.send(second.clone()).idempotency_key("lost").await.told(),
+            "409 outcome_unknown"
+        );
     }
     assert_eq!(world.simulator.accepted_count(), 2);
 }
@@ -84,8 +99,9 @@ async fn what_was_rejected_or_refused_may_be_repeated(backend: Backend) {
     assert_eq!(world.simulator.accepted_count(), 1);
 }
 
-/// What an SDK with a time-out of 300 ms and three repetitions sees: a connection it closed itself, or a status it does not repeat. At one
-/// gateway it may repeat at once; on its way to another it takes longer than this one takes to notice that its client hung up and to tell.
+/// What an SDK with a time-out of 300 ms and three repetitions sees: a connection it closed itself,
+/// or a status it does not repeat. At one gateway it may repeat at once; on its way to another it
+/// takes longer than this one takes to notice that its client hung up and to tell.
 async fn repeat_after_time_out(gateways: &[&Client], body: &str) -> Vec<String> {
     let mut seen = Vec::new();
     for attempt in 0..4 {
@@ -108,14 +124,20 @@ async fn an_sdk_that_repeats_after_its_own_time_out_sends_one_message(backend: B
     world.simulator.set_latency(Duration::from_secs(2));
     let body = marketing(&indian(1));
     let seen = repeat_after_time_out(&[&world], &body).await;
-    assert_eq!(seen, ["time-out", "409 outcome_unknown", "409 outcome_unknown", "409 outcome_unknown"]);
+    assert_eq!(
+        seen,
+        ["time-out", "409 outcome_unknown", "409 outcome_unknown", "409 outcome_unknown"]
+    );
     if backend == Backend::Redis {
         let (other, client) = world.another_gateway().await;
         let seen = repeat_after_time_out(&[&client, &world], &body).await;
         assert!(seen.iter().all(|told| told == "409 outcome_unknown"), "{seen:?}");
         let elsewhere = marketing(&indian(2));
         let seen = repeat_after_time_out(&[&world, &client], &elsewhere).await;
-        assert_eq!(seen, ["time-out", "409 outcome_unknown", "409 outcome_unknown", "409 outcome_unknown"]);
+        assert_eq!(
+            seen,
+            ["time-out", "409 outcome_unknown", "409 outcome_unknown", "409 outcome_unknown"]
+        );
         assert!(other.shutdown().await.clean);
     }
     let messages = if backend == Backend::Redis { 2 } else { 1 };
@@ -141,11 +163,18 @@ async fn an_sdk_that_repeats_an_unknown_outcome_sends_one_message(backend: Backe
         }
         Backend::Embedded => (None, Client::new(world.data, world.admin)),
     };
-    for (n, fault) in [FaultAction::Reset, FaultAction::Garbage, FaultAction::Status { status: 502 }].into_iter().enumerate() {
+    for (n, fault) in
+        [FaultAction::Reset, FaultAction::Garbage, FaultAction::Status { status: 502 }]
+            .into_iter()
+            .enumerate()
+    {
         world.simulator.fault(Fault::new(fault).after_accepting().next(1));
         for attempt in 0..6 {
             let client = if attempt % 2 == 0 { &world.client } else { &other };
-            assert_eq!(client.send(template(&indian(n), "spring_offer", "en_US")).await.told(), "409 outcome_unknown");
+            assert_eq!(
+                client.send(template(&indian(n), "spring_offer", "en_US")).await.told(),
+                "409 outcome_unknown"
+            );
         }
         assert_eq!(world.simulator.accepted_count(), n as u64 + 1);
     }
@@ -159,7 +188,9 @@ async fn two_clients_that_both_wait_send_two_messages(backend: Backend) {
     let world = World::on(backend).await;
     world.simulator.set_latency(Duration::from_millis(300));
     let body = marketing(&indian(1));
-    let (one, two) = tokio::join!(async { world.send(body.clone()).await.told() }, async { world.send(body.clone()).await.told() });
+    let (one, two) = tokio::join!(async { world.send(body.clone()).await.told() }, async {
+        world.send(body.clone()).await.told()
+    });
     assert_eq!((one.as_str(), two.as_str()), (SENT, SENT));
     assert_eq!(world.simulator.accepted_count(), 2);
 }

@@ -1,4 +1,5 @@
-//! What is taken back at one gateway is not used at another: the first send after it meets the new settings.
+//! What is taken back at one gateway is not used at another: the first send after it meets the new
+//! settings.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ async fn a_key_revoked_at_one_gateway_sends_nothing_at_the_other() {
     let (another, other) = world.another_gateway().await;
     let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
     let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
-    // The other gateway has key and settings in memory, and the clock stands still: only the settings' version tells.
+    // The other gateway has key and settings in memory, and the clock stands still: only the
+    // settings' version tells.
     assert_eq!(other.send(marketing(&indian(1))).key(key).await.told(), SENT);
     world.operate(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
     assert_eq!(other.send(marketing(&indian(2))).key(key).await.told(), "401 unauthorized");

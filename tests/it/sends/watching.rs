@@ -1,11 +1,15 @@
-//! What SREs look at: liveness, readiness and the metrics of the contract, after a few sends of every ending.
+//! What SREs look at: liveness, readiness and the metrics of the contract, after a few sends of
+//! every ending.
 
 use http::Method;
 use tollgate_simulator::{Fault, FaultAction};
 
 use crate::world::{ACCOUNT, Backend, NUMBER, Setup, World, indian, marketing, on_every_ledger};
 
-on_every_ledger!(metrics_tell_what_happened_by_their_contract_names, probes_need_no_key_and_stand_alone_if_asked);
+on_every_ledger!(
+    metrics_tell_what_happened_by_their_contract_names,
+    probes_need_no_key_and_stand_alone_if_asked
+);
 
 async fn metrics_tell_what_happened_by_their_contract_names(backend: Backend) {
     let world = World::of(Setup::on(backend).credits(50_000)).await;
@@ -22,9 +26,14 @@ async fn metrics_tell_what_happened_by_their_contract_names(backend: Backend) {
     assert_eq!(world.data(Method::POST, &format!("/v24.0/{NUMBER}/calls")).await.status, 403);
     world.books().await;
     let page = world.request(Method::GET, world.admin, "/metrics").await;
-    assert!(page.header("content-type").starts_with("text/plain; version=0.0.4"), "{:?}", page.headers);
+    assert!(
+        page.header("content-type").starts_with("text/plain; version=0.0.4"),
+        "{:?}",
+        page.headers
+    );
     let page = String::from_utf8(page.body.to_vec()).unwrap();
-    let available = format!(r#"tollgate_wallet_available_credits{{account="{ACCOUNT}",wallet="main"}} 0.0028"#);
+    let available =
+        format!(r#"tollgate_wallet_available_credits{{account="{ACCOUNT}",wallet="main"}} 0.0028"#);
     let expected = [
         r#"tollgate_sends_total{outcome="accepted",category="marketing"} 3"#,
         r#"tollgate_sends_total{outcome="refused",category="marketing"} 1"#,
@@ -42,7 +51,11 @@ async fn metrics_tell_what_happened_by_their_contract_names(backend: Backend) {
     for line in expected {
         assert!(page.lines().any(|shown| shown == line), "no {line} in\n{page}");
     }
-    for name in ["tollgate_ledger_seconds_count", "tollgate_ledger_batch_size_count", "tollgate_holds_in_doubt"] {
+    for name in [
+        "tollgate_ledger_seconds_count",
+        "tollgate_ledger_batch_size_count",
+        "tollgate_holds_in_doubt",
+    ] {
         assert!(page.lines().any(|shown| shown.starts_with(name)), "no {name} in\n{page}");
     }
     // Gauges are read in the background, every few seconds.
@@ -69,9 +82,17 @@ async fn probes_need_no_key_and_stand_alone_if_asked(backend: Backend) {
     }
     assert_eq!(world.request(Method::GET, world.data, "/livez").await.status, 200);
     for path in ["/readyz", "/metrics"] {
-        assert_eq!(world.request(Method::GET, world.data, path).await.status, 403, "{path} on the data listener");
+        assert_eq!(
+            world.request(Method::GET, world.data, path).await.status,
+            403,
+            "{path} on the data listener"
+        );
     }
-    assert_eq!(world.request(Method::GET, ops, "/v1/accounts").await.status, 404, "the ops listener has nothing else");
+    assert_eq!(
+        world.request(Method::GET, ops, "/v1/accounts").await.status,
+        404,
+        "the ops listener has nothing else"
+    );
     assert_eq!(world.request(Method::GET, world.admin, "/v1/accounts").await.status, 401);
     let (shutdown, simulator) = world.end().await;
     assert!(shutdown.clean);

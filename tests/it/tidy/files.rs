@@ -1,4 +1,5 @@
-//! The tree as the rules see it, and the rules about whole files: none is dead, the top level stays small.
+//! The tree as the rules see it, and the rules about whole files: none is dead, the top level stays
+//! small.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,8 @@ pub struct Tree {
     pub directories: Vec<String>,
 }
 
-/// Reads every text file but what `.gitignore` names and what stands in dot-directories other than `.ci`.
+/// Reads every text file but what `.gitignore` names and what stands in dot-directories other than
+/// `.ci`.
 pub fn tree() -> Tree {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ignore = fs::read_to_string(root.join(".gitignore")).unwrap();
@@ -25,7 +27,8 @@ pub fn tree() -> Tree {
         for entry in fs::read_dir(root.join(&directory)).unwrap() {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
-            let path = if directory.is_empty() { name.clone() } else { format!("{directory}/{name}") };
+            let path =
+                if directory.is_empty() { name.clone() } else { format!("{directory}/{name}") };
             if entry.file_type().unwrap().is_dir() {
                 if ignored.contains(&name.as_str()) || (name.starts_with('.') && name != ".ci") {
                     continue;
@@ -51,29 +54,40 @@ pub fn unexpected_directories(directories: &[String]) -> Vec<String> {
     directories
         .iter()
         .filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str()))
-        .map(|name| format!("{name}/: the top level holds {} and dot-files only", TOP_LEVEL.join(", ")))
+        .map(|name| {
+            format!("{name}/: the top level holds {} and dot-files only", TOP_LEVEL.join(", "))
+        })
         .collect()
 }
 
 /// Rust files that no `mod` reaches: the compiler does not see them, so nothing keeps them right.
 pub fn dead_modules(sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
-    for source in sources.iter().filter(|source| source.path.ends_with(".rs") && !is_target(&source.path)) {
+    for source in
+        sources.iter().filter(|source| source.path.ends_with(".rs") && !is_target(&source.path))
+    {
         let inner = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
         let (directory, module) = inner.rsplit_once('/').unwrap_or(("", inner));
-        let parents = ["/lib.rs", "/main.rs", "/mod.rs", ".rs"].map(|end| format!("{directory}{end}"));
-        let declared = sources.iter().filter(|parent| parents.contains(&parent.path)).any(|parent| {
-            let all = words(&parent.code);
-            all.windows(2).any(|pair| pair[0].1 == "mod" && pair[1].1 == module)
-        });
+        let parents =
+            ["/lib.rs", "/main.rs", "/mod.rs", ".rs"].map(|end| format!("{directory}{end}"));
+        let declared =
+            sources.iter().filter(|parent| parents.contains(&parent.path)).any(|parent| {
+                let all = words(&parent.code);
+                all.windows(2).any(|pair| pair[0].1 == "mod" && pair[1].1 == module)
+            });
         if !declared {
-            problems.push(format!("{}:1: none of {} says `mod {module};`", source.path, parents.join(", ")));
+            problems.push(format!(
+                "{}:1: none of {} says `mod {module};`",
+                source.path,
+                parents.join(", ")
+            ));
         }
     }
     problems
 }
 
-/// Whether Cargo itself compiles the file. A second file right under `tests/` is not one: there is one binary.
+/// Whether Cargo itself compiles the file. A second file right under `tests/` is not one: there is
+/// one binary.
 fn is_target(path: &str) -> bool {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     matches!(name, "lib.rs" | "main.rs" | "build.rs")
@@ -86,9 +100,15 @@ fn is_target(path: &str) -> bool {
 /// Lua files that no Rust file beside them names.
 pub fn dead_scripts(sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
-    for script in sources.iter().filter(|source| source.path.starts_with("src/") && source.path.ends_with(".lua")) {
+    for script in sources
+        .iter()
+        .filter(|source| source.path.starts_with("src/") && source.path.ends_with(".lua"))
+    {
         let name = script.path.rsplit('/').next().unwrap_or_default();
-        if !sources.iter().any(|source| source.path.starts_with("src/") && source.literals.contains(name)) {
+        if !sources
+            .iter()
+            .any(|source| source.path.starts_with("src/") && source.literals.contains(name))
+        {
             problems.push(format!("{}:1: no Rust file includes it", script.path));
         }
     }
@@ -97,7 +117,9 @@ pub fn dead_scripts(sources: &[Source]) -> Vec<String> {
 
 #[test]
 fn dead_files_are_found() {
-    let tree = |files: &[(&str, &str)]| -> Vec<Source> { files.iter().map(|(path, text)| Source::new(path, text)).collect() };
+    let tree = |files: &[(&str, &str)]| -> Vec<Source> {
+        files.iter().map(|(path, text)| Source::new(path, text)).collect()
+    };
     let alive = [
         ("src/lib.rs", "pub mod send; mod ids;"),
         ("src/ids.rs", ""),
@@ -108,8 +130,16 @@ fn dead_files_are_found() {
     ];
     assert_eq!(dead_modules(&tree(&alive)), [] as [&str; 0]);
     assert_eq!(dead_scripts(&tree(&alive)), [] as [&str; 0]);
-    let dead = [("src/lib.rs", "// mod ids;"), ("src/ids.rs", ""), ("src/x.lua", ""), ("tests/second.rs", "")];
+    let dead = [
+        ("src/lib.rs", "// mod ids;"),
+        ("src/ids.rs", ""),
+        ("src/x.lua", ""),
+        ("tests/second.rs", ""),
+    ];
     assert_eq!(dead_modules(&tree(&dead)).len(), 2);
     assert_eq!(dead_scripts(&tree(&dead)).len(), 1);
-    assert_eq!(unexpected_directories(&["src".to_owned(), ".ci".to_owned(), "tools".to_owned()]).len(), 1);
+    assert_eq!(
+        unexpected_directories(&["src".to_owned(), ".ci".to_owned(), "tools".to_owned()]).len(),
+        1
+    );
 }

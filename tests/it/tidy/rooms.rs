@@ -1,9 +1,11 @@
-//! Which room may name which: rooms depend downwards, and send, webhook and admin never import each other.
+//! Which room may name which: rooms depend downwards, and send, webhook and admin never import each
+//! other.
 
 use super::rules::Finding;
 use super::source::{Source, block_after, words};
 
-/// One line per room, lowest first, with all it may import. A new room or edge is a decision: give the reason here.
+/// One line per room, lowest first, with all it may import. A new room or edge is a decision: give
+/// the reason here.
 const ROOMS: &[(&str, &[&str])] = &[
     // The floor: words everybody uses.
     ("amount", &[]),
@@ -11,7 +13,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("error", &["amount", "ids", "clock"]),
     ("metrics", &["amount", "ids", "clock", "error"]),
-    // Pure: no metrics either. Category, country and market are its words, so its neighbours may use them.
+    // Pure: no metrics either. Category, country and market are its words, so its neighbours may
+    // use them.
     ("pricing", &["amount", "ids", "clock", "error"]),
     ("upstream", &["amount", "ids", "clock", "error", "metrics"]),
     ("ledger", &["amount", "ids", "clock", "error", "metrics", "pricing"]),
@@ -22,11 +25,35 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The log; started by commands with the configured level.
     ("telemetry", &["config"]),
     // The door is used by the ways through it and knows none of them: gateway puts them together.
-    ("http", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"]),
-    ("send", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
-    ("webhook", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
-    ("admin", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream", "http"]),
-    ("jobs", &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"]),
+    (
+        "http",
+        &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"],
+    ),
+    (
+        "send",
+        &[
+            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
+            "upstream", "http",
+        ],
+    ),
+    (
+        "webhook",
+        &[
+            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
+            "upstream", "http",
+        ],
+    ),
+    (
+        "admin",
+        &[
+            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
+            "upstream", "http",
+        ],
+    ),
+    (
+        "jobs",
+        &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"],
+    ),
     ("gateway", EVERYTHING_BELOW),
     ("commands", EVERYTHING_BELOW),
     ("main", EVERYTHING_BELOW),
@@ -36,7 +63,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Stands for all rooms that come before in the table.
 const EVERYTHING_BELOW: &[&str] = &["*"];
 
-/// The modules a file under `src/` stands for: `src/send/mod.rs` is `send`, `src/main.rs` is `main`.
+/// The modules a file under `src/` stands for: `src/send/mod.rs` is `send`, `src/main.rs` is
+/// `main`.
 fn module_path(path: &str) -> Vec<&str> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs");
     inner.split('/').filter(|part| *part != "mod").collect()
@@ -72,7 +100,8 @@ fn level(room: &str) -> Option<usize> {
     ROOMS.iter().position(|(name, _)| *name == room)
 }
 
-/// Each first name after `crate::` (or its spelling by `super::` or, in `main.rs`, `tollgate::`) with its offset.
+/// Each first name after `crate::` (or its spelling by `super::` or, in `main.rs`, `tollgate::`)
+/// with its offset.
 fn crate_paths<'a>(source: &'a Source, modules: &[&str]) -> Vec<(usize, &'a str)> {
     let code = source.code.as_str();
     let all = words(code);
@@ -103,10 +132,14 @@ fn crate_paths<'a>(source: &'a Source, modules: &[&str]) -> Vec<(usize, &'a str)
 
 /// The bodies of `mod name { ... }`: each makes `super` mean one module less.
 fn inline_modules(code: &str, all: &[(usize, &str)]) -> Vec<std::ops::Range<usize>> {
-    all.iter().filter(|(_, word)| *word == "mod").filter_map(|(offset, _)| block_after(code, *offset)).collect()
+    all.iter()
+        .filter(|(_, word)| *word == "mod")
+        .filter_map(|(offset, _)| block_after(code, *offset))
+        .collect()
 }
 
-/// The names that follow `::` at `after`: one, or those of a group at its first level. Macros have no room.
+/// The names that follow `::` at `after`: one, or those of a group at its first level. Macros have
+/// no room.
 fn first_names(code: &str, after: usize) -> Vec<&str> {
     let Some(rest) = code[after..].trim_start().strip_prefix("::") else {
         return Vec::new();
@@ -142,12 +175,19 @@ fn name_at(path: &str) -> Option<&str> {
     (offset == 0 && name != "self" && !path[name.len()..].starts_with('!')).then_some(name)
 }
 
-/// Lines of the table that import a room that does not come before: without them there is no way round.
+/// Lines of the table that import a room that does not come before: without them there is no way
+/// round.
 pub fn cycles() -> Vec<String> {
     let mut problems = Vec::new();
-    for (index, (room, allowed)) in ROOMS.iter().enumerate().filter(|(_, line)| line.1 != EVERYTHING_BELOW) {
-        for target in allowed.iter().filter(|target| level(target).is_none_or(|below| below >= index)) {
-            problems.push(format!("ROOMS: `{room}` imports `{target}`, which does not come before it in the table"));
+    for (index, (room, allowed)) in
+        ROOMS.iter().enumerate().filter(|(_, line)| line.1 != EVERYTHING_BELOW)
+    {
+        for target in
+            allowed.iter().filter(|target| level(target).is_none_or(|below| below >= index))
+        {
+            problems.push(format!(
+                "ROOMS: `{room}` imports `{target}`, which does not come before it in the table"
+            ));
         }
     }
     problems
@@ -157,16 +197,33 @@ pub fn cycles() -> Vec<String> {
 fn every_spelling_of_an_import_is_seen() {
     let check = |path: &str, text: &str, expected: &[&str]| {
         let source = Source::new(path, text);
-        let seen: Vec<&str> = crate_paths(&source, &module_path(path)).into_iter().map(|(_, name)| name).collect();
+        let seen: Vec<&str> =
+            crate_paths(&source, &module_path(path)).into_iter().map(|(_, name)| name).collect();
         assert_eq!(seen, expected, "{path}: {text}");
     };
     check("src/send/price.rs", "use crate::admin::Keys;", &["admin"]);
-    check("src/send/price.rs", "use crate::{amount::{Amount, Sum}, ids,\n  admin as a};", &["amount", "ids", "admin"]);
-    check("src/send/price.rs", "fn f() -> crate::admin::Key { crate :: http::x() }", &["admin", "http"]);
+    check(
+        "src/send/price.rs",
+        "use crate::{amount::{Amount, Sum}, ids,\n  admin as a};",
+        &["amount", "ids", "admin"],
+    );
+    check(
+        "src/send/price.rs",
+        "fn f() -> crate::admin::Key { crate :: http::x() }",
+        &["admin", "http"],
+    );
     check("src/send/price.rs", "use super::super::admin; use super::message;", &["admin"]);
-    check("src/send/mod.rs", "use super::{admin, jobs}; mod t { use super::reply; use super::super::http; }", &["admin", "jobs", "http"]);
+    check(
+        "src/send/mod.rs",
+        "use super::{admin, jobs}; mod t { use super::reply; use super::super::http; }",
+        &["admin", "jobs", "http"],
+    );
     check("src/amount.rs", "#[cfg(test)] mod tests { use super::*; }", &[]);
     check("src/amount.rs", "use crate::*; // crate::admin", &["*"]);
     check("src/main.rs", "use tollgate::commands; fn main() { my::tollgate::x(); }", &["commands"]);
-    check("src/lib.rs", "crate::ensure!(x); pub(crate) fn f() {} pub(in crate::send) fn g() {}", &["send"]);
+    check(
+        "src/lib.rs",
+        "crate::ensure!(x); pub(crate) fn f() {} pub(in crate::send) fn g() {}",
+        &["send"],
+    );
 }

@@ -37,7 +37,12 @@ pub const RULES: &[Rule] = &[
         over: |path| path.ends_with(".lua"),
         find: |source| opens_with(source, "--"),
     },
-    Rule { name: "title", why: "one document, one subject", over: |path| path.ends_with(".md"), find: titles },
+    Rule {
+        name: "title",
+        why: "one document, one subject",
+        over: |path| path.ends_with(".md"),
+        find: titles,
+    },
     Rule {
         name: "file length",
         why: "a file that outgrows this holds two subjects",
@@ -77,20 +82,33 @@ pub const RULES: &[Rule] = &[
         why: "the ledgers share rules and a test suite, not parts of each other",
         over: |path| in_room(path, "src/ledger/redis") || in_room(path, "src/ledger/embedded"),
         find: |source| {
-            let other = if in_room(&source.path, "src/ledger/redis") { "embedded::" } else { "ledger::redis::" };
+            let other = if in_room(&source.path, "src/ledger/redis") {
+                "embedded::"
+            } else {
+                "ledger::redis::"
+            };
             names(source, &[other])
         },
     },
     Rule {
         name: "graph host",
         why: "only src/upstream talks to Meta; where it stands is configuration",
-        over: |path| path.starts_with("src/") && !in_room(path, "src/upstream") && !in_room(path, "src/config"),
+        over: |path| {
+            path.starts_with("src/")
+                && !in_room(path, "src/upstream")
+                && !in_room(path, "src/config")
+        },
         find: |source| contains(source, &source.text, &["graph.facebook.com"]),
     },
     Rule {
         name: "status codes",
         why: "rooms answer in their own words; one place each turns them into HTTP",
-        over: |path| is_gateway(path) && !in_room(path, "src/http") && !in_room(path, "src/admin") && path != "src/send/reply.rs",
+        over: |path| {
+            is_gateway(path)
+                && !in_room(path, "src/http")
+                && !in_room(path, "src/admin")
+                && path != "src/send/reply.rs"
+        },
         find: |source| names(source, &["StatusCode::"]),
     },
     Rule {
@@ -100,7 +118,9 @@ pub const RULES: &[Rule] = &[
         find: |source| {
             let mut found = contains(source, &source.literals, &["\"tollgate_"]);
             // The simulator's crate, in a log filter.
-            found.retain(|finding| !line_of(&source.literals, finding.line).contains("\"tollgate_simulator"));
+            found.retain(|finding| {
+                !line_of(&source.literals, finding.line).contains("\"tollgate_simulator")
+            });
             found
         },
     },
@@ -108,7 +128,9 @@ pub const RULES: &[Rule] = &[
         name: "clock",
         why: "tests advance the clock, and a decision uses one instant throughout: ask the injected clock",
         over: |path| is_gateway(path) && path != "src/clock.rs",
-        find: |source| names(source, &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"]),
+        find: |source| {
+            names(source, &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"])
+        },
     },
     Rule {
         name: "printing",
@@ -132,7 +154,9 @@ pub const RULES: &[Rule] = &[
         name: "pure",
         why: "what decides about money is a function of its arguments: no I/O, no clock, no environment",
         over: is_money,
-        find: |source| names(source, &["std::fs", "std::net", "std::env", "std::thread", "tokio", "Clock"]),
+        find: |source| {
+            names(source, &["std::fs", "std::net", "std::env", "std::thread", "tokio", "Clock"])
+        },
     },
     Rule {
         name: "unfinished",
@@ -140,8 +164,18 @@ pub const RULES: &[Rule] = &[
         over: is_rust,
         find: |source| names(source, &["todo!", "unimplemented!", "dbg!", "#[ignore"]),
     },
-    Rule { name: "vague names", why: "a name for everything gathers everything: name what it holds", over: is_rust, find: vague_names },
-    Rule { name: "machine paths", why: "the repository works wherever it is cloned", over: |_| true, find: machine_paths },
+    Rule {
+        name: "vague names",
+        why: "a name for everything gathers everything: name what it holds",
+        over: is_rust,
+        find: vague_names,
+    },
+    Rule {
+        name: "machine paths",
+        why: "the repository works wherever it is cloned",
+        over: |_| true,
+        find: machine_paths,
+    },
     Rule {
         name: "registries",
         why: "where packages come from is the machine's setting, so that mirrors work",
@@ -159,7 +193,8 @@ const REGISTRIES: &[&str] = &[
     concat!("proxy.go", "lang.org"),
     concat!("deb.deb", "ian.org"),
 ];
-const MACHINE_PATHS: &[&str] = &[concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/")];
+const MACHINE_PATHS: &[&str] =
+    &[concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/")];
 const VAGUE: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "types"];
 
 fn is_rust(path: &str) -> bool {
@@ -177,13 +212,18 @@ fn in_room(path: &str, room: &str) -> bool {
 
 /// `amount`, `pricing` and the ledger's rules (`rules.rs`, `rules_*.rs` or `rules/`).
 fn is_money(path: &str) -> bool {
-    is_rust(path) && (in_room(path, "src/amount") || in_room(path, "src/pricing") || path.starts_with("src/ledger/rules"))
+    is_rust(path)
+        && (in_room(path, "src/amount")
+            || in_room(path, "src/pricing")
+            || path.starts_with("src/ledger/rules"))
 }
 
 /// Whether inner attributes of this file hold for a whole money room.
 fn opens_money_room(path: &str) -> bool {
     let roots = ["src/amount", "src/pricing", "src/ledger/rules"];
-    roots.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| matches!(rest, ".rs" | "/mod.rs")))
+    roots
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| matches!(rest, ".rs" | "/mod.rs")))
         || (path.starts_with("src/ledger/rules_") && path.matches('/').count() == 2)
 }
 
@@ -193,22 +233,32 @@ fn line_of(text: &str, line: usize) -> &str {
 
 /// Whole words or paths in code, comments and literals left out.
 fn names(source: &Source, needles: &[&str]) -> Vec<Finding> {
-    let hits = needles.iter().flat_map(|needle| find_word(&source.code, needle).into_iter().map(move |at| (at, needle)));
-    hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("names `{needle}`") }).collect()
+    let hits = needles
+        .iter()
+        .flat_map(|needle| find_word(&source.code, needle).into_iter().map(move |at| (at, needle)));
+    hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("names `{needle}`") })
+        .collect()
 }
 
 /// Plain text in one of the source's texts.
 fn contains(source: &Source, text: &str, needles: &[&str]) -> Vec<Finding> {
     let hits = needles.iter().flat_map(|needle| text.match_indices(needle));
-    hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("says {needle}") }).collect()
+    hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("says {needle}") })
+        .collect()
 }
 
 fn opens_with(source: &Source, opening: &str) -> Vec<Finding> {
-    let rest = source.text.strip_prefix(opening).map(|rest| rest.lines().next().unwrap_or_default().trim());
+    let rest = source
+        .text
+        .strip_prefix(opening)
+        .map(|rest| rest.lines().next().unwrap_or_default().trim());
     if rest.is_some_and(|rest| !rest.is_empty()) {
         return Vec::new();
     }
-    vec![Finding { line: 1, what: format!("does not begin with `{opening}` and a sentence saying what the file is for") }]
+    vec![Finding {
+        line: 1,
+        what: format!("does not begin with `{opening}` and a sentence saying what the file is for"),
+    }]
 }
 
 /// The first-level headings outside code blocks; there must be one.
@@ -243,7 +293,9 @@ fn function_length(source: &Source) -> Vec<Finding> {
             continue;
         };
         // `fn(...)` is a type, not a function.
-        if source.code[start + 2..*name_at].trim() != "" && source.code[start + 2..*name_at].trim() != "r#" {
+        if source.code[start + 2..*name_at].trim() != ""
+            && source.code[start + 2..*name_at].trim() != "r#"
+        {
             continue;
         }
         let Some(body) = block_after(&source.code, *name_at) else {
@@ -252,13 +304,17 @@ fn function_length(source: &Source) -> Vec<Finding> {
         let (first, last) = (source.line(*start), source.line(body.end - 1));
         let lines = last - first + 1;
         if lines > FUNCTION_LINES {
-            found.push(Finding { line: first, what: format!("`{name}` has {lines} lines, at most {FUNCTION_LINES}") });
+            found.push(Finding {
+                line: first,
+                what: format!("`{name}` has {lines} lines, at most {FUNCTION_LINES}"),
+            });
         }
     }
     found
 }
 
-/// A money room's root without `#![deny(...)]` (or forbid, plain or in `cfg_attr`) of both arithmetic lints.
+/// A money room's root without `#![deny(...)]` (or forbid, plain or in `cfg_attr`) of both
+/// arithmetic lints.
 fn exact_arithmetic(source: &Source) -> Vec<Finding> {
     let mut denied = String::new();
     for (at, _) in source.code.match_indices("#![") {
@@ -279,25 +335,36 @@ fn exact_arithmetic(source: &Source) -> Vec<Finding> {
 
 fn vague_names(source: &Source) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(part) = source.path.trim_end_matches(".rs").split('/').find(|part| VAGUE.contains(part)) {
+    if let Some(part) =
+        source.path.trim_end_matches(".rs").split('/').find(|part| VAGUE.contains(part))
+    {
         found.push(Finding { line: 1, what: format!("`{part}` in the path says nothing") });
     }
     for pair in words(&source.code).windows(2) {
         if let [(at, "mod"), (_, name)] = pair
             && VAGUE.contains(name)
         {
-            found.push(Finding { line: source.line(*at), what: format!("module `{name}` says nothing") });
+            found.push(Finding {
+                line: source.line(*at),
+                what: format!("module `{name}` says nothing"),
+            });
         }
     }
     found
 }
 
-/// Absolute paths of the machine the code was written on; a directory of such a name further down is none.
+/// Absolute paths of the machine the code was written on; a directory of such a name further down
+/// is none.
 fn machine_paths(source: &Source) -> Vec<Finding> {
     let absolute = |at: usize| {
         let before = source.text[..at].chars().next_back();
-        before.is_none_or(|before| !before.is_alphanumeric() && !matches!(before, '.' | '-' | '_' | '/' | '}' | '>'))
+        before.is_none_or(|before| {
+            !before.is_alphanumeric() && !matches!(before, '.' | '-' | '_' | '/' | '}' | '>')
+        })
     };
-    let hits = MACHINE_PATHS.iter().flat_map(|path| source.text.match_indices(path)).filter(|(at, _)| absolute(*at));
+    let hits = MACHINE_PATHS
+        .iter()
+        .flat_map(|path| source.text.match_indices(path))
+        .filter(|(at, _)| absolute(*at));
     hits.map(|(at, path)| Finding { line: source.line(at), what: format!("says {path}") }).collect()
 }

@@ -1,4 +1,5 @@
-//! One file of the tree, and its Rust text taken apart: code without comments and literals, literals alone.
+//! One file of the tree, and its Rust text taken apart: code without comments and literals,
+//! literals alone.
 
 use std::ops::Range;
 
@@ -16,7 +17,8 @@ pub struct Source {
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {
-        let (code, literals) = if path.ends_with(".rs") { split(text) } else { (text.to_owned(), String::new()) };
+        let (code, literals) =
+            if path.ends_with(".rs") { split(text) } else { (text.to_owned(), String::new()) };
         Self { path: path.to_owned(), text: text.to_owned(), code, literals }
     }
 
@@ -33,12 +35,15 @@ fn is_word(byte: u8) -> bool {
 /// Where `needle` stands in `text` as whole words: not as a part of a longer identifier.
 pub fn find_word(text: &str, needle: &str) -> Vec<usize> {
     let (bytes, pattern) = (text.as_bytes(), needle.as_bytes());
-    let touches = |inside: u8, outside: Option<&u8>| is_word(inside) && outside.is_some_and(|byte| is_word(*byte));
+    let touches = |inside: u8, outside: Option<&u8>| {
+        is_word(inside) && outside.is_some_and(|byte| is_word(*byte))
+    };
     text.match_indices(needle)
         .map(|(start, _)| start)
         .filter(|start| {
             let before = start.checked_sub(1).and_then(|index| bytes.get(index));
-            !touches(pattern[0], before) && !touches(pattern[pattern.len() - 1], bytes.get(start + pattern.len()))
+            !touches(pattern[0], before)
+                && !touches(pattern[pattern.len() - 1], bytes.get(start + pattern.len()))
         })
         .collect()
 }
@@ -61,7 +66,8 @@ pub fn words(code: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// The block that opens at or after `from` and before any `;` outside brackets: from its `{` to after its `}`.
+/// The block that opens at or after `from` and before any `;` outside brackets: from its `{` to
+/// after its `}`.
 pub fn block_after(code: &str, from: usize) -> Option<Range<usize>> {
     let bytes = code.as_bytes();
     let mut depth = 0;
@@ -97,9 +103,11 @@ enum Kind {
     Character,
 }
 
-/// Rust text as code alone and string literals alone, each of the same length and lines. Quotes stay in both.
+/// Rust text as code alone and string literals alone, each of the same length and lines. Quotes
+/// stay in both.
 fn split(text: &str) -> (String, String) {
-    let (mut code, mut literals) = (String::with_capacity(text.len()), String::with_capacity(text.len()));
+    let (mut code, mut literals) =
+        (String::with_capacity(text.len()), String::with_capacity(text.len()));
     let mut at = 0;
     while at < text.len() {
         let (kind, length) = next_stretch(&text[at..]);
@@ -221,5 +229,8 @@ fn comments_and_literals_are_told_from_code() {
 fn words_are_whole() {
     assert_eq!(find_word("my_redis::x redis::y", "redis::"), [12]);
     assert_eq!(find_word("unimplemented f32x f32", "f32"), [19]);
-    assert_eq!(words("fn a(b: &C)").into_iter().map(|(_, word)| word).collect::<Vec<_>>(), ["fn", "a", "b", "C"]);
+    assert_eq!(
+        words("fn a(b: &C)").into_iter().map(|(_, word)| word).collect::<Vec<_>>(),
+        ["fn", "a", "b", "C"]
+    );
 }

@@ -1,4 +1,5 @@
-//! The HTTP client of tests: what an engine's SDK or an operator's tool sends, and replies that are checked for what every reply must keep.
+//! The HTTP client of tests: what an engine's SDK or an operator's tool sends, and replies that are
+//! checked for what every reply must keep.
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -70,7 +71,8 @@ impl Client {
     /// A request without a key.
     pub fn request(&self, method: Method, listener: SocketAddr, path: &str) -> Request<'_> {
         let uri = format!("http://{listener}{path}");
-        let request = http::Request::builder().method(method).uri(uri).body(Full::default()).unwrap();
+        let request =
+            http::Request::builder().method(method).uri(uri).body(Full::default()).unwrap();
         Request { client: self, request }
     }
 }
@@ -78,13 +80,17 @@ impl Client {
 impl Request<'_> {
     /// Sets a header, in place of what it was.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self.request
+            .headers_mut()
+            .insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         self
     }
 
     /// Adds a header to those of its name.
     pub fn and_header(mut self, name: &'static str, value: &str) -> Self {
-        self.request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self.request
+            .headers_mut()
+            .append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         self
     }
 
@@ -94,7 +100,9 @@ impl Request<'_> {
     }
 
     pub fn key(mut self, key: &str) -> Self {
-        self.request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}")).unwrap());
+        self.request
+            .headers_mut()
+            .insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}")).unwrap());
         self
     }
 
@@ -112,22 +120,34 @@ impl Request<'_> {
     }
 
     pub fn json(mut self, body: &Value) -> Self {
-        self.request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body(body.to_string())
     }
 
-    /// Sends it and waits at most `patience`, as an SDK with a time-out does: afterwards the connection is closed. `None` where it ran out.
+    /// Sends it and waits at most `patience`, as an SDK with a time-out does: afterwards the
+    /// connection is closed. `None` where it ran out.
     pub async fn within(self, patience: Duration) -> Option<Reply> {
         // A client of its own, because a pooled connection would outlive the request.
         let client = Client::new(self.client.data, self.client.admin);
         let request = Request { client: &client, request: self.request };
-        tokio::time::timeout(patience, request.attempt()).await.ok().map(|answered| answered.unwrap())
+        tokio::time::timeout(patience, request.attempt())
+            .await
+            .ok()
+            .map(|answered| answered.unwrap())
     }
 
-    /// Sends it to a gateway that may be gone: an error where the connection was refused or ended early.
+    /// Sends it to a gateway that may be gone: an error where the connection was refused or ended
+    /// early.
     pub async fn attempt(self) -> Result<Reply, String> {
         let target = format!("{} {}", self.request.method(), self.request.uri());
-        let answer = self.client.http.request(self.request).await.map_err(|error| format!("{target}: {error:?}"))?;
+        let answer = self
+            .client
+            .http
+            .request(self.request)
+            .await
+            .map_err(|error| format!("{target}: {error:?}"))?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(|error| format!("{target}: {error}"))?.to_bytes();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -170,8 +190,9 @@ impl Reply {
         micros(charge.strip_suffix(" USD").unwrap_or_else(|| panic!("`{charge}` is no charge")))
     }
 
-    /// The reply in short: `200 0.0118 USD marketing India` for a send, `200` for what is free, `402 insufficient_balance` for a rejection,
-    /// `400 #131026` for upstream's refusal. What every reply must keep is checked on the way.
+    /// The reply in short: `200 0.0118 USD marketing India` for a send, `200` for what is free,
+    /// `402 insufficient_balance` for a rejection, `400 #131026` for upstream's refusal. What every
+    /// reply must keep is checked on the way.
     #[track_caller]
     pub fn told(&self) -> String {
         let status = self.status;
@@ -184,7 +205,9 @@ impl Reply {
         if status != 200 {
             return format!("{status} #{}", self.json["error"]["code"]);
         }
-        let price = ["tollgate-charge", "tollgate-category", "tollgate-market"].map(|name| self.header(name)).join(" ");
+        let price = ["tollgate-charge", "tollgate-category", "tollgate-market"]
+            .map(|name| self.header(name))
+            .join(" ");
         format!("{status} {price}").trim_end().to_owned()
     }
 
@@ -196,15 +219,27 @@ impl Reply {
         assert_eq!(data["rejection"], name, "{}", self.json);
         assert_eq!(error["type"], "TollgateRejection");
         assert_eq!(error["code"], 990_000 + u32::from(self.status));
-        assert!(error["message"].as_str().is_some_and(|text| text.starts_with(&format!("(#{})", error["code"]))), "{error}");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with(&format!("(#{})", error["code"]))),
+            "{error}"
+        );
         assert_eq!(data["messaging_product"], "whatsapp");
         assert!(data["details"].as_str().is_some_and(|text| text.len() > 10), "{error}");
         assert_eq!(error["fbtrace_id"].as_str(), Some(self.header("x-request-id")));
         assert!(self.header("content-type").starts_with("application/json"));
-        let retry = self.headers.get(RETRY_AFTER).map(|value| value.to_str().unwrap().parse::<i64>().unwrap());
+        let retry = self
+            .headers
+            .get(RETRY_AFTER)
+            .map(|value| value.to_str().unwrap().parse::<i64>().unwrap());
         assert_eq!(data["retry_after_s"].as_i64(), retry, "{error}");
         for amount in ["needed", "available", "currency"] {
-            assert_eq!(data[amount].is_string(), name == "insufficient_balance", "{amount} in {error}");
+            assert_eq!(
+                data[amount].is_string(),
+                name == "insufficient_balance",
+                "{amount} in {error}"
+            );
         }
     }
 }
@@ -212,5 +247,7 @@ impl Reply {
 /// A decimal text in micro-credits.
 #[track_caller]
 pub fn micros(text: &str) -> i64 {
-    text.parse::<tollgate::amount::Amount>().unwrap_or_else(|error| panic!("`{text}`: {error}")).micros()
+    text.parse::<tollgate::amount::Amount>()
+        .unwrap_or_else(|error| panic!("`{text}`: {error}"))
+        .micros()
 }

@@ -1,4 +1,5 @@
-//! The real program in a process of its own: started on free ports, watched, killed; ended with the test.
+//! The real program in a process of its own: started on free ports, watched, killed; ended with the
+//! test.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -37,11 +38,20 @@ impl Process {
         let file = ground.home.path().join("tollgate.toml");
         std::fs::write(&file, &ground.text).unwrap();
         let mut command = Command::new(PROGRAM);
-        command.args(["serve", "--config"]).arg(&file).env_clear().envs(ground.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env_clear()
+            .envs(ground.environment.iter().map(|(name, value)| (name, value)));
         for (key, value) in further {
             command.env(environment_name(key), value);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let lines = read_lines(&mut child, log.clone());
         let client = wait_for_ports(&lines, &log);
@@ -64,7 +74,8 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let id = self.child.lock().unwrap().id().to_string();
         // The shell's own `kill`: the program of that name is not everywhere.
-        let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "signal", name, &id]).status();
+        let sent =
+            Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "signal", name, &id]).status();
         assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
     }
 
@@ -75,7 +86,11 @@ impl Process {
             if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
                 return status;
             }
-            assert!(begin.elapsed() < patience, "the gateway has not ended within {patience:?}:\n{}", self.log());
+            assert!(
+                begin.elapsed() < patience,
+                "the gateway has not ended within {patience:?}:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -98,11 +113,22 @@ impl Drop for Process {
 /// Runs the program to its end with nothing in its environment.
 pub async fn run(arguments: &[&str], directory: &Path, patience: Duration) -> Finished {
     let mut command = tokio::process::Command::new(PROGRAM);
-    command.args(arguments).current_dir(directory).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let output = tokio::time::timeout(patience, command.output()).await;
-    let output = output.unwrap_or_else(|_| panic!("tollgate {arguments:?} has not ended within {patience:?}")).unwrap();
+    let output = output
+        .unwrap_or_else(|_| panic!("tollgate {arguments:?} has not ended within {patience:?}"))
+        .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Finished {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 /// The environment variable that overlays a key: `listen.data` is `TOLLGATE__LISTEN__DATA`.
@@ -142,8 +168,15 @@ fn wait_for_ports(lines: &Receiver<String>, log: &Mutex<String>) -> Client {
             Err(_) => panic!("the gateway does not serve; it wrote:\n{}", log.lock().unwrap()),
         };
         let Some((_, addresses)) = line.split_once(" serves: data ") else { continue };
-        let mut addresses = addresses.split(", ").map(|address| address.trim_start_matches("admin ").trim_start_matches("ops "));
-        let mut next = || addresses.next().and_then(|address| address.parse::<SocketAddr>().ok()).unwrap_or_else(|| panic!("{line}"));
+        let mut addresses = addresses
+            .split(", ")
+            .map(|address| address.trim_start_matches("admin ").trim_start_matches("ops "));
+        let mut next = || {
+            addresses
+                .next()
+                .and_then(|address| address.parse::<SocketAddr>().ok())
+                .unwrap_or_else(|| panic!("{line}"))
+        };
         let (data, admin) = (next(), next());
         return Client::new(data, admin);
     }

@@ -18,7 +18,8 @@ async fn everything_can_be_driven_from_another_process() {
     for recipient in ["+16505550144", "+16505550145", "+16505550146"] {
         assert_eq!(post(&simulator, MESSAGES, text_to(recipient)).await.status, 200);
     }
-    let stats: Stats = serde_json::from_slice(&get(&simulator, "/_simulator/stats").await.body).unwrap();
+    let stats: Stats =
+        serde_json::from_slice(&get(&simulator, "/_simulator/stats").await.body).unwrap();
     assert_eq!(stats, simulator.stats());
     assert_eq!((stats.requests, stats.accepted, stats.faults), (4, 3, 1));
     assert_eq!(stats.refused[&131056], 1);
@@ -61,11 +62,13 @@ async fn mistakes_are_refused_and_change_nothing() {
 
 #[tokio::test]
 async fn only_the_last_messages_are_kept() {
-    let simulator = Simulator::start(SimulatorOptions { keep: 2, ..SimulatorOptions::default() }).unwrap();
+    let simulator =
+        Simulator::start(SimulatorOptions { keep: 2, ..SimulatorOptions::default() }).unwrap();
     for last in 1..=5 {
         post(&simulator, MESSAGES, text_to(&format!("+1650555014{last}"))).await;
     }
-    let recipients: Vec<String> = simulator.accepted().into_iter().map(|accepted| accepted.recipient).collect();
+    let recipients: Vec<String> =
+        simulator.accepted().into_iter().map(|accepted| accepted.recipient).collect();
     assert_eq!(recipients, ["+16505550144", "+16505550145"]);
     assert_eq!(simulator.accepted_count(), 5);
 }

@@ -5,8 +5,10 @@ use tollgate_simulator::{Fault, FaultAction};
 use super::*;
 
 async fn try_text(simulator: &Simulator) -> Option<Answer> {
-    let request =
-        Request::builder().method("POST").uri(format!("{}{MESSAGES}", simulator.url())).header("content-type", "application/json");
+    let request = Request::builder()
+        .method("POST")
+        .uri(format!("{}{MESSAGES}", simulator.url()))
+        .header("content-type", "application/json");
     try_call(request, text_to("+16505550144")).await
 }
 
@@ -111,8 +113,10 @@ async fn delays_and_hangs_end_with_the_simulator() {
     simulator.fault(Fault::new(FaultAction::Hang).for_recipient("16505550144"));
     let simulator_url = simulator.url();
     let hanging = tokio::spawn(async move {
-        let request =
-            Request::builder().method("POST").uri(format!("{simulator_url}{MESSAGES}")).header("content-type", "application/json");
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("{simulator_url}{MESSAGES}"))
+            .header("content-type", "application/json");
         try_call(request, text_to("+16505550144")).await
     });
     while simulator.stats().faults < 3 {

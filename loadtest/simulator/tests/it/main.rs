@@ -1,5 +1,8 @@
 //! What the simulator promises over HTTP, asked with a plain client.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test itself")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails by panicking, like the test itself"
+)]
 
 mod control;
 mod faults;
@@ -32,17 +35,25 @@ impl Answer {
 /// Sends one request with a token. `None`: the connection broke before the answer was whole.
 async fn try_call(request: http::request::Builder, body: impl Into<Bytes>) -> Option<Answer> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = request.header("authorization", "Bearer EAAtoken").body(Full::new(body.into())).unwrap();
+    let request =
+        request.header("authorization", "Bearer EAAtoken").body(Full::new(body.into())).unwrap();
     let answer = async {
         let reply = client.request(request).await.ok()?;
         let (parts, body) = reply.into_parts();
-        Some(Answer { status: parts.status, headers: parts.headers, body: body.collect().await.ok()?.to_bytes() })
+        Some(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.ok()?.to_bytes(),
+        })
     };
-    tokio::time::timeout(Duration::from_secs(10), answer).await.expect("an answer within ten seconds")
+    tokio::time::timeout(Duration::from_secs(10), answer)
+        .await
+        .expect("an answer within ten seconds")
 }
 
 async fn call(method: &str, url: String, body: impl Into<Bytes>) -> Answer {
-    let request = Request::builder().method(method).uri(url).header("content-type", "application/json");
+    let request =
+        Request::builder().method(method).uri(url).header("content-type", "application/json");
     try_call(request, body).await.expect("a whole answer")
 }
 

@@ -1,4 +1,5 @@
-//! Every documented body is taken or refused as Meta would, and every answer has the documented shape.
+//! Every documented body is taken or refused as Meta would, and every answer has the documented
+//! shape.
 
 use serde_json::{Value, json};
 use tollgate_simulator::{SimulatorOptions, SimulatorTemplate};
@@ -13,7 +14,9 @@ fn payload(name: &str) -> Bytes {
 /// Replaces every string and number by its type, and message ids by a mark.
 fn shape(value: &Value) -> Value {
     match value {
-        Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), shape(v))).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, v)| (name.clone(), shape(v))).collect()
+        }
         Value::Array(entries) => entries.iter().map(shape).collect(),
         Value::String(text) if text.starts_with("wamid.") => json!("wamid"),
         Value::String(_) => json!("string"),
@@ -71,7 +74,8 @@ async fn every_send_payload_is_answered_as_documented() {
         match expected {
             Ok(example) => {
                 assert_eq!(answer.status, 200, "{name}: {json}");
-                let example: Value = serde_json::from_slice(&payload(&format!("{example}.json"))).unwrap();
+                let example: Value =
+                    serde_json::from_slice(&payload(&format!("{example}.json"))).unwrap();
                 assert_eq!(shape(&json), shape(&example), "{name} to {path}");
             }
             Err(code) => assert_eq!(json["error"]["code"], *code, "{name} to {path}: {json}"),
@@ -89,7 +93,8 @@ async fn every_send_payload_is_answered_as_documented() {
     let listed = std::fs::read_dir(format!("{}/../../tests/payloads", env!("CARGO_MANIFEST_DIR")));
     for file in listed.unwrap() {
         let file = file.unwrap().file_name().into_string().unwrap();
-        let missing = file.starts_with("send-") && !SENDS.iter().any(|(name, ..)| file == format!("{name}.json"));
+        let missing = file.starts_with("send-")
+            && !SENDS.iter().any(|(name, ..)| file == format!("{name}.json"));
         assert!(!missing, "{file} is not in the table");
     }
     assert_eq!(simulator.stats().read_receipts, 1);
@@ -100,7 +105,11 @@ async fn every_send_payload_is_answered_as_documented() {
 #[tokio::test]
 async fn the_answer_repeats_the_input_and_gives_the_whatsapp_id() {
     let simulator = start();
-    for (to, wa_id) in [("+1 (650) 555-0144", "16505550144"), ("+5511987650001", "551187650001"), ("919812300001", "919812300001")] {
+    for (to, wa_id) in [
+        ("+1 (650) 555-0144", "16505550144"),
+        ("+5511987650001", "551187650001"),
+        ("919812300001", "919812300001"),
+    ] {
         let json = post(&simulator, MESSAGES, text_to(to)).await.json();
         assert_eq!(json["contacts"], json!([{ "input": to, "wa_id": wa_id }]));
     }
@@ -166,12 +175,28 @@ async fn wrong_contents_get_metas_codes() {
         (altered(json!({ "text": {} })), 131008),
         (altered(json!({ "text": { "body": "" } })), 131009),
         (altered(json!({ "text": { "body": "x".repeat(4097) } })), 131009),
-        (altered(json!({ "type": "image", "image": { "id": "1", "link": "https://a.example/" } })), 131009),
+        (
+            altered(
+                json!({ "type": "image", "image": { "id": "1", "link": "https://a.example/" } }),
+            ),
+            131009,
+        ),
         (altered(json!({ "type": "audio", "audio": { "id": "1", "caption": "no" } })), 131009),
         (altered(json!({ "type": "template", "template": { "name": "a" } })), 131008),
-        (altered(json!({ "type": "location", "location": { "latitude": 91, "longitude": 0 } })), 131009),
-        (altered(json!({ "type": "interactive", "interactive": { "type": "button", "action": {} } })), 131008),
-        (altered(json!({ "type": "pin", "pin": { "type": "pin", "message_id": "wamid.A" } })), 131009),
+        (
+            altered(json!({ "type": "location", "location": { "latitude": 91, "longitude": 0 } })),
+            131009,
+        ),
+        (
+            altered(
+                json!({ "type": "interactive", "interactive": { "type": "button", "action": {} } }),
+            ),
+            131008,
+        ),
+        (
+            altered(json!({ "type": "pin", "pin": { "type": "pin", "message_id": "wamid.A" } })),
+            131009,
+        ),
     ])
     .await;
 }
@@ -179,7 +204,11 @@ async fn wrong_contents_get_metas_codes() {
 #[tokio::test]
 async fn lenient_where_meta_is_and_strict_about_the_media_type() {
     let simulator = start();
-    for body in [altered(json!({ "recipient_type": "-" })), altered(json!({ "type": "-" })), altered(json!({ "context": null }))] {
+    for body in [
+        altered(json!({ "recipient_type": "-" })),
+        altered(json!({ "type": "-" })),
+        altered(json!({ "context": null })),
+    ] {
         assert_eq!(post(&simulator, MESSAGES, body.clone()).await.status, 200, "{body}");
     }
     let form = Request::builder()

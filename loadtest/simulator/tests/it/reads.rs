@@ -9,13 +9,20 @@ fn with_templates(count: usize) -> Simulator {
         waba: Some("310000000000001".to_owned()),
         ..SimulatorTemplate::approved(&format!("offer_{index}"), "en_US", "MARKETING")
     });
-    Simulator::start(SimulatorOptions { templates: templates.collect(), ..SimulatorOptions::default() }).unwrap()
+    Simulator::start(SimulatorOptions {
+        templates: templates.collect(),
+        ..SimulatorOptions::default()
+    })
+    .unwrap()
 }
 
 #[tokio::test]
 async fn templates_come_page_by_page() {
     let simulator = with_templates(7);
-    let mut url = format!("{}/v24.0/310000000000001/message_templates?fields=name,language,category,status&limit=3", simulator.url());
+    let mut url = format!(
+        "{}/v24.0/310000000000001/message_templates?fields=name,language,category,status&limit=3",
+        simulator.url()
+    );
     let mut names = Vec::new();
     let mut pages = 0;
     loop {
@@ -51,7 +58,10 @@ async fn phone_numbers_and_profiles() {
     let simulator = with_templates(1);
     let path = "/v24.0/106540352242922";
     let number = get(&simulator, &format!("{path}?fields=status,throughput")).await.json();
-    assert_eq!(number, json!({ "id": "106540352242922", "status": "CONNECTED", "throughput": { "level": "STANDARD" } }));
+    assert_eq!(
+        number,
+        json!({ "id": "106540352242922", "status": "CONNECTED", "throughput": { "level": "STANDARD" } })
+    );
     let waba = get(&simulator, "/v24.0/310000000000001?fields=timezone_id").await.json();
     assert_eq!(waba["timezone_id"], "0");
     let path = format!("{path}/whatsapp_business_profile");

@@ -1,7 +1,7 @@
--- What people do: top-ups and adjustments, wallets, settings documents, campaigns.
--- KEYS by index: references of the wallet, a document's shard, campaign, campaign index.
--- ARGV: as each function takes them. Reply: 10 repeated, the entry | 11 | 12 | 13 | 14 needed available | 15 wallet |
--- 16 campaign | 17 | 18 | 19 | 20 | 21 changed version | 22.
+-- What people do: top-ups and adjustments, wallets, settings documents, campaigns. KEYS by index:
+-- references of the wallet, a document's shard, campaign, campaign index. ARGV: as each function
+-- takes them. Reply: 10 repeated, the entry | 11 | 12 | 13 | 14 needed available | 15 wallet | 16
+-- campaign | 17 | 18 | 19 | 20 | 21 changed version | 22.
 
 local admin = {}
 
@@ -195,7 +195,8 @@ function admin.finish_campaign()
   if campaign.reason ~= 'finished' then
     state.stop(campaign, 'finished')
     if campaign.dedupe then
-      -- Nothing is added to them any more, and a finished campaign refuses before they are looked at.
+      -- Nothing is added to them any more, and a finished campaign refuses before they are looked
+      -- at.
       for i = 0, N.shards - 1 do store.expiring[store.name(N.sent, id, i)] = 2592000 end
     end
   end

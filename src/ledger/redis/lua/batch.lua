@@ -1,11 +1,11 @@
--- One batch: who asks, what time it is, every operation in order, then all writes.
--- KEYS: 1 account, 2 wallets, 3 writers, 4 index of open holds, 5 index of holds in doubt, 6 events, 7 journal,
--- 8 allowances; then those the operations name by index.
--- ARGV: 1 only asks for the verdicts of a batch that may have run (memory is short), 2 fixed time or '', 3 the gateway's
--- clock, 4 writer, 5 number, 6 founds the account, 7 what the client knows of the account (0 nothing, 1 that it was
--- absent, 2 that it exists), 8 operations; then per operation a code and fields.
--- Reply: {'ok', exists, verdicts...} | {'skew', ms} | {'lower', last} | {'lost', last or ''} | {'gone'} | {'full'}.
--- A writer's record: number|time|reply packed.
+-- One batch: who asks, what time it is, every operation in order, then all writes. KEYS: 1 account,
+-- 2 wallets, 3 writers, 4 index of open holds, 5 index of holds in doubt, 6 events, 7 journal, 8
+-- allowances; then those the operations name by index. ARGV: 1 only asks for the verdicts of a
+-- batch that may have run (memory is short), 2 fixed time or '', 3 the gateway's clock, 4 writer, 5
+-- number, 6 founds the account, 7 what the client knows of the account (0 nothing, 1 that it was
+-- absent, 2 that it exists), 8 operations; then per operation a code and fields. Reply: {'ok',
+-- exists, verdicts...} | {'skew', ms} | {'lower', last} | {'lost', last or ''} | {'gone'} |
+-- {'full'}. A writer's record: number|time|reply packed.
 
 local batch = {}
 
@@ -43,8 +43,8 @@ function batch.store_time(fixed)
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Entries of one run are one stream entry (more only after a large sweep); its id is time and last sequence, so that it
--- can be sought by either.
+-- Entries of one run are one stream entry (more only after a large sweep); its id is time and last
+-- sequence, so that it can be sought by either.
 function batch.streams()
   local list = {}
   for from = 1, #state.entries, batch.ENTRIES_AT_ONCE do

@@ -1,8 +1,8 @@
--- Reserve: every limit is decided, in the documented order, before anything is kept.
--- KEYS by place: open bucket of the hold, and, where the send has them: campaign, campaign index, recipients sent to,
--- places, place counts, marks, guards, four buckets of idempotency keys.
--- ARGV: everything packed (see reserve.PACKED), cap rules.
--- Reply: 1 amount available | 2 name details | 3 hold message id amount | 4 | 5 | 12 | 13.
+-- Reserve: every limit is decided, in the documented order, before anything is kept. KEYS by place:
+-- open bucket of the hold, and, where the send has them: campaign, campaign index, recipients sent
+-- to, places, place counts, marks, guards, four buckets of idempotency keys. ARGV: everything
+-- packed (see reserve.PACKED), cap rules. Reply: 1 amount available | 2 name details | 3 hold
+-- message id amount | 4 | 5 | 12 | 13.
 
 local reserve = {}
 
@@ -50,8 +50,9 @@ function reserve.campaign_refusal(request, campaign)
   return wallet and wallet.epoch ~= campaign.epoch and { 'campaign_stopped', 'credits_exhausted', wallet.since }
 end
 
--- A key's record: hold (16 bytes), fingerprint (16), outcome (o open, d in doubt, a accepted), amount|message id.
--- A bucket says in field h whose half day it holds; one that holds another's is as good as empty.
+-- A key's record: hold (16 bytes), fingerprint (16), outcome (o open, d in doubt, a accepted),
+-- amount|message id. A bucket says in field h whose half day it holds; one that holds another's is
+-- as good as empty.
 function reserve.key_record(bucket, day, key)
   if store.get(bucket, 'h') ~= store.text(day) then return nil end
   local packed = store.get(bucket, key)
@@ -153,7 +154,8 @@ function reserve.budget_refusal(campaign, amount)
   return { 'campaign_stopped', 'budget_spent', store.now }
 end
 
--- The first campaign send refused for money: all campaigns of the wallet stop in this one step, with one event.
+-- The first campaign send refused for money: all campaigns of the wallet stop in this one step,
+-- with one event.
 function reserve.exhaust(request, campaign, wallet, price)
   if campaign and campaign.wallet == '' then
     campaign.wallet, campaign.epoch, campaign.changed = wallet.id, wallet.epoch, true
@@ -168,7 +170,8 @@ function reserve.balance_refusal(request, campaign, amount)
   if request.wallet == '' then return nil end
   local wallet = state.wallet_of(request.wallet)
   local left = state.available(wallet)
-  -- A campaign that no prepaid send has bound to this wallet yet begins when there are credits again.
+  -- A campaign that no prepaid send has bound to this wallet yet begins when there are credits
+  -- again.
   if wallet.exhausted and request.campaign ~= '' and (not campaign or campaign.wallet == '') then
     return { 'insufficient_balance', math.max(amount, wallet.refused), left }
   end
@@ -216,7 +219,8 @@ function reserve.hold_it(request, campaign, amount, month)
   state.say(1, amount, left)
 end
 
--- Numbers and hashes first, then the places of the keys, then texts with their lengths; encode.rs writes it.
+-- Numbers and hashes first, then the places of the keys, then texts with their lengths; encode.rs
+-- writes it.
 reserve.PACKED = '>c16c8c16I8I8i8BBBI4i4i8i8I4' .. string.rep('I2', 12) .. string.rep('Bc0', 6)
 
 function reserve.take_request()

@@ -1,8 +1,9 @@
--- How a hold ends: settled, released, or in doubt until evidence or a deadline decides; and the sweep that ages holds.
--- KEYS by index: open and doubt bucket of the hold. Names from the hold's recorded content are made here.
--- ARGV: settle: hold, has message id, message id, day, its start and end, two key indices; release: hold, code or '',
--- two indices; mark, abandon: hold, two indices; sweep: open age, in-doubt age, policy, day, its start and end.
--- Reply: 6 amount | 7 amount | 8 | 9 | 23 marked resolved more.
+-- How a hold ends: settled, released, or in doubt until evidence or a deadline decides; and the
+-- sweep that ages holds. KEYS by index: open and doubt bucket of the hold. Names from the hold's
+-- recorded content are made here. ARGV: settle: hold, has message id, message id, day, its start
+-- and end, two key indices; release: hold, code or '', two indices; mark, abandon: hold, two
+-- indices; sweep: open age, in-doubt age, policy, day, its start and end. Reply: 6 amount | 7
+-- amount | 8 | 9 | 23 marked resolved more.
 
 local resolve = {}
 
@@ -111,7 +112,8 @@ function resolve.release_hold(id, open_key, doubt_key, code)
   state.say(7, hold.amount)
 end
 
--- From now on the hold guards its body: the same bytes to the same channel are refused until it is resolved.
+-- From now on the hold guards its body: the same bytes to the same channel are refused until it is
+-- resolved.
 function resolve.guard(id, hold)
   if not hold.guarding then
     hold.guarding = true
@@ -179,8 +181,9 @@ function resolve.in_order(ids)
   return ids
 end
 
--- The holds reserved at or before `until_ms`, first by id, at most `limit`, from the slots that an index names. An id
--- carries its gateway's clock, which may be off; the age is told from the time the hold keeps.
+-- The holds reserved at or before `until_ms`, first by id, at most `limit`, from the slots that an
+-- index names. An id carries its gateway's clock, which may be off; the age is told from the time
+-- the hold keeps.
 function resolve.oldest(index, slot_ms, slot_of, bucket_name, until_ms, limit)
   local slots, found, near_ms = {}, {}, until_ms + N.clock_skew_ms
   for slot in pairs(store.fields_of(index)) do

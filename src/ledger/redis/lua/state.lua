@@ -86,8 +86,9 @@ function state.arm_thresholds(wallet)
   end
 end
 
--- Campaigns: field v = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; n = name; a, k = accepted,
--- unknown; x:<name> = rejections; f:<code> = refusals; m:, c: <country><category> = messages, credits.
+-- Campaigns: field v = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; n = name; a,
+-- k = accepted, unknown; x:<name> = rejections; f:<code> = refusals; m:, c: <country><category> =
+-- messages, credits.
 state.campaigns = {}
 
 function state.campaign_of(id, key)

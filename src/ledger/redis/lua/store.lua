@@ -1,8 +1,10 @@
--- What every other part stands on: hashes read through a cache, writes gathered and made at the end, in one go.
--- KEYS: none of its own. ARGV: none. Reply: none. Before this text stands N (kinds of key names), from keys.rs.
--- No write happens before `flush`, so a command that fails earlier leaves the account as it was.
+-- What every other part stands on: hashes read through a cache, writes gathered and made at the
+-- end, in one go. KEYS: none of its own. ARGV: none. Reply: none. Before this text stands N (kinds
+-- of key names), from keys.rs. No write happens before `flush`, so a command that fails earlier
+-- leaves the account as it was.
 
--- Functions stand in the table of their file: as locals, each would be searched for by every function made after it.
+-- Functions stand in the table of their file: as locals, each would be searched for by every
+-- function made after it.
 local store = {}
 
 store.MAX = 9007199254740991 -- 2^53 - 1: a double holds every integer up to here
@@ -117,7 +119,8 @@ function store.flush_hash(key, fields)
   end
 end
 
--- Makes every write of this run. Streams go first: they alone could refuse, where somebody else wrote to them.
+-- Makes every write of this run. Streams go first: they alone could refuse, where somebody else
+-- wrote to them.
 function store.flush(records)
   for key in pairs(store.added) do redis.call('HLEN', key) end
   for _, entry in ipairs(records) do redis.call('XADD', unpack(entry)) end
@@ -136,8 +139,9 @@ function store.shard(hash)
   return first * 4 + math.floor(second / 64)
 end
 
--- Names made here, not declared: those of a hold's recorded content, which a client that did not make the hold cannot
--- know. They carry the account's tag like all others; keys.rs says why that is safe.
+-- Names made here, not declared: those of a hold's recorded content, which a client that did not
+-- make the hold cannot know. They carry the account's tag like all others; keys.rs says why that is
+-- safe.
 function store.name(kind, ...)
   return store.PREFIX .. kind .. table.concat({...}, ':')
 end

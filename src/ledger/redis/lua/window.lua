@@ -1,5 +1,5 @@
--- The messaging limit and the frequency caps: what one recipient got, kept in sharded hashes by the recipient's hash.
--- KEYS: named by the callers. ARGV: none. Reply: none.
+-- The messaging limit and the frequency caps: what one recipient got, kept in sharded hashes by the
+-- recipient's hash. KEYS: named by the callers. ARGV: none. Reply: none.
 
 local window = {}
 
@@ -37,9 +37,9 @@ function window.clean_places(portfolio, counts)
   store.put(counts, 'shard', store.text((next_shard + 1) % N.shards))
 end
 
--- Gives up the places whose 24 hours are over. `counts` holds: taken; expired = the minute up to which this was done;
--- first = no place was last used in an earlier minute; shard = where cleaning goes on; <minute> = places without an
--- open send by the minute of their last accepted one.
+-- Gives up the places whose 24 hours are over. `counts` holds: taken; expired = the minute up to
+-- which this was done; first = no place was last used in an earlier minute; shard = where cleaning
+-- goes on; <minute> = places without an open send by the minute of their last accepted one.
 function window.expire_places(portfolio, counts)
   local upto = math.floor(store.now / 60000) - window.PLACE_MINUTES - 1
   local done = store.get(counts, 'expired')
@@ -80,7 +80,8 @@ function window.oldest_closed(counts)
   return minute
 end
 
--- Says the rejection and answers true where one more send to this recipient would go over the limit.
+-- Says the rejection and answers true where one more send to this recipient would go over the
+-- limit.
 function window.window_refusal(portfolio, counts, key, recipient, limit)
   window.expire_places(portfolio, counts)
   local taken = store.number(counts, 'taken')
@@ -104,7 +105,8 @@ function window.open_place(counts, key, recipient)
   window.put_place(key, recipient, last, open + 1)
 end
 
--- Ends one send: accepted ones keep the place for 24 hours, others give it back where nothing else holds it.
+-- Ends one send: accepted ones keep the place for 24 hours, others give it back where nothing else
+-- holds it.
 function window.close_place(portfolio, recipient, accepted)
   local key, counts = store.name(N.places, portfolio, store.shard(recipient)), store.name(N.counts, portfolio)
   local last, open = window.place_of(key, recipient)
@@ -124,7 +126,8 @@ function window.close_place(portfolio, recipient, accepted)
   end
 end
 
--- Cap rules travel as categories:max:window_s,...; a batch repeats the same text, so it is read once.
+-- Cap rules travel as categories:max:window_s,...; a batch repeats the same text, so it is read
+-- once.
 window.rules_read = {}
 
 function window.rules_of(packed)
