@@ -15,5 +15,6 @@ pub mod ledger;
 pub mod metrics;
 pub mod pricing;
 pub mod send;
+pub mod services;
 pub mod telemetry;
 pub mod upstream;

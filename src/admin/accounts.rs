@@ -105,7 +105,7 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
         "currency",
         "it is three capitals, such as USD, or `message`",
     );
-    match admin.prices.load().card(&settings.rate_card) {
+    match admin.services.prices.load().card(&settings.rate_card) {
         None => mistakes.add("rate_card", format!("there is no rate card {}", settings.rate_card)),
         Some(card) => mistakes.expect(
             **card.currency() == **currency,
@@ -213,10 +213,10 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
 }
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
-    let page = call.admin.ledger.accounts(&call.page::<AccountId>()?).await?;
+    let page = call.admin.services.reads.accounts(&call.page::<AccountId>()?).await?;
     let mut snapshots = Vec::with_capacity(page.items.len());
     for id in &page.items {
-        snapshots.extend(call.admin.catalog.account(id).await?);
+        snapshots.extend(call.admin.services.catalog.account(id).await?);
     }
     let views: Vec<_> = snapshots
         .iter()

@@ -119,8 +119,8 @@ impl Call {
     /// read shows it.
     pub async fn catch_up(&self) -> Result<(), Problem> {
         let account = &self.account()?.id;
-        self.admin.leases.flush(&self.admin.batcher, account);
-        Ok(self.admin.batcher.drain(account).await?)
+        self.admin.services.leases.flush(&self.admin.services.batcher, account);
+        Ok(self.admin.services.batcher.drain(account).await?)
     }
 }
 

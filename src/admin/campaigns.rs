@@ -118,7 +118,7 @@ pub async fn create(
         "it is above zero, or null for none",
     );
     mistakes.check()?;
-    let known = admin.ledger.campaign(account, &plan.id).await?.is_some();
+    let known = admin.services.reads.campaign(account, &plan.id).await?.is_some();
     let (id, wallet) = (plan.id.clone(), plan.wallet.clone());
     match admin.call(account, Operation::CreateCampaign(Box::new(plan))).await? {
         Verdict::Campaign(view) => Ok((*view, if known { Made::Present } else { Made::New })),
@@ -156,7 +156,7 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let request = call.page::<CampaignId>()?;
     call.catch_up().await?;
-    let page = call.admin.ledger.campaigns(&call.account()?.id, &request).await?;
+    let page = call.admin.services.reads.campaigns(&call.account()?.id, &request).await?;
     let views: Vec<_> = page.items.iter().map(CampaignAnswer::new).collect();
     call::list(&views, page.next.as_deref())
 }
@@ -166,7 +166,8 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     call.catch_up().await?;
     let view = call
         .admin
-        .ledger
+        .services
+        .reads
         .campaign(&call.account()?.id, &id)
         .await?
         .ok_or_else(|| Problem::unknown("campaign", &id))?;
@@ -188,7 +189,7 @@ pub(super) async fn restart(call: &Call) -> Result<Response<Body>, Problem> {
     call.catch_up().await?;
     let answer =
         change(call, &campaign, Operation::RestartCampaign { campaign: campaign.clone() }).await?;
-    call.admin.leases.forget(&call.account()?.id, &campaign);
+    call.admin.services.leases.forget(&call.account()?.id, &campaign);
     Ok(answer)
 }
 

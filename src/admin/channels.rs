@@ -45,7 +45,8 @@ pub async fn put(
         return Ok(Made::Present);
     }
     look_over(admin, &snapshot, settings).await?;
-    let holder = admin.ledger.claim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
+    let holder =
+        admin.services.claims.claim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
     if holder != account.as_str() {
         return Err(Problem::new(
             &problem::CLAIMED,
@@ -64,7 +65,7 @@ async fn look_over(
     settings: &ChannelSettings,
 ) -> Result<(), Problem> {
     let mut mistakes = Mistakes::default();
-    let wallets = admin.ledger.wallets(&snapshot.id).await?;
+    let wallets = admin.services.reads.wallets(&snapshot.id).await?;
     let wallet = &settings.wallet;
     mistakes.expect(
         wallets.iter().any(|known| known.id == *wallet),
@@ -86,7 +87,7 @@ async fn look_over(
         (Some(variable), None) => {
             // The value is not repeated: people paste the token itself here.
             mistakes.expect(
-                admin.tokens.allows(variable),
+                admin.services.tokens.allows(variable),
                 "token_env",
                 "`secrets.env` does not allow a variable of this name",
             );
@@ -150,6 +151,6 @@ pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
     let _held = call.admin.settings.hold().await;
     let deleted = call.admin.delete_document(account, DocumentKind::Channel, id.as_str()).await?;
     // Also where the document was gone: a first try may have ended between the two.
-    call.admin.ledger.unclaim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
+    call.admin.services.claims.unclaim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
     if deleted { call::done() } else { Err(Problem::unknown("channel", &id)) }
 }

@@ -68,7 +68,7 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     };
     let request = call.page::<HoldId>()?;
     call.catch_up().await?;
-    let page = call.admin.ledger.holds(&call.account()?.id, state, &request).await?;
+    let page = call.admin.services.reads.holds(&call.account()?.id, state, &request).await?;
     let views: Vec<_> = page.items.iter().map(HoldAnswer::new).collect();
     call::list(&views, page.next.as_deref())
 }
@@ -79,7 +79,8 @@ async fn in_doubt(call: &Call) -> Result<HoldView, Problem> {
     call.catch_up().await?;
     let hold = call
         .admin
-        .ledger
+        .services
+        .reads
         .hold(&call.account()?.id, id)
         .await?
         .ok_or_else(|| resolved_before(id))?;
@@ -113,13 +114,18 @@ pub(super) async fn settle(call: &Call) -> Result<Response<Body>, Problem> {
     }
     let hold = in_doubt(call).await?;
     let account = call.account()?;
-    let day = CalendarSpan::day(&account.time_zone, call.admin.clock.now_ms());
+    let day = CalendarSpan::day(&account.time_zone, call.admin.services.clock.now_ms());
     let operation =
         Operation::Settle { hold: hold.id, message_id: body.message_id.map(Into::into), day };
     match call.admin.call(&account.id, operation).await? {
         Verdict::Settled { amount } => {
             let (category, country) = (hold.category.as_str(), hold.country.to_string());
-            call.admin.metrics.charged(&account.account.currency, category, &country, amount);
+            call.admin.services.metrics.charged(
+                &account.account.currency,
+                category,
+                &country,
+                amount,
+            );
             call::ok(&Resolved { id: hold.id, state: "settled", amount })
         }
         Verdict::NoHold => Err(resolved_before(hold.id)),

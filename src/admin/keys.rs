@@ -94,14 +94,14 @@ pub async fn put_key_with_text(
         .any(|(at, scope)| grant.scopes.iter().take(at).any(|earlier| earlier == scope));
     mistakes.expect(!twice, "scopes", "a scope stands there twice");
     mistakes.check()?;
-    let hash = admin.catalog.hasher().key(text);
+    let hash = admin.services.catalog.hasher().key(text);
     claim(admin, &hash, &format!("{account}/{id}")).await?;
     let settings = KeySettings {
         hash: hex(&hash),
         scopes: grant.scopes.clone(),
         campaign: grant.campaign.clone(),
         ends_with: ends_with(text).to_owned(),
-        created_ms: admin.clock.now_ms(),
+        created_ms: admin.services.clock.now_ms(),
     };
     let new = admin
         .put_document(account, DocumentKind::Key, id.as_str(), &settings, Existing::Keep)
@@ -110,7 +110,7 @@ pub async fn put_key_with_text(
 }
 
 async fn claim(admin: &Admin, hash: &Fingerprint, owner: &str) -> Result<(), Problem> {
-    let holder = admin.ledger.claim(ClaimKind::Key, &hex(hash), owner).await?;
+    let holder = admin.services.claims.claim(ClaimKind::Key, &hex(hash), owner).await?;
     if holder == owner {
         Ok(())
     } else {
@@ -164,9 +164,13 @@ pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
     let settings = snapshot.keys.get(&id).ok_or_else(|| Problem::unknown("key", &id))?;
     // The document goes first: without it the key opens nothing, even if its hash stays claimed.
     call.admin.delete_document(account, DocumentKind::Key, id.as_str()).await?;
-    call.admin.ledger.unclaim(ClaimKind::Key, &settings.hash, &format!("{account}/{id}")).await?;
+    call.admin
+        .services
+        .claims
+        .unclaim(ClaimKind::Key, &settings.hash, &format!("{account}/{id}"))
+        .await?;
     if let Some(hash) = unhex(&settings.hash) {
-        call.admin.catalog.forget_key(&hash);
+        call.admin.services.catalog.forget_key(&hash);
     }
     call::done()
 }

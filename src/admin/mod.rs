@@ -27,48 +27,24 @@ pub mod wallets;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::catalog::{Catalog, Snapshot, Tokens};
-use crate::clock::Clock;
+use crate::catalog::Snapshot;
 use crate::ids::AccountId;
-use crate::ledger::batcher::Batcher;
-use crate::ledger::lease::StopLease;
 use crate::ledger::operation::MAX_BATCH;
-use crate::ledger::{DocumentKind, Ledger, Operation, Verdict};
-use crate::metrics::Metrics;
-use crate::pricing::PriceBook;
-use crate::upstream::client::Upstream;
-use crate::upstream::target::BaseUrl;
+use crate::ledger::{DocumentKind, Operation, Verdict};
+use crate::services::Services;
 use ops::Ops;
 use problem::Problem;
 
 /// Everything admin calls work on.
 pub struct Admin {
-    /// For reads and for names that cross accounts.
-    pub ledger: Arc<dyn Ledger>,
-    /// For writes.
-    pub batcher: Batcher,
-    /// Accounts' settings and keys.
-    pub catalog: Arc<Catalog>,
-    /// The rate cards in use; a new version is swapped in here.
-    pub prices: Arc<ArcSwap<PriceBook>>,
-    /// What this gateway remembers of stopped campaigns; told when one is restarted.
-    pub leases: Arc<StopLease>,
-    /// Counts charges an operator settles.
-    pub metrics: Arc<Metrics>,
-    /// What time it is.
-    pub clock: Clock,
-    /// Says which environment variables a channel may name.
-    pub tokens: Arc<Tokens>,
-    /// For reading templates from Meta.
-    pub upstream: Upstream,
-    /// Where Meta is for channels that name no upstream of their own.
-    pub base_url: BaseUrl,
+    /// The handles shared with sends and jobs.
+    pub services: Arc<Services>,
     /// Where rate card versions are kept, `<id>-<date>.csv`; without it none can be put.
     pub rate_card_dir: ArcSwapOption<PathBuf>,
     /// Liveness, readiness and metrics, which the admin listener serves too.
@@ -124,12 +100,16 @@ impl Admin {
         account: &AccountId,
         operation: Operation,
     ) -> Result<Verdict, Problem> {
-        Ok(self.batcher.call(account, operation).await?)
+        Ok(self.services.batcher.call(account, operation).await?)
     }
 
     /// The account's settings as the ledger has them now.
     pub(crate) async fn snapshot(&self, account: &AccountId) -> Result<Arc<Snapshot>, Problem> {
-        self.catalog.reload(account).await?.ok_or_else(|| Problem::unknown("account", account))
+        self.services
+            .catalog
+            .reload(account)
+            .await?
+            .ok_or_else(|| Problem::unknown("account", account))
     }
 
     /// Writes a settings document and loads the account's settings anew; `false` where it stood
@@ -190,7 +170,7 @@ impl Admin {
         loop {
             let mut batch = JoinSet::new();
             for operation in waiting.by_ref().take(MAX_BATCH) {
-                let (batcher, account) = (self.batcher.clone(), account.clone());
+                let (batcher, account) = (self.services.batcher.clone(), account.clone());
                 batch.spawn(async move { batcher.call(&account, operation).await });
             }
             if batch.is_empty() {
@@ -203,7 +183,7 @@ impl Admin {
                 }
             }
         }
-        self.catalog.reload(account).await?;
+        self.services.catalog.reload(account).await?;
         Ok(changed)
     }
 
@@ -214,7 +194,7 @@ impl Admin {
     ) -> Result<bool, Problem> {
         match self.call(account, operation).await? {
             Verdict::Document { changed, .. } => {
-                self.catalog.reload(account).await?;
+                self.services.catalog.reload(account).await?;
                 Ok(changed)
             }
             other => Err(unexpected(&other)),

@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::call::with_type;
-use crate::ledger::Ledger;
+use crate::ledger::LedgerReads;
 use crate::metrics::Metrics;
 
 /// How long the ledger may take to say that it is there.
@@ -20,7 +20,7 @@ const PING_DEADLINE: Duration = Duration::from_secs(1);
 /// What the answers are about.
 pub struct Ops {
     /// Asked whether it answers.
-    pub ledger: Arc<dyn Ledger>,
+    pub ledger: Arc<dyn LedgerReads>,
     /// Rendered for scrapers.
     pub metrics: Arc<Metrics>,
     /// Set once the gateway has been told to stop: it takes no new work, and load balancers should
@@ -30,7 +30,7 @@ pub struct Ops {
 
 impl Ops {
     /// Of a gateway that is not draining.
-    pub fn new(ledger: Arc<dyn Ledger>, metrics: Arc<Metrics>) -> Ops {
+    pub fn new(ledger: Arc<dyn LedgerReads>, metrics: Arc<Metrics>) -> Ops {
         Ops { ledger, metrics, draining: AtomicBool::new(false) }
     }
 

@@ -43,7 +43,7 @@ pub async fn reload(admin: &Admin, directory: Option<PathBuf>) -> Result<(), Vec
     let loaded = tokio::task::spawn_blocking(move || rate_cards::load(from.as_deref())).await;
     let book = loaded.map_err(|error| vec![error.to_string()])??;
     let gone = |card: &RateCard| book.card(card.id()).is_none();
-    let before = admin.prices.load_full();
+    let before = admin.services.prices.load_full();
     let gone: Vec<String> = before
         .cards()
         .filter(|card| gone(card))
@@ -52,7 +52,7 @@ pub async fn reload(admin: &Admin, directory: Option<PathBuf>) -> Result<(), Vec
     if !gone.is_empty() {
         return Err(gone);
     }
-    admin.prices.store(Arc::new(book));
+    admin.services.prices.store(Arc::new(book));
     admin.rate_card_dir.store(directory.map(Arc::new));
     Ok(())
 }
@@ -64,7 +64,7 @@ fn may_see(call: &Call, id: &str) -> bool {
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let request = call.page::<String>()?;
-    let book = call.admin.prices.load_full();
+    let book = call.admin.services.prices.load_full();
     let cards: Vec<&RateCard> = book.cards().filter(|card| may_see(call, card.id())).collect();
     let ids: Vec<String> = cards.iter().map(|card| card.id().to_string()).collect();
     let page = call::page_of(ids.iter(), &request, String::as_str);
@@ -82,7 +82,7 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let id = call.part("card");
-    let book = call.admin.prices.load_full();
+    let book = call.admin.services.prices.load_full();
     let card = book
         .card(id)
         .filter(|_| may_see(call, id))
@@ -106,8 +106,8 @@ pub(super) async fn put_version(call: &Call) -> Result<Response<Body>, Problem> 
     };
     let csv = call.text()?;
     let _held = call.admin.settings.hold().await;
-    let book = call.admin.prices.load_full();
-    if !book.may_put_version(id, begins, call.admin.clock.now_ms()) {
+    let book = call.admin.services.prices.load_full();
+    if !book.may_put_version(id, begins, call.admin.services.clock.now_ms()) {
         return Err(Problem::new(
             &problem::VERSION_IN_FORCE,
             format!(
@@ -122,7 +122,7 @@ pub(super) async fn put_version(call: &Call) -> Result<Response<Body>, Problem> 
         .await
         .map_err(|error| Problem::internal("a rate card could not be kept", &error))?
         .map_err(|error| Problem::internal("a rate card could not be kept", &error))?;
-    call.admin.prices.store(Arc::new(with_it));
+    call.admin.services.prices.store(Arc::new(with_it));
     call::made(new, &VersionPut { id, effective: begins })
 }
 

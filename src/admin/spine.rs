@@ -50,7 +50,7 @@ async fn serve(
     request: Request,
 ) -> Response<Body> {
     let watch = Stopwatch::start();
-    let id = RequestId::of(request.headers(), admin.clock.now_ms());
+    let id = RequestId::of(request.headers(), admin.services.clock.now_ms());
     let method = request.method().clone();
     let path = routes.first().map_or("unknown", |route| route.path);
     let mut response = match answer(&admin, &routes, request).await {
@@ -128,7 +128,7 @@ enum Caller {
 async fn authenticate(admin: &Arc<Admin>, headers: &HeaderMap) -> Result<Caller, Problem> {
     let key =
         bearer(headers).map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
-    match admin.catalog.authenticate(key).await {
+    match admin.services.catalog.authenticate(key).await {
         Ok(Principal::Operator) => Ok(Caller::Operator),
         Ok(Principal::Account { snapshot, key, .. }) => Ok(Caller::Account(snapshot, key)),
         Err(Locked::Unknown) => Err(unauthorized()),
@@ -159,7 +159,7 @@ async fn open(
             None => Ok((None, None)),
             Some(id) => {
                 let id: AccountId = id.parse().map_err(|_| unknown())?;
-                Ok((Some(admin.catalog.reload(&id).await?.ok_or_else(unknown)?), None))
+                Ok((Some(admin.services.catalog.reload(&id).await?.ok_or_else(unknown)?), None))
             }
         },
         Caller::Account(snapshot, key) => {
@@ -168,7 +168,8 @@ async fn open(
             }
             // As it is now: a key that was taken back elsewhere must not make others in its last
             // seconds.
-            let own = admin.catalog.reload(&snapshot.id).await?.ok_or_else(unauthorized)?;
+            let own =
+                admin.services.catalog.reload(&snapshot.id).await?.ok_or_else(unauthorized)?;
             let scopes = own
                 .keys
                 .get(key)

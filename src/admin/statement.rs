@@ -140,7 +140,8 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     }
     call.catch_up().await?;
     wallets::find(&call.admin, &account.id, &wallet).await?;
-    let page = call.admin.ledger.entries(&account.id, &wallet, from_ms, to_ms, &request).await?;
+    let page =
+        call.admin.services.reads.entries(&account.id, &wallet, from_ms, to_ms, &request).await?;
     let views: Vec<_> =
         page.items.iter().map(|entry| EntryView::new(entry, &account.account.currency)).collect();
     if call.csv {

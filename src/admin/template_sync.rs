@@ -41,9 +41,11 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     let admin = &call.admin;
     let account = call.account()?;
     let (base, token) = way_to_meta(admin, account, &waba)?;
-    let listed =
-        tokio::time::timeout(READ_DEADLINE, admin.upstream.templates(&base, &token, waba.as_str()))
-            .await;
+    let listed = tokio::time::timeout(
+        READ_DEADLINE,
+        admin.services.upstream.templates(&base, &token, waba.as_str()),
+    )
+    .await;
     let listed = listed.map_err(|_| {
         unavailable(format!("the list was not complete within {} s", READ_DEADLINE.as_secs()))
     })?;
@@ -99,9 +101,9 @@ fn way_to_meta(
 fn way_of(admin: &Admin, channel: &ChannelSettings) -> Result<(BaseUrl, AccessToken), String> {
     let base = match &channel.upstream_url {
         Some(url) => url.parse().map_err(|error| format!("upstream_url: {error}"))?,
-        None => admin.base_url.clone(),
+        None => admin.services.base_url.clone(),
     };
-    let token = admin.tokens.of(channel).map_err(|error| error.to_string())?;
+    let token = admin.services.tokens.of(channel).map_err(|error| error.to_string())?;
     Ok((base, token.parse().map_err(|error| format!("its token: {error}"))?))
 }
 

@@ -48,8 +48,11 @@ pub async fn put(
     mistakes.check()?;
     let portfolio = &settings.portfolio;
     if *portfolio != default_portfolio() {
-        let holder =
-            admin.ledger.claim(ClaimKind::Portfolio, portfolio.as_str(), account.as_str()).await?;
+        let holder = admin
+            .services
+            .claims
+            .claim(ClaimKind::Portfolio, portfolio.as_str(), account.as_str())
+            .await?;
         if holder != account.as_str() {
             return Err(Problem::new(
                 &problem::CLAIMED,
@@ -74,7 +77,11 @@ async fn free_unless_used(
     if snapshot.wabas.values().any(|waba| waba.settings.portfolio == *portfolio) {
         return Ok(());
     }
-    Ok(admin.ledger.unclaim(ClaimKind::Portfolio, portfolio.as_str(), snapshot.id.as_str()).await?)
+    Ok(admin
+        .services
+        .claims
+        .unclaim(ClaimKind::Portfolio, portfolio.as_str(), snapshot.id.as_str())
+        .await?)
 }
 
 pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {

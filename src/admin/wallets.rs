@@ -77,7 +77,7 @@ pub(super) async fn find(
     account: &AccountId,
     id: &WalletId,
 ) -> Result<WalletView, Problem> {
-    let wallets = admin.ledger.wallets(account).await?;
+    let wallets = admin.services.reads.wallets(account).await?;
     wallets
         .into_iter()
         .find(|wallet| wallet.id == *id)
@@ -97,7 +97,7 @@ pub async fn put(
     settings: &WalletSettings,
     existing: Existing,
 ) -> Result<Made, Problem> {
-    let known = admin.ledger.wallets(account).await?.iter().any(|wallet| wallet.id == *id);
+    let known = admin.services.reads.wallets(account).await?.iter().any(|wallet| wallet.id == *id);
     if known && existing == Existing::Keep {
         return Ok(Made::Present);
     }
@@ -249,7 +249,7 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     call.catch_up().await?;
     let account = call.account()?;
-    let wallets = call.admin.ledger.wallets(&account.id).await?;
+    let wallets = call.admin.services.reads.wallets(&account.id).await?;
     let page = call::page_of(
         wallets.iter().map(|wallet| &wallet.id),
         &call.page::<WalletId>()?,

@@ -15,7 +15,8 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::ids::{AccountId, CampaignId, ChannelId, KeyId, PortfolioId, WabaId};
 use crate::ledger::{
-    CapRule, ClaimKind, DocumentKind, Documents, Fingerprint, Ledger, LedgerFault,
+    CapRule, ClaimKind, Claims, DocumentKind, Documents, Fingerprint, LedgerFault, LedgerReads,
+    OpenLedger,
 };
 use crate::pricing::Category;
 use documents::{
@@ -118,7 +119,8 @@ struct Loaded {
 
 /// All accounts' settings, loaded on first use.
 pub struct Catalog {
-    ledger: Arc<dyn Ledger>,
+    reads: Arc<dyn LedgerReads>,
+    claims: Arc<dyn Claims>,
     clock: Clock,
     hasher: KeyHasher,
     snapshots: DashMap<AccountId, Loaded>,
@@ -130,9 +132,10 @@ pub const OPERATOR: &str = "*";
 
 impl Catalog {
     /// A catalog over `ledger`.
-    pub fn new(ledger: Arc<dyn Ledger>, clock: Clock) -> Catalog {
-        let hasher = KeyHasher::new(&ledger.identity().pepper);
-        Catalog { ledger, clock, hasher, snapshots: DashMap::new(), keys: DashMap::new() }
+    pub fn new(ledger: &OpenLedger, clock: Clock) -> Catalog {
+        let hasher = KeyHasher::new(&ledger.identity.pepper);
+        let (reads, claims) = (ledger.reads.clone(), ledger.claims.clone());
+        Catalog { reads, claims, clock, hasher, snapshots: DashMap::new(), keys: DashMap::new() }
     }
 
     /// Hashes keys, recipients and bodies with the ledger's secret.
@@ -173,7 +176,7 @@ impl Catalog {
 
     /// Loads the account's settings anew.
     pub async fn reload(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
-        let documents = self.ledger.documents(account).await?;
+        let documents = self.reads.documents(account).await?;
         if documents.settings_version == 0 {
             self.snapshots.remove(account);
             return Ok(None);
@@ -269,7 +272,7 @@ impl Catalog {
 
     async fn look_up_key(&self, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
         let now_ms = self.clock.now_ms();
-        match self.ledger.claimed(ClaimKind::Key, &keys::hex(hash)).await.map_err(Locked::Ledger)? {
+        match self.claims.claimed(ClaimKind::Key, &keys::hex(hash)).await.map_err(Locked::Ledger)? {
             Some(owner) => {
                 let owner: Arc<str> = owner.into();
                 self.keys.insert(
@@ -287,7 +290,7 @@ impl Catalog {
 
     /// Does some account have a channel of that id?
     pub async fn is_channel(&self, id: &str) -> Result<bool, LedgerFault> {
-        Ok(self.ledger.claimed(ClaimKind::Channel, id).await?.is_some())
+        Ok(self.claims.claimed(ClaimKind::Channel, id).await?.is_some())
     }
 
     /// Forgets a key that was taken back.

@@ -2,7 +2,7 @@
 
 use crate::catalog::OPERATOR;
 use crate::catalog::keys::{KeyHasher, KeyText, hex, is_well_formed};
-use crate::ledger::{ClaimKind, Ledger, LedgerFault};
+use crate::ledger::{ClaimKind, Claims, LedgerFault};
 
 /// Stands among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks
 /// like it.
@@ -42,14 +42,14 @@ pub enum BootstrapError {
 /// See [`BootstrapError`]. What was in force stays so unless the ledger fails half-way; then the
 /// next start goes on.
 pub async fn bootstrap(
-    ledger: &dyn Ledger,
+    claims: &dyn Claims,
     hasher: &KeyHasher,
     configured: Option<&str>,
 ) -> Result<Option<KeyText>, BootstrapError> {
     match configured {
-        Some(key) => put(ledger, hasher, key).await.map(|()| None),
-        None if ledger.claimed(ClaimKind::Key, IN_FORCE).await?.is_some() => Ok(None),
-        None => make(ledger, hasher).await,
+        Some(key) => put(claims, hasher, key).await.map(|()| None),
+        None if claims.claimed(ClaimKind::Key, IN_FORCE).await?.is_some() => Ok(None),
+        None => make(claims, hasher).await,
     }
 }
 
@@ -57,38 +57,38 @@ fn owner() -> String {
     format!("{OPERATOR}/{IN_FORCE}")
 }
 
-async fn put(ledger: &dyn Ledger, hasher: &KeyHasher, key: &str) -> Result<(), BootstrapError> {
+async fn put(claims: &dyn Claims, hasher: &KeyHasher, key: &str) -> Result<(), BootstrapError> {
     if !is_well_formed(key) {
         return Err(BootstrapError::Malformed);
     }
     let (hash, owner) = (hex(&hasher.key(key)), owner());
     for _ in 0..TURNS {
         // Each turn, because another gateway may just have replaced this very key.
-        if ledger.claim(ClaimKind::Key, &hash, &owner).await? != owner {
+        if claims.claim(ClaimKind::Key, &hash, &owner).await? != owner {
             return Err(BootstrapError::Taken);
         }
-        let in_force = ledger.claim(ClaimKind::Key, IN_FORCE, &hash).await?;
+        let in_force = claims.claim(ClaimKind::Key, IN_FORCE, &hash).await?;
         if in_force == hash {
             return Ok(());
         }
         // The old key first: a crash between the two must not leave a key that nobody can take
         // back.
-        ledger.unclaim(ClaimKind::Key, &in_force, &owner).await?;
-        ledger.unclaim(ClaimKind::Key, IN_FORCE, &in_force).await?;
+        claims.unclaim(ClaimKind::Key, &in_force, &owner).await?;
+        claims.unclaim(ClaimKind::Key, IN_FORCE, &in_force).await?;
     }
     Err(BootstrapError::Contested)
 }
 
-async fn make(ledger: &dyn Ledger, hasher: &KeyHasher) -> Result<Option<KeyText>, BootstrapError> {
+async fn make(claims: &dyn Claims, hasher: &KeyHasher) -> Result<Option<KeyText>, BootstrapError> {
     let key = KeyText::fresh().map_err(|_| BootstrapError::NoRandomness)?;
     let (hash, owner) = (hex(&hasher.key(key.as_str())), owner());
     // The key before its place: a crash between the two leaves a key nobody knows, not a ledger
     // nobody can open.
-    ledger.claim(ClaimKind::Key, &hash, &owner).await?;
-    if ledger.claim(ClaimKind::Key, IN_FORCE, &hash).await? == hash {
+    claims.claim(ClaimKind::Key, &hash, &owner).await?;
+    if claims.claim(ClaimKind::Key, IN_FORCE, &hash).await? == hash {
         return Ok(Some(key));
     }
     // Another gateway came first.
-    ledger.unclaim(ClaimKind::Key, &hash, &owner).await?;
+    claims.unclaim(ClaimKind::Key, &hash, &owner).await?;
     Ok(None)
 }

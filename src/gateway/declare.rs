@@ -69,7 +69,7 @@ pub(super) async fn declare(admin: &Admin, account: &AccountConfig) -> Result<()
 async fn open(admin: &Admin, account: &AccountConfig) -> Result<(), String> {
     let id = &account.id;
     let problem = |problem: Problem| problem.to_string();
-    let before = admin.ledger.wallets(id).await.map_err(|fault| fault.to_string())?;
+    let before = admin.services.reads.wallets(id).await.map_err(|fault| fault.to_string())?;
     let main = account.wallets.iter().find(|wallet| wallet.id == accounts::main_wallet());
     let main = main.map(wallet_settings).unwrap_or_default();
     accounts::create(admin, id, &account_settings(account)?, &main).await.map_err(problem)?;
@@ -97,7 +97,8 @@ async fn is_untouched(
 ) -> Result<bool, String> {
     let first = PageRequest { cursor: None, limit: 1 };
     let entries = admin
-        .ledger
+        .services
+        .reads
         .entries(account, wallet, 0, i64::MAX, &first)
         .await
         .map_err(|fault| fault.to_string())?;
@@ -127,7 +128,7 @@ async fn put_campaign(
     account: &AccountId,
     campaign: &CampaignConfig,
 ) -> Result<(), Problem> {
-    if admin.ledger.campaign(account, &campaign.id).await?.is_some() {
+    if admin.services.reads.campaign(account, &campaign.id).await?.is_some() {
         return Ok(());
     }
     let plan = CampaignPlan {

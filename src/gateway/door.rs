@@ -36,8 +36,8 @@ pub(super) async fn answer(
         }
         Route::Alive => Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")))),
         Route::NotAllowed => {
-            way.metrics.rejection("path_not_allowed");
-            let request_id = RequestId::of(request.headers(), way.clock.now_ms());
+            way.services.metrics.rejection("path_not_allowed");
+            let request_id = RequestId::of(request.headers(), way.services.clock.now_ms());
             let details = "messages go to POST /{version}/{phone-number-id}/messages or /marketing_messages; other paths are passed on only where they are listed";
             send::reply::rejection(&Rejected::new("path_not_allowed", details), None, &request_id)
                 .map(Either::Left)

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, rate_cards};
 use crate::clock::Stopwatch;
-use crate::ledger::Ledger;
-use crate::ledger::batcher::Batcher;
+use crate::ledger::OpenLedger;
 use crate::send::SendWay;
+use crate::services::Services;
 pub use start::StartError;
 
 /// How long the ledger may take to close after everything else has ended.
@@ -39,8 +39,8 @@ pub struct Gateway {
     data_task: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
     way: Arc<SendWay>,
-    batcher: Batcher,
-    ledger: Arc<dyn Ledger>,
+    services: Arc<Services>,
+    ledger: OpenLedger,
 }
 
 /// Whether everything under way was brought to its end.
@@ -68,7 +68,7 @@ impl Gateway {
 
     /// The ledger's durability tier: what survives which fault, in a word or two.
     pub fn durability(&self) -> &'static str {
-        self.ledger.durability()
+        self.ledger.durability
     }
 
     /// Reads the rate card versions of `directory` anew and prices sends by them from now on.
@@ -88,13 +88,15 @@ impl Gateway {
         self.stop_data.cancel();
         let mut clean = self.data_task.await.is_ok();
         clean &= self.way.finish(left()).await;
-        clean &= self.batcher.drain_all(left().max(Duration::from_millis(100))).await;
+        clean &= self.services.batcher.drain_all(left().max(Duration::from_millis(100))).await;
         self.stop_rest.cancel();
         for task in self.tasks {
             let _ = tokio::time::timeout(left().max(Duration::from_millis(100)), task).await;
         }
-        clean &=
-            matches!(tokio::time::timeout(CLOSE_PATIENCE, self.ledger.close()).await, Ok(Ok(())));
+        clean &= matches!(
+            tokio::time::timeout(CLOSE_PATIENCE, self.ledger.ledger.close()).await,
+            Ok(Ok(()))
+        );
         if !clean {
             tracing::warn!(
                 "not everything under way could be ended in time; what is left is resolved after the next start"

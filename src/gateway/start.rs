@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -15,21 +14,19 @@ use super::declare::declare;
 use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, door};
 use crate::admin::ops::Ops;
 use crate::admin::{self, Admin, SettingsLock};
-use crate::catalog::{Catalog, Tokens, rate_cards};
+use crate::catalog::{Tokens, rate_cards};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::listener::{self, ServerOptions};
 use crate::jobs::{Jobs, SweepOptions};
-use crate::ledger::batcher::{Batcher, BatcherOptions};
-use crate::ledger::lease::StopLease;
+use crate::ledger::batcher::BatcherOptions;
 use crate::ledger::open::{LedgerOptions, open};
-use crate::ledger::{InDoubtPolicy, Ledger};
-use crate::metrics::Metrics;
+use crate::ledger::{InDoubtPolicy, OpenLedger};
 use crate::pricing::PriceBook;
 use crate::send::pass_through::Allowed;
-use crate::send::{SendOptions, SendParts, SendWay, WithoutPlus};
-use crate::upstream::client::{Upstream, UpstreamOptions};
-use crate::upstream::target::BaseUrl;
+use crate::send::{SendOptions, SendWay, WithoutPlus};
+use crate::services::{Services, ServicesOptions};
+use crate::upstream::client::UpstreamOptions;
 
 /// Open holds become in doubt this long after upstream's deadline.
 const SWEEP_MARGIN: Duration = Duration::from_secs(30);
@@ -73,25 +70,25 @@ impl Gateway {
             .await
             .map_err(|error| StartError(error.to_string()))?;
         tracing::info!(
-            durability = ledger.durability(),
-            ledger_id = ledger.identity().ledger_id,
+            durability = ledger.durability,
+            ledger_id = ledger.identity.ledger_id,
             "the ledger is open"
         );
         if let Some(wanted) =
-            config.ledger.id.as_deref().filter(|wanted| *wanted != ledger.identity().ledger_id)
+            config.ledger.id.as_deref().filter(|wanted| *wanted != ledger.identity.ledger_id)
         {
-            let found = &ledger.identity().ledger_id;
+            let found = ledger.identity.ledger_id.clone();
             let sentence = format!(
                 "the store is ledger {found}, not {wanted} as ledger.id says: it is empty, or another one"
             );
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.close()).await;
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.ledger.close()).await;
             return Err(StartError(sentence));
         }
-        let started = Gateway::start_on(config, clock, ledger.clone(), book).await;
+        let started = Gateway::start_on(config, clock, &ledger, book).await;
         if started.is_err() {
             // Another try in this process must find the ledger free; the error that counts is the
             // first.
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.close()).await;
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.ledger.close()).await;
         }
         started
     }
@@ -99,83 +96,50 @@ impl Gateway {
     async fn start_on(
         config: &Config,
         clock: Clock,
-        ledger: Arc<dyn Ledger>,
+        ledger: &OpenLedger,
         book: PriceBook,
     ) -> Result<Gateway, StartError> {
-        let gateways = Arc::new(AtomicU32::new(1));
-        let (way, admin, jobs) = assemble(config, clock, ledger, book, gateways.clone())?;
+        let services = Services::new(ledger, services_options(config, clock, book)?);
+        let admin = Arc::new(Admin {
+            services: services.clone(),
+            rate_card_dir: ArcSwapOption::from_pointee(config.pricing.rate_card_dir.clone()),
+            ops: Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone())),
+            settings: SettingsLock::default(),
+        });
         for account in &config.accounts {
             declare(&admin, account).await.map_err(StartError)?;
         }
         let listeners = bind(config).await?;
         // Last of all that can fail: a key that was made is shown once, by a gateway that serves.
         let configured = config.admin.bootstrap_key.as_ref().map(config::Secret::expose);
-        let made = bootstrap::bootstrap(&*admin.ledger, admin.catalog.hasher(), configured).await;
+        let made =
+            bootstrap::bootstrap(&*services.claims, services.catalog.hasher(), configured).await;
         let made = made
             .map_err(|error| failed("the operator key")(&error))?
             .map(|key| key.as_str().to_owned());
-        serve(config, listeners, way, admin, jobs, gateways, made)
+        serve(config, listeners, ledger.clone(), services, admin, made)
     }
 }
 
-/// Everything between the ledger and the listeners.
-fn assemble(
+fn services_options(
     config: &Config,
     clock: Clock,
-    ledger: Arc<dyn Ledger>,
     book: PriceBook,
-    gateways: Arc<AtomicU32>,
-) -> Result<(Arc<SendWay>, Arc<Admin>, Jobs), StartError> {
-    let base_url: BaseUrl =
-        config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?;
-    let metrics = Arc::new(Metrics::new(config.metrics.wallets));
-    metrics.ledger_durability(ledger.durability());
-    metrics.ledger_up(true);
-    let batching = BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT };
-    let batcher = Batcher::new(ledger.clone(), clock.clone(), metrics.clone(), batching);
-    let catalog = Arc::new(Catalog::new(ledger.clone(), clock.clone()));
-    let tokens = Arc::new(Tokens::new(
-        config.secrets.dir.clone(),
-        config.secrets.env.clone(),
-        clock.clone(),
-    ));
-    let prices = Arc::new(ArcSwap::from_pointee(book));
-    let leases = Arc::new(StopLease::default());
-    let upstream = Upstream::new(UpstreamOptions {
-        connect_timeout: config.upstream.connect_timeout,
-        answer_timeout: config.upstream.answer_timeout,
-        ..UpstreamOptions::default()
-    });
-    let way = SendWay::new(SendParts {
-        catalog: catalog.clone(),
-        tokens: tokens.clone(),
-        prices: prices.clone(),
-        batcher: batcher.clone(),
-        leases: leases.clone(),
-        upstream: upstream.clone(),
-        base_url: base_url.clone(),
-        metrics: metrics.clone(),
-        clock: clock.clone(),
-        gateways,
-        options: send_options(config),
-    });
-    let admin = Arc::new(Admin {
-        ledger: ledger.clone(),
-        batcher: batcher.clone(),
-        catalog: catalog.clone(),
-        prices,
-        leases,
-        metrics: metrics.clone(),
-        clock: clock.clone(),
-        tokens,
-        upstream,
-        base_url,
-        rate_card_dir: ArcSwapOption::from_pointee(config.pricing.rate_card_dir.clone()),
-        ops: Arc::new(Ops::new(ledger.clone(), metrics.clone())),
-        settings: SettingsLock::default(),
-    });
-    let jobs = Jobs { ledger, batcher, catalog, metrics, clock };
-    Ok((way, admin, jobs))
+) -> Result<ServicesOptions, StartError> {
+    let (directory, environment) = (config.secrets.dir.clone(), config.secrets.env.clone());
+    Ok(ServicesOptions {
+        book,
+        tokens: Tokens::new(directory, environment, clock.clone()),
+        upstream: UpstreamOptions {
+            connect_timeout: config.upstream.connect_timeout,
+            answer_timeout: config.upstream.answer_timeout,
+            ..UpstreamOptions::default()
+        },
+        base_url: config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?,
+        batching: BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT },
+        wallet_metrics: config.metrics.wallets,
+        clock,
+    })
 }
 
 async fn bind(config: &Config) -> Result<Listeners, StartError> {
@@ -196,10 +160,9 @@ async fn bind(config: &Config) -> Result<Listeners, StartError> {
 fn serve(
     config: &Config,
     listeners: Listeners,
-    way: Arc<SendWay>,
+    ledger: OpenLedger,
+    services: Arc<Services>,
     admin: Arc<Admin>,
-    jobs: Jobs,
-    gateways: Arc<AtomicU32>,
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
     let address =
@@ -213,7 +176,8 @@ fn serve(
         ..ServerOptions::default()
     };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-    let (batcher, ledger) = (jobs.batcher.clone(), jobs.ledger.clone());
+    let way = SendWay::new(services.clone(), send_options(config));
+    let jobs = Jobs { services: services.clone() };
     let door = way.clone();
     let sends = service_fn(move |request| door::answer(door.clone(), request));
     let data_task =
@@ -231,7 +195,7 @@ fn serve(
         stop_rest.clone(),
     )));
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
-    tasks.push(task(jobs.clone().presence(gateways, stop_rest.clone())));
+    tasks.push(task(jobs.clone().presence(stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
         data_addr,
@@ -245,7 +209,7 @@ fn serve(
         data_task,
         tasks,
         way,
-        batcher,
+        services,
         ledger,
     })
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::ids::AccountId;
-use crate::ledger::{Event, EventKind, Ledger, LedgerFault, PageRequest};
+use crate::ledger::{Event, EventKind, LedgerFault, LedgerReads, PageRequest};
 use crate::metrics::Metrics;
 
 /// Events of one account told in one round; more wait for the next.
@@ -27,12 +27,12 @@ impl EventTeller {
     /// Tells what is new of one account.
     pub(super) async fn tell(
         &mut self,
-        ledger: &dyn Ledger,
+        reads: &dyn LedgerReads,
         metrics: &Metrics,
         account: &AccountId,
     ) -> Result<(), LedgerFault> {
         let told = self.told.entry(account.clone()).or_insert(0);
-        let page = ledger
+        let page = reads
             .events(account, &PageRequest { cursor: Some(told.to_string()), limit: PAGE })
             .await?;
         for event in page.items {

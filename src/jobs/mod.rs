@@ -4,19 +4,16 @@
 mod events;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Catalog, Snapshot};
-use crate::clock::Clock;
+use crate::catalog::Snapshot;
 use crate::ids::AccountId;
-use crate::ledger::batcher::Batcher;
-use crate::ledger::{
-    CalendarSpan, InDoubtPolicy, Ledger, LedgerFault, Operation, PageRequest, Verdict,
-};
-use crate::metrics::{Metrics, UPKEEP_INTERVAL};
+use crate::ledger::{CalendarSpan, InDoubtPolicy, LedgerFault, Operation, PageRequest, Verdict};
+use crate::metrics::UPKEEP_INTERVAL;
+use crate::services::Services;
 use events::EventTeller;
 
 /// Time between two signs of life; several fit into the time one counts.
@@ -43,36 +40,28 @@ pub struct SweepOptions {
     pub policy: InDoubtPolicy,
 }
 
-/// What the jobs work with.
+/// What runs without a caller, over the handles that everything shares.
 #[derive(Clone)]
 pub struct Jobs {
-    /// Where accounts are listed.
-    pub ledger: Arc<dyn Ledger>,
-    /// Where sweeps are asked for.
-    pub batcher: Batcher,
-    /// Accounts' zones.
-    pub catalog: Arc<Catalog>,
-    /// What is kept in order.
-    pub metrics: Arc<Metrics>,
-    /// The time.
-    pub clock: Clock,
+    /// The ledger, the catalog and the metrics that the jobs keep in order.
+    pub services: Arc<Services>,
 }
 
 impl Jobs {
     /// Sorts histogram samples until `stop`; without it each sample would stay in memory.
     pub async fn upkeep(self, stop: CancellationToken) {
         while !pause(UPKEEP_INTERVAL, &stop).await {
-            self.metrics.run_upkeep();
+            self.services.metrics.run_upkeep();
         }
     }
 
     /// Says each second that this gateway is alive, and notes how many are, until `stop`. While the
     /// ledger is away the last number stands.
-    pub async fn presence(self, gateways: Arc<AtomicU32>, stop: CancellationToken) {
+    pub async fn presence(self, stop: CancellationToken) {
         let name = uuid::Uuid::new_v4().simple().to_string();
         loop {
-            match self.ledger.gateways_alive(&name).await {
-                Ok(alive) => gateways.store(alive.max(1), Ordering::Relaxed),
+            match self.services.claims.gateways_alive(&name).await {
+                Ok(alive) => self.services.gateways_alive.store(alive.max(1), Ordering::Relaxed),
                 Err(fault) => tracing::debug!(%fault, "the gateways alive could not be counted"),
             }
             if pause(PRESENCE_INTERVAL, &stop).await {
@@ -83,11 +72,14 @@ impl Jobs {
 
     /// Looks after the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
-        let mut pass =
-            Pass { cursor: None, in_doubt: 0, teller: EventTeller::new(self.clock.now_ms()) };
+        let mut pass = Pass {
+            cursor: None,
+            in_doubt: 0,
+            teller: EventTeller::new(self.services.clock.now_ms()),
+        };
         loop {
             if let Err(fault) = self.sweep_page(&options, &mut pass).await {
-                self.metrics.ledger_up(false);
+                self.services.metrics.ledger_up(false);
                 tracing::warn!(%fault, "old holds could not be looked for");
             }
             if pause(options.interval, &stop).await {
@@ -99,9 +91,12 @@ impl Jobs {
     /// Fails only where the accounts cannot be listed: what is wrong with one account must not keep
     /// the others waiting.
     async fn sweep_page(&self, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
-        let page =
-            self.ledger.accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE }).await?;
-        self.metrics.ledger_up(true);
+        let page = self
+            .services
+            .reads
+            .accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE })
+            .await?;
+        self.services.metrics.ledger_up(true);
         pass.cursor = page.next;
         for account in page.items {
             if let Err(fault) = self.look_after(&account, options, pass).await {
@@ -109,7 +104,7 @@ impl Jobs {
             }
         }
         if pass.cursor.is_none() {
-            self.metrics.holds_in_doubt(std::mem::take(&mut pass.in_doubt));
+            self.services.metrics.holds_in_doubt(std::mem::take(&mut pass.in_doubt));
         }
         Ok(())
     }
@@ -120,13 +115,14 @@ impl Jobs {
         options: &SweepOptions,
         pass: &mut Pass,
     ) -> Result<(), LedgerFault> {
-        let Some(snapshot) = self.catalog.account(account).await? else { return Ok(()) };
+        let Some(snapshot) = self.services.catalog.account(account).await? else { return Ok(()) };
         self.sweep_account(&snapshot, options).await;
-        pass.in_doubt = pass.in_doubt.saturating_add(self.ledger.holds_in_doubt(account).await?);
-        for wallet in self.ledger.wallets(account).await? {
-            self.metrics.wallet_available(account, &wallet.id, wallet.available);
+        pass.in_doubt =
+            pass.in_doubt.saturating_add(self.services.reads.holds_in_doubt(account).await?);
+        for wallet in self.services.reads.wallets(account).await? {
+            self.services.metrics.wallet_available(account, &wallet.id, wallet.available);
         }
-        pass.teller.tell(&*self.ledger, &self.metrics, account).await
+        pass.teller.tell(&*self.services.reads, &self.services.metrics, account).await
     }
 
     async fn sweep_account(&self, snapshot: &Snapshot, options: &SweepOptions) {
@@ -135,9 +131,9 @@ impl Jobs {
                 open_age_ms: milliseconds(options.open_age),
                 in_doubt_age_ms: milliseconds(options.in_doubt_age),
                 policy: options.policy,
-                day: CalendarSpan::day(&snapshot.time_zone, self.clock.now_ms()),
+                day: CalendarSpan::day(&snapshot.time_zone, self.services.clock.now_ms()),
             };
-            match self.batcher.call(&snapshot.id, operation).await {
+            match self.services.batcher.call(&snapshot.id, operation).await {
                 Ok(Verdict::Swept { marked, resolved, more }) => {
                     if marked > 0 || resolved > 0 {
                         tracing::warn!(account = %snapshot.id, in_doubt = marked, resolved, "old holds were swept");

@@ -1,228 +1,29 @@
 //! The ledger: the state of record for wallets, holds, windows, campaigns, settings and entries.
-//! One trait, two implementations that pass one suite.
+//! Three traits split by use, two
+//! implementations that pass one suite.
 
 pub mod batcher;
 pub mod calendar;
 pub mod embedded;
+pub mod identity;
 pub mod lease;
 pub mod open;
 pub mod operation;
 pub mod redis;
 pub mod rules;
 pub mod state;
+pub mod traits;
 pub mod verdict;
 
-use std::future::Future;
-use std::pin::Pin;
-
+pub use identity::{Identity, OpenLedger};
 pub use operation::{
     AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
     Fingerprint, InDoubtPolicy, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
+};
+pub use traits::{
+    ALIVE_MS, ClaimKind, Claims, Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest,
 };
 pub use verdict::{
     CampaignState, CampaignView, Document, Documents, Entry, EntryKind, Event, EventKind,
     HoldState, HoldView, Rejection, StopReason, UsageRow, Verdict, WalletView,
 };
-
-use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
-
-/// Something broke; nothing is known to have been written unless said otherwise. Never a business
-/// "no", which is a [`Rejection`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerFault {
-    /// No answer in time, or no connection: whether the batch was written is unknown. It may be
-    /// repeated under its number.
-    #[error("the ledger did not answer: {0}")]
-    Unavailable(String),
-    /// The ledger refused the whole batch and wrote nothing.
-    #[error("the ledger refused the batch: {0}")]
-    Refused(String),
-    /// The ledger is not accepting work until an operator acts.
-    #[error("the ledger is closed: {0}")]
-    Closed(String),
-}
-
-/// A future ledger answer.
-pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerFault>> + Send + 'a>>;
-
-/// What the store itself is called and its secret, made once with the store and kept in it.
-#[derive(Clone)]
-pub struct Identity {
-    /// Random; store and gateway share it, so that an empty store is never taken for a zero
-    /// balance.
-    pub ledger_id: String,
-    /// Key of every keyed hash (recipients, keys, fingerprints).
-    pub pepper: [u8; 32],
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("ledger_id", &self.ledger_id).finish_non_exhaustive()
-    }
-}
-
-impl Identity {
-    /// A new random identity.
-    ///
-    /// # Errors
-    /// Where the operating system gives no randomness.
-    pub fn fresh() -> Result<Identity, getrandom::Error> {
-        let mut pepper = [0u8; 32];
-        getrandom::fill(&mut pepper)?;
-        Ok(Identity { ledger_id: uuid::Uuid::new_v4().simple().to_string(), pepper })
-    }
-}
-
-/// A name that belongs to one account at most, across all accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ClaimKind {
-    /// A phone number ID.
-    Channel,
-    /// A business portfolio.
-    Portfolio,
-    /// The hash of a gateway key; the value is `account/key id`.
-    Key,
-}
-
-impl ClaimKind {
-    /// Stable name in stores.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ClaimKind::Channel => "channel",
-            ClaimKind::Portfolio => "portfolio",
-            ClaimKind::Key => "key",
-        }
-    }
-}
-
-impl ClaimKind {
-    /// The kind of that name.
-    pub fn from_name(name: &str) -> Option<ClaimKind> {
-        [ClaimKind::Channel, ClaimKind::Portfolio, ClaimKind::Key]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-    }
-}
-
-/// A page of a list and where the next begins; `next` is `None` on the last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items, in order.
-    pub items: Vec<T>,
-    /// Cursor of the next page.
-    pub next: Option<String>,
-}
-
-/// Which part of a list is asked for.
-#[derive(Debug, Clone, Default)]
-pub struct PageRequest {
-    /// Where to begin: a cursor from an earlier page.
-    pub cursor: Option<String>,
-    /// Items at most (at least 1).
-    pub limit: usize,
-}
-
-/// A gateway that said nothing for this long, in milliseconds, does not count as alive.
-pub const ALIVE_MS: i64 = 5_000;
-
-/// The state of record. Every method has a deadline of its own and answers or fails within it.
-pub trait Ledger: Send + Sync + 'static {
-    /// The store's name and secret.
-    fn identity(&self) -> &Identity;
-
-    /// The durability tier in force: what survives which fault, in a word or two (for the log and
-    /// metrics).
-    fn durability(&self) -> &'static str;
-
-    /// Decides and applies a batch; one verdict per operation, in order. An account comes to be
-    /// with its first document.
-    fn apply<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>>;
-
-    /// Claims a name for `owner` unless another holds it; answers who holds it now.
-    fn claim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, String>;
-
-    /// Gives a name up, if `owner` holds it.
-    fn unclaim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, ()>;
-
-    /// Who holds a name.
-    fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> Reply<'a, Option<String>>;
-
-    /// Accounts in order of their ids.
-    fn accounts<'a>(&'a self, page: &'a PageRequest) -> Reply<'a, Page<AccountId>>;
-
-    /// All settings of an account.
-    fn documents<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Documents>;
-
-    /// The account's wallets in order of their ids.
-    fn wallets<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Vec<WalletView>>;
-
-    /// One campaign.
-    fn campaign<'a>(
-        &'a self,
-        account: &'a AccountId,
-        campaign: &'a CampaignId,
-    ) -> Reply<'a, Option<CampaignView>>;
-
-    /// Campaigns in order of their ids.
-    fn campaigns<'a>(
-        &'a self,
-        account: &'a AccountId,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<CampaignView>>;
-
-    /// Usage of the days `from_day..=to_day`, in order of day, channel, country, category.
-    fn usage<'a>(
-        &'a self,
-        account: &'a AccountId,
-        from_day: i32,
-        to_day: i32,
-    ) -> Reply<'a, Vec<UsageRow>>;
-
-    /// Unresolved holds in order of their ids; `state` chooses one kind.
-    fn holds<'a>(
-        &'a self,
-        account: &'a AccountId,
-        state: Option<HoldState>,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<HoldView>>;
-
-    /// One unresolved hold.
-    fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>>;
-
-    /// How many holds are in doubt.
-    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64>;
-
-    /// A wallet's entries with `from_ms <= at_ms < to_ms`, oldest first.
-    fn entries<'a>(
-        &'a self,
-        account: &'a AccountId,
-        wallet: &'a WalletId,
-        from_ms: i64,
-        to_ms: i64,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<Entry>>;
-
-    /// Events, oldest first.
-    fn events<'a>(
-        &'a self,
-        account: &'a AccountId,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<Event>>;
-
-    /// Unique recipients that take a place in the portfolio's 24-hour window now.
-    fn window_used<'a>(
-        &'a self,
-        account: &'a AccountId,
-        portfolio: &'a PortfolioId,
-    ) -> Reply<'a, u32>;
-
-    /// Says that the gateway of that name is alive, and answers how many said so in the last
-    /// [`ALIVE_MS`]; an embedded ledger has one.
-    fn gateways_alive<'a>(&'a self, gateway: &'a str) -> Reply<'a, u32>;
-
-    /// Answers when the store can take work; for readiness.
-    fn ping(&self) -> Reply<'_, ()>;
-
-    /// Ends the work in hand and closes; later calls answer [`LedgerFault::Closed`].
-    fn close(&self) -> Reply<'_, ()>;
-}

@@ -1,10 +1,9 @@
 //! Opens the ledger that a URL names.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::Ledger;
+use super::OpenLedger;
 use super::embedded::EmbeddedLedger;
 use super::redis::{RedisLedger, RedisOptions};
 use crate::clock::Clock;
@@ -33,13 +32,13 @@ pub async fn open(
     url: &str,
     options: LedgerOptions,
     clock: Clock,
-) -> Result<Arc<dyn Ledger>, LedgerOpenError> {
+) -> Result<OpenLedger, LedgerOpenError> {
     if let Some(directory) = url.strip_prefix("embedded:") {
         let directory = Path::new(directory).to_owned();
         let opened =
             tokio::task::spawn_blocking(move || EmbeddedLedger::open(&directory, clock)).await;
         return match opened {
-            Ok(Ok(ledger)) => Ok(Arc::new(ledger)),
+            Ok(Ok(ledger)) => Ok(ledger.into_open()),
             Ok(Err(error)) => Err(LedgerOpenError(error.to_string())),
             Err(error) => Err(LedgerOpenError(error.to_string())),
         };
@@ -49,5 +48,5 @@ pub async fn open(
     let ledger = RedisLedger::connect(url, options)
         .await
         .map_err(|error| LedgerOpenError(error.to_string()))?;
-    Ok(Arc::new(ledger))
+    Ok(ledger.into_open())
 }

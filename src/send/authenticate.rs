@@ -45,7 +45,8 @@ pub async fn again(
     route: &SendRoute,
     caller: &Caller,
 ) -> Result<Caller, Rejected> {
-    way.catalog
+    way.services
+        .catalog
         .reload(&caller.snapshot.id)
         .await
         .map_err(|fault| Rejected::ledger_fault(&fault))?;
@@ -74,12 +75,13 @@ pub async fn account_of(
     let key = bearer(headers).map_err(|_| {
         Rejected::unauthorized("send your gateway key as `Authorization: Bearer tg_live_...`")
     })?;
-    let principal = way.catalog.authenticate(key).await.map_err(|locked| match locked {
-        Locked::Unknown => {
-            Rejected::unauthorized("this key opens nothing here; it may be mistyped or taken back")
-        }
-        Locked::Ledger(fault) => Rejected::ledger_fault(&fault),
-    })?;
+    let principal =
+        way.services.catalog.authenticate(key).await.map_err(|locked| match locked {
+            Locked::Unknown => Rejected::unauthorized(
+                "this key opens nothing here; it may be mistyped or taken back",
+            ),
+            Locked::Ledger(fault) => Rejected::ledger_fault(&fault),
+        })?;
     match principal {
         Principal::Account { snapshot, scopes, campaign, .. } if scopes.contains(&Scope::Send) => {
             Ok((snapshot, campaign))

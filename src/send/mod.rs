@@ -40,7 +40,7 @@ use reply::Reply;
 use reserve::{Decision, Held, Marks};
 use settle::Settled;
 use waiting::{Client, Waiting};
-pub use way::{SendOptions, SendParts, SendWay};
+pub use way::{SendOptions, SendWay};
 
 /// Settings and prices may change while a send is decided; more often than this in a row they do
 /// not.
@@ -61,9 +61,9 @@ pub struct SendRoute {
 
 /// Carries one send from its request to its reply. The send goes on where the client hangs up.
 pub async fn handle(way: &Arc<SendWay>, route: SendRoute, request: Request<Incoming>) -> Reply {
-    let waiting = Waiting::new(way.batcher.clone());
+    let waiting = Waiting::new(way.services.batcher.clone());
     let client = Client::new(waiting.clone());
-    let request_id = RequestId::of(request.headers(), way.clock.now_ms());
+    let request_id = RequestId::of(request.headers(), way.services.clock.now_ms());
     let send = Journey { way: way.clone(), route, waiting, request_id: request_id.clone() };
     let reply = match way.travelling.spawn(send.run(request)).await {
         Ok(reply) => reply,
@@ -113,7 +113,7 @@ impl Journey {
     /// Every send leaves through here: counted, logged, answered.
     async fn run(self, request: Request<Incoming>) -> Reply {
         let watch = Stopwatch::start();
-        let _counted = self.way.metrics.in_flight();
+        let _counted = self.way.services.metrics.in_flight();
         let (head, body) = request.into_parts();
         let mut log = Log::default();
         let result = self.travel(&head, body, &mut log).await;
@@ -121,13 +121,13 @@ impl Journey {
         let reply = match result {
             Ok(reply) => reply,
             Err(rejected) => {
-                self.way.metrics.rejection(rejected.name);
+                self.way.services.metrics.rejection(rejected.name);
                 reply::rejection(&rejected, log.currency.as_deref(), &self.request_id)
             }
         };
         let outcome = log.outcome.unwrap_or("rejected");
-        self.way.metrics.send(outcome, log.category.unwrap_or("none"));
-        self.way.metrics.stage("total", watch.elapsed());
+        self.way.services.metrics.send(outcome, log.category.unwrap_or("none"));
+        self.way.services.metrics.stage("total", watch.elapsed());
         tracing::debug!(
             request_id = %self.request_id,
             account = log.account.as_ref().map(AccountId::as_str),
@@ -155,7 +155,7 @@ impl Journey {
         })?;
         let key = accept::check_head(head)?;
         // Authenticate.
-        let mut lap = Lap::start(&way.metrics);
+        let mut lap = Lap::start(&way.services.metrics);
         let mut caller = authenticate::authenticate(
             way,
             &head.headers,
@@ -176,7 +176,7 @@ impl Journey {
         let addressee = classify::addressee(&message, way.options.without_plus, caller.channel())?;
         log.recipient = Some(addressee.recipient.clone());
         let marks = Marks::of(
-            way.catalog.hasher(),
+            way.services.catalog.hasher(),
             &caller.number,
             &self.route.path,
             &body,
@@ -191,11 +191,11 @@ impl Journey {
             let category = classify::category(&caller, &message)?;
             // Price.
             let quote = classify::price(
-                &way.prices.load(),
+                &way.services.prices.load(),
                 &caller,
                 &addressee.recipient,
                 category,
-                way.clock.now_ms(),
+                way.services.clock.now_ms(),
             )?;
             log.category = Some(quote.category.as_str());
             let target = target(way, &caller.snapshot, &caller.number)?;
@@ -259,15 +259,16 @@ impl Journey {
             return Err(hung_up());
         }
         let watch = Stopwatch::start();
-        let hold = HoldId::new(self.way.clock.now_ms());
+        let hold = HoldId::new(self.way.services.clock.now_ms());
         let decision = reserve::reserve(&self.way, caller, quote, marks, hold).await;
-        self.way.metrics.stage("reserve", watch.elapsed());
+        self.way.services.metrics.stage("reserve", watch.elapsed());
         if let Ok(Decision::Forward(_)) = &decision
             && !self.waiting.holds(account, hold)
         {
             // Its repetition may have been let through meanwhile: this one must not be sent as
             // well.
             self.way
+                .services
                 .batcher
                 .post(account, Operation::Release { hold, reason: ReleaseReason::NotSent });
             return Err(hung_up());
@@ -284,8 +285,8 @@ impl Journey {
             headers,
             body,
         };
-        let attempt = self.way.upstream.forward(forward).await;
-        self.way.metrics.stage("forward", watch.elapsed());
+        let attempt = self.way.services.upstream.forward(forward).await;
+        self.way.services.metrics.stage("forward", watch.elapsed());
         attempt
     }
 
@@ -360,9 +361,9 @@ fn target(way: &SendWay, snapshot: &Snapshot, number: &ChannelId) -> Result<Targ
         let channel = &snapshot.channels.get(number).ok_or("it is gone")?.settings;
         let base = match &channel.upstream_url {
             Some(url) => url.parse::<BaseUrl>().map_err(|error| error.to_string())?,
-            None => way.base_url.clone(),
+            None => way.services.base_url.clone(),
         };
-        let token = way.tokens.of(channel).map_err(|error| error.to_string())?;
+        let token = way.services.tokens.of(channel).map_err(|error| error.to_string())?;
         let token = token.parse::<AccessToken>().map_err(|error| error.to_string())?;
         Ok(Target { base, token })
     };

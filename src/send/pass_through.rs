@@ -43,14 +43,14 @@ pub async fn handle(
     path: &str,
     request: Request<Incoming>,
 ) -> StreamedReply {
-    let request_id = RequestId::of(request.headers(), way.clock.now_ms());
+    let request_id = RequestId::of(request.headers(), way.services.clock.now_ms());
     match travel(way, kind, id, path, request).await {
         Ok(mut answer) => {
             answer.headers_mut().insert(X_REQUEST_ID, request_id.header());
             answer.map(Either::Right)
         }
         Err(rejected) => {
-            way.metrics.rejection(rejected.name);
+            way.services.metrics.rejection(rejected.name);
             reply::rejection(&rejected, None, &request_id).map(Either::Left)
         }
     }
@@ -75,7 +75,12 @@ async fn travel(
     let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
     if kind == GraphPath::Node
         && channel.as_str() != id
-        && way.catalog.is_channel(id).await.map_err(|fault| Rejected::ledger_fault(&fault))?
+        && way
+            .services
+            .catalog
+            .is_channel(id)
+            .await
+            .map_err(|fault| Rejected::ledger_fault(&fault))?
     {
         // Another account's number; with a token that both share, Meta would not mind.
         return Err(Rejected::new(
@@ -99,16 +104,18 @@ async fn travel(
         path_and_query: &path_and_query,
         headers: &head.headers,
     };
-    way.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| match error {
-        StreamError::NotSent(reason) => Rejected::new(
-            "upstream_unreachable",
-            format!("upstream could not be reached ({}); nothing was sent", reason.as_str()),
-        )
-        .retry_after(1),
-        StreamError::NoAnswer(reason) => Rejected::new(
-            "upstream_no_answer",
-            format!("upstream did not answer ({})", reason.as_str()),
-        ),
+    way.services.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| {
+        match error {
+            StreamError::NotSent(reason) => Rejected::new(
+                "upstream_unreachable",
+                format!("upstream could not be reached ({}); nothing was sent", reason.as_str()),
+            )
+            .retry_after(1),
+            StreamError::NoAnswer(reason) => Rejected::new(
+                "upstream_no_answer",
+                format!("upstream did not answer ({})", reason.as_str()),
+            ),
+        }
     })
 }
 

@@ -93,15 +93,16 @@ pub async fn reserve(
 ) -> Result<Decision, Rejected> {
     let account = &caller.snapshot.id;
     let prepaid = caller.channel().settings.billing == Billing::Prepaid;
-    let now_ms = way.clock.now_ms();
+    let now_ms = way.services.clock.now_ms();
     if let Some(campaign) = &caller.campaign
         && let Some(rejection) =
-            way.leases.refusal(&way.batcher, account, campaign, prepaid, now_ms)
+            way.services.leases.refusal(&way.services.batcher, account, campaign, prepaid, now_ms)
     {
         return Err(Rejected::by_ledger(&rejection, &caller.snapshot.account.currency));
     }
     let request = request(&way.options, caller, quote, marks, hold, now_ms);
     let verdict = way
+        .services
         .batcher
         .call(account, Operation::Reserve(Box::new(request)))
         .await
@@ -109,7 +110,7 @@ pub async fn reserve(
     if let Some(campaign) = &caller.campaign {
         let rejection =
             if let Verdict::Rejected(rejection) = &verdict { Some(rejection) } else { None };
-        way.leases.note(account, campaign, prepaid, rejection, now_ms);
+        way.services.leases.note(account, campaign, prepaid, rejection, now_ms);
     }
     match verdict {
         Verdict::Reserved { amount, available } => {

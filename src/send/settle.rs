@@ -50,13 +50,13 @@ pub async fn settle(
     };
     match &outcome {
         Outcome::Accepted { message_id } => {
-            let day = CalendarSpan::day(&caller.snapshot.time_zone, way.clock.now_ms());
+            let day = CalendarSpan::day(&caller.snapshot.time_zone, way.services.clock.now_ms());
             post(way, caller, held, |hold| Operation::Settle {
                 hold,
                 message_id: Some(Arc::from(message_id.as_str())),
                 day,
             });
-            way.metrics.charged(
+            way.services.metrics.charged(
                 &caller.snapshot.account.currency,
                 quote.category.as_str(),
                 quote.country.as_str(),
@@ -64,19 +64,19 @@ pub async fn settle(
             );
         }
         Outcome::Refused { code } => {
-            way.metrics.upstream_error(Some(*code));
+            way.services.metrics.upstream_error(Some(*code));
             post(way, caller, held, |hold| Operation::Release {
                 hold,
                 reason: ReleaseReason::Refused(*code),
             });
         }
         Outcome::Unknown { reason } => {
-            way.metrics.upstream_error(None);
+            way.services.metrics.upstream_error(None);
             post(way, caller, held, |hold| Operation::MarkInDoubt { hold });
             waiting.resolved();
             // A client may repeat as soon as it is told, and at another gateway: by then the hold
             // must guard its body everywhere. Where the ledger is away nothing is forwarded anyway.
-            let _ = way.batcher.drain(&caller.snapshot.id).await;
+            let _ = way.services.batcher.drain(&caller.snapshot.id).await;
             let hold = held.hold.map(|hold| format!(" (hold {hold})")).unwrap_or_default();
             let details = format!(
                 "the message was forwarded and it is not known whether it was sent: {}{hold}; do not send it again",
@@ -96,6 +96,6 @@ fn post(
     operation: impl FnOnce(crate::ids::HoldId) -> Operation,
 ) {
     if let Some(hold) = held.hold {
-        way.batcher.post(&caller.snapshot.id, operation(hold));
+        way.services.batcher.post(&caller.snapshot.id, operation(hold));
     }
 }

@@ -13,7 +13,7 @@ use tollgate::config::Config;
 use tollgate::gateway::bootstrap::{BootstrapError, bootstrap};
 use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
-use tollgate::ledger::{ClaimKind, Ledger};
+use tollgate::ledger::{ClaimKind, OpenLedger};
 
 use crate::served::ask;
 use crate::servers;
@@ -96,7 +96,7 @@ impl Place {
         .await
     }
 
-    async fn open(&self) -> std::sync::Arc<dyn Ledger> {
+    async fn open(&self) -> OpenLedger {
         let options = LedgerOptions {
             deadline: Duration::from_secs(5),
             key_prefix: self.prefix.clone(),
@@ -336,18 +336,19 @@ async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
 
 async fn one_bootstrap_key_is_in_force(place: Place) {
     let ledger = place.open().await;
-    let hasher = KeyHasher::new(&ledger.identity().pepper);
+    let hasher = KeyHasher::new(&ledger.identity.pepper);
     let known = async |key: &str| {
         ledger
+            .claims
             .claimed(ClaimKind::Key, &tollgate::catalog::keys::hex(&hasher.key(key)))
             .await
             .unwrap()
             .is_some()
     };
     let (one, two, three) = tokio::join!(
-        bootstrap(&*ledger, &hasher, None),
-        bootstrap(&*ledger, &hasher, None),
-        bootstrap(&*ledger, &hasher, None)
+        bootstrap(&*ledger.claims, &hasher, None),
+        bootstrap(&*ledger.claims, &hasher, None),
+        bootstrap(&*ledger.claims, &hasher, None)
     );
     let made: HashSet<String> = [one, two, three]
         .into_iter()
@@ -356,13 +357,14 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
     assert_eq!(made.len(), 1);
     let made = made.into_iter().next().unwrap();
     let (one, two) = tokio::join!(
-        bootstrap(&*ledger, &hasher, Some(OPERATOR)),
-        bootstrap(&*ledger, &hasher, Some(OPERATOR))
+        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR)),
+        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR))
     );
     assert!(one.is_ok() && two.is_ok());
     assert_eq!((known(&made).await, known(OPERATOR).await), (false, true));
     let account_key = "key-of-an-account-012345";
     ledger
+        .claims
         .claim(
             ClaimKind::Key,
             &tollgate::catalog::keys::hex(&hasher.key(account_key)),
@@ -371,16 +373,17 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
         .await
         .unwrap();
     assert!(matches!(
-        bootstrap(&*ledger, &hasher, Some(account_key)).await,
+        bootstrap(&*ledger.claims, &hasher, Some(account_key)).await,
         Err(BootstrapError::Taken)
     ));
     assert!(matches!(
-        bootstrap(&*ledger, &hasher, Some(&format!("tg_live_{}", "0".repeat(33)))).await,
+        bootstrap(&*ledger.claims, &hasher, Some(&format!("tg_live_{}", "0".repeat(33)))).await,
         Err(BootstrapError::Malformed)
     ));
     assert!(known(OPERATOR).await, "what was in force stays");
     // Half of a change, as a crash leaves it: the old key is gone, its place is not.
     ledger
+        .claims
         .unclaim(
             ClaimKind::Key,
             &tollgate::catalog::keys::hex(&hasher.key(OPERATOR)),
@@ -388,9 +391,9 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
         )
         .await
         .unwrap();
-    bootstrap(&*ledger, &hasher, Some(OPERATOR)).await.unwrap();
+    bootstrap(&*ledger.claims, &hasher, Some(OPERATOR)).await.unwrap();
     assert!(known(OPERATOR).await);
-    ledger.close().await.unwrap();
+    ledger.ledger.close().await.unwrap();
 }
 
 #[tokio::test]

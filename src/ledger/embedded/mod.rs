@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Batch, ClaimKind, Identity, LedgerFault, Reply, Verdict};
+use super::{Batch, ClaimKind, Identity, LedgerFault, LedgerFuture, OpenLedger, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use store::Store;
@@ -75,6 +75,17 @@ impl EmbeddedLedger {
         Ok(EmbeddedLedger { identity, jobs })
     }
 
+    /// The store's name and secret.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The ledger as its parts. Every acknowledged batch survives a crash of process and machine.
+    pub fn into_open(self) -> OpenLedger {
+        let identity = self.identity.clone();
+        OpenLedger::new(self, identity, "fsync")
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         job: impl FnOnce(Answer<T>) -> Job,
@@ -111,7 +122,7 @@ impl EmbeddedLedger {
         &'a self,
         account: &'a AccountId,
         batch: &'a Batch,
-    ) -> Reply<'a, Vec<Verdict>> {
+    ) -> LedgerFuture<'a, Vec<Verdict>> {
         Box::pin(self.ask(|answer| Job::Apply {
             account: account.clone(),
             batch: batch.clone(),
@@ -124,7 +135,7 @@ impl EmbeddedLedger {
         kind: ClaimKind,
         name: &str,
         change: impl FnOnce(Answer<T>) -> Claim + Send + 'a,
-    ) -> Reply<'a, T> {
+    ) -> LedgerFuture<'a, T> {
         let key = (kind, name.to_owned());
         Box::pin(self.ask(move |answer| Job::Claim { key, change: change(answer) }))
     }

@@ -8,8 +8,9 @@ use super::store::StoreError;
 use super::writer::{Claim, Job};
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
-    Batch, CampaignView, ClaimKind, Document, Documents, Entry, Event, HoldState, HoldView,
-    Identity, Ledger, LedgerFault, Page, PageRequest, Reply, UsageRow, Verdict, WalletView,
+    Batch, CampaignView, ClaimKind, Claims, Document, Documents, Entry, Event, HoldState, HoldView,
+    Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest, UsageRow, Verdict,
+    WalletView,
 };
 
 fn fault(error: StoreError) -> LedgerFault {
@@ -32,34 +33,52 @@ fn number(cursor: Option<&String>) -> Result<u64, LedgerFault> {
 }
 
 impl Ledger for EmbeddedLedger {
-    fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    fn durability(&self) -> &'static str {
-        "fsync"
-    }
-
-    fn apply<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>> {
+    fn apply<'a>(
+        &'a self,
+        account: &'a AccountId,
+        batch: &'a Batch,
+    ) -> LedgerFuture<'a, Vec<Verdict>> {
         self.apply_batch(account, batch)
     }
 
-    fn claim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, String> {
+    fn close(&self) -> LedgerFuture<'_, ()> {
+        Box::pin(self.ask(|answer: oneshot::Sender<Result<(), LedgerFault>>| Job::Close(answer)))
+    }
+}
+
+impl Claims for EmbeddedLedger {
+    fn claim<'a>(
+        &'a self,
+        kind: ClaimKind,
+        name: &'a str,
+        owner: &'a str,
+    ) -> LedgerFuture<'a, String> {
         let owner = owner.to_owned();
         self.change_claim(kind, name, move |answer| Claim::Take(owner, answer))
     }
 
-    fn unclaim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, ()> {
+    fn unclaim<'a>(
+        &'a self,
+        kind: ClaimKind,
+        name: &'a str,
+        owner: &'a str,
+    ) -> LedgerFuture<'a, ()> {
         let owner = owner.to_owned();
         self.change_claim(kind, name, move |answer| Claim::Give(owner, answer))
     }
 
-    fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> Reply<'a, Option<String>> {
+    fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> LedgerFuture<'a, Option<String>> {
         let key = (kind, name.to_owned());
         Box::pin(self.read(move |world, _| Ok(world.claims.get(&key).cloned())))
     }
 
-    fn accounts<'a>(&'a self, request: &'a PageRequest) -> Reply<'a, Page<AccountId>> {
+    fn gateways_alive<'a>(&'a self, _gateway: &'a str) -> LedgerFuture<'a, u32> {
+        Box::pin(async { Ok(1) })
+    }
+}
+
+impl LedgerReads for EmbeddedLedger {
+    fn accounts<'a>(&'a self, request: &'a PageRequest) -> LedgerFuture<'a, Page<AccountId>> {
         let request = request.clone();
         Box::pin(self.read(move |world, _| {
             let after = |id: &&AccountId| {
@@ -76,7 +95,7 @@ impl Ledger for EmbeddedLedger {
         }))
     }
 
-    fn documents<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Documents> {
+    fn documents<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Documents> {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             let Some(state) = world.accounts.get(&account) else { return Ok(Documents::default()) };
@@ -93,7 +112,7 @@ impl Ledger for EmbeddedLedger {
         }))
     }
 
-    fn wallets<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Vec<WalletView>> {
+    fn wallets<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Vec<WalletView>> {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             Ok(world.accounts.get(&account).map(|state| state.wallet_views()).unwrap_or_default())
@@ -104,7 +123,7 @@ impl Ledger for EmbeddedLedger {
         &'a self,
         account: &'a AccountId,
         campaign: &'a CampaignId,
-    ) -> Reply<'a, Option<CampaignView>> {
+    ) -> LedgerFuture<'a, Option<CampaignView>> {
         let (account, campaign) = (account.clone(), campaign.clone());
         Box::pin(self.read(move |world, _| {
             Ok(world.accounts.get(&account).and_then(|state| state.campaign_view(&campaign)))
@@ -115,7 +134,7 @@ impl Ledger for EmbeddedLedger {
         &'a self,
         account: &'a AccountId,
         request: &'a PageRequest,
-    ) -> Reply<'a, Page<CampaignView>> {
+    ) -> LedgerFuture<'a, Page<CampaignView>> {
         let (account, request) = (account.clone(), request.clone());
         Box::pin(self.read(move |world, _| {
             let Some(state) = world.accounts.get(&account) else {
@@ -134,7 +153,7 @@ impl Ledger for EmbeddedLedger {
         account: &'a AccountId,
         from_day: i32,
         to_day: i32,
-    ) -> Reply<'a, Vec<UsageRow>> {
+    ) -> LedgerFuture<'a, Vec<UsageRow>> {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             Ok(world
@@ -150,7 +169,7 @@ impl Ledger for EmbeddedLedger {
         account: &'a AccountId,
         state: Option<HoldState>,
         request: &'a PageRequest,
-    ) -> Reply<'a, Page<HoldView>> {
+    ) -> LedgerFuture<'a, Page<HoldView>> {
         let (account, request) = (account.clone(), request.clone());
         Box::pin(self.read(move |world, _| {
             let Some(found) = world.accounts.get(&account) else {
@@ -168,14 +187,18 @@ impl Ledger for EmbeddedLedger {
         }))
     }
 
-    fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>> {
+    fn hold<'a>(
+        &'a self,
+        account: &'a AccountId,
+        hold: HoldId,
+    ) -> LedgerFuture<'a, Option<HoldView>> {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             Ok(world.accounts.get(&account).and_then(|state| state.hold_view(hold)))
         }))
     }
 
-    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64> {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             Ok(world.accounts.get(&account).map_or(0, |state| state.holds_in_doubt()))
@@ -189,7 +212,7 @@ impl Ledger for EmbeddedLedger {
         from_ms: i64,
         to_ms: i64,
         request: &'a PageRequest,
-    ) -> Reply<'a, Page<Entry>> {
+    ) -> LedgerFuture<'a, Page<Entry>> {
         let (account, wallet, request) = (account.clone(), wallet.clone(), request.clone());
         Box::pin(self.read(move |_, store| {
             let after = number(request.cursor.as_ref())?;
@@ -210,7 +233,7 @@ impl Ledger for EmbeddedLedger {
         &'a self,
         account: &'a AccountId,
         request: &'a PageRequest,
-    ) -> Reply<'a, Page<Event>> {
+    ) -> LedgerFuture<'a, Page<Event>> {
         let (account, request) = (account.clone(), request.clone());
         Box::pin(self.read(move |_, store| {
             let after = number(request.cursor.as_ref())?;
@@ -224,7 +247,7 @@ impl Ledger for EmbeddedLedger {
         &'a self,
         account: &'a AccountId,
         portfolio: &'a PortfolioId,
-    ) -> Reply<'a, u32> {
+    ) -> LedgerFuture<'a, u32> {
         let (account, portfolio) = (account.clone(), portfolio.clone());
         Box::pin(self.read(move |world, _| {
             Ok(world.accounts.get(&account).map_or(0, |state| {
@@ -233,15 +256,7 @@ impl Ledger for EmbeddedLedger {
         }))
     }
 
-    fn gateways_alive<'a>(&'a self, _gateway: &'a str) -> Reply<'a, u32> {
-        Box::pin(async { Ok(1) })
-    }
-
-    fn ping(&self) -> Reply<'_, ()> {
+    fn ping(&self) -> LedgerFuture<'_, ()> {
         Box::pin(self.read(|_, _| Ok(())))
-    }
-
-    fn close(&self) -> Reply<'_, ()> {
-        Box::pin(self.ask(|answer: oneshot::Sender<Result<(), LedgerFault>>| Job::Close(answer)))
     }
 }

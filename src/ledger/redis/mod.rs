@@ -22,7 +22,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::operation::MAX_BATCH;
-use super::{ALIVE_MS, Batch, ClaimKind, Identity, LedgerFault, Verdict};
+use super::{ALIVE_MS, Batch, ClaimKind, Identity, LedgerFault, OpenLedger, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use decode::Outcome;
@@ -107,6 +107,22 @@ impl RedisLedger {
             known: Mutex::new(HashMap::new()),
             closed: AtomicBool::new(false),
         })
+    }
+
+    /// The store's name and secret.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The durability tier that the server's settings give: what survives which fault.
+    pub fn durability(&self) -> &'static str {
+        self.durability
+    }
+
+    /// The ledger as its parts.
+    pub fn into_open(self) -> OpenLedger {
+        let (identity, durability) = (self.identity.clone(), self.durability);
+        OpenLedger::new(self, identity, durability)
     }
 
     fn open(&self) -> Result<(), LedgerFault> {

@@ -11,9 +11,9 @@ use super::link::Link;
 use super::stored::{self, Exhaustion, Fields};
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
-    Batch, CampaignView, ClaimKind, Document, DocumentKind, Documents, Entry, Event, HoldState,
-    HoldView, Identity, Ledger, LedgerFault, Page, PageRequest, Reply, UsageRow, Verdict,
-    WalletView,
+    Batch, CampaignView, ClaimKind, Claims, Document, DocumentKind, Documents, Entry, Event,
+    HoldState, HoldView, Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest,
+    UsageRow, Verdict, WalletView,
 };
 
 /// Buckets of holds read in one round trip.
@@ -458,39 +458,60 @@ impl RedisLedger {
 }
 
 impl Ledger for RedisLedger {
-    fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    fn durability(&self) -> &'static str {
-        self.durability
-    }
-
-    fn apply<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>> {
+    fn apply<'a>(
+        &'a self,
+        account: &'a AccountId,
+        batch: &'a Batch,
+    ) -> LedgerFuture<'a, Vec<Verdict>> {
         Box::pin(self.apply_batch(account, batch))
     }
 
-    fn claim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, String> {
+    fn close(&self) -> LedgerFuture<'_, ()> {
+        Box::pin(async {
+            self.closed.store(true, std::sync::atomic::Ordering::Release);
+            Ok(())
+        })
+    }
+}
+
+impl Claims for RedisLedger {
+    fn claim<'a>(
+        &'a self,
+        kind: ClaimKind,
+        name: &'a str,
+        owner: &'a str,
+    ) -> LedgerFuture<'a, String> {
         Box::pin(self.take_claim(kind, name, owner))
     }
 
-    fn unclaim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, ()> {
+    fn unclaim<'a>(
+        &'a self,
+        kind: ClaimKind,
+        name: &'a str,
+        owner: &'a str,
+    ) -> LedgerFuture<'a, ()> {
         Box::pin(self.give_claim(kind, name, owner))
     }
 
-    fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> Reply<'a, Option<String>> {
+    fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> LedgerFuture<'a, Option<String>> {
         Box::pin(self.read_claim(kind, name))
     }
 
-    fn accounts<'a>(&'a self, page: &'a PageRequest) -> Reply<'a, Page<AccountId>> {
+    fn gateways_alive<'a>(&'a self, gateway: &'a str) -> LedgerFuture<'a, u32> {
+        Box::pin(self.count_gateways(gateway))
+    }
+}
+
+impl LedgerReads for RedisLedger {
+    fn accounts<'a>(&'a self, page: &'a PageRequest) -> LedgerFuture<'a, Page<AccountId>> {
         Box::pin(self.list_accounts(page))
     }
 
-    fn documents<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Documents> {
+    fn documents<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Documents> {
         Box::pin(self.read_documents(account))
     }
 
-    fn wallets<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Vec<WalletView>> {
+    fn wallets<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Vec<WalletView>> {
         Box::pin(self.read_wallets(account))
     }
 
@@ -498,7 +519,7 @@ impl Ledger for RedisLedger {
         &'a self,
         account: &'a AccountId,
         campaign: &'a CampaignId,
-    ) -> Reply<'a, Option<CampaignView>> {
+    ) -> LedgerFuture<'a, Option<CampaignView>> {
         Box::pin(async move {
             Ok(self.read_campaigns(account, std::slice::from_ref(campaign)).await?.pop())
         })
@@ -508,7 +529,7 @@ impl Ledger for RedisLedger {
         &'a self,
         account: &'a AccountId,
         page: &'a PageRequest,
-    ) -> Reply<'a, Page<CampaignView>> {
+    ) -> LedgerFuture<'a, Page<CampaignView>> {
         Box::pin(self.list_campaigns(account, page))
     }
 
@@ -517,7 +538,7 @@ impl Ledger for RedisLedger {
         account: &'a AccountId,
         from_day: i32,
         to_day: i32,
-    ) -> Reply<'a, Vec<UsageRow>> {
+    ) -> LedgerFuture<'a, Vec<UsageRow>> {
         Box::pin(self.read_usage(account, from_day, to_day))
     }
 
@@ -526,15 +547,19 @@ impl Ledger for RedisLedger {
         account: &'a AccountId,
         state: Option<HoldState>,
         page: &'a PageRequest,
-    ) -> Reply<'a, Page<HoldView>> {
+    ) -> LedgerFuture<'a, Page<HoldView>> {
         Box::pin(self.list_holds(account, state, page))
     }
 
-    fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>> {
+    fn hold<'a>(
+        &'a self,
+        account: &'a AccountId,
+        hold: HoldId,
+    ) -> LedgerFuture<'a, Option<HoldView>> {
         Box::pin(self.read_hold(account, hold))
     }
 
-    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
+    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64> {
         Box::pin(self.count_in_doubt(account))
     }
 
@@ -545,7 +570,7 @@ impl Ledger for RedisLedger {
         from_ms: i64,
         to_ms: i64,
         page: &'a PageRequest,
-    ) -> Reply<'a, Page<Entry>> {
+    ) -> LedgerFuture<'a, Page<Entry>> {
         Box::pin(self.list_entries(account, wallet, (from_ms, to_ms), page))
     }
 
@@ -553,7 +578,7 @@ impl Ledger for RedisLedger {
         &'a self,
         account: &'a AccountId,
         page: &'a PageRequest,
-    ) -> Reply<'a, Page<Event>> {
+    ) -> LedgerFuture<'a, Page<Event>> {
         Box::pin(self.list_events(account, page))
     }
 
@@ -561,22 +586,11 @@ impl Ledger for RedisLedger {
         &'a self,
         account: &'a AccountId,
         portfolio: &'a PortfolioId,
-    ) -> Reply<'a, u32> {
+    ) -> LedgerFuture<'a, u32> {
         Box::pin(self.count_window(account, portfolio))
     }
 
-    fn gateways_alive<'a>(&'a self, gateway: &'a str) -> Reply<'a, u32> {
-        Box::pin(self.count_gateways(gateway))
-    }
-
-    fn ping(&self) -> Reply<'_, ()> {
+    fn ping(&self) -> LedgerFuture<'_, ()> {
         Box::pin(self.answers(&self.writes))
-    }
-
-    fn close(&self) -> Reply<'_, ()> {
-        Box::pin(async {
-            self.closed.store(true, std::sync::atomic::Ordering::Release);
-            Ok(())
-        })
     }
 }

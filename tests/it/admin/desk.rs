@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -13,18 +13,18 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::admin::ops::Ops;
 use tollgate::admin::{self, Admin, SettingsLock};
-use tollgate::catalog::{Catalog, Tokens};
+use tollgate::catalog::Tokens;
 use tollgate::clock::Clock;
 use tollgate::gateway::bootstrap::bootstrap;
 use tollgate::ids::{AccountId, HoldId};
-use tollgate::ledger::batcher::{Batcher, BatcherOptions};
+use tollgate::ledger::batcher::BatcherOptions;
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::{
-    CalendarSpan, CampaignUse, Ledger, Operation, Reserve, Verdict, WindowRule,
+    CalendarSpan, CampaignUse, OpenLedger, Operation, Reserve, Verdict, WindowRule,
 };
-use tollgate::metrics::Metrics;
 use tollgate::pricing::{Category, PriceBook};
-use tollgate::upstream::client::{Upstream, UpstreamOptions};
+use tollgate::services::{Services, ServicesOptions};
+use tollgate::upstream::client::UpstreamOptions;
 use tower::ServiceExt;
 
 use super::document;
@@ -37,6 +37,7 @@ pub const OPERATOR: &str = "bootstrap-key-of-a-test";
 
 /// An Admin API to be asked.
 pub struct Desk {
+    pub ledger: OpenLedger,
     pub admin: Arc<Admin>,
     pub router: Router,
     pub clock: Clock,
@@ -67,7 +68,13 @@ impl Answer {
 impl Desk {
     pub async fn open() -> Desk {
         let desk = Desk::unlocked();
-        bootstrap(&*desk.admin.ledger, desk.admin.catalog.hasher(), Some(OPERATOR)).await.unwrap();
+        bootstrap(
+            &*desk.admin.services.claims,
+            desk.admin.services.catalog.hasher(),
+            Some(OPERATOR),
+        )
+        .await
+        .unwrap();
         desk
     }
 
@@ -75,28 +82,28 @@ impl Desk {
     fn unlocked() -> Desk {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
-        let ledger: Arc<dyn Ledger> = Arc::new(
-            EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap(),
+        let store = EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap();
+        let ledger = store.into_open();
+        let services = Services::new(
+            &ledger,
+            ServicesOptions {
+                book: PriceBook::builtin(),
+                tokens: Tokens::new(None, "META_TOKEN*".into(), clock.clone()),
+                upstream: UpstreamOptions::default(),
+                // Nothing listens there: these tests do not ask Meta.
+                base_url: "http://127.0.0.1:9".parse().unwrap(),
+                batching: BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 },
+                wallet_metrics: 10,
+                clock: clock.clone(),
+            },
         );
-        let metrics = Arc::new(Metrics::new(10));
-        let options = BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 };
         let admin = Arc::new(Admin {
-            batcher: Batcher::new(ledger.clone(), clock.clone(), metrics.clone(), options),
-            catalog: Arc::new(Catalog::new(ledger.clone(), clock.clone())),
-            prices: Arc::new(ArcSwap::from_pointee(PriceBook::builtin())),
-            leases: Arc::default(),
-            clock: clock.clone(),
-            tokens: Arc::new(Tokens::new(None, "META_TOKEN*".into(), clock.clone())),
-            upstream: Upstream::new(UpstreamOptions::default()),
-            // Nothing listens there: these tests do not ask Meta.
-            base_url: "http://127.0.0.1:9".parse().unwrap(),
+            ops: Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone())),
             rate_card_dir: ArcSwapOption::from_pointee(directory.path().join("cards")),
-            ops: Arc::new(Ops::new(ledger.clone(), metrics.clone())),
             settings: SettingsLock::default(),
-            metrics,
-            ledger,
+            services,
         });
-        Desk { router: admin::router(admin.clone()), admin, clock, directory }
+        Desk { router: admin::router(admin.clone()), ledger, admin, clock, directory }
     }
 
     /// With the account `acme`: USD, one channel with a WABA, 1.00 in its wallet.
@@ -174,7 +181,7 @@ impl Desk {
     /// One send of acme for `amount` as the send path asks for it, up to the ledger's verdict.
     pub async fn reserve(&self, amount: &str, campaign: Option<&str>) -> (HoldId, Verdict) {
         let account: AccountId = "acme".parse().unwrap();
-        let snapshot = self.admin.catalog.reload(&account).await.unwrap().unwrap();
+        let snapshot = self.admin.services.catalog.reload(&account).await.unwrap().unwrap();
         let hold = HoldId::new(self.clock.now_ms());
         let mut recipient = [0u8; 8];
         recipient.copy_from_slice(&hold.as_bytes()[8..]);
@@ -197,8 +204,13 @@ impl Desk {
             fingerprint: *hold.as_bytes(),
             key: None,
         };
-        let verdict =
-            self.admin.batcher.call(&account, Operation::Reserve(Box::new(reserve))).await.unwrap();
+        let verdict = self
+            .admin
+            .services
+            .batcher
+            .call(&account, Operation::Reserve(Box::new(reserve)))
+            .await
+            .unwrap();
         (hold, verdict)
     }
 
@@ -209,6 +221,7 @@ impl Desk {
         let account: AccountId = "acme".parse().unwrap();
         let day = CalendarSpan::day(&jiff::tz::TimeZone::UTC, self.clock.now_ms());
         self.admin
+            .services
             .batcher
             .post(&account, Operation::Settle { hold, message_id: Some("wamid.1".into()), day });
     }

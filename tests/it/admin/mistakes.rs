@@ -607,7 +607,7 @@ async fn a_request_keeps_its_id_and_405_says_what_is_allowed() {
 #[tokio::test]
 async fn a_ledger_that_is_away_is_503() {
     let desk = Desk::with_acme().await;
-    desk.admin.ledger.close().await.unwrap();
+    desk.ledger.ledger.close().await.unwrap();
     for (method, path, body) in [
         ("GET", "/v1/accounts/acme", ""),
         ("POST", "/v1/accounts/acme/wallets/main/top-ups", r#"{"amount":"1","reference":"r"}"#),

@@ -95,6 +95,7 @@ async fn one_of_many_equal_top_ups_counts() {
     for _ in 0..20 {
         let (admin, router) = (desk.admin.clone(), desk.router.clone());
         let desk = Desk {
+            ledger: desk.ledger.clone(),
             admin,
             router,
             clock: desk.clock.clone(),
@@ -140,10 +141,17 @@ async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
     desk.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali"}"#).await;
     desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/stop", "").await;
     let now_ms = desk.clock.now_ms();
-    let refused =
-        || desk.admin.leases.refusal(&desk.admin.batcher, &account, &campaign, true, now_ms);
+    let refused = || {
+        desk.admin.services.leases.refusal(
+            &desk.admin.services.batcher,
+            &account,
+            &campaign,
+            true,
+            now_ms,
+        )
+    };
     let stopped = Rejection::CampaignStopped { reason: StopReason::Operator, since_ms: now_ms };
-    desk.admin.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
+    desk.admin.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
     assert!(refused().is_some() && refused().is_some());
     let counts = desk.get("/v1/accounts/acme/campaigns/diwali").await["counts"].clone();
     assert_eq!(counts["rejected"]["campaign_stopped"], 2);

@@ -21,7 +21,7 @@ async fn readiness_names_what_is_not_ready() {
     assert_eq!((ready.status, ready.json), (200, json!({"ready":true,"not_ready":[]})));
     assert!(desk.ask_as("", "GET", "/metrics", "").await.text.contains("tollgate_build_info"));
     desk.admin.ops.drain();
-    desk.admin.ledger.close().await.unwrap();
+    desk.ledger.ledger.close().await.unwrap();
     let answer = desk.ask_as("", "GET", "/readyz", "").await;
     assert_eq!((answer.status, &answer.json["ready"]), (503, &json!(false)));
     let reasons = answer.json["not_ready"].as_array().unwrap();

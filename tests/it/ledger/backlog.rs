@@ -1,14 +1,15 @@
 //! The sweep looks after every account, whatever is wrong with one of them.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tollgate::catalog::Catalog;
+use tollgate::catalog::Tokens;
 use tollgate::jobs::{Jobs, SweepOptions};
-use tollgate::ledger::batcher::{Batcher, BatcherOptions};
+use tollgate::ledger::batcher::BatcherOptions;
 use tollgate::ledger::{DocumentKind, InDoubtPolicy, Operation};
-use tollgate::metrics::Metrics;
+use tollgate::pricing::PriceBook;
+use tollgate::services::{Services, ServicesOptions};
+use tollgate::upstream::client::UpstreamOptions;
 
 use super::on_every_ledger;
 use super::say::Labels;
@@ -50,15 +51,20 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
         world.apply(sends.collect()).await.unwrap();
     }
     world.clock.advance(MINUTE);
-    let metrics = Arc::new(Metrics::new(10));
-    let bounds = BatcherOptions { deadline: Duration::from_secs(20), queue: 100 };
-    let jobs = Jobs {
-        ledger: world.ledger.clone(),
-        batcher: Batcher::new(world.ledger.clone(), world.clock.clone(), metrics.clone(), bounds),
-        catalog: Arc::new(Catalog::new(world.ledger.clone(), world.clock.clone())),
-        metrics: metrics.clone(),
-        clock: world.clock.clone(),
-    };
+    let services = Services::new(
+        &world.ledger,
+        ServicesOptions {
+            book: PriceBook::builtin(),
+            tokens: Tokens::new(None, "META_TOKEN*".into(), world.clock.clone()),
+            upstream: UpstreamOptions::default(),
+            base_url: "http://127.0.0.1:9".parse().unwrap(),
+            batching: BatcherOptions { deadline: Duration::from_secs(20), queue: 100 },
+            wallet_metrics: 10,
+            clock: world.clock.clone(),
+        },
+    );
+    let metrics = services.metrics.clone();
+    let jobs = Jobs { services };
     let options = SweepOptions {
         interval: Duration::from_millis(10),
         open_age: Duration::from_secs(38),
@@ -78,7 +84,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
     }
     stop.cancel();
     sweeping.await.unwrap();
-    assert_eq!(world.ledger.holds_in_doubt(&world.account).await, Ok(LEFT));
+    assert_eq!(world.ledger.reads.holds_in_doubt(&world.account).await, Ok(LEFT));
     assert!(
         metrics.render().lines().any(|line| line == "tollgate_ledger_up 1"),
         "the ledger is not away"

@@ -35,7 +35,7 @@ async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
         line("adjust main 1.00 x", now_ms),
         line("send b price=99.00", now_ms),
     ]);
-    let first = world.ledger.apply(&world.account, &batch).await.unwrap();
+    let first = world.ledger.ledger.apply(&world.account, &batch).await.unwrap();
     assert!(
         matches!(
             first[..],
@@ -49,28 +49,28 @@ async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
     );
     // As after a reply that was lost: the gateway repeats the number, a little later.
     world.clock.advance(50);
-    assert_eq!(world.ledger.apply(&world.account, &batch).await.unwrap(), first);
-    let wallets = world.ledger.wallets(&world.account).await.unwrap();
+    assert_eq!(world.ledger.ledger.apply(&world.account, &batch).await.unwrap(), first);
+    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(super::say::wallet(&wallets[0]), "settled 1.00 held 1.00 available 9.00 limit 9.00");
     // Another writer's numbers are its own.
     let mut other = world.batch(vec![line("send c", now_ms)]);
     (other.writer, other.number) = (other.writer + 1_000_000, 1);
     assert!(matches!(
-        world.ledger.apply(&world.account, &other).await.unwrap()[..],
+        world.ledger.ledger.apply(&world.account, &other).await.unwrap()[..],
         [Verdict::Reserved { .. }]
     ));
-    assert_eq!(world.ledger.apply(&world.account, &batch).await.unwrap(), first);
+    assert_eq!(world.ledger.ledger.apply(&world.account, &batch).await.unwrap(), first);
 }
 
 async fn an_old_number_is_refused(mut world: World) {
     let now_ms = world.clock.now_ms();
     world.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
     let old = world.batch(vec![line("send a", now_ms)]);
-    world.ledger.apply(&world.account, &old).await.unwrap();
+    world.ledger.ledger.apply(&world.account, &old).await.unwrap();
     world.apply(vec![line("send b", now_ms)]).await.unwrap();
-    let late = world.ledger.apply(&world.account, &old).await;
+    let late = world.ledger.ledger.apply(&world.account, &old).await;
     assert!(matches!(late, Err(LedgerFault::Refused(_))), "{late:?}");
-    let wallets = world.ledger.wallets(&world.account).await.unwrap();
+    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(super::say::wallet(&wallets[0]), "settled 0.00 held 2.00 available 7.00 limit 9.00");
     // The order goes on.
     assert!(matches!(
@@ -87,15 +87,15 @@ async fn a_batch_that_is_too_large_is_refused_whole(mut world: World) {
     };
     let refused = world.apply(sends(MAX_BATCH + 1)).await;
     assert!(matches!(refused, Err(LedgerFault::Refused(_))), "{refused:?}");
-    let wallets = world.ledger.wallets(&world.account).await.unwrap();
+    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(
         super::say::wallet(&wallets[0]),
         "settled 0.00 held 0.00 available 99.00 limit 99.00"
     );
     // A batch that was refused whole has used no number up; the world takes the same for the next.
     let largest = world.batch(sends(MAX_BATCH));
-    assert_eq!(world.ledger.apply(&world.account, &largest).await.unwrap().len(), MAX_BATCH);
-    assert_eq!(world.ledger.apply(&world.account, &next_after(&largest)).await.unwrap(), []);
+    assert_eq!(world.ledger.ledger.apply(&world.account, &largest).await.unwrap().len(), MAX_BATCH);
+    assert_eq!(world.ledger.ledger.apply(&world.account, &next_after(&largest)).await.unwrap(), []);
 }
 
 /// An empty batch under the next number.
@@ -109,21 +109,25 @@ async fn a_clock_over_a_minute_off_is_refused(mut world: World) {
     let mut batch = world.batch(vec![line("send a", now_ms)]);
     for off_ms in [MINUTE + 1, -MINUTE - 1, i64::MAX / 2, i64::MIN / 2] {
         batch.clock_ms = now_ms.saturating_add(off_ms);
-        let refused = world.ledger.apply(&world.account, &batch).await;
+        let refused = world.ledger.ledger.apply(&world.account, &batch).await;
         assert!(matches!(refused, Err(LedgerFault::Refused(_))), "{off_ms} ms off: {refused:?}");
     }
     // Nothing was changed, not even an account's founding.
     let founding = world.batch(vec![line("document account/account {}", now_ms)]);
     let founding = Batch { number: 1, clock_ms: now_ms + 2 * MINUTE, ..founding };
     let nobody = "nobody".parse().unwrap();
-    assert!(matches!(world.ledger.apply(&nobody, &founding).await, Err(LedgerFault::Refused(_))));
-    let accounts = world.ledger.accounts(&PageRequest { cursor: None, limit: 9 }).await.unwrap();
+    assert!(matches!(
+        world.ledger.ledger.apply(&nobody, &founding).await,
+        Err(LedgerFault::Refused(_))
+    ));
+    let accounts =
+        world.ledger.reads.accounts(&PageRequest { cursor: None, limit: 9 }).await.unwrap();
     assert_eq!(accounts.items, [world.account.clone()]);
     for off_ms in [MINUTE, -MINUTE] {
         batch.clock_ms = now_ms + off_ms;
         batch.operations = vec![line(&format!("send s{off_ms}"), now_ms)];
         assert!(matches!(
-            world.ledger.apply(&world.account, &batch).await.unwrap()[..],
+            world.ledger.ledger.apply(&world.account, &batch).await.unwrap()[..],
             [Verdict::Reserved { .. }]
         ));
         batch.number += 1;
@@ -169,8 +173,8 @@ async fn an_account_comes_to_be_with_its_document(mut world: World) {
     );
     assert_eq!(verdicts[4..], [unknown.clone(), unknown]);
     let one = PageRequest { cursor: None, limit: 9 };
-    assert_eq!(world.ledger.accounts(&one).await.unwrap().items, std::slice::from_ref(&acme));
-    assert_eq!(world.ledger.wallets(&world.account).await.unwrap(), []);
+    assert_eq!(world.ledger.reads.accounts(&one).await.unwrap().items, std::slice::from_ref(&acme));
+    assert_eq!(world.ledger.reads.wallets(&world.account).await.unwrap(), []);
     let founding = vec![
         line("document account/account {}", now_ms),
         line("wallet main limit=1.00", now_ms),
@@ -185,11 +189,11 @@ async fn an_account_comes_to_be_with_its_document(mut world: World) {
         "{verdicts:?}"
     );
     assert_eq!(
-        world.ledger.accounts(&one).await.unwrap().items,
+        world.ledger.reads.accounts(&one).await.unwrap().items,
         [acme.clone(), world.account.clone()]
     );
     // Accounts share nothing.
-    assert_eq!(world.ledger.wallets(&acme).await.unwrap(), []);
+    assert_eq!(world.ledger.reads.wallets(&acme).await.unwrap(), []);
 }
 
 /// Sixteen gateways, each with batches of its own, after the same 100 credits.
@@ -213,7 +217,7 @@ async fn many_batches_at_once_oversell_nothing(mut world: World) {
                     .collect();
                 let writer = 1_000_000 + gateway;
                 let batch = Batch { writer, number, clock_ms: clock.now_ms(), operations: sends };
-                let verdicts = ledger.apply(&account, &batch).await.unwrap();
+                let verdicts = ledger.ledger.apply(&account, &batch).await.unwrap();
                 held += verdicts
                     .iter()
                     .filter(|verdict| matches!(verdict, Verdict::Reserved { .. }))
@@ -223,13 +227,14 @@ async fn many_batches_at_once_oversell_nothing(mut world: World) {
         });
     }
     assert_eq!(gateways.join_all().await.into_iter().sum::<usize>(), 100);
-    let wallets = world.ledger.wallets(&world.account).await.unwrap();
+    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(
         super::say::wallet(&wallets[0]),
         "settled 100.00 held 100.00 available 0.00 exhausted"
     );
     let events = world
         .ledger
+        .reads
         .events(&world.account, &PageRequest { cursor: None, limit: 99 })
         .await
         .unwrap();

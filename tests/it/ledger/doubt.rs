@@ -128,16 +128,17 @@ async fn a_sweep_takes_a_bounded_number(mut world: World) {
         [swept(0, 64, true), swept(0, 44, false)]
     );
     let holds =
-        all(7, async |page| world.ledger.holds(&world.account, None, &page).await.unwrap()).await;
+        all(7, async |page| world.ledger.reads.holds(&world.account, None, &page).await.unwrap())
+            .await;
     assert!(holds.is_empty(), "{holds:?}");
     let late = Operation::Settle { hold: HoldId::new(now_ms), message_id: None, day: day(now_ms) };
     assert_eq!(world.apply(vec![late]).await.unwrap(), [Verdict::NoHold]);
-    let wallets = world.ledger.wallets(&world.account).await.unwrap();
+    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(
         super::say::wallet(&wallets[0]),
         "settled -150.00 held 0.00 available 849.00 limit 999.00"
     );
-    let in_doubt = world.ledger.holds(
+    let in_doubt = world.ledger.reads.holds(
         &world.account,
         Some(HoldState::InDoubt),
         &tollgate::ledger::PageRequest { cursor: None, limit: 1 },
@@ -181,7 +182,7 @@ async fn reserve_with_clock_off_by(world: &mut World, label: &str, skew_ms: i64)
     let line = format!("send {label} to={label}");
     let send = Operation::Reserve(Box::new(words::send(&words::Line::parse(&line), gateway_ms, 1)));
     let batch = Batch { clock_ms: gateway_ms, ..world.batch(vec![send]) };
-    let verdicts = world.ledger.apply(&world.account, &batch).await.unwrap();
+    let verdicts = world.ledger.ledger.apply(&world.account, &batch).await.unwrap();
     assert!(matches!(verdicts[..], [Verdict::Reserved { .. }]), "{verdicts:?}");
 }
 

@@ -5,7 +5,7 @@ use super::on_every_ledger;
 use super::script::check;
 use super::world::{MINUTE, START_MS, World, all};
 use tollgate::ids::WalletId;
-use tollgate::ledger::{HoldState, Ledger, LedgerFault, PageRequest};
+use tollgate::ledger::{HoldState, LedgerFault, PageRequest};
 
 on_every_ledger! {
     accounts_are_listed_in_order
@@ -27,7 +27,8 @@ async fn accounts_are_listed_in_order(mut world: World) {
         check_founding(&mut world).await;
     }
     for limit in LIMITS {
-        let accounts = all(limit, async |page| world.ledger.accounts(&page).await.unwrap()).await;
+        let accounts =
+            all(limit, async |page| world.ledger.reads.accounts(&page).await.unwrap()).await;
         let names: Vec<&str> = accounts.iter().map(|account| account.as_str()).collect();
         assert_eq!(names, ["B", "a-1", "a_2", "acme", "acme2", "zeta"], "in pages of {limit}");
     }
@@ -54,9 +55,10 @@ async fn campaigns_are_listed_in_order(world: World) {
     ";
     let world = check(world, script).await.world;
     for limit in LIMITS {
-        let campaigns =
-            all(limit, async |page| world.ledger.campaigns(&world.account, &page).await.unwrap())
-                .await;
+        let campaigns = all(limit, async |page| {
+            world.ledger.reads.campaigns(&world.account, &page).await.unwrap()
+        })
+        .await;
         let names: Vec<&str> = campaigns.iter().map(|campaign| campaign.id.as_str()).collect();
         assert_eq!(names, ["B", "c-10", "c-9", "c_1"], "in pages of {limit}");
         assert_eq!(super::say::campaign(&campaigns[2]), "stopped operator since 0s");
@@ -91,7 +93,7 @@ async fn holds_are_listed_oldest_first(world: World) {
     ] {
         for limit in LIMITS {
             let holds = all(limit, async |page| {
-                world.ledger.holds(&world.account, state, &page).await.unwrap()
+                world.ledger.reads.holds(&world.account, state, &page).await.unwrap()
             })
             .await;
             let found: Vec<_> = holds.iter().map(|hold| hold.id).collect();
@@ -129,7 +131,12 @@ async fn entries_are_listed_by_wallet_and_time(world: World) {
     for (from_ms, to_ms, expected) in ranges {
         for limit in LIMITS {
             let read = async |page| {
-                world.ledger.entries(&world.account, &main, from_ms, to_ms, &page).await.unwrap()
+                world
+                    .ledger
+                    .reads
+                    .entries(&world.account, &main, from_ms, to_ms, &page)
+                    .await
+                    .unwrap()
             };
             let sequences: Vec<String> =
                 all(limit, read).await.iter().map(|entry| entry.sequence.to_string()).collect();
@@ -151,9 +158,10 @@ async fn events_are_listed_oldest_first(world: World) {
     ";
     let world = check(world, script).await.world;
     for limit in LIMITS {
-        let events =
-            all(limit, async |page| world.ledger.events(&world.account, &page).await.unwrap())
-                .await;
+        let events = all(limit, async |page| {
+            world.ledger.reads.events(&world.account, &page).await.unwrap()
+        })
+        .await;
         let told: Vec<String> = events
             .iter()
             .map(|event| {
@@ -178,7 +186,7 @@ async fn wallets_are_listed_in_order(world: World) {
         wallet w-10 limit=1.00   -> settled 0.00 held 0.00 available 1.00 limit 1.00
     ";
     let world = check(world, script).await.world;
-    let wallets = world.ledger.wallets(&world.account).await.unwrap();
+    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     let told: Vec<String> =
         wallets.iter().map(|view| format!("{}: {}", view.id, super::say::wallet(view))).collect();
     let nothing = "settled 0.00 held 0.00 available 0.00";
@@ -218,7 +226,7 @@ async fn usage_is_listed_for_the_days_asked(world: World) {
         (today + 1, today, 0),
     ] {
         assert_eq!(
-            world.ledger.usage(&world.account, from, to).await.unwrap().len(),
+            world.ledger.reads.usage(&world.account, from, to).await.unwrap().len(),
             rows,
             "days {from} to {to}"
         );
@@ -227,11 +235,15 @@ async fn usage_is_listed_for_the_days_asked(world: World) {
 
 async fn a_cursor_of_another_list_is_refused(world: World) {
     let page = PageRequest { cursor: Some("not/a cursor".into()), limit: 5 };
-    let (ledger, account): (&dyn Ledger, _) = (world.ledger.as_ref(), &world.account);
+    let (ledger, account) = (&world.ledger, &world.account);
     let faults = [
-        ledger.holds(account, None, &page).await.err(),
-        ledger.entries(account, &"main".parse().unwrap(), i64::MIN, i64::MAX, &page).await.err(),
-        ledger.events(account, &page).await.err(),
+        ledger.reads.holds(account, None, &page).await.err(),
+        ledger
+            .reads
+            .entries(account, &"main".parse().unwrap(), i64::MIN, i64::MAX, &page)
+            .await
+            .err(),
+        ledger.reads.events(account, &page).await.err(),
     ];
     for (index, fault) in faults.iter().enumerate() {
         assert!(matches!(fault, Some(LedgerFault::Refused(_))), "list {index}: {fault:?}");
@@ -239,24 +251,28 @@ async fn a_cursor_of_another_list_is_refused(world: World) {
 }
 
 async fn what_is_not_there_is_listed_as_nothing(world: World) {
-    let (ledger, page) = (world.ledger.as_ref(), PageRequest { cursor: None, limit: 5 });
+    let (ledger, page) = (&world.ledger, PageRequest { cursor: None, limit: 5 });
     let nobody = "nobody".parse().unwrap();
-    assert_eq!(ledger.wallets(&nobody).await.unwrap(), []);
-    assert_eq!(ledger.campaign(&nobody, &"diwali".parse().unwrap()).await.unwrap(), None);
-    assert_eq!(ledger.campaigns(&nobody, &page).await.unwrap().items, []);
-    assert_eq!(ledger.usage(&nobody, i32::MIN, i32::MAX).await.unwrap(), []);
-    assert_eq!(ledger.holds(&nobody, None, &page).await.unwrap().items, []);
-    assert_eq!(ledger.hold(&nobody, tollgate::ids::HoldId::new(START_MS)).await.unwrap(), None);
+    assert_eq!(ledger.reads.wallets(&nobody).await.unwrap(), []);
+    assert_eq!(ledger.reads.campaign(&nobody, &"diwali".parse().unwrap()).await.unwrap(), None);
+    assert_eq!(ledger.reads.campaigns(&nobody, &page).await.unwrap().items, []);
+    assert_eq!(ledger.reads.usage(&nobody, i32::MIN, i32::MAX).await.unwrap(), []);
+    assert_eq!(ledger.reads.holds(&nobody, None, &page).await.unwrap().items, []);
+    assert_eq!(
+        ledger.reads.hold(&nobody, tollgate::ids::HoldId::new(START_MS)).await.unwrap(),
+        None
+    );
     assert_eq!(
         ledger
+            .reads
             .entries(&nobody, &"main".parse().unwrap(), i64::MIN, i64::MAX, &page)
             .await
             .unwrap()
             .items,
         []
     );
-    assert_eq!(ledger.events(&nobody, &page).await.unwrap().items, []);
-    assert_eq!(ledger.window_used(&nobody, &"p1".parse().unwrap()).await.unwrap(), 0);
-    ledger.ping().await.unwrap();
-    assert!(!ledger.identity().ledger_id.is_empty() && !ledger.durability().is_empty());
+    assert_eq!(ledger.reads.events(&nobody, &page).await.unwrap().items, []);
+    assert_eq!(ledger.reads.window_used(&nobody, &"p1".parse().unwrap()).await.unwrap(), 0);
+    ledger.reads.ping().await.unwrap();
+    assert!(!ledger.identity.ledger_id.is_empty() && !ledger.durability.is_empty());
 }

@@ -156,13 +156,13 @@ impl Sequence {
         let store_ms = world.clock.now_ms();
         let batch = Batch { clock_ms: store_ms + skew_ms, ..world.batch(operations) };
         let expected = self.model.apply_batch(&batch, store_ms);
-        let verdicts = world.ledger.apply(&world.account, &batch).await;
+        let verdicts = world.ledger.ledger.apply(&world.account, &batch).await;
         self.story.note(&batch, &expected);
         match (verdicts, expected) {
             (Ok(verdicts), Ok(expected)) => {
                 assert_eq!(verdicts, expected, "verdicts");
                 if self.traffic.dice.percent(5) {
-                    let again = world.ledger.apply(&world.account, &batch).await.unwrap();
+                    let again = world.ledger.ledger.apply(&world.account, &batch).await.unwrap();
                     assert_eq!(again, verdicts, "verdicts of the repeated batch");
                 }
                 self.auditor.note(&batch.operations, &verdicts, store_ms);
@@ -211,7 +211,7 @@ impl Sequence {
         let in_doubt =
             expected.holds.iter().filter(|hold| hold.state == HoldState::InDoubt).count();
         assert_eq!(
-            world.ledger.holds_in_doubt(&world.account).await,
+            world.ledger.reads.holds_in_doubt(&world.account).await,
             Ok(in_doubt as u64),
             "holds in doubt"
         );
@@ -224,22 +224,27 @@ impl Sequence {
 
 /// What the ledger shows, lists read in pages of `limit`; entries wallet by wallet.
 async fn shown(world: &World, limit: usize) -> View {
-    let (ledger, account) = (world.ledger.as_ref(), &world.account);
+    let (ledger, account) = (&world.ledger, &world.account);
     let mut view = View {
-        wallets: ledger.wallets(account).await.unwrap(),
-        campaigns: all(limit, async |page| ledger.campaigns(account, &page).await.unwrap()).await,
-        usage: ledger.usage(account, i32::MIN, i32::MAX).await.unwrap(),
-        holds: all(limit, async |page| ledger.holds(account, None, &page).await.unwrap()).await,
-        events: all(limit.max(20), async |page| ledger.events(account, &page).await.unwrap()).await,
+        wallets: ledger.reads.wallets(account).await.unwrap(),
+        campaigns: all(limit, async |page| ledger.reads.campaigns(account, &page).await.unwrap())
+            .await,
+        usage: ledger.reads.usage(account, i32::MIN, i32::MAX).await.unwrap(),
+        holds: all(limit, async |page| ledger.reads.holds(account, None, &page).await.unwrap())
+            .await,
+        events: all(limit.max(20), async |page| ledger.reads.events(account, &page).await.unwrap())
+            .await,
         ..View::default()
     };
     for portfolio in PORTFOLIOS {
-        view.windows.push(ledger.window_used(account, &portfolio.parse().unwrap()).await.unwrap());
+        view.windows
+            .push(ledger.reads.window_used(account, &portfolio.parse().unwrap()).await.unwrap());
     }
     for wallet in WALLETS {
         let wallet = wallet.parse().unwrap();
-        let read =
-            async |page| ledger.entries(account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap();
+        let read = async |page| {
+            ledger.reads.entries(account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap()
+        };
         view.entries.extend(all(limit.max(20), read).await);
     }
     view

@@ -8,7 +8,7 @@ use super::words;
 use super::world::{Backend, START_MS, World};
 use tollgate::clock::Clock;
 use tollgate::ledger::embedded::{EmbeddedLedger, OpenError};
-use tollgate::ledger::{Batch, ClaimKind, Ledger, LedgerFault};
+use tollgate::ledger::{Batch, ClaimKind, Ledger, LedgerFault, LedgerReads};
 
 #[tokio::test]
 async fn everything_answered_is_there_after_a_restart() {
@@ -30,15 +30,18 @@ async fn everything_answered_is_there_after_a_restart() {
         show events                               -> hold_in_doubt main diwali c 1.00, wallet_exhausted other holi 1.00 available 0.00, campaign_stopped main diwali operator
     "#;
     let mut run = check(World::new(Backend::Embedded).await, script).await;
-    let identity = run.world.ledger.identity().clone();
-    assert_eq!(run.world.ledger.claim(ClaimKind::Key, "hash", "acme/k1").await.unwrap(), "acme/k1");
+    let identity = run.world.ledger.identity.clone();
+    assert_eq!(
+        run.world.ledger.claims.claim(ClaimKind::Key, "hash", "acme/k1").await.unwrap(),
+        "acme/k1"
+    );
     run.world.reopen().await;
     assert_eq!(
-        (run.world.ledger.identity().pepper, &run.world.ledger.identity().ledger_id),
+        (run.world.ledger.identity.pepper, &run.world.ledger.identity.ledger_id),
         (identity.pepper, &identity.ledger_id)
     );
     assert_eq!(
-        run.world.ledger.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(),
+        run.world.ledger.claims.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(),
         Some("acme/k1")
     );
     let script = r#"
@@ -136,20 +139,23 @@ async fn a_directory_serves_one_ledger() {
     let world = World::new(Backend::Embedded).await;
     let second = EmbeddedLedger::open(world.directory(), Clock::fixed(0));
     assert!(matches!(second, Err(OpenError::InUse(_))), "{:?}", second.err());
-    world.ledger.ping().await.unwrap();
+    world.ledger.reads.ping().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_closed_ledger_says_so() {
     let mut world = World::new(Backend::Embedded).await;
-    world.ledger.close().await.unwrap();
+    world.ledger.ledger.close().await.unwrap();
     let late = world.apply(Vec::new()).await;
     assert!(matches!(late, Err(LedgerFault::Closed(_))), "{late:?}");
-    assert!(matches!(world.ledger.ping().await, Err(LedgerFault::Closed(_))));
-    assert!(matches!(world.ledger.wallets(&world.account).await, Err(LedgerFault::Closed(_))));
+    assert!(matches!(world.ledger.reads.ping().await, Err(LedgerFault::Closed(_))));
+    assert!(matches!(
+        world.ledger.reads.wallets(&world.account).await,
+        Err(LedgerFault::Closed(_))
+    ));
     // Closed is closed: the next may open it while the first is still held.
     world.reopen_after_close().await;
-    world.ledger.ping().await.unwrap();
+    world.ledger.reads.ping().await.unwrap();
 }
 
 /// What the disk did not take was never decided: nothing of it is seen, and the same batch may come

@@ -107,7 +107,7 @@ impl Script {
                 String::new()
             }
             ("show", "wallet") => {
-                let wallets = ledger.wallets(&account).await.unwrap();
+                let wallets = ledger.reads.wallets(&account).await.unwrap();
                 wallets
                     .iter()
                     .find(|view| view.id.as_str() == line.word(2))
@@ -115,37 +115,44 @@ impl Script {
             }
             ("show", "campaign") => {
                 let found =
-                    ledger.campaign(&account, &line.word(2).parse().unwrap()).await.unwrap();
+                    ledger.reads.campaign(&account, &line.word(2).parse().unwrap()).await.unwrap();
                 found.as_ref().map_or_else(|| "none".into(), say::campaign)
             }
             ("show", "hold") => {
-                let found = ledger.hold(&account, labels[line.word(2)]).await.unwrap();
+                let found = ledger.reads.hold(&account, labels[line.word(2)]).await.unwrap();
                 found.as_ref().map_or_else(|| "none".into(), |view| say::hold(view, labels))
             }
             ("show", "holds") => {
                 let holds =
-                    all(100, async |page| ledger.holds(&account, None, &page).await.unwrap()).await;
+                    all(100, async |page| ledger.reads.holds(&account, None, &page).await.unwrap())
+                        .await;
                 join(holds.iter().map(|view| say::hold(view, labels)).collect())
             }
             ("show", "window") => ledger
+                .reads
                 .window_used(&account, &line.word(2).parse().unwrap())
                 .await
                 .unwrap()
                 .to_string(),
             ("show", "usage") => {
-                let rows = ledger.usage(&account, i32::MIN, i32::MAX).await.unwrap();
+                let rows = ledger.reads.usage(&account, i32::MIN, i32::MAX).await.unwrap();
                 join(rows.iter().map(say::usage).collect())
             }
             ("show", "entries") => {
                 let wallet = line.word(2).parse().unwrap();
                 let read = async |page| {
-                    ledger.entries(&account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap()
+                    ledger
+                        .reads
+                        .entries(&account, &wallet, i64::MIN, i64::MAX, &page)
+                        .await
+                        .unwrap()
                 };
                 join(all(100, read).await.iter().map(|entry| say::entry(entry, labels)).collect())
             }
             ("show", "events") => {
                 let events =
-                    all(100, async |page| ledger.events(&account, &page).await.unwrap()).await;
+                    all(100, async |page| ledger.reads.events(&account, &page).await.unwrap())
+                        .await;
                 let new: Vec<String> = events
                     .iter()
                     .skip(self.events_told)

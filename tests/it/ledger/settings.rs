@@ -71,7 +71,7 @@ async fn documents_are_read_with_their_version(world: World) {
         delete waba/7                                       -> changed version 7
     "#;
     let run = check(world, script).await;
-    let read = run.world.ledger.documents(&run.world.account).await.unwrap();
+    let read = run.world.ledger.reads.documents(&run.world.account).await.unwrap();
     assert_eq!(read.settings_version, 7);
     let document = |kind, id: &str, body: &str| Document { kind, id: id.into(), body: body.into() };
     let expected = [
@@ -84,32 +84,41 @@ async fn documents_are_read_with_their_version(world: World) {
     let mut documents = read.documents;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     assert_eq!(documents, expected);
-    let nobody = run.world.ledger.documents(&"nobody".parse().unwrap()).await.unwrap();
+    let nobody = run.world.ledger.reads.documents(&"nobody".parse().unwrap()).await.unwrap();
     assert_eq!((nobody.settings_version, nobody.documents.len()), (0, 0));
 }
 
 async fn a_name_belongs_to_one_owner(world: World) {
-    let ledger = world.ledger.as_ref();
-    assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await.unwrap(), None);
-    assert_eq!(ledger.claim(ClaimKind::Channel, "100", "acme").await.unwrap(), "acme");
-    assert_eq!(ledger.claim(ClaimKind::Channel, "100", "acme").await.unwrap(), "acme");
-    assert_eq!(ledger.claim(ClaimKind::Channel, "100", "other").await.unwrap(), "acme");
-    assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await.unwrap().as_deref(), Some("acme"));
+    let ledger = &world.ledger;
+    assert_eq!(ledger.claims.claimed(ClaimKind::Channel, "100").await.unwrap(), None);
+    assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "acme").await.unwrap(), "acme");
+    assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "acme").await.unwrap(), "acme");
+    assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "other").await.unwrap(), "acme");
+    assert_eq!(
+        ledger.claims.claimed(ClaimKind::Channel, "100").await.unwrap().as_deref(),
+        Some("acme")
+    );
     // Kinds are apart, and values may hold a slash.
-    assert_eq!(ledger.claim(ClaimKind::Portfolio, "100", "other").await.unwrap(), "other");
-    assert_eq!(ledger.claim(ClaimKind::Key, "5f0c", "acme/k1").await.unwrap(), "acme/k1");
-    assert_eq!(ledger.claimed(ClaimKind::Key, "5f0c").await.unwrap().as_deref(), Some("acme/k1"));
-    ledger.unclaim(ClaimKind::Channel, "100", "other").await.unwrap();
-    assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await.unwrap().as_deref(), Some("acme"));
-    ledger.unclaim(ClaimKind::Channel, "100", "acme").await.unwrap();
-    ledger.unclaim(ClaimKind::Channel, "100", "acme").await.unwrap();
-    assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await.unwrap(), None);
-    assert_eq!(ledger.claim(ClaimKind::Channel, "100", "other").await.unwrap(), "other");
+    assert_eq!(ledger.claims.claim(ClaimKind::Portfolio, "100", "other").await.unwrap(), "other");
+    assert_eq!(ledger.claims.claim(ClaimKind::Key, "5f0c", "acme/k1").await.unwrap(), "acme/k1");
+    assert_eq!(
+        ledger.claims.claimed(ClaimKind::Key, "5f0c").await.unwrap().as_deref(),
+        Some("acme/k1")
+    );
+    ledger.claims.unclaim(ClaimKind::Channel, "100", "other").await.unwrap();
+    assert_eq!(
+        ledger.claims.claimed(ClaimKind::Channel, "100").await.unwrap().as_deref(),
+        Some("acme")
+    );
+    ledger.claims.unclaim(ClaimKind::Channel, "100", "acme").await.unwrap();
+    ledger.claims.unclaim(ClaimKind::Channel, "100", "acme").await.unwrap();
+    assert_eq!(ledger.claims.claimed(ClaimKind::Channel, "100").await.unwrap(), None);
+    assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "other").await.unwrap(), "other");
     let mut race = tokio::task::JoinSet::new();
     for owner in 0..20 {
         let ledger = world.ledger.clone();
         race.spawn(async move {
-            ledger.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap()
+            ledger.claims.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap()
         });
     }
     let mut winners = race.join_all().await;

@@ -1,7 +1,6 @@
 //! The ground a case stands on: an empty ledger of one backend, one account, a clock that stands
 //! still until it is moved.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use tollgate::ids::AccountId;
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::redis::{RedisLedger, RedisOptions};
 use tollgate::ledger::{
-    Batch, CalendarSpan, DocumentKind, Ledger, LedgerFault, Operation, Page, PageRequest, Verdict,
+    Batch, CalendarSpan, DocumentKind, LedgerFault, OpenLedger, Operation, Page, PageRequest,
+    Verdict,
 };
 
 /// 2026-10-15 08:00:00 UTC, the first millisecond of a minute.
@@ -45,10 +45,10 @@ impl Home {
         }
     }
 
-    async fn open(&self, clock: &Clock) -> Arc<dyn Ledger> {
+    async fn open(&self, clock: &Clock) -> OpenLedger {
         match self {
             Home::Directory(directory) => {
-                Arc::new(EmbeddedLedger::open(directory.path(), clock.clone()).unwrap())
+                EmbeddedLedger::open(directory.path(), clock.clone()).unwrap().into_open()
             }
             Home::Prefix(prefix) => {
                 // Other tests keep the machine busy; what happens at the real deadline is another
@@ -60,7 +60,7 @@ impl Home {
                     clock: clock.clone(),
                     ..RedisOptions::default()
                 };
-                Arc::new(RedisLedger::connect(&servers::shared().url(), options).await.unwrap())
+                RedisLedger::connect(&servers::shared().url(), options).await.unwrap().into_open()
             }
         }
     }
@@ -68,7 +68,7 @@ impl Home {
 
 /// A ledger under test and what a gateway in front of it would know.
 pub struct World {
-    pub ledger: Arc<dyn Ledger>,
+    pub ledger: OpenLedger,
     pub clock: Clock,
     pub account: AccountId,
     /// The settings version sends carry: the last one a verdict named.
@@ -113,8 +113,12 @@ impl World {
     /// Puts the operations to the ledger as one batch, under the next number.
     pub async fn apply(&mut self, operations: Vec<Operation>) -> Result<Vec<Verdict>, LedgerFault> {
         let batch = self.batch(operations);
-        let verdicts =
-            self.ledger.apply(&self.account, &batch).await.inspect_err(|_| self.number -= 1)?;
+        let verdicts = self
+            .ledger
+            .ledger
+            .apply(&self.account, &batch)
+            .await
+            .inspect_err(|_| self.number -= 1)?;
         for verdict in &verdicts {
             if let Verdict::Document { settings_version, .. } = verdict {
                 self.settings_version = *settings_version;
@@ -147,7 +151,7 @@ impl World {
 
     /// Closes the ledger and opens it again, as a restarted gateway does: a new writer.
     pub async fn reopen(&mut self) {
-        self.ledger.close().await.unwrap();
+        self.ledger.ledger.close().await.unwrap();
         self.reopen_after_close().await;
     }
 

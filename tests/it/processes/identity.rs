@@ -40,8 +40,8 @@ async fn name_of_ledger(ground: &Ground) -> String {
         allow_unsafe: config.allow_unsafe,
     };
     let ledger = open(config.url.expose(), options, Clock::fixed(NOON_MS)).await.unwrap();
-    let name = ledger.identity().ledger_id.clone();
-    ledger.close().await.unwrap();
+    let name = ledger.identity.ledger_id.clone();
+    ledger.ledger.close().await.unwrap();
     name
 }
 
@@ -84,13 +84,14 @@ async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
     let ledger = open(config.url.expose(), options, Clock::fixed(NOON_MS)).await.unwrap();
     assert!(
         ledger
+            .reads
             .accounts(&tollgate::ledger::PageRequest { cursor: None, limit: 10 })
             .await
             .unwrap()
             .items
             .is_empty()
     );
-    ledger.close().await.unwrap();
+    ledger.ledger.close().await.unwrap();
 }
 
 #[tokio::test]

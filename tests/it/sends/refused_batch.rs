@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tollgate::clock::Clock;
-use tollgate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
+use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::batcher::{Batcher, BatcherOptions, CallFault};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::{
-    Batch, CalendarSpan, CampaignView, ClaimKind, DocumentKind, Documents, Entry, Event, HoldState,
-    HoldView, Identity, Ledger, LedgerFault, Operation, Page, PageRequest, Reply, Reserve,
-    UsageRow, Verdict, WalletView,
+    Batch, CalendarSpan, DocumentKind, Ledger, LedgerFault, LedgerFuture, LedgerReads, Operation,
+    PageRequest, Reserve, Verdict,
 };
 use tollgate::metrics::Metrics;
 use tollgate::pricing::Category;
@@ -42,15 +41,11 @@ struct Unreliable {
 }
 
 impl Ledger for Unreliable {
-    fn identity(&self) -> &Identity {
-        self.inner.identity()
-    }
-
-    fn durability(&self) -> &'static str {
-        self.inner.durability()
-    }
-
-    fn apply<'a>(&'a self, account: &'a AccountId, batch: &'a Batch) -> Reply<'a, Vec<Verdict>> {
+    fn apply<'a>(
+        &'a self,
+        account: &'a AccountId,
+        batch: &'a Batch,
+    ) -> LedgerFuture<'a, Vec<Verdict>> {
         self.tries.lock().unwrap().push((batch.writer, batch.number, batch.operations.len()));
         let mishap = self.ahead.lock().unwrap().pop_front();
         Box::pin(async move {
@@ -66,108 +61,7 @@ impl Ledger for Unreliable {
         })
     }
 
-    fn claim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, String> {
-        self.inner.claim(kind, name, owner)
-    }
-
-    fn unclaim<'a>(&'a self, kind: ClaimKind, name: &'a str, owner: &'a str) -> Reply<'a, ()> {
-        self.inner.unclaim(kind, name, owner)
-    }
-
-    fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> Reply<'a, Option<String>> {
-        self.inner.claimed(kind, name)
-    }
-
-    fn accounts<'a>(&'a self, page: &'a PageRequest) -> Reply<'a, Page<AccountId>> {
-        self.inner.accounts(page)
-    }
-
-    fn documents<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Documents> {
-        self.inner.documents(account)
-    }
-
-    fn wallets<'a>(&'a self, account: &'a AccountId) -> Reply<'a, Vec<WalletView>> {
-        self.inner.wallets(account)
-    }
-
-    fn campaign<'a>(
-        &'a self,
-        account: &'a AccountId,
-        campaign: &'a CampaignId,
-    ) -> Reply<'a, Option<CampaignView>> {
-        self.inner.campaign(account, campaign)
-    }
-
-    fn campaigns<'a>(
-        &'a self,
-        account: &'a AccountId,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<CampaignView>> {
-        self.inner.campaigns(account, page)
-    }
-
-    fn usage<'a>(
-        &'a self,
-        account: &'a AccountId,
-        from_day: i32,
-        to_day: i32,
-    ) -> Reply<'a, Vec<UsageRow>> {
-        self.inner.usage(account, from_day, to_day)
-    }
-
-    fn holds<'a>(
-        &'a self,
-        account: &'a AccountId,
-        state: Option<HoldState>,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<HoldView>> {
-        self.inner.holds(account, state, page)
-    }
-
-    fn hold<'a>(&'a self, account: &'a AccountId, hold: HoldId) -> Reply<'a, Option<HoldView>> {
-        self.inner.hold(account, hold)
-    }
-
-    fn entries<'a>(
-        &'a self,
-        account: &'a AccountId,
-        wallet: &'a WalletId,
-        from_ms: i64,
-        to_ms: i64,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<Entry>> {
-        self.inner.entries(account, wallet, from_ms, to_ms, page)
-    }
-
-    fn events<'a>(
-        &'a self,
-        account: &'a AccountId,
-        page: &'a PageRequest,
-    ) -> Reply<'a, Page<Event>> {
-        self.inner.events(account, page)
-    }
-
-    fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> Reply<'a, u64> {
-        self.inner.holds_in_doubt(account)
-    }
-
-    fn window_used<'a>(
-        &'a self,
-        account: &'a AccountId,
-        portfolio: &'a PortfolioId,
-    ) -> Reply<'a, u32> {
-        self.inner.window_used(account, portfolio)
-    }
-
-    fn gateways_alive<'a>(&'a self, gateway: &'a str) -> Reply<'a, u32> {
-        self.inner.gateways_alive(gateway)
-    }
-
-    fn ping(&self) -> Reply<'_, ()> {
-        self.inner.ping()
-    }
-
-    fn close(&self) -> Reply<'_, ()> {
+    fn close(&self) -> LedgerFuture<'_, ()> {
         self.inner.close()
     }
 }
@@ -279,7 +173,7 @@ impl Bench {
         // What was put back is queued before the barrier is answered, and done when nothing is
         // waited for any more.
         assert!(self.batcher.drain_all(Duration::from_secs(10)).await, "something is never done");
-        let wallets = self.ledger.wallets(&self.account).await.unwrap();
+        let wallets = self.ledger.inner.wallets(&self.account).await.unwrap();
         (wallets[0].settled.to_string(), wallets[0].held.to_string())
     }
 
@@ -287,6 +181,7 @@ impl Bench {
         let page = PageRequest { cursor: None, limit: 100 };
         let entries = self
             .ledger
+            .inner
             .entries(&self.account, &"main".parse().unwrap(), 0, i64::MAX, &page)
             .await
             .unwrap();

@@ -11,53 +11,53 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("amount", &[]),
     ("ids", &[]),
     ("clock", &[]),
-    ("error", &["amount", "ids", "clock"]),
-    ("metrics", &["amount", "ids", "clock", "error"]),
+    ("metrics", &["amount", "ids", "clock"]),
     // Pure: no metrics either. Category, country and market are its words, so its neighbours may
     // use them.
-    ("pricing", &["amount", "ids", "clock", "error"]),
-    ("upstream", &["amount", "ids", "clock", "error", "metrics"]),
-    ("ledger", &["amount", "ids", "clock", "error", "metrics", "pricing"]),
+    ("pricing", &["amount", "ids", "clock"]),
+    ("upstream", &["amount", "ids", "clock", "metrics"]),
+    ("ledger", &["amount", "ids", "clock", "metrics", "pricing"]),
     // Snapshots of the ledger's settings documents.
-    ("catalog", &["amount", "ids", "clock", "error", "metrics", "pricing", "ledger"]),
+    ("catalog", &["amount", "ids", "clock", "metrics", "pricing", "ledger"]),
+    // The shared handles of the rooms below it, built once.
+    (
+        "services",
+        &["amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream"],
+    ),
     // Reads what the rooms below need; only gateway and commands hand its values down.
-    ("config", &["amount", "ids", "clock", "error", "pricing", "catalog", "ledger", "upstream"]),
+    ("config", &["amount", "ids", "clock", "pricing", "catalog", "ledger", "upstream"]),
     // The log; started by commands with the configured level.
     ("telemetry", &["config"]),
-    // The door is used by the ways through it and knows none of them: gateway puts them together.
+    // Business operations: neither HTTP nor the configuration.
     (
-        "http",
-        &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"],
-    ),
-    (
-        "send",
+        "control",
         &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream", "http",
+            "amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream",
+            "services",
         ],
     ),
-    (
-        "webhook",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream", "http",
-        ],
-    ),
-    (
-        "admin",
-        &[
-            "amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger",
-            "upstream", "http",
-        ],
-    ),
+    // Used by the rooms that serve requests, and knows none of them.
+    ("http", &["amount", "ids", "clock", "metrics", "pricing", "catalog", "ledger", "upstream"]),
+    ("send", SERVING),
+    ("webhook", SERVING),
+    ("admin", SERVING),
     (
         "jobs",
-        &["amount", "ids", "clock", "error", "metrics", "pricing", "catalog", "ledger", "upstream"],
+        &[
+            "amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream",
+            "services", "control",
+        ],
     ),
     ("gateway", EVERYTHING_BELOW),
     ("commands", EVERYTHING_BELOW),
     ("main", EVERYTHING_BELOW),
     ("lib", EVERYTHING_BELOW),
+];
+
+/// What a room that serves requests may import; none of them imports another.
+const SERVING: &[&str] = &[
+    "amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream", "services",
+    "control", "http",
 ];
 
 /// Stands for all rooms that come before in the table.

@@ -1,0 +1,66 @@
+//! What an open ledger is called, and its parts as they are handed to callers.
+
+use std::sync::Arc;
+
+use super::traits::{Claims, Ledger, LedgerReads};
+
+/// What the store itself is called and its secret, made once with the store and kept in it.
+#[derive(Clone)]
+pub struct Identity {
+    /// Random; store and gateway share it, so that an empty store is never taken for a zero
+    /// balance.
+    pub ledger_id: String,
+    /// Key of every keyed hash (recipients, keys, fingerprints).
+    pub pepper: [u8; 32],
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("ledger_id", &self.ledger_id).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// A new random identity.
+    ///
+    /// # Errors
+    /// Where the operating system gives no randomness.
+    pub fn fresh() -> Result<Identity, getrandom::Error> {
+        let mut pepper = [0u8; 32];
+        getrandom::fill(&mut pepper)?;
+        Ok(Identity { ledger_id: uuid::Uuid::new_v4().simple().to_string(), pepper })
+    }
+}
+
+/// An open ledger: one store behind its three traits, and what was found when it was opened.
+#[derive(Clone)]
+pub struct OpenLedger {
+    /// Applies batches.
+    pub ledger: Arc<dyn Ledger>,
+    /// Reads accounts.
+    pub reads: Arc<dyn LedgerReads>,
+    /// Holds names that cross accounts.
+    pub claims: Arc<dyn Claims>,
+    /// The store's name and secret.
+    pub identity: Identity,
+    /// Which faults an acknowledged batch survives, in a word or two for log and metrics.
+    pub durability: &'static str,
+}
+
+impl OpenLedger {
+    /// One store as its parts.
+    pub fn new<L: Ledger + LedgerReads + Claims>(
+        store: L,
+        identity: Identity,
+        durability: &'static str,
+    ) -> OpenLedger {
+        let store = Arc::new(store);
+        OpenLedger {
+            ledger: store.clone(),
+            reads: store.clone(),
+            claims: store,
+            identity,
+            durability,
+        }
+    }
+}

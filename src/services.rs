@@ -1,0 +1,88 @@
+//! The handles that sends, admin calls, business operations and jobs share: built once at start and
+//! passed as one value.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use arc_swap::ArcSwap;
+
+use crate::catalog::{Catalog, Tokens};
+use crate::clock::Clock;
+use crate::ledger::batcher::{Batcher, BatcherOptions};
+use crate::ledger::lease::StopLease;
+use crate::ledger::{Claims, LedgerReads, OpenLedger};
+use crate::metrics::Metrics;
+use crate::pricing::PriceBook;
+use crate::upstream::client::{Upstream, UpstreamOptions};
+use crate::upstream::target::BaseUrl;
+
+/// Shared handles of one gateway process.
+pub struct Services {
+    /// Accounts, channels, templates and keys as immutable snapshots.
+    pub catalog: Arc<Catalog>,
+    /// Channels' Meta tokens.
+    pub tokens: Arc<Tokens>,
+    /// The rate cards in force; a new version is swapped in.
+    pub prices: Arc<ArcSwap<PriceBook>>,
+    /// Writes: every operation goes to the ledger through it.
+    pub batcher: Batcher,
+    /// Reads of the ledger.
+    pub reads: Arc<dyn LedgerReads>,
+    /// Names that one account at most may hold.
+    pub claims: Arc<dyn Claims>,
+    /// Campaigns known to be stopped.
+    pub leases: Arc<StopLease>,
+    /// The HTTP client to Meta.
+    pub upstream: Upstream,
+    /// Meta's address for channels without one of their own.
+    pub base_url: BaseUrl,
+    /// What SREs watch.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// How many gateways share the channels' throughput limits.
+    pub gateways_alive: Arc<AtomicU32>,
+}
+
+/// What [`Services`] are built from, beside an open ledger.
+pub struct ServicesOptions {
+    /// The rate cards to begin with.
+    pub book: PriceBook,
+    /// Channels' Meta tokens.
+    pub tokens: Tokens,
+    /// Deadlines of the client to Meta.
+    pub upstream: UpstreamOptions,
+    /// Meta's address for channels without one of their own.
+    pub base_url: BaseUrl,
+    /// Deadline and bound of the batcher.
+    pub batching: BatcherOptions,
+    /// Wallets that have a metric of their own, at most.
+    pub wallet_metrics: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Services {
+    /// The handles of a gateway over `ledger`.
+    pub fn new(ledger: &OpenLedger, options: ServicesOptions) -> Arc<Services> {
+        let clock = options.clock;
+        let metrics = Arc::new(Metrics::new(options.wallet_metrics));
+        metrics.ledger_durability(ledger.durability);
+        metrics.ledger_up(true);
+        let (writes, batching) = (ledger.ledger.clone(), options.batching);
+        Arc::new(Services {
+            catalog: Arc::new(Catalog::new(ledger, clock.clone())),
+            tokens: Arc::new(options.tokens),
+            prices: Arc::new(ArcSwap::from_pointee(options.book)),
+            batcher: Batcher::new(writes, clock.clone(), metrics.clone(), batching),
+            reads: ledger.reads.clone(),
+            claims: ledger.claims.clone(),
+            leases: Arc::new(StopLease::default()),
+            upstream: Upstream::new(options.upstream),
+            base_url: options.base_url,
+            metrics,
+            clock,
+            gateways_alive: Arc::new(AtomicU32::new(1)),
+        })
+    }
+}
