@@ -26,7 +26,7 @@ const fn moved(rule: &'static str, from: &'static str, to: &'static str) -> Exam
     Example { rule, paths: [from, to], bad: "", good: "" }
 }
 
-/// At least one per rule, except the two lengths: `sizes_are_counted_to_the_line` shows those.
+/// At least one per rule, except lengths and width: `sizes_are_counted_to_the_line` shows those.
 pub const EXAMPLES: &[Example] = &[
     example("opening", "src/ids.rs", "// Ids.\n", "//! Ids.\n"),
     example("opening", "tests/it/quota.rs", "//!\nuse x;\n", "//! Quota.\nuse x;\n"),
@@ -89,6 +89,10 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("status codes", "src/send/spine.rs", "StatusCode::OK", "fn f(status: StatusCode) {}"),
     example("status codes", "src/send/mod.rs", "http::StatusCode::OK", "// StatusCode::OK"),
+    example("no http", "src/control/key.rs", "use http::HeaderMap;", "// http::HeaderMap"),
+    example("no http", "src/ledger/view.rs", "fn f() -> StatusCode {}", "fn f() -> Status {}"),
+    example("plain prose", "src/ids.rs", "/// It ans§wers.\n", "// It ans§wers.\n"),
+    example("plain prose", "src/ids.rs", "//! Ids whe§re.\n", "/// Ids if `whe§re`.\n"),
     example(
         "metric names",
         "src/jobs/sweep.rs",

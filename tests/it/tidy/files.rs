@@ -86,6 +86,17 @@ pub fn dead_modules(sources: &[Source]) -> Vec<String> {
     problems
 }
 
+/// Modules that are a file beside the directory of their children, not `mod.rs` in it.
+pub fn split_modules(sources: &[Source]) -> Vec<String> {
+    let rust = || sources.iter().map(|source| &source.path).filter(|path| path.ends_with(".rs"));
+    rust()
+        .filter(|path| !path.ends_with("/mod.rs"))
+        .map(|path| path.trim_end_matches(".rs"))
+        .filter(|module| rust().any(|path| path.starts_with(&format!("{module}/"))))
+        .map(|module| format!("{module}.rs:1: a module with children is {module}/mod.rs"))
+        .collect()
+}
+
 /// Whether Cargo itself compiles the file. A second file right under `tests/` is not one: there is
 /// one binary.
 fn is_target(path: &str) -> bool {
@@ -138,6 +149,8 @@ fn dead_files_are_found() {
     ];
     assert_eq!(dead_modules(&tree(&dead)).len(), 2);
     assert_eq!(dead_scripts(&tree(&dead)).len(), 1);
+    assert_eq!(split_modules(&tree(&alive)).len(), 1);
+    assert_eq!(split_modules(&tree(&[("src/send/mod.rs", ""), ("src/send/a.rs", "")])).len(), 0);
     assert_eq!(
         unexpected_directories(&["src".to_owned(), ".ci".to_owned(), "tools".to_owned()]).len(),
         1

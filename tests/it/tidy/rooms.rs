@@ -1,8 +1,7 @@
 //! Which room may name which: rooms depend downwards, and send, webhook and admin never import each
 //! other.
 
-use super::rules::Finding;
-use super::source::{Source, block_after, words};
+use super::source::{Finding, Source, block_after, words};
 
 /// One line per room, lowest first, with all it may import. A new room or edge is a decision: give
 /// the reason here.

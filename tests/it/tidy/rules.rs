@@ -1,15 +1,9 @@
 //! The rules that look at one file: each with where it holds, what it looks for and why.
 
+use super::lengths::{file_length, function_length, width};
+use super::prose::{banned_words, opens_with, titles};
 use super::rooms::upward_imports;
-use super::source::{Source, block_after, find_word, words};
-
-/// One break of a rule.
-pub struct Finding {
-    /// From 1.
-    pub line: usize,
-    /// What stands there, and what to do instead where that is not plain.
-    pub what: String,
-}
+use super::source::{Finding, Source, find_word, words};
 
 /// A rule on single files.
 pub struct Rule {
@@ -19,9 +13,6 @@ pub struct Rule {
     pub over: fn(&str) -> bool,
     pub find: fn(&Source) -> Vec<Finding>,
 }
-
-const FILE_LINES: usize = 500;
-const FUNCTION_LINES: usize = 70;
 
 /// All of them; `examples.rs` shows each a text that breaks it.
 pub const RULES: &[Rule] = &[
@@ -52,8 +43,20 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "function length",
         why: "a function fits a screen, so that its order can be checked by reading",
-        over: is_rust,
+        over: |path| is_rust(path) || path.ends_with(".lua"),
         find: function_length,
+    },
+    Rule {
+        name: "width",
+        why: "two files fit side by side, and lengths mean the same everywhere",
+        over: |path| is_rust(path) || path.ends_with(".lua"),
+        find: width,
+    },
+    Rule {
+        name: "plain prose",
+        why: "a doc comment states what is returned and when, in the words every Rust reader knows",
+        over: is_rust,
+        find: banned_words,
     },
     Rule {
         name: "rooms",
@@ -110,6 +113,17 @@ pub const RULES: &[Rule] = &[
                 && path != "src/send/reply.rs"
         },
         find: |source| names(source, &["StatusCode::"]),
+    },
+    Rule {
+        name: "no http",
+        why: "business operations, ledger and prices are the same behind every protocol",
+        over: |path| {
+            let rooms = ["src/control", "src/ledger", "src/pricing"];
+            is_gateway(path) && rooms.iter().any(|room| in_room(path, room))
+        },
+        find: |source| {
+            names(source, &["http::", "hyper::", "hyper_util::", "axum::", "StatusCode"])
+        },
     },
     Rule {
         name: "metric names",
@@ -245,72 +259,6 @@ fn contains(source: &Source, text: &str, needles: &[&str]) -> Vec<Finding> {
     let hits = needles.iter().flat_map(|needle| text.match_indices(needle));
     hits.map(|(at, needle)| Finding { line: source.line(at), what: format!("says {needle}") })
         .collect()
-}
-
-fn opens_with(source: &Source, opening: &str) -> Vec<Finding> {
-    let rest = source
-        .text
-        .strip_prefix(opening)
-        .map(|rest| rest.lines().next().unwrap_or_default().trim());
-    if rest.is_some_and(|rest| !rest.is_empty()) {
-        return Vec::new();
-    }
-    vec![Finding {
-        line: 1,
-        what: format!("does not begin with `{opening}` and a sentence saying what the file is for"),
-    }]
-}
-
-/// The first-level headings outside code blocks; there must be one.
-fn titles(source: &Source) -> Vec<Finding> {
-    let (mut in_code, mut lines) = (false, Vec::new());
-    for (index, line) in source.text.lines().enumerate() {
-        if line.trim_start().starts_with("```") {
-            in_code = !in_code;
-        } else if !in_code && (line.starts_with("# ") || line.contains("<h1")) {
-            lines.push(index + 1);
-        }
-    }
-    if lines.len() == 1 {
-        return Vec::new();
-    }
-    let what = format!("{} first-level headings, not one", lines.len());
-    vec![Finding { line: lines.get(1).copied().unwrap_or(1), what }]
-}
-
-fn file_length(source: &Source) -> Vec<Finding> {
-    let lines = source.text.lines().count();
-    if lines <= FILE_LINES {
-        return Vec::new();
-    }
-    vec![Finding { line: FILE_LINES + 1, what: format!("{lines} lines, at most {FILE_LINES}") }]
-}
-
-fn function_length(source: &Source) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for pair in words(&source.code).windows(2) {
-        let [(start, "fn"), (name_at, name)] = pair else {
-            continue;
-        };
-        // `fn(...)` is a type, not a function.
-        if source.code[start + 2..*name_at].trim() != ""
-            && source.code[start + 2..*name_at].trim() != "r#"
-        {
-            continue;
-        }
-        let Some(body) = block_after(&source.code, *name_at) else {
-            continue;
-        };
-        let (first, last) = (source.line(*start), source.line(body.end - 1));
-        let lines = last - first + 1;
-        if lines > FUNCTION_LINES {
-            found.push(Finding {
-                line: first,
-                what: format!("`{name}` has {lines} lines, at most {FUNCTION_LINES}"),
-            });
-        }
-    }
-    found
 }
 
 /// A money room's root without `#![deny(...)]` (or forbid, plain or in `cfg_attr`) of both

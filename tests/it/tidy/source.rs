@@ -3,6 +3,14 @@
 
 use std::ops::Range;
 
+/// One break of a rule.
+pub struct Finding {
+    /// From 1.
+    pub line: usize,
+    /// What was found, and what to write instead if that is not obvious.
+    pub what: String,
+}
+
 /// A file as the rules see it. `code` and `literals` have the length and the lines of `text`.
 pub struct Source {
     /// Relative to the repository, with slashes.

@@ -4,13 +4,16 @@
 
 mod examples;
 mod files;
+mod imports;
+mod lengths;
+mod prose;
 mod rooms;
 mod rules;
 mod source;
 
 use files::{Tree, tree};
-use rules::{Finding, RULES};
-use source::Source;
+use rules::RULES;
+use source::{Finding, Source};
 
 /// All findings of all rules on one file.
 fn findings(source: &Source) -> Vec<(&'static rules::Rule, Finding)> {
@@ -51,7 +54,14 @@ fn no_file_is_dead() {
     let Tree { sources, .. } = tree();
     let mut problems = files::dead_modules(&sources);
     problems.extend(files::dead_scripts(&sources));
+    problems.extend(files::split_modules(&sources));
     report(&problems);
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let Tree { sources, .. } = tree();
+    report(&imports::mutual_imports(&sources));
 }
 
 #[test]
@@ -62,7 +72,7 @@ fn the_top_level_stays_small() {
 
 #[test]
 fn every_rule_finds_what_breaks_it() {
-    let sizes = ["file length", "function length"];
+    let sizes = ["file length", "function length", "width"];
     for rule in RULES.iter().filter(|rule| !sizes.contains(&rule.name)) {
         assert!(
             examples::EXAMPLES.iter().any(|e| e.rule == rule.name),
@@ -95,19 +105,24 @@ fn every_rule_finds_what_breaks_it() {
 
 #[test]
 fn sizes_are_counted_to_the_line() {
-    let count = |rule: &str, text: &str| {
-        findings(&Source::new("src/http/listener.rs", text))
-            .iter()
-            .filter(|(r, _)| r.name == rule)
-            .count()
+    let count = |rule: &str, path: &str, text: &str| {
+        findings(&Source::new(path, text)).iter().filter(|(r, _)| r.name == rule).count()
     };
+    let (rust, lua) = ("src/http/listener.rs", "src/ledger/redis/lua/caps.lua");
     let function =
         |lines: usize| format!("//! Opens.\nfn long(a: [u8; 2]) {{{}}}\n", "\n".repeat(lines - 1));
-    assert_eq!(count("function length", &function(70)), 0);
-    assert_eq!(count("function length", &function(71)), 1);
+    assert_eq!(count("function length", rust, &function(70)), 0);
+    assert_eq!(count("function length", rust, &function(71)), 1);
+    let function =
+        |lines: usize| format!("-- Opens.\nlocal function f(a){}end\n", "\n".repeat(lines - 1));
+    assert_eq!(count("function length", lua, &function(70)), 0);
+    assert_eq!(count("function length", lua, &function(71)), 1);
     let file = |lines: usize| format!("//! Opens.\n{}", "// a line\n".repeat(lines - 1));
-    assert_eq!(count("file length", &file(500)), 0);
-    assert_eq!(count("file length", &file(501)), 1);
+    assert_eq!(count("file length", rust, &file(500)), 0);
+    assert_eq!(count("file length", rust, &file(501)), 1);
+    let line = |columns: usize| format!("//! Opens.\n//{}\n", "é".repeat(columns - 2));
+    assert_eq!(count("width", rust, &line(100)), 0);
+    assert_eq!(count("width", rust, &line(101)), 1);
 }
 
 #[test]
