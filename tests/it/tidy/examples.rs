@@ -4,7 +4,7 @@
 /// One pair. `§` is taken out before use: it lets an example spell what no file may say.
 pub struct Example {
     pub rule: &'static str,
-    /// Where the texts are said to stand: the one that breaks the rule, the one that keeps it.
+    /// Paths of the two texts: the one that breaks the rule, the one that keeps it.
     pub paths: [&'static str; 2],
     /// Breaks the rule once.
     pub bad: &'static str,

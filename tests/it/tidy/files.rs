@@ -15,7 +15,7 @@ pub struct Tree {
     pub directories: Vec<String>,
 }
 
-/// Reads every text file but what `.gitignore` names and what stands in dot-directories other than
+/// Reads every text file but what `.gitignore` names and what is in dot-directories other than
 /// `.ci`.
 pub fn tree() -> Tree {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

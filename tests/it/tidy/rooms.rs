@@ -59,10 +59,10 @@ const SERVING: &[&str] = &[
     "control", "http",
 ];
 
-/// Stands for all rooms that come before in the table.
+/// All rooms that come before in the table.
 const EVERYTHING_BELOW: &[&str] = &["*"];
 
-/// The modules a file under `src/` stands for: `src/send/mod.rs` is `send`, `src/main.rs` is
+/// The module path of a file under `src/`: `src/send/mod.rs` is `send`, `src/main.rs` is
 /// `main`.
 fn module_path(path: &str) -> Vec<&str> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs");
@@ -94,7 +94,7 @@ pub fn upward_imports(source: &Source) -> Vec<Finding> {
     found
 }
 
-/// Where a room stands in the table.
+/// The index of a room in the table.
 fn level(room: &str) -> Option<usize> {
     ROOMS.iter().position(|(name, _)| *name == room)
 }

@@ -1,4 +1,4 @@
-//! The rules that look at one file: each with where it holds, what it looks for and why.
+//! The rules that look at one file: each with the paths it holds for, what it looks for and why.
 
 use super::lengths::{file_length, function_length, width};
 use super::prose::{banned_words, opens_with, titles};
@@ -60,13 +60,13 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "rooms",
-        why: "rooms depend downwards, so that one can be read, tested and replaced without those above it",
+        why: "rooms depend downwards, so that one can be tested without those above it",
         over: is_gateway,
         find: upward_imports,
     },
     Rule {
         name: "redis",
-        why: "only src/ledger/redis knows that client; the ledger's mod.rs and open.rs pick the backend",
+        why: "only src/ledger/redis knows that client; mod.rs and open.rs pick the backend",
         over: |path| {
             is_gateway(path)
                 && !in_room(path, "src/ledger/redis")
@@ -140,7 +140,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "clock",
-        why: "tests advance the clock, and a decision uses one instant throughout: ask the injected clock",
+        why: "tests advance the clock, and a decision uses one instant: ask the injected clock",
         over: |path| is_gateway(path) && path != "src/clock.rs",
         find: |source| {
             names(source, &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"])
@@ -160,13 +160,13 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "exact arithmetic",
-        why: "overflow in money must be an answer, not a wrap or a panic; the file that opens the room denies both lints",
+        why: "overflow of money is an error, never a wrap or a panic; mod.rs denies both lints",
         over: |path| is_money(path) && opens_money_room(path),
         find: exact_arithmetic,
     },
     Rule {
         name: "pure",
-        why: "what decides about money is a function of its arguments: no I/O, no clock, no environment",
+        why: "what decides about money is a function of its arguments: no I/O, no clock",
         over: is_money,
         find: |source| {
             names(source, &["std::fs", "std::net", "std::env", "std::thread", "tokio", "Clock"])
@@ -219,7 +219,7 @@ fn is_gateway(path: &str) -> bool {
     path.starts_with("src/") && is_rust(path)
 }
 
-/// Whether the path is the file `room.rs` or stands in the directory `room/`.
+/// Whether the path is the file `room.rs` or in the directory `room/`.
 fn in_room(path: &str, room: &str) -> bool {
     path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
 }

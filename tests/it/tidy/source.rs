@@ -15,7 +15,7 @@ pub struct Finding {
 pub struct Source {
     /// Relative to the repository, with slashes.
     pub path: String,
-    /// The file as it stands.
+    /// The file unchanged.
     pub text: String,
     /// Comments and the insides of literals blanked; the whole text if the file is not Rust.
     pub code: String,
@@ -40,7 +40,7 @@ fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
-/// Where `needle` stands in `text` as whole words: not as a part of a longer identifier.
+/// Offsets of `needle` in `text` as whole words: not as a part of a longer identifier.
 pub fn find_word(text: &str, needle: &str) -> Vec<usize> {
     let (bytes, pattern) = (text.as_bytes(), needle.as_bytes());
     let touches = |inside: u8, outside: Option<&u8>| {
@@ -174,7 +174,7 @@ fn block_comment(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The length of a literal that ends at the next quote that no backslash stands before.
+/// The length of a literal that ends at the next quote without a backslash before it.
 fn quoted(bytes: &[u8], quote: u8) -> usize {
     let mut at = 1;
     while at < bytes.len() && bytes[at] != quote {
