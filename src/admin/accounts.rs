@@ -10,9 +10,10 @@ use super::problem::{self, Mistakes, Problem};
 use super::{Admin, Existing, Made, wallets};
 use crate::catalog::documents::{
     AccountSettings, ChargeOn, Enforcement, FrequencyCap, UnknownTemplate, WalletSettings,
+    default_card, main_wallet,
 };
-use crate::catalog::zone;
-use crate::ids::{AccountId, WalletId};
+use crate::catalog::validate;
+use crate::ids::AccountId;
 use crate::ledger::DocumentKind;
 use crate::pricing::Markup;
 
@@ -58,22 +59,11 @@ struct AccountBody {
 impl AccountBody {
     /// Lays the fields that are given over `settings`.
     fn lay_over(self, settings: &mut AccountSettings, mistakes: &mut Mistakes) {
-        match self.charge_on.as_deref() {
-            None | Some("accepted") => {}
-            Some("delivered") => mistakes.add(
-                "charge_on",
-                "`delivered` needs webhooks, which are not supported in this version",
-            ),
-            Some(_) => mistakes
-                .add("charge_on", "it is `accepted`; `delivered` is not supported in this version"),
+        if let Some(text) = &self.charge_on {
+            mistakes.validate("charge_on", ChargeOn::parse(text).map(drop));
         }
-        match self.enforcement.as_deref() {
-            None | Some("enforce") => {}
-            Some("observe") => {
-                mistakes.add("enforcement", "`observe` is not supported in this version")
-            }
-            Some(_) => mistakes
-                .add("enforcement", "it is `enforce`; `observe` is not supported in this version"),
+        if let Some(text) = &self.enforcement {
+            mistakes.validate("enforcement", Enforcement::parse(text).map(drop));
         }
         if let Some(card) = self.rate_card {
             settings.rate_card = card;
@@ -99,12 +89,7 @@ impl AccountBody {
 /// Everything that is wrong with an account's settings.
 fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes) {
     let currency = &settings.currency;
-    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
-    mistakes.expect(
-        is_code || currency == "message",
-        "currency",
-        "it is three capitals, such as USD, or `message`",
-    );
+    mistakes.validate("currency", validate::currency(currency));
     match admin.services.prices.load().card(&settings.rate_card) {
         None => mistakes.add("rate_card", format!("there is no rate card {}", settings.rate_card)),
         Some(card) => mistakes.expect(
@@ -117,25 +102,16 @@ fn look_over(admin: &Admin, settings: &AccountSettings, mistakes: &mut Mistakes)
             ),
         ),
     }
-    mistakes.expect(
-        zone(&settings.time_zone).is_some(),
-        "time_zone",
-        format!("no time zone is called {}", settings.time_zone),
-    );
+    mistakes.validate("time_zone", validate::time_zone(&settings.time_zone));
     mistakes.expect(
         settings.messaging_limit != Some(0),
         "messaging_limit",
         "it is at least 1, or null for no limit",
     );
-    let most = FrequencyCap::MAX_PER_ACCOUNT;
-    mistakes.expect(
-        settings.caps.len() <= most,
-        "caps",
-        format!("an account has at most {most} caps"),
-    );
+    mistakes.validate("caps", FrequencyCap::validate_count(settings.caps.len()));
     for (at, cap) in settings.caps.iter().enumerate() {
-        if let Some(mistake) = cap.mistake() {
-            mistakes.add(&format!("caps[{at}]"), mistake);
+        if let Err(mistake) = cap.validate() {
+            mistakes.add(&format!("caps[{at}]"), mistake.to_string());
         }
     }
 }
@@ -161,21 +137,6 @@ pub async fn create(
     Ok(if new { Made::New } else { Made::Present })
 }
 
-/// The wallet that every account has.
-pub fn main_wallet() -> WalletId {
-    #[expect(clippy::expect_used, reason = "a constant that is a valid id")]
-    "main".parse().expect("`main` is an id")
-}
-
-/// The card an account has where none is named.
-fn own_card(currency: &str) -> String {
-    if currency == "message" {
-        currency.to_owned()
-    } else {
-        format!("meta-{}", currency.to_ascii_lowercase())
-    }
-}
-
 pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     let mut body: AccountBody = call.json()?;
     let mut mistakes = Mistakes::default();
@@ -186,7 +147,7 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
         return Err(Problem::internal("a missing field was overlooked", &call.path));
     };
     let mut settings = AccountSettings {
-        rate_card: own_card(&currency),
+        rate_card: default_card(&currency),
         currency,
         time_zone: body.time_zone.take().unwrap_or_else(|| "UTC".into()),
         charge_on: ChargeOn::Accepted,

@@ -1,8 +1,6 @@
 //! Channels: sending numbers with their token, their WABA and the wallet that pays. A phone number
 //! ID belongs to one account at a time.
 
-use std::path::{Component, Path};
-
 use axum::body::Body;
 use http::Response;
 use serde::Serialize;
@@ -10,14 +8,11 @@ use serde::Serialize;
 use super::call::{self, Call};
 use super::problem::{self, Mistakes, Problem};
 use super::{Admin, Existing, Made};
-use crate::catalog::Snapshot;
 use crate::catalog::documents::ChannelSettings;
+use crate::catalog::{Snapshot, token_names, validate};
 use crate::ids::{AccountId, ChannelId};
 use crate::ledger::{ClaimKind, DocumentKind};
 use crate::upstream::target::BaseUrl;
-
-/// Messages per second of one channel at most; Meta allows 1,000.
-const MAX_THROUGHPUT: u32 = 1_000;
 
 /// A channel as answers show it.
 #[derive(Serialize)]
@@ -79,33 +74,17 @@ async fn look_over(
             format!("the account has no WABA {waba}"),
         );
     }
-    match (&settings.token_env, &settings.token_file) {
-        (None, None) => {
-            mistakes.add("token_env", "name the channel's Meta token by token_env or token_file")
-        }
-        (Some(_), Some(_)) => mistakes.add("token_file", "give token_env or token_file, not both"),
-        (Some(variable), None) => {
-            // The value is not repeated: people paste the token itself here.
-            mistakes.expect(
-                admin.services.tokens.allows(variable),
-                "token_env",
-                "`secrets.env` does not allow a variable of this name",
-            );
-        }
-        (None, Some(file)) => {
-            let plain = !file.is_empty()
-                && Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
-            mistakes.expect(plain, "token_file", "it is a plain path below `secrets.dir`");
-        }
+    let (token_env, token_file) = (settings.token_env.as_deref(), settings.token_file.as_deref());
+    for mistake in token_names::validate(token_env, token_file, admin.services.tokens.permitted()) {
+        mistakes.add(mistake.field, mistake.message);
     }
-    let throughput = (1..=MAX_THROUGHPUT).contains(&settings.throughput_limit);
-    mistakes.expect(
-        throughput,
-        "throughput_limit",
-        format!("it is 1 to {MAX_THROUGHPUT} messages per second"),
-    );
+    let throughput = validate::within(&ChannelSettings::THROUGHPUT, &settings.throughput_limit);
+    mistakes.validate("throughput_limit", throughput);
     if let Some(Err(error)) = settings.upstream_url.as_deref().map(str::parse::<BaseUrl>) {
         mistakes.add("upstream_url", error.to_string());
+    }
+    if let Some(code) = &settings.calling_code {
+        mistakes.validate("calling_code", validate::calling_code(code));
     }
     mistakes.check()
 }

@@ -9,19 +9,10 @@ use super::call::{self, Call, given};
 use super::problem::{self, Mistakes, Problem};
 use super::{Admin, Existing, Made};
 use crate::catalog::KeyText;
-use crate::catalog::documents::{KeySettings, Scope};
+use crate::catalog::documents::{Grant, KeySettings, Scope};
 use crate::catalog::keys::{ends_with, hex, is_well_formed};
 use crate::ids::{AccountId, CampaignId, KeyId};
 use crate::ledger::{ClaimKind, DocumentKind, Fingerprint};
-
-/// What a key may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// At least one.
-    pub scopes: Vec<Scope>,
-    /// The campaign all its sends belong to.
-    pub campaign: Option<CampaignId>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::amount::Amount;
+use crate::catalog::validate::FieldMistake;
 use crate::ledger::LedgerFault;
 use crate::ledger::batcher::CallFault;
 
@@ -200,6 +201,16 @@ impl From<CallFault> for Problem {
     }
 }
 
+impl From<Vec<FieldMistake>> for Problem {
+    fn from(found: Vec<FieldMistake>) -> Problem {
+        let mut mistakes = Mistakes::default();
+        for mistake in found {
+            mistakes.add(mistake.field, mistake.message);
+        }
+        mistakes.problem()
+    }
+}
+
 /// Gathers everything that is wrong with a body, so that it is reported at once.
 #[derive(Debug, Default)]
 pub struct Mistakes(Vec<FieldError>);
@@ -214,6 +225,13 @@ impl Mistakes {
     pub fn expect(&mut self, right: bool, field: &str, detail: impl Into<String>) {
         if !right {
             self.add(field, detail);
+        }
+    }
+
+    /// The mistake of a validating function, if there is one.
+    pub fn validate(&mut self, field: &str, verdict: Result<(), String>) {
+        if let Err(message) = verdict {
+            self.add(field, message);
         }
     }
 

@@ -7,60 +7,13 @@ use http::Response;
 use serde::Serialize;
 
 use super::call::{self, Call};
-use super::problem::{Mistakes, Problem};
+use super::problem::Problem;
 use super::{Admin, Existing, Made};
+use crate::catalog::TemplateName;
 use crate::catalog::documents::TemplateSettings;
 use crate::ids::{AccountId, IdError, WabaId};
 use crate::ledger::DocumentKind;
 use crate::pricing::Category;
-
-/// Meta limits template names to 512 characters.
-const MAX_NAME: usize = 512;
-
-/// A template's name and language as they stand in the catalog.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TemplateName(String);
-
-impl TemplateName {
-    /// `name/language`; the language in the one spelling that sends are looked up by, `en_US` also
-    /// where `en-US` was written.
-    ///
-    /// # Errors
-    /// What is wrong with either.
-    pub fn new(name: &str, language: &str) -> Result<TemplateName, Problem> {
-        let language = language.replace('-', "_");
-        let mut mistakes = Mistakes::default();
-        let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        let plain = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(letters);
-        mistakes.expect(
-            plain,
-            "name",
-            format!("a template's name is 1 to {MAX_NAME} lower-case letters, digits or '_'"),
-        );
-        mistakes.expect(
-            is_language(&language),
-            "language",
-            "a template's language is written as en, en_US or en-US",
-        );
-        mistakes.check()?;
-        Ok(TemplateName(format!("{name}/{language}")))
-    }
-
-    fn in_waba(&self, waba: &WabaId) -> String {
-        format!("{waba}/{}", self.0)
-    }
-}
-
-/// `en`, `fil`, `en_US`, `zh_HK`.
-fn is_language(text: &str) -> bool {
-    let (language, region) =
-        text.split_once('_').map_or((text, None), |(language, region)| (language, Some(region)));
-    let letters = |part: &str, case: fn(&u8) -> bool| {
-        (2..=3).contains(&part.len()) && part.bytes().all(|byte| case(&byte))
-    };
-    letters(language, u8::is_ascii_lowercase)
-        && region.is_none_or(|region| letters(region, u8::is_ascii_uppercase))
-}
 
 /// A template as answers show it.
 #[derive(Serialize)]
@@ -88,15 +41,15 @@ pub async fn put(
     settings: TemplateSettings,
     existing: Existing,
 ) -> Result<Made, Problem> {
-    check_category(settings.category)?;
+    check_category(settings)?;
     let snapshot = admin.snapshot(account).await?;
     if !snapshot.wabas.contains_key(waba) {
         return Err(Problem::unknown("WABA", waba));
     }
     let known =
-        snapshot.templates.get(waba).is_some_and(|templates| templates.contains_key(&name.0));
+        snapshot.templates.get(waba).is_some_and(|templates| templates.contains_key(name.as_str()));
     admin
-        .put_document(account, DocumentKind::Template, &name.in_waba(waba), &settings, existing)
+        .put_document(account, DocumentKind::Template, &name.document_id(waba), &settings, existing)
         .await?;
     Ok(if known { Made::Present } else { Made::New })
 }
@@ -121,13 +74,14 @@ pub async fn put_all(
     let known = snapshot.templates.get(waba);
     let mut puts = Vec::new();
     for (name, category) in templates {
-        check_category(*category)?;
-        let before = known.and_then(|known| known.get(&name.0));
+        let settings = TemplateSettings { category: *category };
+        check_category(settings)?;
+        let before = known.and_then(|known| known.get(name.as_str()));
         if before.is_none() || (existing == Existing::Replace && before != Some(category)) {
             puts.push(admin.put_operation(
                 DocumentKind::Template,
-                &name.in_waba(waba),
-                &TemplateSettings { category: *category },
+                &name.document_id(waba),
+                &settings,
                 existing,
             )?);
         }
@@ -135,11 +89,8 @@ pub async fn put_all(
     admin.put_documents(account, puts).await
 }
 
-fn check_category(category: Category) -> Result<(), Problem> {
-    match category {
-        Category::Marketing | Category::Utility | Category::Authentication => Ok(()),
-        _ => Err(Problem::field("category", "a template is marketing, utility or authentication")),
-    }
+fn check_category(settings: TemplateSettings) -> Result<(), Problem> {
+    settings.validate().map_err(|message| Problem::field("category", message))
 }
 
 /// The WABA of the path.
@@ -157,7 +108,7 @@ pub(super) fn waba(call: &Call) -> Result<WabaId, Problem> {
 
 /// The template of the path.
 fn name(call: &Call) -> Result<TemplateName, Problem> {
-    TemplateName::new(call.part("name"), call.part("language"))
+    Ok(TemplateName::new(call.part("name"), call.part("language"))?)
 }
 
 pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
@@ -165,7 +116,7 @@ pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
     let _held = call.admin.settings.hold().await;
     let made =
         put(&call.admin, &call.account()?.id, &waba, &name, settings, Existing::Replace).await?;
-    call::made(made == Made::New, &view(&name.0, settings.category))
+    call::made(made == Made::New, &view(name.as_str(), settings.category))
 }
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
@@ -180,9 +131,9 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let (waba, name) = (waba(call)?, name(call)?);
     let category =
-        call.account()?.templates.get(&waba).and_then(|templates| templates.get(&name.0));
-    let category = category.ok_or_else(|| Problem::unknown("template", &name.0))?;
-    call::ok(&view(&name.0, *category))
+        call.account()?.templates.get(&waba).and_then(|templates| templates.get(name.as_str()));
+    let category = category.ok_or_else(|| Problem::unknown("template", name.as_str()))?;
+    call::ok(&view(name.as_str(), *category))
 }
 
 pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
@@ -190,7 +141,7 @@ pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
     let _held = call.admin.settings.hold().await;
     let deleted = call
         .admin
-        .delete_document(&call.account()?.id, DocumentKind::Template, &name.in_waba(&waba))
+        .delete_document(&call.account()?.id, DocumentKind::Template, &name.document_id(&waba))
         .await?;
-    if deleted { call::done() } else { Err(Problem::unknown("template", &name.0)) }
+    if deleted { call::done() } else { Err(Problem::unknown("template", name.as_str())) }
 }

@@ -9,7 +9,7 @@ use super::call::{self, Call};
 use super::problem::{self, Mistakes, Problem};
 use super::{Admin, Existing, Made};
 use crate::catalog::documents::{WabaSettings, default_portfolio};
-use crate::catalog::{Snapshot, zone};
+use crate::catalog::{Snapshot, validate};
 use crate::ids::{AccountId, IdError, PortfolioId, WabaId};
 use crate::ledger::{ClaimKind, DocumentKind};
 
@@ -40,11 +40,7 @@ pub async fn put(
         return Ok(Made::Present);
     }
     let mut mistakes = Mistakes::default();
-    mistakes.expect(
-        zone(&settings.time_zone).is_some(),
-        "time_zone",
-        format!("no time zone is called {}", settings.time_zone),
-    );
+    mistakes.validate("time_zone", validate::time_zone(&settings.time_zone));
     mistakes.check()?;
     let portfolio = &settings.portfolio;
     if *portfolio != default_portfolio() {

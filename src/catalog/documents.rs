@@ -1,7 +1,11 @@
-//! The settings documents as they stand in the ledger and on the admin API.
+//! The settings documents: stored in the ledger, shown by the Admin API, declared in the
+//! configuration file. All three use these types.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::validate::{self, FieldMistake};
 use crate::amount::Amount;
 use crate::ids::{CampaignId, PortfolioId, WabaId, WalletId};
 use crate::ledger::CapRule;
@@ -28,7 +32,7 @@ pub struct AccountSettings {
     /// Unique recipients in 24 hours; `None` is unlimited.
     #[serde(default)]
     pub messaging_limit: Option<u32>,
-    /// Frequency caps, off where empty.
+    /// Frequency caps; an empty list means none.
     #[serde(default)]
     pub caps: Vec<FrequencyCap>,
     /// What happens to a template the catalog does not know.
@@ -50,6 +54,15 @@ const fn no_markup() -> Markup {
     Markup::NONE
 }
 
+/// The rate card of an account that names none: Meta's in its currency, or `message`.
+pub fn default_card(currency: &str) -> String {
+    if currency == "message" {
+        currency.to_owned()
+    } else {
+        format!("meta-{}", currency.to_ascii_lowercase())
+    }
+}
+
 /// When a message is charged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +70,22 @@ pub enum ChargeOn {
     /// When Meta accepts it. The only choice until webhooks are received.
     #[default]
     Accepted,
+}
+
+impl ChargeOn {
+    /// Reads the wire name.
+    ///
+    /// # Errors
+    /// A sentence if `text` is anything but `accepted`.
+    pub fn parse(text: &str) -> Result<ChargeOn, String> {
+        match text {
+            "accepted" => Ok(ChargeOn::Accepted),
+            "delivered" => Err("\"delivered\" needs webhooks, which are not supported in this \
+                                version; use \"accepted\""
+                .to_owned()),
+            _ => Err(validate::must_be_one_of(&["accepted"], text)),
+        }
+    }
 }
 
 /// Whether limits stop sends.
@@ -68,56 +97,84 @@ pub enum Enforcement {
     Enforce,
 }
 
+impl Enforcement {
+    /// Reads the wire name.
+    ///
+    /// # Errors
+    /// A sentence if `text` is anything but `enforce`.
+    pub fn parse(text: &str) -> Result<Enforcement, String> {
+        match text {
+            "enforce" => Ok(Enforcement::Enforce),
+            "observe" => {
+                Err("\"observe\" is not supported in this version; use \"enforce\"".to_owned())
+            }
+            _ => Err(validate::must_be_one_of(&["enforce"], text)),
+        }
+    }
+}
+
 /// What happens to a template the catalog does not know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownTemplate {
-    /// It is priced at the dearest template category of its market.
+    /// It is priced at the most expensive template category of its market.
     #[default]
     Ceiling,
     /// It is rejected as `unclassified`.
     Refuse,
 }
 
-/// A frequency cap as people write it.
+/// A frequency cap: at most `max` messages of `categories` to one recipient in `window_s` seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrequencyCap {
     /// Which categories it counts.
     pub categories: Vec<Category>,
-    /// Messages in the window at most, 1 to 100.
+    /// Most messages to one recipient in the window, 1 to 100.
     pub max: u32,
-    /// Length of the window in seconds, at most 30 days.
+    /// Length of the window in seconds, up to 30 days.
     pub window_s: u32,
 }
 
 impl FrequencyCap {
-    /// Messages in a window at most.
-    pub const MAX: u32 = 100;
+    /// How many messages a cap may allow in its window.
+    pub const MAX: RangeInclusive<u32> = 1..=100;
 
-    /// Seconds of a window at most: 30 days.
-    pub const MAX_WINDOW_S: u32 = MAX_CAP_WINDOW_S;
+    /// How long a window may be, in seconds: up to 30 days.
+    pub const WINDOW_S: RangeInclusive<u32> = 1..=MAX_CAP_WINDOW_S;
 
-    /// Caps of one account at most.
+    /// The most caps that one account may have.
     pub const MAX_PER_ACCOUNT: usize = 16;
 
-    /// As the ledger counts it.
+    /// The cap in the form the ledger counts by: categories as bits.
     pub fn rule(&self) -> CapRule {
         let bits =
             self.categories.iter().fold(0u8, |bits, category| bits | (1 << category.index()));
         CapRule { categories: bits, max: self.max, window_s: self.window_s }
     }
 
-    /// Says what is wrong with it, if anything.
-    pub fn mistake(&self) -> Option<&'static str> {
+    /// Checks one cap.
+    ///
+    /// # Errors
+    /// The first field that does not fit.
+    pub fn validate(&self) -> Result<(), FieldMistake> {
+        let at = |field| move |message| FieldMistake { field, message };
         if self.categories.is_empty() {
-            Some("a cap names at least one category")
-        } else if !(1..=FrequencyCap::MAX).contains(&self.max) {
-            Some("a cap's max is 1 to 100")
-        } else if !(1..=FrequencyCap::MAX_WINDOW_S).contains(&self.window_s) {
-            Some("a cap's window_s is 1 to 2592000 (30 days)")
+            return Err(at("categories")("must name at least one category".to_owned()));
+        }
+        validate::within(&FrequencyCap::MAX, &self.max).map_err(at("max"))?;
+        validate::within(&FrequencyCap::WINDOW_S, &self.window_s).map_err(at("window_s"))
+    }
+
+    /// Checks how many caps an account has.
+    ///
+    /// # Errors
+    /// A sentence if there are more than [`FrequencyCap::MAX_PER_ACCOUNT`].
+    pub fn validate_count(count: usize) -> Result<(), String> {
+        if count <= FrequencyCap::MAX_PER_ACCOUNT {
+            Ok(())
         } else {
-            None
+            Err(format!("an account has at most {} caps", FrequencyCap::MAX_PER_ACCOUNT))
         }
     }
 }
@@ -158,26 +215,33 @@ pub struct ChannelSettings {
     /// A disabled channel sends nothing.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Where it is forwarded to, instead of the gateway's upstream.
+    /// The base URL its sends are forwarded to, instead of the gateway's upstream.
     #[serde(default)]
     pub upstream_url: Option<String>,
-    /// Calling code of its own number, which Meta puts before a recipient without a plus; digits.
+    /// Calling code of its own number, 1 to 4 digits. Meta adds it to a recipient without a plus.
     #[serde(default)]
     pub calling_code: Option<String>,
 }
 
-fn main_wallet() -> WalletId {
+impl ChannelSettings {
+    /// Messages per second that a channel may have; Meta allows 1,000.
+    pub const THROUGHPUT: RangeInclusive<u32> = 1..=1_000;
+}
+
+/// The wallet that every account has: `main`.
+pub fn main_wallet() -> WalletId {
     #[expect(clippy::expect_used, reason = "a constant that is a valid id")]
     "main".parse().expect("`main` is an id")
 }
 
-/// The portfolio of a WABA that names none.
+/// The portfolio of a WABA that names none: `default`.
 pub fn default_portfolio() -> PortfolioId {
     #[expect(clippy::expect_used, reason = "a constant that is a valid id")]
     "default".parse().expect("`default` is an id")
 }
 
-const fn standard_throughput() -> u32 {
+/// Messages per second of a channel that names no limit.
+pub const fn standard_throughput() -> u32 {
     80
 }
 
@@ -201,11 +265,29 @@ pub struct WabaSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemplateSettings {
-    /// What it costs as.
+    /// The category it is priced as.
     pub category: Category,
 }
 
-/// What a key may do.
+impl TemplateSettings {
+    /// The categories that Meta gives to templates.
+    pub const CATEGORIES: [Category; 3] =
+        [Category::Marketing, Category::Utility, Category::Authentication];
+
+    /// Checks the category.
+    ///
+    /// # Errors
+    /// A sentence if a template cannot have this category.
+    pub fn validate(&self) -> Result<(), String> {
+        if TemplateSettings::CATEGORIES.contains(&self.category) {
+            return Ok(());
+        }
+        let names = TemplateSettings::CATEGORIES.map(Category::as_str);
+        Err(validate::must_be_one_of(&names, self.category.as_str()))
+    }
+}
+
+/// One thing a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -215,6 +297,15 @@ pub enum Scope {
     Read,
     /// Manage its campaigns and keys.
     Manage,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// At least one.
+    pub scopes: Vec<Scope>,
+    /// The campaign all its sends belong to.
+    pub campaign: Option<CampaignId>,
 }
 
 /// A gateway key: never the key itself, only its keyed hash.
@@ -236,7 +327,7 @@ pub struct KeySettings {
     pub created_ms: i64,
 }
 
-/// A wallet's settings as people write them.
+/// A wallet's settings; `None` leaves a setting as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WalletSettings {

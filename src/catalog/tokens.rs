@@ -1,18 +1,19 @@
 //! Channels' Meta tokens, from the environment or from files that are read again when they change.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use dashmap::DashMap;
 
 use super::documents::ChannelSettings;
+use super::token_names::{VariablePattern, validate_file};
 use crate::clock::Clock;
 
-/// A file is looked at again after this time.
+/// A file is read again after this time, if it has changed.
 const LOOK_AGAIN_MS: i64 = 1_000;
 
-/// A token file is a line, not a document.
+/// Bytes of the largest token file: it holds one line.
 const MAX_FILE: u64 = 4096;
 
 /// Why a channel has no token.
@@ -35,31 +36,30 @@ struct FileToken {
     looked_ms: i64,
 }
 
-/// Reads tokens and keeps them at hand.
+/// Reads tokens and keeps them in memory.
 pub struct Tokens {
     directory: Option<PathBuf>,
-    allowed: String,
+    permitted: VariablePattern,
     variables: DashMap<String, Arc<str>>,
     files: DashMap<String, FileToken>,
     clock: Clock,
 }
 
 impl Tokens {
-    /// Tokens from files below `directory` and from variables that match `allowed` (a name, or a
-    /// prefix and `*`).
-    pub fn new(directory: Option<PathBuf>, allowed: String, clock: Clock) -> Tokens {
-        Tokens { directory, allowed, variables: DashMap::new(), files: DashMap::new(), clock }
+    /// Tokens from files below `directory` and from the variables that `permitted` allows.
+    pub fn new(directory: Option<PathBuf>, permitted: VariablePattern, clock: Clock) -> Tokens {
+        Tokens { directory, permitted, variables: DashMap::new(), files: DashMap::new(), clock }
     }
 
-    /// May a channel name this variable?
-    pub fn allows(&self, variable: &str) -> bool {
-        match self.allowed.strip_suffix('*') {
-            Some(prefix) => variable.starts_with(prefix),
-            None => variable == self.allowed,
-        }
+    /// Which variables channels may name.
+    pub fn permitted(&self) -> &VariablePattern {
+        &self.permitted
     }
 
     /// The channel's token.
+    ///
+    /// # Errors
+    /// Why there is none: no name, a name that is not permitted, or an unreadable file.
     pub fn of(&self, channel: &ChannelSettings) -> Result<Arc<str>, TokenError> {
         match (&channel.token_env, &channel.token_file) {
             (Some(variable), _) => self.variable(variable),
@@ -73,7 +73,7 @@ impl Tokens {
             return Ok(token.clone());
         }
         let missing = || TokenError::Variable(variable.to_owned());
-        if !self.allows(variable) {
+        if !self.permitted.permits(variable) {
             return Err(missing());
         }
         let token: Arc<str> = std::env::var(variable)
@@ -128,10 +128,9 @@ impl Tokens {
         Ok(token)
     }
 
-    /// The path below the secrets directory, if it stays below it.
+    /// The path below the secrets directory; `None` if it would leave it or there is no directory.
     fn inside(&self, name: &str) -> Option<PathBuf> {
-        let plain = !name.is_empty()
-            && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-        self.directory.as_ref().filter(|_| plain).map(|directory| directory.join(name))
+        let fits = validate_file(name).is_ok();
+        self.directory.as_ref().filter(|_| fits).map(|directory| directory.join(name))
     }
 }

@@ -1,12 +1,12 @@
-//! What is wrong in a configuration, and where: each mistake names its place, its key and, for
+//! What is wrong in a configuration: each mistake names the line or variable, the key and, for
 //! misspelt names, the nearest known one.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where a value was written.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Origin {
     /// A line of the user's file.
     File {
         /// The file's name as it was given.
@@ -14,19 +14,19 @@ pub enum Place {
         /// The line, counted from 1; 0 is the file as a whole.
         line: usize,
     },
-    /// An environment variable, by name.
+    /// The environment variable of this name.
     Environment(String),
     /// The compiled-in defaults.
     Default,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::File { name, line: 0 } => f.write_str(name),
-            Place::File { name, line } => write!(f, "{name}:{line}"),
-            Place::Environment(variable) => f.write_str(variable),
-            Place::Default => f.write_str("default"),
+            Origin::File { name, line: 0 } => f.write_str(name),
+            Origin::File { name, line } => write!(f, "{name}:{line}"),
+            Origin::Environment(variable) => f.write_str(variable),
+            Origin::Default => f.write_str("default"),
         }
     }
 }
@@ -35,9 +35,9 @@ impl fmt::Display for Place {
 /// secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
-    /// Where the mistake stands.
-    pub place: Place,
-    /// The key from the top, for example `accounts[0].channels[1].wallet`; empty where the file is
+    /// The line or variable with the mistake.
+    pub origin: Origin,
+    /// The key from the top, for example `accounts[0].channels[1].wallet`; empty if the file is
     /// not TOML or cannot be read.
     pub key: String,
     /// A sentence without a full stop.
@@ -47,15 +47,15 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.is_empty() {
-            true => write!(f, "{}: {}", self.place, self.message),
-            false => write!(f, "{}: {}: {}", self.place, self.key, self.message),
+            true => write!(f, "{}: {}", self.origin, self.message),
+            false => write!(f, "{}: {}: {}", self.origin, self.key, self.message),
         }
     }
 }
 
 impl std::error::Error for ConfigError {}
 
-/// `; did you mean "x"?` for the known name nearest to `name`, empty when none is near.
+/// `; did you mean "x"?` for the known name nearest to `name`, empty if none is near.
 pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let nearest = known.into_iter().map(|candidate| (distance(name, candidate), candidate)).min();
     match nearest {

@@ -13,7 +13,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text itself; for the one place that uses it.
+    /// The text itself; only for the code that needs the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -25,12 +25,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `url` with user and password replaced by `***`, fit for logs.
-pub fn redact_url(url: &str) -> String {
+/// Returns `url` with user and password replaced by `***`, fit for logs.
+pub(super) fn redact_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password may itself contain slashes or at signs when somebody forgot to encode them: hide
-    // up to the last at sign anywhere.
+    // A password may itself contain slashes or at signs if somebody forgot to encode them: hide
+    // everything up to the last at sign.
     match rest.rfind('@') {
         Some(at) if at < authority_end || rest[..at].contains(':') => {
             format!("{scheme}://***@{}", &rest[at + 1..])

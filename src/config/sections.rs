@@ -1,32 +1,38 @@
-//! Reads the fixed sections. Their defaults stand in `config/default.toml`, which lies under every
-//! file, so none is repeated here.
+//! Reads the fixed sections. Their defaults are in `config/default.toml`, into which every file is
+//! merged, so none is repeated here.
 
 use std::path::PathBuf;
 
-use super::checks;
 use super::mistake::ConfigError;
-use super::reader::{Reader, Section};
-use super::tree::Table;
-use super::{
-    AdminConfig, CampaignsConfig, Config, InDoubtPolicy, LedgerConfig, ListenConfig, LogConfig,
-    LogFormat, LogLevel, MetricsConfig, PassThrough, PassThroughConfig, PricingConfig,
-    ProcessConfig, RecipientsConfig, SecretsConfig, SendConfig, ServerConfig, ShutdownConfig,
-    ThrottleConfig, UpstreamConfig, WithoutPlus, accounts,
+use super::reader::Reader;
+use super::section::Section;
+use super::settings::{
+    AdminConfig, CampaignsConfig, Config, LedgerConfig, ListenConfig, LogConfig, LogFormat,
+    LogLevel, MetricsConfig, PassThroughConfig, PricingConfig, ProcessConfig, RecipientsConfig,
+    SecretsConfig, SendConfig, ServerConfig, ShutdownConfig, ThrottleConfig, UpstreamConfig,
 };
+use super::tree::Table;
+use super::{accounts, parse};
+use crate::catalog::VariablePattern;
+use crate::ledger::InDoubtPolicy;
+use crate::pricing::recipient::WithoutPlus;
+use crate::upstream::pass_through::Allowed;
 
-/// The longest a wait may be configured: ten minutes.
+/// The longest wait that can be configured, in milliseconds: ten minutes.
 const WAIT_MAX_MS: i64 = 600_000;
 
 /// Reads the whole tree.
+///
+/// # Errors
+/// Every mistake, those that `reader` began with included.
 pub(super) fn read(tree: Table, reader: Reader<'_>) -> Result<Config, Vec<ConfigError>> {
     let config = read_all(tree, &reader);
     let printed = reader.into_printed()?;
-    let config =
-        config.expect("a section is missing only where a mistake was reported, and none was");
+    let config = config.expect("a section is missing only if a mistake was reported, and none was");
     Ok(Config { printed, ..config })
 }
 
-/// The configuration without its printed form; `None` where a mistake was reported.
+/// The configuration without its printed form; `None` if a mistake was reported.
 fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
     let mut root = Section::root(reader, tree);
     let listen = listen(root.section("listen"));
@@ -59,7 +65,7 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
         throttle: throttle?,
         campaigns,
         recipients: recipients?,
-        pass_through,
+        pass_through: pass_through?,
         log: log?,
         metrics: metrics?,
         shutdown: shutdown?,
@@ -80,9 +86,9 @@ pub(super) fn keys_asked<'r>(
 }
 
 fn listen(mut section: Section<'_>) -> Option<ListenConfig> {
-    let data = section.required("data", checks::address);
-    let admin = section.required("admin", checks::address);
-    let ops = section.optional("ops", checks::address);
+    let data = section.required("data", parse::address);
+    let admin = section.required("admin", parse::address);
+    let ops = section.optional("ops", parse::address);
     let named = [("data", data), ("admin", admin), ("ops", ops)];
     for (index, (key, address)) in named
         .iter()
@@ -108,7 +114,7 @@ fn server(mut section: Section<'_>) -> Option<ServerConfig> {
 }
 
 fn upstream(mut section: Section<'_>) -> Option<UpstreamConfig> {
-    let url = section.url("url", checks::upstream_url);
+    let url = section.url("url", parse::upstream_url);
     if section.is_empty("url") {
         section.mistake("url", "must not be empty");
     }
@@ -123,14 +129,14 @@ fn upstream(mut section: Section<'_>) -> Option<UpstreamConfig> {
 }
 
 fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
-    let in_place = section.url("url", checks::ledger_url);
+    let in_place = section.url("url", parse::ledger_url);
     let from_file = section.secret_file("url_file");
     let url = match &from_file {
         Some(_) if section.is_written("url") => {
             section.mistake("url_file", "give url or url_file, not both");
             None
         }
-        Some(content) => section.checked("url_file", content.expose(), checks::ledger_url),
+        Some(content) => section.parsed("url_file", content.expose(), parse::ledger_url),
         None if section.is_empty("url") => {
             section.mistake("url", "must not be empty");
             None
@@ -138,13 +144,13 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
         None => in_place,
     };
     let deadline = section.milliseconds("deadline_ms", 10..=WAIT_MAX_MS);
-    let key_prefix = section.required("key_prefix", checks::key_prefix);
-    let id = section.optional("id", checks::ledger_id);
+    let key_prefix = section.required("key_prefix", parse::key_prefix);
+    let id = section.optional("id", parse::ledger_id);
     let allow_unsafe = section.boolean("allow_unsafe", false);
     let sweep_interval = section.milliseconds("sweep_interval_ms", 10..=WAIT_MAX_MS);
     let in_doubt_deadline = section.seconds("in_doubt_deadline_s", 60..=30 * 86_400);
     let in_doubt_policy = section.required("in_doubt_policy", |text| {
-        checks::one_of(
+        parse::one_of(
             &[("charge", InDoubtPolicy::Charge), ("release", InDoubtPolicy::Release)],
             text,
         )
@@ -170,16 +176,20 @@ fn admin(mut section: Section<'_>) -> AdminConfig {
         section.mistake("bootstrap_key_file", "give bootstrap_key or bootstrap_key_file, not both");
     }
     let bootstrap_key = in_place.or(from_file);
-    if let Some(Err(message)) = bootstrap_key.as_ref().map(checks::key) {
+    if let Some(Err(message)) = bootstrap_key.as_ref().map(parse::validate_key) {
         section.mistake(source, message);
     }
     section.finish();
     AdminConfig { bootstrap_key }
 }
 
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
 fn secrets(mut section: Section<'_>) -> SecretsConfig {
-    let dir = section.optional("dir", |text| Ok(PathBuf::from(text)));
-    let env = section.required("env", checks::environment_pattern);
+    let dir = section.optional("dir", path);
+    let env = section.required("env", str::parse::<VariablePattern>);
     section.finish();
     SecretsConfig { dir, env: env.unwrap_or_default() }
 }
@@ -197,7 +207,7 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
 }
 
 fn pricing(mut section: Section<'_>) -> Option<PricingConfig> {
-    let rate_card_dir = section.optional("rate_card_dir", |text| Ok(PathBuf::from(text)));
+    let rate_card_dir = section.optional("rate_card_dir", path);
     let rate_card_interval = section.seconds("rate_card_interval_s", 1..=3600);
     section.finish();
     Some(PricingConfig { rate_card_dir, rate_card_interval: rate_card_interval? })
@@ -222,21 +232,21 @@ fn recipients(mut section: Section<'_>) -> Option<RecipientsConfig> {
         ("refuse", WithoutPlus::Refuse),
         ("channel_country", WithoutPlus::ChannelCountry),
     ];
-    let without_plus = section.required("without_plus", |text| checks::one_of(&choices, text));
+    let without_plus = section.required("without_plus", |text| parse::one_of(&choices, text));
     section.finish();
     Some(RecipientsConfig { without_plus: without_plus? })
 }
 
-fn pass_through(mut section: Section<'_>) -> PassThroughConfig {
+fn pass_through(mut section: Section<'_>) -> Option<PassThroughConfig> {
     let choices = [
-        ("media", PassThrough::Media),
-        ("business_profile", PassThrough::BusinessProfile),
-        ("phone_number", PassThrough::PhoneNumber),
-        ("templates", PassThrough::Templates),
+        ("media", Allowed::Media),
+        ("business_profile", Allowed::BusinessProfile),
+        ("phone_number", Allowed::PhoneNumber),
+        ("templates", Allowed::Templates),
     ];
-    let allow = section.texts("allow", &[], |text| checks::one_of(&choices, text));
+    let allow = section.texts("allow", &[], |text| parse::one_of(&choices, text));
     section.finish();
-    PassThroughConfig { allow }
+    Some(PassThroughConfig { allow: allow? })
 }
 
 fn log(mut section: Section<'_>) -> Option<LogConfig> {
@@ -247,9 +257,9 @@ fn log(mut section: Section<'_>) -> Option<LogConfig> {
         ("debug", LogLevel::Debug),
         ("trace", LogLevel::Trace),
     ];
-    let level = section.required("level", |text| checks::one_of(&levels, text));
+    let level = section.required("level", |text| parse::one_of(&levels, text));
     let format = section.required("format", |text| {
-        checks::one_of(&[("json", LogFormat::Json), ("text", LogFormat::Text)], text)
+        parse::one_of(&[("json", LogFormat::Json), ("text", LogFormat::Text)], text)
     });
     section.finish();
     Some(LogConfig { level: level?, format: format? })

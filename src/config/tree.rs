@@ -1,5 +1,5 @@
-//! A configuration as a tree of values that know where they were written: TOML text becomes a tree,
-//! trees are laid over each other, and the environment is laid over the last.
+//! A configuration as a tree of values with their origins: TOML text becomes a tree, one tree is
+//! merged into another, and the environment into the last.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,23 +7,23 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{ConfigError, Place};
+use super::mistake::{ConfigError, Origin};
 
-/// What every variable of ours begins with. The second underscore keeps apart what a container
+/// The beginning of every variable of ours. The second underscore keeps apart what a container
 /// platform sets for a service named "tollgate" (`TOLLGATE_PORT` and the like).
 pub(super) const ENVIRONMENT_PREFIX: &str = "TOLLGATE__";
 
 /// A table of values by key.
 pub(super) type Table = BTreeMap<String, Node>;
 
-/// A value and where it was written.
+/// A value and its origin.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub value: Value,
-    pub place: Place,
+    pub origin: Origin,
 }
 
-/// What TOML can say, as far as a setting can be it.
+/// A value that TOML can express and a setting can have.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),
@@ -31,12 +31,13 @@ pub(super) enum Value {
     Boolean(bool),
     List(Vec<Node>),
     Table(Table),
-    /// A float, a date or an integer beyond 64 bits: no setting is one, so only its kind is kept.
+    /// A float, a date or an integer beyond 64 bits. No setting has such a value, so only its
+    /// kind is kept.
     Other(&'static str),
 }
 
 impl Value {
-    /// What the value is, in words that fit "must be text, not ...".
+    /// The kind of value, in words that fit "must be text, not ...".
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Text(_) => "text",
@@ -75,7 +76,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Turns byte offsets of a text into places.
+/// Turns byte offsets of a text into lines.
 struct Lines<'a> {
     name: Option<&'a Arc<str>>,
     starts: Vec<usize>,
@@ -91,20 +92,22 @@ impl<'a> Lines<'a> {
         Lines { name, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
-    fn place(&self, offset: usize) -> Place {
+    fn origin(&self, offset: usize) -> Origin {
         match self.name {
-            Some(name) => Place::File {
+            Some(name) => Origin::File {
                 name: name.clone(),
                 line: self.starts.partition_point(|start| *start <= offset),
             },
-            None => Place::Default,
+            None => Origin::Default,
         }
     }
 }
 
-/// Reads TOML; `name` is what its places say, `None` for the compiled-in defaults. Syntax mistakes
-/// come back instead of a tree, all of them, because what stands after one can no longer be told
-/// apart from mistakes of its own.
+/// Reads TOML under the file name `name`; `None` means the compiled-in defaults.
+///
+/// # Errors
+/// All syntax mistakes. There is no tree then, because after a syntax mistake the reader could not
+/// distinguish real mistakes from its consequences.
 pub(super) fn parse(text: &str, name: Option<&Arc<str>>) -> Result<Table, Vec<ConfigError>> {
     let lines = Lines::new(text, name);
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -112,7 +115,7 @@ pub(super) fn parse(text: &str, name: Option<&Arc<str>>) -> Result<Table, Vec<Co
         return Ok(table(document.get_ref(), &lines));
     }
     let mistake = |error: &toml::de::Error| ConfigError {
-        place: lines.place(error.span().map_or(0, |span| span.start)),
+        origin: lines.origin(error.span().map_or(0, |span| span.start)),
         key: String::new(),
         message: format!("not TOML: {}", error.message().replace('\n', ", ")),
     };
@@ -126,7 +129,7 @@ fn table(source: &DeTable<'_>, lines: &Lines<'_>) -> Table {
                 key.get_ref().to_string(),
                 Node {
                     value: self::value(value.get_ref(), lines),
-                    place: lines.place(key.span().start),
+                    origin: lines.origin(key.span().start),
                 },
             )
         };
@@ -146,7 +149,7 @@ fn value(source: &DeValue<'_>, lines: &Lines<'_>) -> Value {
         DeValue::Array(items) => {
             let node = |item: &toml::Spanned<DeValue<'_>>| Node {
                 value: value(item.get_ref(), lines),
-                place: lines.place(item.span().start),
+                origin: lines.origin(item.span().start),
             };
             Value::List(items.iter().map(node).collect())
         }
@@ -154,18 +157,18 @@ fn value(source: &DeValue<'_>, lines: &Lines<'_>) -> Value {
     }
 }
 
-/// Lays `upper` over `lower`: tables are merged, everything else is replaced. What stands where a
-/// section belongs is a mistake.
-pub(super) fn lay_over(lower: &mut Table, upper: Table, mistakes: &mut Vec<ConfigError>) {
+/// Merges `upper` into `lower`: tables key by key, any other value replaces the one below it. A
+/// value that replaces a section is a mistake.
+pub(super) fn merge(lower: &mut Table, upper: Table, mistakes: &mut Vec<ConfigError>) {
     for (key, node) in upper {
         match (lower.get_mut(&key), node) {
             (
                 Some(Node { value: Value::Table(below), .. }),
                 Node { value: Value::Table(above), .. },
-            ) => lay_over(below, above, mistakes),
-            (Some(Node { value: Value::Table(_), .. }), Node { value, place }) => {
+            ) => merge(below, above, mistakes),
+            (Some(Node { value: Value::Table(_), .. }), Node { value, origin }) => {
                 mistakes.push(ConfigError {
-                    place,
+                    origin,
                     message: format!("must be a section ([{key}]), not {}", value.kind()),
                     key,
                 });
@@ -177,9 +180,9 @@ pub(super) fn lay_over(lower: &mut Table, upper: Table, mistakes: &mut Vec<Confi
     }
 }
 
-/// Lays the variables that begin with [`ENVIRONMENT_PREFIX`] over `root`. A name that no key has is
-/// laid down all the same: the reader finds it and says so.
-pub(super) fn lay_environment_over(
+/// Merges the variables that begin with [`ENVIRONMENT_PREFIX`] into `root`. A variable that matches
+/// no key is merged as well: the reader then reports it as an unknown key.
+pub(super) fn merge_environment(
     root: &mut Table,
     environment: &BTreeMap<String, String>,
     mistakes: &mut Vec<ConfigError>,
@@ -187,10 +190,10 @@ pub(super) fn lay_environment_over(
     for (variable, text) in environment {
         let Some(path) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
         let path = path.to_ascii_lowercase();
-        let place = Place::Environment(variable.clone());
+        let origin = Origin::Environment(variable.clone());
         let mut refuse = |message: &str| {
             mistakes.push(ConfigError {
-                place: place.clone(),
+                origin: origin.clone(),
                 key: path.replace("__", "."),
                 message: message.to_owned(),
             });
@@ -201,14 +204,14 @@ pub(super) fn lay_environment_over(
             refuse("a variable is named TOLLGATE__SECTION__KEY");
             continue;
         };
-        let new_section = || Node { value: Value::Table(Table::new()), place: place.clone() };
+        let new_section = || Node { value: Value::Table(Table::new()), origin: origin.clone() };
         match &mut root.entry(section.to_owned()).or_insert_with(new_section).value {
             Value::Table(table) => match table.get(key).map(|node| &node.value) {
                 Some(Value::List(_) | Value::Table(_)) => refuse("lists are set in the file only"),
                 _ => {
                     table.insert(
                         key.to_owned(),
-                        Node { value: Value::Text(text.clone()), place: place.clone() },
+                        Node { value: Value::Text(text.clone()), origin: origin.clone() },
                     );
                 }
             },

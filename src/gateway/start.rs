@@ -19,12 +19,11 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::listener::{self, ServerOptions};
 use crate::jobs::{Jobs, SweepOptions};
+use crate::ledger::OpenLedger;
 use crate::ledger::batcher::BatcherOptions;
 use crate::ledger::open::{LedgerOptions, open};
-use crate::ledger::{InDoubtPolicy, OpenLedger};
 use crate::pricing::PriceBook;
-use crate::send::pass_through::Allowed;
-use crate::send::{SendOptions, SendWay, WithoutPlus};
+use crate::send::{SendOptions, SendWay};
 use crate::services::{Services, ServicesOptions};
 use crate::upstream::client::UpstreamOptions;
 
@@ -126,10 +125,10 @@ fn services_options(
     clock: Clock,
     book: PriceBook,
 ) -> Result<ServicesOptions, StartError> {
-    let (directory, environment) = (config.secrets.dir.clone(), config.secrets.env.clone());
+    let (directory, permitted) = (config.secrets.dir.clone(), config.secrets.env.clone());
     Ok(ServicesOptions {
         book,
-        tokens: Tokens::new(directory, environment, clock.clone()),
+        tokens: Tokens::new(directory, permitted, clock.clone()),
         upstream: UpstreamOptions {
             connect_timeout: config.upstream.connect_timeout,
             answer_timeout: config.upstream.answer_timeout,
@@ -221,25 +220,14 @@ fn task<T>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<()> {
 }
 
 fn send_options(config: &Config) -> SendOptions {
-    let allowed = |allowed: &config::PassThrough| match allowed {
-        config::PassThrough::Media => Allowed::Media,
-        config::PassThrough::BusinessProfile => Allowed::BusinessProfile,
-        config::PassThrough::PhoneNumber => Allowed::PhoneNumber,
-        config::PassThrough::Templates => Allowed::Templates,
-    };
     SendOptions {
         max_body_bytes: config.send.max_body_bytes,
         body_timeout: config.send.body_timeout,
         max_in_flight: config.send.max_in_flight,
         max_throttle_wait: config.throttle.max_wait,
         auto_create: config.campaigns.auto_create,
-        without_plus: match config.recipients.without_plus {
-            config::WithoutPlus::AsIs => WithoutPlus::AsIs,
-            config::WithoutPlus::Plus => WithoutPlus::Plus,
-            config::WithoutPlus::Refuse => WithoutPlus::Refuse,
-            config::WithoutPlus::ChannelCountry => WithoutPlus::ChannelCountry,
-        },
-        pass_through: config.pass_through.allow.iter().map(allowed).collect(),
+        without_plus: config.recipients.without_plus,
+        pass_through: config.pass_through.allow.clone(),
     }
 }
 
@@ -248,9 +236,6 @@ fn sweep_options(config: &Config) -> SweepOptions {
         interval: config.ledger.sweep_interval,
         open_age: config.upstream.answer_timeout.saturating_add(SWEEP_MARGIN),
         in_doubt_age: config.ledger.in_doubt_deadline,
-        policy: match config.ledger.in_doubt_policy {
-            config::InDoubtPolicy::Charge => InDoubtPolicy::Charge,
-            config::InDoubtPolicy::Release => InDoubtPolicy::Release,
-        },
+        policy: config.ledger.in_doubt_policy,
     }
 }

@@ -33,6 +33,20 @@ pub struct PhoneNumber {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserId(Box<str>);
 
+/// What a phone number without a plus means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutPlus {
+    /// The digits of an international number.
+    AsIs,
+    /// The digits of an international number. A plus is added when it is forwarded, so that the
+    /// number that was priced is the number that is sent to.
+    Plus,
+    /// The send is refused.
+    Refuse,
+    /// A national number. Meta adds the calling code of the channel's own number.
+    ChannelCountry,
+}
+
 /// Why a text is no recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientError {

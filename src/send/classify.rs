@@ -10,21 +10,8 @@ use super::message::Send;
 use super::rejection::Rejected;
 use crate::catalog::Channel;
 use crate::catalog::documents::UnknownTemplate;
-use crate::pricing::recipient::{self, Recipient};
+use crate::pricing::recipient::{self, Recipient, WithoutPlus};
 use crate::pricing::{Category, PriceBook, Quote, ServiceWindow, Terms, Unpriced};
-
-/// What a recipient without a plus means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WithoutPlus {
-    /// Digits of an international number.
-    AsIs,
-    /// The same, and a plus is put before it, so that what was priced is what is sent.
-    Plus,
-    /// Refused.
-    Refuse,
-    /// A national number: Meta puts the calling code of the channel's own number before it.
-    ChannelCountry,
-}
 
 /// Whom the message is for.
 #[derive(Debug, Clone)]

@@ -33,7 +33,6 @@ use crate::upstream::client::{Attempt, Forward};
 use crate::upstream::outcome::Outcome;
 use crate::upstream::target::{AccessToken, BaseUrl};
 use authenticate::Caller;
-pub use classify::WithoutPlus;
 use message::{Endpoint, Message};
 use rejection::Rejected;
 use reply::Reply;

@@ -14,23 +14,11 @@ use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::route::GraphPath;
 use crate::ids::ChannelId;
 use crate::upstream::client::BoxError;
+use crate::upstream::pass_through::Allowed;
 use crate::upstream::streaming::{PassThrough, StreamBody, StreamError};
 
 /// A reply whose body may be streamed.
 pub type StreamedReply = Response<Either<Full<bytes::Bytes>, StreamBody>>;
-
-/// What may pass, as the operator names it in `pass_through.allow`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allowed {
-    /// Media up- and download.
-    Media,
-    /// The business profile.
-    BusinessProfile,
-    /// Reading the channel's own phone number.
-    PhoneNumber,
-    /// The WABA's templates.
-    Templates,
-}
 
 /// Parameters that would change what a path means, or carry a token past the gateway.
 const DANGEROUS: [&str; 4] = ["access_token", "method", "batch", "relative_url"];

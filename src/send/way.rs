@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::classify::WithoutPlus;
-use super::pass_through::Allowed;
 use super::throttle::Throttle;
 use super::waiting::UnderWay;
+use crate::pricing::recipient::WithoutPlus;
 use crate::services::Services;
+use crate::upstream::pass_through::Allowed;
 
 /// What the operator chose about sends.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ pub mod client;
 pub mod graph_error;
 pub mod headers;
 pub mod outcome;
+pub mod pass_through;
 pub mod streaming;
 pub mod target;
 pub mod templates;

@@ -1,4 +1,4 @@
-//! One mistake at a time: what is written, and the line that answers it.
+//! One mistake at a time: a text, and the line that reports its mistake.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::{Secret, read};
 use super::{ACCOUNT, check, load};
 
-/// What is written, and what it is answered with.
+/// A text, and the report of its mistake.
 const SECTIONS: &[(&str, &str)] = &[
     ("[lisen]\ndata = 1", "t.toml:1: lisen: is not a known section; did you mean \"listen\"?"),
     ("\n[listen]\ndta = \"\"", "t.toml:3: listen.dta: is not a known key; did you mean \"data\"?"),
@@ -38,8 +38,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[upstream]\nurl = \"https://graph.example\"",
-        "t.toml:2: upstream.url: https is not in this version: put a local forwarder that speaks TLS in front of it and give its \
-             http:// address",
+        "t.toml:2: upstream.url: https is not in this version: put a local forwarder that speaks \
+         TLS in front of it and give its http:// address",
     ),
     (
         "[upstream]\nanswer_timeout_ms = 8.5",
@@ -63,11 +63,13 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[ledger]\nin_doubt_policy = \"chrage\"",
-        "t.toml:2: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; did you mean \"charge\"?",
+        "t.toml:2: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; did \
+         you mean \"charge\"?",
     ),
     (
         "[ledger]\nkey_prefix = \"t{g}\"",
-        "t.toml:2: ledger.key_prefix: must be 1 to 16 letters, digits, \"_\" or \"-\", not \"t{g}\"",
+        "t.toml:2: ledger.key_prefix: must be 1 to 16 letters, digits, \"_\" or \"-\", not \
+         \"t{g}\"",
     ),
     (
         "[admin]\nbootstrap_key = \"hunter2\"",
@@ -79,12 +81,13 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[secrets]\nenv = \"*\"",
-        "t.toml:2: secrets.env: must be a variable's name with an optional \"*\" at its end, not \"*\"",
+        "t.toml:2: secrets.env: must be a variable's name with an optional \"*\" at its end, not \
+         \"*\"",
     ),
     (
         "[pass_through]\nallow = [\n\"media\",\n\"meida\"]",
-        "t.toml:4: pass_through.allow[1]: must be \"media\" or \"business_profile\" or \"phone_number\" or \"templates\", not \
-             \"meida\"; did you mean \"media\"?",
+        "t.toml:4: pass_through.allow[1]: must be \"media\" or \"business_profile\" or \
+         \"phone_number\" or \"templates\", not \"meida\"; did you mean \"media\"?",
     ),
     ("[pass_through]\nallow = \"media\"", "t.toml:2: pass_through.allow: must be a list, not text"),
     (
@@ -101,7 +104,7 @@ fn each_mistake_in_a_section_has_its_line() {
     }
 }
 
-/// What follows a good account, and what it is answered with; `|` stands between two mistakes.
+/// What follows a good account, and the report of its mistake; `|` separates two mistakes.
 const ACCOUNTS: &[(&str, &str)] = &[
     ("[[accounts]]\nid = \"b\"", "t.toml:6: accounts[1].currency: is required"),
     (
@@ -110,35 +113,45 @@ const ACCOUNTS: &[(&str, &str)] = &[
     ),
     (
         "[[accounts]]\nid = \"a b\"\ncurrency = \"USD\"",
-        "t.toml:7: accounts[1].id: \"a b\" does not fit: an id is 1 to 64 letters, digits, '_' or '-'",
+        "t.toml:7: accounts[1].id: \"a b\" does not fit: an id is 1 to 64 letters, digits, '_' or \
+         '-'",
     ),
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"usd\"",
-        "t.toml:8: accounts[1].currency: must be a currency such as \"USD\", or \"message\", not \"usd\"",
+        "t.toml:8: accounts[1].currency: must be a currency such as \"USD\", or \"message\", not \
+         \"usd\"",
     ),
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ntime_zone = \"Asia/Calcuta\"",
-        "t.toml:9: accounts[1].time_zone: \"Asia/Calcuta\" is not a known time zone; write it as \"Asia/Kolkata\" or \"UTC\"",
+        "t.toml:9: accounts[1].time_zone: \"Asia/Calcuta\" is not a known time zone; write it as \
+         \"Asia/Kolkata\" or \"UTC\"",
     ),
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncharge_on = \"delivered\"",
-        "t.toml:9: accounts[1].charge_on: \"delivered\" needs webhooks, which are not in this version; use \"accepted\"",
+        "t.toml:9: accounts[1].charge_on: \"delivered\" needs webhooks, which are not supported in \
+         this version; use \"accepted\"",
     ),
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nenforcement = \"observe\"",
-        "t.toml:9: accounts[1].enforcement: \"observe\" is not in this version; use \"enforce\"",
+        "t.toml:9: accounts[1].enforcement: \"observe\" is not supported in this version; use \
+         \"enforce\"",
     ),
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nmarkup = { percent = \"-1\" }",
-        "t.toml:9: accounts[1].markup.percent: must be a percentage from \"0\" to \"1000\" with at most 4 decimals, not \"-1\"",
+        "t.toml:9: accounts[1].markup.percent: must be a percentage from \"0\" to \"1000\" with at \
+         most 4 decimals, not \"-1\"",
     ),
     (
-        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], window_s = 60, mx = 1 }]",
-        "t.toml:9: accounts[1].caps[0].max: is required|t.toml:9: accounts[1].caps[0].mx: is not a known key; did you mean \"max\"?",
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\n\
+         caps = [{ categories = [\"marketing\"], window_s = 60, mx = 1 }]",
+        "t.toml:9: accounts[1].caps[0].max: is required|\
+         t.toml:9: accounts[1].caps[0].mx: is not a known key; did you mean \"max\"?",
     ),
     (
-        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\ncaps = [{ categories = [\"marketing\"], max = 101, window_s = 2592001 }]",
-        "t.toml:9: accounts[1].caps[0].max: must be 1 to 100, not 101|t.toml:9: accounts[1].caps[0].window_s: must be 1 to 2592000, not 2592001",
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\n\
+         caps = [{ categories = [\"marketing\"], max = 101, window_s = 2592001 }]",
+        "t.toml:9: accounts[1].caps[0].max: must be 1 to 100, not 101|\
+         t.toml:9: accounts[1].caps[0].window_s: must be 1 to 2592000, not 2592001",
     ),
     (
         "[[accounts.wallets]]\nid = \"main\"\noverdraft_limit = \"-1\"",
@@ -146,7 +159,8 @@ const ACCOUNTS: &[(&str, &str)] = &[
     ),
     (
         "[[accounts.wallets]]\nid = \"main\"\nlow_balance_thresholds = [\"1\", \"1.0000001\"]",
-        "t.toml:8: accounts[0].wallets[0].low_balance_thresholds[1]: \"1.0000001\" does not fit: an amount has at most 6 decimals",
+        "t.toml:8: accounts[0].wallets[0].low_balance_thresholds[1]: \"1.0000001\" does not fit: \
+         an amount has at most 6 decimals",
     ),
     (
         "[[accounts.wallets]]\nid = \"main\"\nopening_top_up = 10",
@@ -161,16 +175,21 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "t.toml:7: accounts[0].wabas[1].id: this WABA was declared before",
     ),
     (
-        "[[accounts.templates]]\nwaba = \"2\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"utility\"",
+        "[[accounts.templates]]\nwaba = \"2\"\nname = \"a\"\nlanguage = \"en\"\n\
+         category = \"utility\"",
         "t.toml:7: accounts[0].templates[0].waba: the account declares no such WABA",
     ),
     (
-        "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en-US\"\ncategory = \"utility\"",
-        "t.toml:9: accounts[0].templates[0].language: must be a language such as \"en_US\" or \"en\", not \"en-US\"",
+        "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en-US\"\n\
+         category = \"utility\"",
+        "t.toml:9: accounts[0].templates[0].language: must be a language such as \"en_US\" or \
+         \"en\", not \"en-US\"",
     ),
     (
-        "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en\"\ncategory = \"MARKETING\"",
-        "t.toml:10: accounts[0].templates[0].category: must be \"marketing\" or \"utility\" or \"authentication\", not \"MARKETING\"",
+        "[[accounts.templates]]\nwaba = \"1\"\nname = \"a\"\nlanguage = \"en\"\n\
+         category = \"MARKETING\"",
+        "t.toml:10: accounts[0].templates[0].category: must be \"marketing\" or \"utility\" or \
+         \"authentication\", not \"MARKETING\"",
     ),
     (
         "[[accounts.keys]]\nid = \"k\"",
@@ -190,7 +209,8 @@ const ACCOUNTS: &[(&str, &str)] = &[
     ),
     (
         "[[accounts.keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nscopes = [\"sned\"]",
-        "t.toml:9: accounts[0].keys[0].scopes[0]: must be \"send\" or \"read\" or \"manage\", not \"sned\"; did you mean \"send\"?",
+        "t.toml:9: accounts[0].keys[0].scopes[0]: must be \"send\" or \"read\" or \"manage\", not \
+         \"sned\"; did you mean \"send\"?",
     ),
     (
         "[[accounts.campaigns]]\nid = \"c\"\nwallet = \"other\"",
@@ -213,44 +233,56 @@ fn each_mistake_in_an_account_has_its_line() {
     }
 }
 
-/// What is written into a channel's table, and what it is answered with.
+/// What a channel's table contains, and the report of its mistake.
 const CHANNELS: &[(&str, &str)] = &[
     (
         "token_env = \"META_TOKEN\"",
         "t.toml:7: accounts[0].channels[0].waba: is required for a prepaid channel",
     ),
-    ("waba = \"1\"", "t.toml:7: accounts[0].channels[0]: needs token_env or token_file"),
+    (
+        "waba = \"1\"",
+        "t.toml:7: accounts[0].channels[0]: give the channel's Meta token by \
+      token_env or token_file",
+    ),
     (
         "waba = \"1\"\ntoken_env = \"META_TOKEN\"\ntoken_file = \"a/b\"",
         "t.toml:11: accounts[0].channels[0].token_file: give token_env or token_file, not both",
     ),
     (
         "waba = \"1\"\ntoken_file = \"../b\"",
-        "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"../b\"",
+        "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \
+         \"../b\"",
     ),
     (
         "waba = \"1\"\ntoken_file = \"/b\"",
-        "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \"/b\"",
+        "t.toml:10: accounts[0].channels[0].token_file: must be a path inside secrets.dir, not \
+         \"/b\"",
     ),
     (
         "waba = \"1\"\ntoken_env = \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\"",
-        "t.toml:10: accounts[0].channels[0].token_env: \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\" does not match secrets.env (\"META_TOKEN*\")",
+        "t.toml:10: accounts[0].channels[0].token_env: \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\" does not \
+         match secrets.env (\"META_TOKEN*\")",
     ),
     (
         "waba = \"1\"\ntoken_env = \"EAAGm0PX4ZCpsBAhunter2\"",
-        "t.toml:10: accounts[0].channels[0].token_env: must be a variable's name in capitals, digits and \"_\", not the secret itself",
+        "t.toml:10: accounts[0].channels[0].token_env: must be a variable's name in capitals, \
+         digits and \"_\", not the secret itself",
     ),
     (
         "waba = \"1\"\ntoken_env = \"META_TOKEN_B\"",
-        "t.toml:10: accounts[0].channels[0].token_env: the environment variable META_TOKEN_B is not set",
+        "t.toml:10: accounts[0].channels[0].token_env: the environment variable META_TOKEN_B is \
+         not set",
     ),
     (
         "waba = \"1\"\ntoken_env = \"META_TOKEN\"\nbilling = \"postpaid\"",
-        "t.toml:11: accounts[0].channels[0].billing: must be \"prepaid\" or \"external\", not \"postpaid\"",
+        "t.toml:11: accounts[0].channels[0].billing: must be \"prepaid\" or \"external\", not \
+         \"postpaid\"",
     ),
     (
-        "waba = \"1\"\ntoken_env = \"META_TOKEN\"\n[[accounts.channels]]\nphone_number_id = \"7\"\nbilling = \"external\"\ntoken_env = \"META_TOKEN\"",
-        "t.toml:12: accounts[0].channels[1].phone_number_id: this phone number ID was declared before",
+        "waba = \"1\"\ntoken_env = \"META_TOKEN\"\n[[accounts.channels]]\nphone_number_id = \"7\"\n\
+         billing = \"external\"\ntoken_env = \"META_TOKEN\"",
+        "t.toml:12: accounts[0].channels[1].phone_number_id: this phone number ID was declared \
+         before",
     ),
 ];
 
@@ -335,7 +367,8 @@ fn secret_files_are_read_and_their_absence_is_reported() {
         ),
         (
             "bootstrap_key_file = \"key\"\nbootstrap_key = \"0123456789abcdef\"",
-            "t.toml:2: admin.bootstrap_key_file: give bootstrap_key or bootstrap_key_file, not both",
+            "t.toml:2: admin.bootstrap_key_file: give bootstrap_key or bootstrap_key_file, not \
+             both",
         ),
     ] {
         let mistakes = key_of(&format!("[admin]\n{text}")).expect_err(text);
@@ -365,16 +398,20 @@ fn ten_mistakes_are_reported_at_once() {
         text,
         &[],
         &[
-            "t.toml:4: listen.data: must be an address such as \"127.0.0.1:8081\", not \"localhost\"",
+            "t.toml:4: listen.data: must be an address such as \"127.0.0.1:8081\", not \
+             \"localhost\"",
             "t.toml:5: listen.opps: is not a known key; did you mean \"ops\"?",
-            "t.toml:8: upstream.url: https is not in this version: put a local forwarder that speaks TLS in front of it and give its \
-             http:// address",
+            "t.toml:8: upstream.url: https is not in this version: put a local forwarder that \
+             speaks TLS in front of it and give its http:// address",
             "t.toml:9: upstream.answer_timeout_ms: must be a whole number, not text",
-            "t.toml:12: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; did you mean \"charge\"?",
+            "t.toml:12: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; \
+             did you mean \"charge\"?",
             "t.toml:15: shutdown.drain_s: must be 0 to 3600, not 100000",
             "t.toml:17: lgo: is not a known section; did you mean \"log\"?",
-            "t.toml:22: accounts[0].currency: must be a currency such as \"USD\", or \"message\", not \"usd\"",
-            "t.toml:23: accounts[0].time_zone: \"Asia/Calcuta\" is not a known time zone; write it as \"Asia/Kolkata\" or \"UTC\"",
+            "t.toml:22: accounts[0].currency: must be a currency such as \"USD\", or \"message\", \
+             not \"usd\"",
+            "t.toml:23: accounts[0].time_zone: \"Asia/Calcuta\" is not a known time zone; write it \
+             as \"Asia/Kolkata\" or \"UTC\"",
             "t.toml:30: accounts[0].channels[0].wallet: the account declares no such wallet",
         ],
     );

@@ -148,9 +148,9 @@ async fn a_key_is_shown_once_and_can_be_taken_back() {
 
 #[tokio::test]
 async fn declared_keys_are_made_once_and_shared_by_nobody() {
-    use tollgate::admin::keys::{Grant, put_key_with_text};
+    use tollgate::admin::keys::put_key_with_text;
     use tollgate::admin::{Existing, Made};
-    use tollgate::catalog::documents::Scope;
+    use tollgate::catalog::documents::{Grant, Scope};
     let desk = Desk::with_acme().await;
     desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
     let grant = Grant { scopes: vec![Scope::Read], campaign: None };

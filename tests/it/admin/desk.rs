@@ -88,7 +88,7 @@ impl Desk {
             &ledger,
             ServicesOptions {
                 book: PriceBook::builtin(),
-                tokens: Tokens::new(None, "META_TOKEN*".into(), clock.clone()),
+                tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), clock.clone()),
                 upstream: UpstreamOptions::default(),
                 // Nothing listens there: these tests do not ask Meta.
                 base_url: "http://127.0.0.1:9".parse().unwrap(),

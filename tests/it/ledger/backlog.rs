@@ -55,7 +55,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
         &world.ledger,
         ServicesOptions {
             book: PriceBook::builtin(),
-            tokens: Tokens::new(None, "META_TOKEN*".into(), world.clock.clone()),
+            tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), world.clock.clone()),
             upstream: UpstreamOptions::default(),
             base_url: "http://127.0.0.1:9".parse().unwrap(),
             batching: BatcherOptions { deadline: Duration::from_secs(20), queue: 100 },

@@ -1,4 +1,4 @@
-//! What a configuration may say and what each mistake is answered with.
+//! What a configuration may contain, and how each mistake is reported.
 
 mod mistakes;
 
@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::tree::{self, Table, Value};
-use super::{
-    Config, ConfigError, DEFAULTS, InDoubtPolicy, LogFormat, Secret, TokenSource, UnknownTemplate,
-};
+use super::{Config, ConfigError, DEFAULTS, LogFormat, Secret};
+use crate::catalog::documents::UnknownTemplate;
+use crate::ledger::InDoubtPolicy;
 
 fn pairs(environment: &[(&str, &str)]) -> Vec<(String, String)> {
     environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -116,13 +116,14 @@ fn every_key_of_the_defaults_has_a_sentence() {
 fn the_example_account_works_as_it_stands() {
     let config = good(&example(), &[("META_TOKEN", "t"), ("ENGINE_KEY", "0123456789abcdef")]);
     let account = &config.accounts[0];
-    assert_eq!(account.unknown_template, UnknownTemplate::Ceiling);
-    assert_eq!(account.messaging_limit, Some(100_000));
+    assert_eq!(account.settings.unknown_template, UnknownTemplate::Ceiling);
+    assert_eq!(account.settings.messaging_limit, Some(100_000));
     assert_eq!(
         account.wallets[0].opening_top_up.map(|amount| amount.to_string()).as_deref(),
         Some("10.00")
     );
-    assert_eq!(account.channels[0].token, TokenSource::Environment("META_TOKEN".to_owned()));
+    assert_eq!(account.channels[0].1.token_env.as_deref(), Some("META_TOKEN"));
+    assert_eq!(account.channels[0].1.token_file, None);
     assert_eq!(account.keys[0].key, Secret::new("0123456789abcdef"));
     assert!(account.campaigns[0].dedupe_recipients);
 }
@@ -131,11 +132,21 @@ fn the_example_account_works_as_it_stands() {
 fn an_account_needs_little() {
     let config = good("[[accounts]]\nid = \"acme\"\ncurrency = \"INR\"", &[]);
     let account = &config.accounts[0];
-    assert_eq!((account.rate_card.as_str(), account.time_zone.as_str()), ("meta-inr", "UTC"));
-    assert_eq!(account.wallets[0].id.as_str(), "main");
-    assert_eq!(account.messaging_limit, None);
     assert_eq!(
-        good("[[accounts]]\nid = \"acme\"\ncurrency = \"message\"", &[]).accounts[0].rate_card,
+        (account.settings.rate_card.as_str(), account.settings.time_zone.as_str()),
+        ("meta-inr", "UTC")
+    );
+    assert_eq!(account.wallets[0].id.as_str(), "main");
+    assert_eq!(account.settings.messaging_limit, None);
+    assert_eq!(
+        good(
+            "[[accounts]]\nid = \"acme\"\ncurrency = \
+              \"message\"",
+            &[]
+        )
+        .accounts[0]
+            .settings
+            .rate_card,
         "message"
     );
 }
@@ -152,7 +163,7 @@ fn the_production_example_is_right() {
         Some("/run/secrets/tollgate/acme_engine_key") => Ok("engine-0123456789".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
-    let text = include_str!("../../config/production.toml");
+    let text = include_str!("../../../config/production.toml");
     let config = super::read(text, "production.toml", environment, &secret_files)
         .expect("the example has no mistake");
     assert_eq!(config.ledger.url.expose(), "redis://:hunter2@redis.internal:6379/0");

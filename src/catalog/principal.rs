@@ -1,0 +1,35 @@
+//! Who is calling, and why a key may be refused.
+
+use std::sync::Arc;
+
+use super::documents::Scope;
+use super::snapshot::Snapshot;
+use crate::ids::{CampaignId, KeyId};
+use crate::ledger::LedgerFault;
+
+/// Who is calling, after authentication.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// May do everything.
+    Operator,
+    /// May do what the key's scopes allow, on this account.
+    Account {
+        /// The account's settings at the time of the call.
+        snapshot: Arc<Snapshot>,
+        /// The key that was used.
+        key: KeyId,
+        /// What it may do.
+        scopes: Vec<Scope>,
+        /// The campaign all its sends belong to.
+        campaign: Option<CampaignId>,
+    },
+}
+
+/// Why a key is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Locked {
+    /// There is no such key.
+    Unknown,
+    /// The ledger is unavailable, so the key cannot be looked up.
+    Ledger(LedgerFault),
+}

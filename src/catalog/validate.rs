@@ -1,0 +1,129 @@
+//! The rules for single values of settings. The configuration file and the Admin API use the same
+//! functions, so that both accept the same values and report mistakes in the same words.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// Meta limits template names to 512 characters.
+const TEMPLATE_NAME_MAX: usize = 512;
+
+/// A field that does not fit, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldMistake {
+    /// The field's name in its document.
+    pub field: &'static str,
+    /// A sentence without its subject, such as "must be 1 to 100, not 0".
+    pub message: String,
+}
+
+impl fmt::Display for FieldMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.message)
+    }
+}
+
+/// Checks a wallet's unit: a currency of three capitals, or `message`.
+///
+/// # Errors
+/// A sentence for people.
+pub fn currency(text: &str) -> Result<(), String> {
+    let is_code = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code || text == "message" {
+        return Ok(());
+    }
+    Err(format!("must be a currency such as \"USD\", or \"message\", not \"{text}\""))
+}
+
+/// Checks that the bundled IANA database has the time zone.
+///
+/// # Errors
+/// A sentence for people.
+pub fn time_zone(text: &str) -> Result<(), String> {
+    jiff::tz::TimeZone::get(text).map(drop).map_err(|_| {
+        format!("\"{text}\" is not a known time zone; write it as \"Asia/Kolkata\" or \"UTC\"")
+    })
+}
+
+/// Checks a country's calling code: 1 to 4 digits, of which the first is not 0.
+///
+/// # Errors
+/// A sentence for people.
+pub fn calling_code(text: &str) -> Result<(), String> {
+    let fits = (1..=4).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && !text.starts_with('0');
+    if fits { Ok(()) } else { Err("must be 1 to 4 digits, for example \"91\"".to_owned()) }
+}
+
+/// Checks a template's name as Meta allows it.
+///
+/// # Errors
+/// A sentence for people.
+pub fn template_name(text: &str) -> Result<(), String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if (1..=TEMPLATE_NAME_MAX).contains(&text.len()) && text.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(format!(
+        "must be 1 to {TEMPLATE_NAME_MAX} lower-case letters, digits or \"_\", not \"{text}\""
+    ))
+}
+
+/// Checks a template's language as Meta writes it: `en`, `en_US`, `zh_HK`, `fil`.
+///
+/// # Errors
+/// A sentence for people.
+pub fn template_language(text: &str) -> Result<(), String> {
+    let (language, region) =
+        text.split_once('_').map_or((text, None), |(language, region)| (language, Some(region)));
+    let letters = |part: &str, case: fn(&u8) -> bool| {
+        (2..=3).contains(&part.len()) && part.bytes().all(|byte| case(&byte))
+    };
+    if letters(language, u8::is_ascii_lowercase)
+        && region.is_none_or(|region| letters(region, u8::is_ascii_uppercase))
+    {
+        return Ok(());
+    }
+    Err(format!("must be a language such as \"en_US\" or \"en\", not \"{text}\""))
+}
+
+/// Checks that a number is in its range.
+///
+/// # Errors
+/// A sentence for people.
+pub fn within<T: PartialOrd + fmt::Display>(
+    range: &RangeInclusive<T>,
+    number: &T,
+) -> Result<(), String> {
+    if range.contains(number) {
+        return Ok(());
+    }
+    Err(format!("must be {} to {}, not {number}", range.start(), range.end()))
+}
+
+/// The sentence about a `text` that is none of `names`.
+pub fn must_be_one_of(names: &[&str], text: &str) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("must be {}, not \"{text}\"", quoted.join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{calling_code, within};
+
+    #[test]
+    fn calling_codes_are_short_and_begin_with_no_zero() {
+        for (text, fits) in
+            [("1", true), ("1264", true), ("", false), ("091", false), ("12345", false)]
+        {
+            assert_eq!(calling_code(text).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_includes_both_ends() {
+        assert_eq!(within(&(1..=100), &1), Ok(()));
+        assert_eq!(within(&(1..=100), &100), Ok(()));
+        assert_eq!(within(&(1..=100), &101), Err("must be 1 to 100, not 101".to_owned()));
+    }
+}
