@@ -1,4 +1,4 @@
-//! The only reader of the machine's clocks, so that tests can hold time in their hands.
+//! The only reader of the machine's clocks, so that tests can set the time.
 #![allow(clippy::disallowed_methods, reason = "this is the one place that may read a clock")]
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Tells the wall-clock time in Unix milliseconds: the machine's, or one a test moves by hand.
+/// The wall-clock time in Unix milliseconds: the machine's, or one that a test sets.
 #[derive(Clone, Default)]
 pub struct Clock {
     fixed_ms: Option<Arc<AtomicI64>>,
@@ -18,7 +18,7 @@ impl Clock {
         Clock { fixed_ms: None }
     }
 
-    /// A clock that stands at `now_ms` until it is moved.
+    /// A clock fixed at `now_ms` until it is moved.
     pub fn fixed(now_ms: i64) -> Clock {
         Clock { fixed_ms: Some(Arc::new(AtomicI64::new(now_ms))) }
     }
@@ -61,6 +61,12 @@ impl Stopwatch {
     /// Starts now.
     pub fn start() -> Stopwatch {
         Stopwatch(Instant::now())
+    }
+
+    /// Time since the start or the last lap; the next lap begins now.
+    pub fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.0, now))
     }
 
     /// Time since the start.

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod ledger;
 pub mod metrics;
 pub mod pricing;
+pub mod rejection;
 pub mod send;
 pub mod services;
 pub mod telemetry;

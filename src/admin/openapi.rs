@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, with_type};
 use super::problem::{self, Problem};
 use super::routes::{Access, ROUTES, Route, Takes};
+use crate::rejection::RejectionKind;
 
 /// Components by hand: schemas, parameters and the way keys are presented.
 const COMPONENTS: &str = include_str!("openapi.json");
@@ -26,6 +27,9 @@ pub fn document() -> Value {
     let mut components: Value = serde_json::from_str(COMPONENTS).expect("openapi.json is JSON");
     let codes: Vec<&str> = problem::KINDS.iter().map(|kind| kind.code).collect();
     components["schemas"]["Problem"]["properties"]["code"]["enum"] = json!(codes);
+    let rejections: Vec<&str> = RejectionKind::ALL.iter().map(|kind| kind.name()).collect();
+    let counts = &mut components["schemas"]["CampaignCounts"]["properties"]["rejected"];
+    counts["propertyNames"] = json!({"enum": rejections});
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));

@@ -19,7 +19,7 @@ use super::call::{Call, bad_parameter};
 use super::problem::{self, Problem};
 use super::routes::{Access, ROUTES, Route, Takes};
 use crate::catalog::documents::Scope;
-use crate::catalog::{Locked, Principal, Snapshot};
+use crate::catalog::{AuthError, Principal, Snapshot};
 use crate::clock::Stopwatch;
 use crate::http::bearer::bearer;
 use crate::http::body::{BodyError, read_body};
@@ -131,8 +131,8 @@ async fn authenticate(admin: &Arc<Admin>, headers: &HeaderMap) -> Result<Caller,
     match admin.services.catalog.authenticate(key).await {
         Ok(Principal::Operator) => Ok(Caller::Operator),
         Ok(Principal::Account { snapshot, key, .. }) => Ok(Caller::Account(snapshot, key)),
-        Err(Locked::Unknown) => Err(unauthorized()),
-        Err(Locked::Ledger(fault)) => Err(fault.into()),
+        Err(AuthError::Unknown) => Err(unauthorized()),
+        Err(AuthError::Ledger(fault)) => Err(fault.into()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use super::keys::hex;
-use super::principal::Locked;
+use super::principal::AuthError;
 use crate::clock::Clock;
 use crate::ledger::{ClaimKind, Claims, Fingerprint};
 
@@ -37,7 +37,7 @@ impl KeyOwners {
 
     /// The owner of a key, `account/key`. Keys are looked up once; after half their time they are
     /// looked up again in the background, so that no send waits for a ledger that does not reply.
-    pub async fn owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
+    pub async fn owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
         let now_ms = self.clock.now_ms();
         let known = self.known.get_mut(hash).and_then(|mut known| {
             let age_ms = now_ms.saturating_sub(known.seen_ms);
@@ -59,9 +59,9 @@ impl KeyOwners {
         Ok(owner)
     }
 
-    async fn look_up(&self, hash: &Fingerprint) -> Result<Arc<str>, Locked> {
+    async fn look_up(&self, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
         let now_ms = self.clock.now_ms();
-        match self.claims.claimed(ClaimKind::Key, &hex(hash)).await.map_err(Locked::Ledger)? {
+        match self.claims.claimed(ClaimKind::Key, &hex(hash)).await.map_err(AuthError::Ledger)? {
             Some(owner) => {
                 let owner: Arc<str> = owner.into();
                 self.known.insert(
@@ -72,7 +72,7 @@ impl KeyOwners {
             }
             None => {
                 self.known.remove(hash);
-                Err(Locked::Unknown)
+                Err(AuthError::Unknown)
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::ids::{AccountId, KeyId};
 use crate::ledger::{ClaimKind, Claims, Fingerprint, LedgerFault, LedgerReads, OpenLedger};
 use key_owners::KeyOwners;
 pub use keys::{KeyHasher, KeyText};
-pub use principal::{Locked, Principal};
+pub use principal::{AuthError, Principal};
 pub use snapshot::{Channel, Snapshot, Waba, zone};
 pub use template_name::TemplateName;
 pub use token_names::VariablePattern;
@@ -131,29 +131,32 @@ impl Catalog {
     ///
     /// # Errors
     /// A key that is unknown, or a ledger that is unavailable.
-    pub async fn authenticate(self: &Arc<Self>, key: &str) -> Result<Principal, Locked> {
+    pub async fn authenticate(self: &Arc<Self>, key: &str) -> Result<Principal, AuthError> {
         if !keys::is_well_formed(key) {
-            return Err(Locked::Unknown);
+            return Err(AuthError::Unknown);
         }
         let hash = self.hasher.key(key);
         let owner = self.key_owners.owner(&hash).await?;
-        let Some((account, key_id)) = owner.split_once('/') else { return Err(Locked::Unknown) };
+        let Some((account, key_id)) = owner.split_once('/') else { return Err(AuthError::Unknown) };
         if account == OPERATOR {
             return Ok(Principal::Operator);
         }
         let (Ok(account), Ok(key_id)) = (account.parse::<AccountId>(), key_id.parse::<KeyId>())
         else {
-            return Err(Locked::Unknown);
+            return Err(AuthError::Unknown);
         };
         let snapshot =
-            self.account(&account).await.map_err(Locked::Ledger)?.ok_or(Locked::Unknown)?;
+            self.account(&account).await.map_err(AuthError::Ledger)?.ok_or(AuthError::Unknown)?;
         match self.principal(&snapshot, &key_id, &hash) {
             Some(principal) => Ok(principal),
             None => {
                 // The key may be younger than the snapshot.
-                let snapshot =
-                    self.reload(&account).await.map_err(Locked::Ledger)?.ok_or(Locked::Unknown)?;
-                self.principal(&snapshot, &key_id, &hash).ok_or(Locked::Unknown)
+                let snapshot = self
+                    .reload(&account)
+                    .await
+                    .map_err(AuthError::Ledger)?
+                    .ok_or(AuthError::Unknown)?;
+                self.principal(&snapshot, &key_id, &hash).ok_or(AuthError::Unknown)
             }
         }
     }

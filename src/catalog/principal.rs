@@ -27,7 +27,7 @@ pub enum Principal {
 
 /// Why a key is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Locked {
+pub enum AuthError {
     /// There is no such key.
     Unknown,
     /// The ledger is unavailable, so the key cannot be looked up.

@@ -4,7 +4,7 @@
 pub mod bootstrap;
 mod cards;
 mod declare;
-mod door;
+mod dispatch;
 mod start;
 
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, rate_cards};
 use crate::clock::Stopwatch;
 use crate::ledger::OpenLedger;
-use crate::send::SendWay;
+use crate::send::SendService;
 use crate::services::Services;
 pub use start::StartError;
 
@@ -38,12 +38,12 @@ pub struct Gateway {
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
-    way: Arc<SendWay>,
+    send: Arc<SendService>,
     services: Arc<Services>,
     ledger: OpenLedger,
 }
 
-/// Whether everything under way was brought to its end.
+/// Whether everything in flight was brought to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shutdown {
     /// Sends or settles were left behind; the ledger's sweep resolves them after the next start.
@@ -79,7 +79,7 @@ impl Gateway {
         rate_cards::reload(&self.admin, directory).await
     }
 
-    /// Stops taking sends, ends those under way, writes what is queued, closes the ledger; within
+    /// Stops taking sends, ends those in flight, writes what is queued, closes the ledger; within
     /// the configured time.
     pub async fn shutdown(self) -> Shutdown {
         let watch = Stopwatch::start();
@@ -87,7 +87,7 @@ impl Gateway {
         self.admin.ops.drain();
         self.stop_data.cancel();
         let mut clean = self.data_task.await.is_ok();
-        clean &= self.way.finish(left()).await;
+        clean &= self.send.finish(left()).await;
         clean &= self.services.batcher.drain_all(left().max(Duration::from_millis(100))).await;
         self.stop_rest.cancel();
         for task in self.tasks {
@@ -99,7 +99,8 @@ impl Gateway {
         );
         if !clean {
             tracing::warn!(
-                "not everything under way could be ended in time; what is left is resolved after the next start"
+                "not everything in flight could be ended in time; \
+                 what is left is resolved after the next start"
             );
         }
         Shutdown { clean }

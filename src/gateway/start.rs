@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::declare::declare;
-use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, door};
+use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, dispatch};
 use crate::admin::ops::Ops;
 use crate::admin::{self, Admin, SettingsLock};
 use crate::catalog::{Tokens, rate_cards};
@@ -23,7 +23,7 @@ use crate::ledger::OpenLedger;
 use crate::ledger::batcher::BatcherOptions;
 use crate::ledger::open::{LedgerOptions, open};
 use crate::pricing::PriceBook;
-use crate::send::{SendOptions, SendWay};
+use crate::send::{SendOptions, SendService};
 use crate::services::{Services, ServicesOptions};
 use crate::upstream::client::UpstreamOptions;
 
@@ -175,10 +175,10 @@ fn serve(
         ..ServerOptions::default()
     };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-    let way = SendWay::new(services.clone(), send_options(config));
+    let send = SendService::new(services.clone(), send_options(config));
     let jobs = Jobs { services: services.clone() };
-    let door = way.clone();
-    let sends = service_fn(move |request| door::answer(door.clone(), request));
+    let service = send.clone();
+    let sends = service_fn(move |request| dispatch::dispatch(service.clone(), request));
     let data_task =
         task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
     let router = admin::service(admin::router(admin.clone()));
@@ -207,7 +207,7 @@ fn serve(
         stop_rest,
         data_task,
         tasks,
-        way,
+        send,
         services,
         ledger,
     })

@@ -7,6 +7,7 @@ use dashmap::mapref::entry::Entry;
 use super::batcher::Batcher;
 use super::{Operation, Rejection};
 use crate::ids::{AccountId, CampaignId};
+use crate::rejection::RejectionKind;
 
 /// How long a refusal may be repeated without asking: a restart elsewhere is noticed this much
 /// later.
@@ -108,7 +109,7 @@ fn tell(batcher: &Batcher, account: &AccountId, campaign: &CampaignId, count: u6
             account,
             Operation::CountRejections {
                 campaign: campaign.clone(),
-                rejection: "campaign_stopped",
+                rejection: RejectionKind::CampaignStopped,
                 count,
             },
         );

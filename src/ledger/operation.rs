@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::pricing::{Category, Country};
+use crate::rejection::RejectionKind;
 
 /// Operations of one account, decided in order and as one atomic step. The same writer's same
 /// number gets the same verdicts.
@@ -330,8 +331,8 @@ pub enum Operation {
     CountRejections {
         /// Of which campaign.
         campaign: CampaignId,
-        /// Contract name of the rejection.
-        rejection: &'static str,
+        /// Which rule.
+        rejection: RejectionKind,
         /// How many.
         count: u64,
     },

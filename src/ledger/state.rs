@@ -14,6 +14,7 @@ use super::verdict::{
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::pricing::{Category, Country};
+use crate::rejection::RejectionKind;
 
 /// A prepaid store of credits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -392,7 +393,7 @@ impl AccountState {
     pub(super) fn count_rejection(
         &mut self,
         campaign: Option<&CampaignId>,
-        name: &str,
+        rejection: RejectionKind,
         count: u64,
     ) {
         let Some((id, campaign)) =
@@ -400,7 +401,7 @@ impl AccountState {
         else {
             return;
         };
-        let counter = campaign.rejected.entry(name.to_owned()).or_default();
+        let counter = campaign.rejected.entry(rejection.name().to_owned()).or_default();
         *counter = counter.saturating_add(count);
         self.changes.rows.insert(Row::Campaign(id.clone()));
     }
@@ -411,7 +412,7 @@ impl AccountState {
         campaign: Option<&CampaignId>,
         rejection: Rejection,
     ) -> super::Verdict {
-        self.count_rejection(campaign, rejection.name(), 1);
+        self.count_rejection(campaign, rejection.kind(), 1);
         super::Verdict::Rejected(rejection)
     }
 }

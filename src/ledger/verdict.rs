@@ -10,6 +10,7 @@ use super::operation::DocumentKind;
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};
 use crate::pricing::{Category, Country};
+use crate::rejection::RejectionKind;
 
 /// The answer to one operation of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,19 +155,24 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The contract name that engines switch on.
-    pub const fn name(&self) -> &'static str {
+    /// The rule, which has the contract name that engines switch on.
+    pub const fn kind(&self) -> RejectionKind {
         match self {
-            Rejection::CampaignStopped { .. } => "campaign_stopped",
-            Rejection::CampaignUnknown => "campaign_unknown",
-            Rejection::IdempotencyConflict => "idempotency_conflict",
-            Rejection::IdempotencyInFlight => "idempotency_in_flight",
-            Rejection::OutcomeUnknown { .. } => "outcome_unknown",
-            Rejection::AlreadySent => "already_sent",
-            Rejection::FrequencyCapped { .. } => "frequency_capped",
-            Rejection::MessagingLimitReached { .. } => "messaging_limit_reached",
-            Rejection::InsufficientBalance { .. } => "insufficient_balance",
+            Rejection::CampaignStopped { .. } => RejectionKind::CampaignStopped,
+            Rejection::CampaignUnknown => RejectionKind::CampaignUnknown,
+            Rejection::IdempotencyConflict => RejectionKind::IdempotencyConflict,
+            Rejection::IdempotencyInFlight => RejectionKind::IdempotencyInFlight,
+            Rejection::OutcomeUnknown { .. } => RejectionKind::OutcomeUnknown,
+            Rejection::AlreadySent => RejectionKind::AlreadySent,
+            Rejection::FrequencyCapped { .. } => RejectionKind::FrequencyCapped,
+            Rejection::MessagingLimitReached { .. } => RejectionKind::MessagingLimitReached,
+            Rejection::InsufficientBalance { .. } => RejectionKind::InsufficientBalance,
         }
+    }
+
+    /// The contract name.
+    pub const fn name(&self) -> &'static str {
+        self.kind().name()
     }
 }
 

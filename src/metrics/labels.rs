@@ -1,11 +1,68 @@
-//! The closed lists of label values. Each ends with what stands for everything else, so that no
-//! label grows with what callers send.
+//! The closed lists of label values. Those of text end with `other`, so that no label grows with
+//! what callers send.
 
-/// The label value of whatever stands in no list.
+/// Makes an enum of label values.
+macro_rules! label {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $value:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// All values, in order of their discriminants.
+            pub const ALL: &[$name] = &[$($name::$variant,)+];
+
+            /// The label value.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $value,)+ }
+            }
+        }
+    };
+}
+
+label! {
+    /// What became of a send.
+    SendOutcome {
+        /// Upstream accepted it.
+        Accepted "accepted",
+        /// Upstream refused it.
+        Refused "refused",
+        /// It was forwarded, and the outcome is unknown.
+        Unknown "unknown",
+        /// The gateway rejected it.
+        Rejected "rejected",
+        /// The first reply was repeated.
+        Replayed "replayed",
+        /// A read receipt, which costs nothing.
+        ReadReceipt "read_receipt",
+        /// The client disconnected before it was forwarded.
+        HungUp "hung_up",
+    }
+}
+
+label! {
+    /// A stage of a send.
+    Stage {
+        /// Key, channel and campaign.
+        Authenticate "authenticate",
+        /// Body and recipient.
+        Parse "parse",
+        /// Category and price.
+        Price "price",
+        /// Waiting for the channel's throughput limit.
+        Throttle "throttle",
+        /// The ledger's decision.
+        Reserve "reserve",
+        /// Upstream's reply.
+        Forward "forward",
+        /// From the request to the reply.
+        Total "total",
+    }
+}
+
+/// The label value of whatever is in no list.
 pub(super) const OTHER: &str = "other";
 
-pub(super) const OUTCOMES: &[&str] =
-    &["accepted", "refused", "unknown", "rejected", "replayed", "read_receipt", OTHER];
 pub(super) const CATEGORIES: &[&str] = &[
     "marketing",
     "utility",
@@ -15,37 +72,6 @@ pub(super) const CATEGORIES: &[&str] = &[
     "none",
     OTHER,
 ];
-pub(super) const REJECTIONS: &[&str] = &[
-    "malformed",
-    "unauthorized",
-    "insufficient_balance",
-    "channel_unknown",
-    "channel_disabled",
-    "path_not_allowed",
-    "frequency_capped",
-    "campaign_stopped",
-    "campaign_unknown",
-    "idempotency_in_flight",
-    "already_sent",
-    "outcome_unknown",
-    "too_large",
-    "unsupported_media_type",
-    "unclassified",
-    "unpriced",
-    "recipient_unsupported",
-    "idempotency_conflict",
-    "throughput_limited",
-    "messaging_limit_reached",
-    "upstream_unreachable",
-    "ledger_unavailable",
-    "overloaded",
-    "upstream_no_answer",
-    "request_timeout",
-    OTHER,
-];
-/// `price` includes classifying.
-pub(super) const STAGES: &[&str] =
-    &["authenticate", "parse", "price", "throttle", "reserve", "forward", "total", OTHER];
 /// A batch carries operations of every kind, decided in one call.
 pub(super) const OPERATIONS: &[&str] = &["batch", OTHER];
 pub(super) const LATE_OUTCOMES: &[&str] = &["settle", "release", OTHER];
@@ -58,7 +84,7 @@ pub(super) const EVENTS: &[&str] = &[
     "account_frozen",
     OTHER,
 ];
-/// Error codes of the Graph API that get a series of their own, ascending; "none" is an answer
+/// Error codes of the Graph API that get a series of their own, ascending; "none" is a reply
 /// without a code (deadline, reset).
 pub(super) const UPSTREAM_CODES: &[&str] = &[
     "0", "1", "2", "3", "4", "10", "33", "100", "190", "200", "368", "80007", "130429", "130472",
@@ -70,22 +96,18 @@ pub(super) const UPSTREAM_CODES: &[&str] = &[
     "135000", "none", OTHER,
 ];
 
-/// Where `value` stands in `values`; the last place, `other`, if nowhere.
+/// The index of `value` in `values`; of the last, `other`, if it is not among them.
 pub(super) fn position(values: &[&str], value: &str) -> usize {
     values.iter().position(|known| *known == value).unwrap_or(values.len() - 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        CATEGORIES, EVENTS, OPERATIONS, OTHER, OUTCOMES, REJECTIONS, STAGES, UPSTREAM_CODES,
-        position,
-    };
+    use super::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES, position};
 
     #[test]
     fn values_are_listed_once_and_other_is_last() {
-        for values in [OUTCOMES, CATEGORIES, REJECTIONS, STAGES, OPERATIONS, EVENTS, UPSTREAM_CODES]
-        {
+        for values in [CATEGORIES, OPERATIONS, LATE_OUTCOMES, EVENTS, UPSTREAM_CODES] {
             let mut sorted = values.to_vec();
             sorted.sort_unstable();
             sorted.dedup();

@@ -1,24 +1,24 @@
 //! Accept: what can be said about a send before its key and its body are read.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::request::Parts;
 use hyper::body::Incoming;
 
-use super::rejection::Rejected;
+use super::rejected::Rejected;
+use super::service::SendOptions;
 use crate::http::body::{BodyError, read_body};
+use crate::rejection::RejectionKind;
 
 /// Longest idempotency key.
 const MAX_KEY: usize = 255;
 
-/// Refuses what cannot be a send by its head alone; answers the idempotency key.
+/// Refuses what cannot be a send by its head alone; returns the idempotency key.
 pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
     if head.uri.query().is_some() {
         return Err(Rejected::new(
-            "malformed",
-            "a send takes no query parameters; everything stands in its body",
+            RejectionKind::Malformed,
+            "a send takes no query parameters; everything is in its body",
         ));
     }
     check_headers(&head.headers)?;
@@ -27,7 +27,8 @@ pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
 
 /// JSON without a content encoding, or a rejection.
 fn check_headers(headers: &HeaderMap) -> Result<(), Rejected> {
-    let unsupported = |details: &str| Err(Rejected::new("unsupported_media_type", details));
+    let unsupported =
+        |details: &str| Err(Rejected::new(RejectionKind::UnsupportedMediaType, details));
     let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
     let content_type =
         content_types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -67,7 +68,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejected> {
         || !key.iter().all(u8::is_ascii_graphic)
     {
         return Err(Rejected::new(
-            "malformed",
+            RejectionKind::Malformed,
             "an Idempotency-Key is 1 to 255 visible ASCII characters, given once",
         ));
     }
@@ -75,12 +76,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejected> {
 }
 
 /// The whole body.
-pub async fn body(incoming: Incoming, limit: usize, deadline: Duration) -> Result<Bytes, Rejected> {
+pub async fn body(incoming: Incoming, options: &SendOptions) -> Result<Bytes, Rejected> {
+    let (limit, deadline) = (options.max_body_bytes, options.body_timeout);
     read_body(incoming, limit, deadline).await.map_err(|error| match error {
         BodyError::TooLarge { limit } => {
-            Rejected::new("too_large", format!("a send has at most {limit} bytes"))
+            Rejected::new(RejectionKind::TooLarge, format!("a send has at most {limit} bytes"))
         }
-        BodyError::Slow { .. } => Rejected::new("request_timeout", error),
-        BodyError::Broken => Rejected::new("malformed", error),
+        BodyError::Slow { .. } => Rejected::new(RejectionKind::RequestTimeout, error),
+        BodyError::Broken => Rejected::new(RejectionKind::Malformed, error),
     })
 }

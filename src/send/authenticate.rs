@@ -6,81 +6,61 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::rejection::Rejected;
-use super::{SendRoute, SendWay};
+use super::context::SendContext;
+use super::rejected::Rejected;
+use super::route::SendRoute;
+use super::service::SendService;
 use crate::catalog::documents::Scope;
-use crate::catalog::{Channel, Locked, Principal, Snapshot};
+use crate::catalog::{AuthError, Principal, Snapshot};
 use crate::http::bearer::bearer;
 use crate::ids::{CampaignId, ChannelId};
+use crate::rejection::RejectionKind;
 
 /// Header that names the campaign.
 const CAMPAIGN_HEADER: &str = "tollgate-campaign";
 
-/// Who sends, over which channel, for which campaign; the settings are those of one moment.
-pub struct Caller {
-    /// The account's settings.
-    pub snapshot: Arc<Snapshot>,
-    /// The sending number, which is one of the snapshot's channels.
-    pub number: ChannelId,
-    /// The campaign of the header, the path or the key.
-    pub campaign: Option<CampaignId>,
-}
-
-impl Caller {
-    /// The channel's settings.
-    pub fn channel(&self) -> &Channel {
-        #[expect(
-            clippy::expect_used,
-            reason = "a caller is only made for a channel that is in its snapshot, and a snapshot never changes"
-        )]
-        self.snapshot.channels.get(&self.number).expect("the channel was found before")
-    }
-}
-
-/// The same call under the ledger's settings of now, which changed since it was authenticated: the
+/// The same send under the ledger's settings of now, which changed since it was authenticated: the
 /// key may be gone, the channel disabled.
-pub async fn again(
-    way: &SendWay,
+pub async fn reload(
+    service: &SendService,
     head: &Parts,
     route: &SendRoute,
-    caller: &Caller,
-) -> Result<Caller, Rejected> {
-    way.services
+    context: &SendContext,
+) -> Result<SendContext, Rejected> {
+    service
+        .services
         .catalog
-        .reload(&caller.snapshot.id)
+        .reload(&context.snapshot.id)
         .await
         .map_err(|fault| Rejected::ledger_fault(&fault))?;
-    authenticate(way, &head.headers, &route.number, route.campaign.as_deref()).await
+    authenticate(service, &head.headers, route).await
 }
 
-/// Opens the way for a key with the `send` scope and a channel of its account.
+/// The context of a send with a key of the scope `send` and a channel of its account.
 pub async fn authenticate(
-    way: &SendWay,
+    service: &SendService,
     headers: &HeaderMap,
-    number: &str,
-    path_campaign: Option<&str>,
-) -> Result<Caller, Rejected> {
-    let (snapshot, key_campaign) = account_of(way, headers).await?;
-    let number = number.parse::<ChannelId>().map_err(|_| unknown_channel())?;
-    usable(&snapshot, &number)?;
-    let campaign = one_campaign(headers, path_campaign, key_campaign)?;
-    Ok(Caller { snapshot, number, campaign })
+    route: &SendRoute,
+) -> Result<SendContext, Rejected> {
+    let (snapshot, key_campaign) = account_of(service, headers).await?;
+    let channel_id = route.channel_id.parse::<ChannelId>().map_err(|_| unknown_channel())?;
+    check_enabled(&snapshot, &channel_id)?;
+    let campaign = one_campaign(headers, route.campaign.as_deref(), key_campaign)?;
+    Ok(SendContext { snapshot, channel_id, campaign })
 }
 
 /// The account of a key with the `send` scope, and the key's own campaign.
 pub async fn account_of(
-    way: &SendWay,
+    service: &SendService,
     headers: &HeaderMap,
 ) -> Result<(Arc<Snapshot>, Option<CampaignId>), Rejected> {
     let key = bearer(headers).map_err(|_| {
         Rejected::unauthorized("send your gateway key as `Authorization: Bearer tg_live_...`")
     })?;
     let principal =
-        way.services.catalog.authenticate(key).await.map_err(|locked| match locked {
-            Locked::Unknown => Rejected::unauthorized(
-                "this key opens nothing here; it may be mistyped or taken back",
-            ),
-            Locked::Ledger(fault) => Rejected::ledger_fault(&fault),
+        service.services.catalog.authenticate(key).await.map_err(|error| match error {
+            AuthError::Unknown => Rejected::unauthorized("unknown or revoked key"),
+            AuthError::Ledger(fault) => Rejected::ledger_fault(&fault),
         })?;
     match principal {
         Principal::Account { snapshot, scopes, campaign, .. } if scopes.contains(&Scope::Send) => {
@@ -95,18 +75,24 @@ pub async fn account_of(
     }
 }
 
-/// One answer for a channel that does not exist and for another account's, so that nobody can find
-/// out which it is.
+/// The same rejection for a channel that does not exist and for another account's, so that nobody
+/// can find out which it is.
 fn unknown_channel() -> Rejected {
-    Rejected::new("channel_unknown", "this key's account has no channel with that phone number ID")
+    Rejected::new(
+        RejectionKind::ChannelUnknown,
+        "this key's account has no channel with that phone number ID",
+    )
 }
 
-fn usable(snapshot: &Snapshot, number: &ChannelId) -> Result<(), Rejected> {
-    let channel = snapshot.channels.get(number).ok_or_else(unknown_channel)?;
+fn check_enabled(snapshot: &Snapshot, channel_id: &ChannelId) -> Result<(), Rejected> {
+    let channel = snapshot.channels.get(channel_id).ok_or_else(unknown_channel)?;
     if channel.settings.enabled {
         Ok(())
     } else {
-        Err(Rejected::new("channel_disabled", "this channel is switched off; enable it to send"))
+        Err(Rejected::new(
+            RejectionKind::ChannelDisabled,
+            "this channel is switched off; enable it to send",
+        ))
     }
 }
 
@@ -115,7 +101,7 @@ fn one_campaign(
     path: Option<&str>,
     key: Option<CampaignId>,
 ) -> Result<Option<CampaignId>, Rejected> {
-    let malformed = |details: String| Rejected::new("malformed", details);
+    let malformed = |details: String| Rejected::new(RejectionKind::Malformed, details);
     let read = |text: &str| {
         text.parse::<CampaignId>()
             .map_err(|error| malformed(format!("the campaign is not an id: {error}")))

@@ -5,30 +5,33 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::authenticate::Caller;
+use super::context::SendContext;
 use super::message::Send;
-use super::rejection::Rejected;
+use super::rejected::Rejected;
+use super::service::{SendOptions, SendService};
 use crate::catalog::Channel;
 use crate::catalog::documents::UnknownTemplate;
 use crate::pricing::recipient::{self, Recipient, WithoutPlus};
 use crate::pricing::{Category, PriceBook, Quote, ServiceWindow, Terms, Unpriced};
+use crate::rejection::RejectionKind;
 
-/// Whom the message is for.
+/// The person the message is for.
 #[derive(Debug, Clone)]
 pub struct Addressee {
     /// Number or BSUID.
     pub recipient: Recipient,
-    /// Where the body needs a plus before the number.
+    /// Offset in the body before which a plus is missing.
     pub plus_at: Option<usize>,
 }
 
 /// Reads the recipient; `to` wins over `recipient`, as it does at Meta.
 pub fn addressee(
     message: &Send<'_>,
-    without_plus: WithoutPlus,
+    options: &SendOptions,
     channel: &Channel,
 ) -> Result<Addressee, Rejected> {
-    let unsupported = |details: String| Rejected::new("recipient_unsupported", details);
+    let without_plus = options.without_plus;
+    let unsupported = |details: String| Rejected::new(RejectionKind::RecipientUnsupported, details);
     if message.group {
         return Err(unsupported(
             "group messages are charged once per participant and are not supported".into(),
@@ -78,20 +81,32 @@ pub fn forwarded_body(body: &Bytes, plus_at: Option<usize>) -> Bytes {
     with_plus.freeze()
 }
 
-/// What a message is for pricing: `None` stands for a template the catalog does not know.
-pub fn category(caller: &Caller, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
+/// Category and price of a message now.
+pub fn quote(
+    service: &SendService,
+    context: &SendContext,
+    message: &Send<'_>,
+    recipient: &Recipient,
+) -> Result<Quote, Rejected> {
+    let category = category(context, message)?;
+    let services = &service.services;
+    price(&services.prices.load(), context, recipient, category, services.clock.now_ms())
+}
+
+/// What a message is for pricing; `None` for a template that the catalog does not know.
+fn category(context: &SendContext, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
     let Some(template) = &message.template else { return Ok(Some(Category::Service)) };
-    let waba = caller.channel().settings.waba.as_ref();
+    let waba = context.channel().settings.waba.as_ref();
     let known =
-        waba.and_then(|waba| caller.snapshot.template(waba, &template.name, &template.language));
+        waba.and_then(|waba| context.snapshot.template(waba, &template.name, &template.language));
     match known {
-        Some(Category::Authentication) if caller.snapshot.account.authentication_international => {
+        Some(Category::Authentication) if context.snapshot.account.authentication_international => {
             Ok(Some(Category::AuthenticationInternational))
         }
         Some(category) => Ok(Some(category)),
-        None if caller.snapshot.account.unknown_template == UnknownTemplate::Refuse => {
+        None if context.snapshot.account.unknown_template == UnknownTemplate::Refuse => {
             Err(Rejected::new(
-                "unclassified",
+                RejectionKind::Unclassified,
                 format!(
                     "template {} ({}) is not in the catalog, so its price is unknown; sync or declare it",
                     template.name, template.language
@@ -103,19 +118,19 @@ pub fn category(caller: &Caller, message: &Send<'_>) -> Result<Option<Category>,
 }
 
 /// The price at `now_ms`.
-pub fn price(
+fn price(
     book: &PriceBook,
-    caller: &Caller,
+    context: &SendContext,
     recipient: &Recipient,
     category: Option<Category>,
     now_ms: i64,
 ) -> Result<Quote, Rejected> {
-    let unpriced = |error: Unpriced| Rejected::new("unpriced", error);
+    let unpriced = |error: Unpriced| Rejected::new(RejectionKind::Unpriced, error);
     let location = book.locate(recipient).map_err(unpriced)?;
-    let account = &caller.snapshot.account;
+    let account = &context.snapshot.account;
     let terms = Terms {
         card: &account.rate_card,
-        time_zone: &caller.channel().time_zone,
+        time_zone: &context.channel().time_zone,
         markup: &account.markup,
         authentication_international: account.authentication_international,
         window: ServiceWindow::Unknown,

@@ -1,4 +1,4 @@
-//! Graph paths that are not sends: passed on, streamed, with the channel's token, only where the
+//! Graph paths that are not sends: passed on, streamed, with the channel's token, only if the
 //! operator allows the kind and the ids are the account's.
 
 use http::{Method, Request, Response};
@@ -6,13 +6,15 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 
 use super::authenticate;
-use super::rejection::Rejected;
+use super::forward::{Target, target};
+use super::rejected::Rejected;
 use super::reply;
-use super::{SendWay, Target};
+use super::service::SendService;
 use crate::catalog::Snapshot;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::route::GraphPath;
 use crate::ids::ChannelId;
+use crate::rejection::RejectionKind;
 use crate::upstream::client::BoxError;
 use crate::upstream::pass_through::Allowed;
 use crate::upstream::streaming::{PassThrough, StreamBody, StreamError};
@@ -25,27 +27,28 @@ const DANGEROUS: [&str; 4] = ["access_token", "method", "batch", "relative_url"]
 
 /// Carries one request that costs nothing.
 pub async fn handle(
-    way: &SendWay,
+    service: &SendService,
     kind: GraphPath,
     id: &str,
     path: &str,
     request: Request<Incoming>,
 ) -> StreamedReply {
-    let request_id = RequestId::of(request.headers(), way.services.clock.now_ms());
-    match travel(way, kind, id, path, request).await {
+    let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
+    match process(service, kind, id, path, request).await {
         Ok(mut answer) => {
             answer.headers_mut().insert(X_REQUEST_ID, request_id.header());
             answer.map(Either::Right)
         }
         Err(rejected) => {
-            way.services.metrics.rejection(rejected.name);
+            service.services.metrics.rejection(rejected.kind);
             reply::rejection(&rejected, None, &request_id).map(Either::Left)
         }
     }
 }
 
-async fn travel(
-    way: &SendWay,
+/// The stages of a passed-through request.
+async fn process(
+    service: &SendService,
     kind: GraphPath,
     id: &str,
     path: &str,
@@ -55,15 +58,15 @@ async fn travel(
     let query = head.uri.query().unwrap_or_default();
     if let Some(name) = dangerous(query) {
         return Err(Rejected::new(
-            "path_not_allowed",
+            RejectionKind::PathNotAllowed,
             format!("the query parameter {name} is not passed on"),
         ));
     }
-    let (snapshot, _) = authenticate::account_of(way, &head.headers).await?;
+    let (snapshot, _) = authenticate::account_of(service, &head.headers).await?;
     let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
     if kind == GraphPath::Node
         && channel.as_str() != id
-        && way
+        && service
             .services
             .catalog
             .is_channel(id)
@@ -72,17 +75,17 @@ async fn travel(
     {
         // Another account's number; with a token that both share, Meta would not mind.
         return Err(Rejected::new(
-            "channel_unknown",
+            RejectionKind::ChannelUnknown,
             "this key's account has no channel or WABA with that id",
         ));
     }
-    if !way.options.pass_through.contains(&allowed) {
+    if !service.options.pass_through.contains(&allowed) {
         return Err(Rejected::new(
-            "path_not_allowed",
+            RejectionKind::PathNotAllowed,
             "the operator does not pass this kind of path on",
         ));
     }
-    let Target { base, token } = super::target(way, &snapshot, &channel)?;
+    let Target { base, token } = target(service, &snapshot, &channel)?;
     let path_and_query =
         head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     let request = PassThrough {
@@ -92,17 +95,12 @@ async fn travel(
         path_and_query: &path_and_query,
         headers: &head.headers,
     };
-    way.services.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| {
+    service.services.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| {
         match error {
-            StreamError::NotSent(reason) => Rejected::new(
-                "upstream_unreachable",
-                format!("upstream could not be reached ({}); nothing was sent", reason.as_str()),
-            )
-            .retry_after(1),
-            StreamError::NoAnswer(reason) => Rejected::new(
-                "upstream_no_answer",
-                format!("upstream did not answer ({})", reason.as_str()),
-            ),
+            StreamError::NotSent(reason) => {
+                Rejected::unreachable(reason.as_str(), "nothing was sent")
+            }
+            StreamError::NoAnswer(reason) => Rejected::no_answer(reason.as_str()),
         }
     })
 }
@@ -126,7 +124,10 @@ fn owner(
     query: &str,
 ) -> Result<(Allowed, ChannelId), Rejected> {
     let unknown = || {
-        Rejected::new("channel_unknown", "this key's account has no channel or WABA with that id")
+        Rejected::new(
+            RejectionKind::ChannelUnknown,
+            "this key's account has no channel or WABA with that id",
+        )
     };
     let own = |id: &str| {
         id.parse::<ChannelId>().ok().filter(|channel| snapshot.channels.contains_key(channel))
@@ -143,26 +144,27 @@ fn owner(
         }
         GraphPath::Node => match own(id) {
             Some(channel) if method == Method::GET => Ok((Allowed::PhoneNumber, channel)),
-            Some(_) => {
-                Err(Rejected::new("path_not_allowed", "a phone number is read here, not deleted"))
-            }
+            Some(_) => Err(Rejected::new(
+                RejectionKind::PathNotAllowed,
+                "a phone number is read here, not deleted",
+            )),
             None => media_owner(snapshot, query).map(|channel| (Allowed::Media, channel)),
         },
     }
 }
 
-/// A media id does not tell whose it is: the channel is the one the query names, or the account's
+/// A media id does not name its channel: the channel is the one the query names, or the account's
 /// only one. Meta checks the token. No other parameter is passed on, so that no other node can be
 /// read with fields.
 fn media_owner(snapshot: &Snapshot, query: &str) -> Result<ChannelId, Rejected> {
-    let unknown = |details: &str| Rejected::new("channel_unknown", details);
+    let unknown = |details: &str| Rejected::new(RejectionKind::ChannelUnknown, details);
     let mut named = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
             Some(("phone_number_id", number)) if named.is_none() => named = Some(number),
             _ => {
                 return Err(Rejected::new(
-                    "path_not_allowed",
+                    RejectionKind::PathNotAllowed,
                     "reading a media object takes no parameter but phone_number_id",
                 ));
             }

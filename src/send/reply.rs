@@ -1,17 +1,16 @@
 //! Reply: the only place in the room that knows HTTP statuses. Upstream's answers go back as they
 //! came; our own no is Graph-shaped.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use super::authenticate::Caller;
+use super::context::SendContext;
 use super::message::Send;
-use super::rejection::Rejected;
+use super::rejected::Rejected;
+use super::reserve::Replay;
 use crate::amount::Amount;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::ids::HoldId;
@@ -20,58 +19,21 @@ use crate::pricing::Quote;
 /// A reply to a send.
 pub type Reply = Response<Full<Bytes>>;
 
-/// Contract name, status and title of every rejection. SDKs repeat 429 and 5xx by themselves, never
-/// 400, 402, 403, 409.
-pub const REJECTIONS: [(&str, u16, &str); 25] = [
-    ("malformed", 400, "This is not one unambiguous message"),
-    ("unauthorized", 401, "No valid gateway key"),
-    ("insufficient_balance", 402, "Not enough credits for this message"),
-    ("channel_unknown", 403, "No such channel"),
-    ("channel_disabled", 403, "The channel is disabled"),
-    ("path_not_allowed", 403, "This path is not passed on"),
-    ("frequency_capped", 403, "The recipient had enough messages"),
-    ("campaign_stopped", 409, "The campaign is stopped"),
-    ("campaign_unknown", 409, "No such campaign"),
-    ("idempotency_in_flight", 409, "The first send with this key is under way"),
-    ("already_sent", 409, "The campaign has sent to this recipient"),
-    ("outcome_unknown", 409, "It is not known whether this message was sent"),
-    ("too_large", 413, "The body is too large"),
-    ("unsupported_media_type", 415, "Sends are application/json without content encoding"),
-    ("unclassified", 422, "The template is not known"),
-    ("unpriced", 422, "There is no price for this recipient"),
-    ("recipient_unsupported", 422, "This recipient is not supported"),
-    ("idempotency_conflict", 422, "The key was used with another body"),
-    ("throughput_limited", 429, "The channel's throughput limit is reached"),
-    ("messaging_limit_reached", 429, "The messaging limit is reached"),
-    ("upstream_unreachable", 502, "Upstream could not be reached"),
-    ("ledger_unavailable", 503, "The ledger cannot decide now"),
-    ("overloaded", 503, "Too much work at once"),
-    // Not sends, but refused at the same door.
-    ("upstream_no_answer", 504, "Upstream did not answer"),
-    ("request_timeout", 408, "The request took too long to arrive"),
-];
-
-fn status_and_title(name: &str) -> (StatusCode, &'static str) {
-    let found = REJECTIONS.iter().find(|(known, _, _)| *known == name);
-    let (status, title) =
-        found.map_or((500, "Internal error"), |(_, status, title)| (*status, *title));
-    (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), title)
-}
-
 /// Our own no, shaped like a Graph error so that SDKs parse it, with numbers of our own so that
 /// nobody takes it for Meta's.
 pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &RequestId) -> Reply {
-    let (status, title) = status_and_title(rejected.name);
+    let kind = rejected.kind;
+    let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let code = 990_000 + u32::from(status.as_u16());
     let body = json!({
         "error": {
-            "message": format!("(#{code}) {title}"),
+            "message": format!("(#{code}) {}", kind.title()),
             "type": "TollgateRejection",
             "code": code,
             "error_data": {
                 "messaging_product": "whatsapp",
                 "details": rejected.details,
-                "rejection": rejected.name,
+                "rejection": kind.name(),
                 "needed": rejected.needed,
                 "available": rejected.available,
                 "currency": rejected.needed.and(currency),
@@ -82,7 +44,7 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
     });
     let mut reply = json_reply(status, body.to_string().into());
     let headers = reply.headers_mut();
-    headers.insert("tollgate-rejection", HeaderValue::from_static(rejected.name));
+    headers.insert("tollgate-rejection", HeaderValue::from_static(kind.name()));
     headers.insert(X_REQUEST_ID, request_id.header());
     if let Some(seconds) = rejected.retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -90,7 +52,7 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
     reply
 }
 
-/// Upstream's answer as it came, and what the gateway did about it.
+/// Upstream's answer as it came.
 pub fn answer(status: u16, headers: HeaderMap, body: Bytes, request_id: &RequestId) -> Reply {
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -99,33 +61,45 @@ pub fn answer(status: u16, headers: HeaderMap, body: Bytes, request_id: &Request
     reply
 }
 
-/// The first answer to an idempotency key again, rebuilt from its message id. The recipient is the
+/// The first reply to an idempotency key again, rebuilt from its message id. The recipient is the
 /// one of this, identical, request.
-pub fn replay(message_id: &Arc<str>, message: &Send<'_>, request_id: &RequestId) -> Reply {
+pub fn replay(
+    first: &Replay,
+    message: &Send<'_>,
+    context: &SendContext,
+    quote: &Quote,
+    request_id: &RequestId,
+) -> Reply {
     let contact = match (&message.to, &message.recipient) {
         (None, Some(user)) => json!({"input": user, "user_id": user}),
         (to, _) => {
             let input = to.as_deref().unwrap_or_default();
-            json!({"input": input, "wa_id": input.chars().filter(char::is_ascii_digit).collect::<String>()})
+            let digits: String = input.chars().filter(char::is_ascii_digit).collect();
+            json!({"input": input, "wa_id": digits})
         }
     };
-    let body = json!({"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message_id}]});
+    let body = json!({
+        "messaging_product": "whatsapp",
+        "contacts": [contact],
+        "messages": [{"id": first.message_id}],
+    });
     let mut reply = json_reply(StatusCode::OK, body.to_string().into());
     reply.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     reply.headers_mut().insert(X_REQUEST_ID, request_id.header());
+    add_price_headers(&mut reply, context, quote, Some(first.hold), first.amount, None);
     reply
 }
 
 /// Adds what the message cost and what is left.
-pub fn tell_price(
+pub fn add_price_headers(
     reply: &mut Reply,
-    caller: &Caller,
+    context: &SendContext,
     quote: &Quote,
     hold: Option<HoldId>,
     amount: Amount,
     available: Option<Amount>,
 ) {
-    let currency = &caller.snapshot.account.currency;
+    let currency = &context.snapshot.account.currency;
     let headers = reply.headers_mut();
     let mut set = |name: &'static str, text: String| {
         if let Ok(value) = HeaderValue::from_str(&text) {

@@ -1,53 +1,25 @@
 //! Reserve: puts everything the ledger judges a send by into one request, and its verdict into
-//! words.
+//! a decision.
 
-use super::authenticate::Caller;
-use super::rejection::Rejected;
-use super::{SendOptions, SendWay};
+use std::sync::Arc;
+
+use super::context::SendContext;
+use super::fingerprints::Fingerprints;
+use super::rejected::Rejected;
+use super::service::{SendOptions, SendService};
 use crate::amount::Amount;
-use crate::catalog::KeyHasher;
 use crate::catalog::documents::Billing;
-use crate::ids::{ChannelId, HoldId};
+use crate::ids::HoldId;
 use crate::ledger::{
-    AllowanceRule, CalendarSpan, CampaignUse, Fingerprint, Operation, RecipientHash, Reserve,
-    Verdict, WindowRule,
+    AllowanceRule, CalendarSpan, CampaignUse, Operation, Reserve, Verdict, WindowRule,
 };
-use crate::pricing::{Category, Quote, Recipient};
-
-/// What makes a send this one and no other.
-#[derive(Debug, Clone, Copy)]
-pub struct Marks {
-    /// Channel, endpoint and body, hashed.
-    pub fingerprint: Fingerprint,
-    /// The idempotency key, hashed.
-    pub key: Option<Fingerprint>,
-    /// Whom it is for, hashed.
-    pub recipient: RecipientHash,
-}
-
-impl Marks {
-    /// Hashes what tells this send from others; `path` keeps the two endpoints and Graph versions
-    /// apart.
-    pub fn of(
-        hasher: &KeyHasher,
-        number: &ChannelId,
-        path: &str,
-        body: &[u8],
-        key: Option<&[u8]>,
-        recipient: &Recipient,
-    ) -> Marks {
-        Marks {
-            fingerprint: hasher.body(number, path, body),
-            key: key.map(|key| hasher.idempotency_key(key)),
-            recipient: hasher.recipient(recipient.as_str()),
-        }
-    }
-}
+use crate::pricing::{Category, Quote};
+use crate::rejection::RejectionKind;
 
 /// A send that may be forwarded.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// Its hold; `None` where no ledger was needed.
+    /// Its hold; `None` if no ledger was needed.
     pub hold: Option<HoldId>,
     /// What is held.
     pub amount: Amount,
@@ -55,78 +27,91 @@ pub struct Held {
     pub available: Option<Amount>,
 }
 
+impl Held {
+    /// Of a send that needs no ledger.
+    pub const NOTHING: Held = Held { hold: None, amount: Amount::ZERO, available: None };
+}
+
+/// The first send with the same idempotency key or body.
+pub struct Replay {
+    /// Its hold.
+    pub hold: HoldId,
+    /// Its message id.
+    pub message_id: Arc<str>,
+    /// What it cost.
+    pub amount: Amount,
+}
+
 /// What became of a reserve.
 pub enum Decision {
     /// Forward it.
     Forward(Held),
-    /// It was accepted before: answer as then.
-    Replay {
-        /// The first send's hold.
-        hold: HoldId,
-        /// Its message id.
-        message_id: std::sync::Arc<str>,
-        /// What it cost.
-        amount: Amount,
-    },
+    /// It was accepted before: reply as then.
+    Replay(Replay),
     /// Settings or prices changed meanwhile: load and price again.
     Again,
 }
 
-/// Does this send touch anything the ledger keeps? External channels without limits, campaign or
+/// Whether this send touches anything the ledger keeps. External channels without limits, campaign or
 /// key do not.
-pub fn needs_ledger(caller: &Caller, marks: &Marks) -> bool {
-    let account = &caller.snapshot.account;
-    caller.channel().settings.billing == Billing::Prepaid
-        || caller.campaign.is_some()
-        || marks.key.is_some()
+pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool {
+    let account = &context.snapshot.account;
+    context.channel().settings.billing == Billing::Prepaid
+        || context.campaign.is_some()
+        || fingerprints.key.is_some()
         || account.messaging_limit.is_some()
         || !account.caps.is_empty()
 }
 
 /// Asks the ledger.
 pub async fn reserve(
-    way: &SendWay,
-    caller: &Caller,
+    service: &SendService,
+    context: &SendContext,
     quote: &Quote,
-    marks: &Marks,
+    fingerprints: &Fingerprints,
     hold: HoldId,
 ) -> Result<Decision, Rejected> {
-    let account = &caller.snapshot.id;
-    let prepaid = caller.channel().settings.billing == Billing::Prepaid;
-    let now_ms = way.services.clock.now_ms();
-    if let Some(campaign) = &caller.campaign
-        && let Some(rejection) =
-            way.services.leases.refusal(&way.services.batcher, account, campaign, prepaid, now_ms)
+    let account = &context.snapshot.id;
+    let prepaid = context.channel().settings.billing == Billing::Prepaid;
+    let now_ms = service.services.clock.now_ms();
+    if let Some(campaign) = &context.campaign
+        && let Some(rejection) = service.services.leases.refusal(
+            &service.services.batcher,
+            account,
+            campaign,
+            prepaid,
+            now_ms,
+        )
     {
-        return Err(Rejected::by_ledger(&rejection, &caller.snapshot.account.currency));
+        return Err(Rejected::by_ledger(&rejection, &context.snapshot.account.currency));
     }
-    let request = request(&way.options, caller, quote, marks, hold, now_ms);
-    let verdict = way
+    let request = request(&service.options, context, quote, fingerprints, hold, now_ms);
+    let verdict = service
         .services
         .batcher
         .call(account, Operation::Reserve(Box::new(request)))
         .await
         .map_err(|fault| Rejected::ledger(&fault))?;
-    if let Some(campaign) = &caller.campaign {
+    if let Some(campaign) = &context.campaign {
         let rejection =
             if let Verdict::Rejected(rejection) = &verdict { Some(rejection) } else { None };
-        way.services.leases.note(account, campaign, prepaid, rejection, now_ms);
+        service.services.leases.note(account, campaign, prepaid, rejection, now_ms);
     }
     match verdict {
         Verdict::Reserved { amount, available } => {
             Ok(Decision::Forward(Held { hold: Some(hold), amount, available }))
         }
         Verdict::Replayed { hold, message_id, amount } => {
-            Ok(Decision::Replay { hold, message_id, amount })
+            Ok(Decision::Replay(Replay { hold, message_id, amount }))
         }
         Verdict::Rejected(rejection) => {
-            Err(Rejected::by_ledger(&rejection, &caller.snapshot.account.currency))
+            Err(Rejected::by_ledger(&rejection, &context.snapshot.account.currency))
         }
         Verdict::StaleSettings | Verdict::StalePrice => Ok(Decision::Again),
         other => {
             tracing::error!(account = %account, verdict = ?other, "the ledger answered a reserve in a way it should not");
             Err(Rejected::new(
-                "ledger_unavailable",
+                RejectionKind::LedgerUnavailable,
                 "the ledger cannot decide about this channel; its wallet may be missing",
             )
             .retry_after(1))
@@ -136,14 +121,14 @@ pub async fn reserve(
 
 fn request(
     options: &SendOptions,
-    caller: &Caller,
+    context: &SendContext,
     quote: &Quote,
-    marks: &Marks,
+    fingerprints: &Fingerprints,
     hold: HoldId,
     now_ms: i64,
 ) -> Reserve {
-    let channel = caller.channel();
-    let account = &caller.snapshot.account;
+    let channel = context.channel();
+    let account = &context.snapshot.account;
     let prepaid = channel.settings.billing == Billing::Prepaid;
     let allowance =
         quote.free_allowance.as_ref().filter(|_| prepaid).map(|allowance| AllowanceRule {
@@ -155,22 +140,22 @@ fn request(
     let limit = account.messaging_limit.filter(|_| quote.category != Category::Service);
     Reserve {
         hold,
-        settings_version: caller.snapshot.version,
+        settings_version: context.snapshot.version,
         price_valid_until_ms: quote.valid_until_ms,
         wallet: prepaid.then(|| channel.settings.wallet.clone()),
-        campaign: caller
+        campaign: context
             .campaign
             .clone()
             .map(|id| CampaignUse { id, auto_create: options.auto_create }),
-        channel: caller.number.clone(),
+        channel: context.channel_id.clone(),
         country: quote.country,
         category: quote.category,
         amount: if prepaid { quote.amount } else { Amount::ZERO },
         allowance,
-        recipient: marks.recipient,
+        recipient: fingerprints.recipient,
         window: limit.map(|limit| WindowRule { portfolio: channel.portfolio.clone(), limit }),
-        caps: caller.snapshot.caps.clone(),
-        fingerprint: marks.fingerprint,
-        key: marks.key,
+        caps: context.snapshot.caps.clone(),
+        fingerprint: fingerprints.body,
+        key: fingerprints.key,
     }
 }

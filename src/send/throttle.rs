@@ -10,9 +10,11 @@ use dashmap::DashMap;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use super::rejection::Rejected;
+use super::context::SendContext;
+use super::rejected::Rejected;
 use crate::clock::Stopwatch;
 use crate::ids::ChannelId;
+use crate::rejection::RejectionKind;
 
 struct Pace {
     limit: u32,
@@ -34,15 +36,16 @@ impl Throttle {
         Throttle { max_wait, gateways, paces: DashMap::new(), clock: DefaultClock::default() }
     }
 
-    /// Waits for this channel's turn.
-    pub async fn pass(&self, channel: &ChannelId, limit: u32) -> Result<(), Rejected> {
+    /// Waits for the turn of the send's channel.
+    pub async fn pass(&self, context: &SendContext) -> Result<(), Rejected> {
+        let (channel, limit) = (&context.channel_id, context.channel().settings.throughput_limit);
         let share = limit
             .checked_div(self.gateways.load(Ordering::Relaxed))
             .unwrap_or(limit)
             .max(limit.min(1));
         let Some(per_second) = NonZeroU32::new(share) else {
             return Err(Rejected::new(
-                "throughput_limited",
+                RejectionKind::ThroughputLimited,
                 "this channel's throughput limit is 0",
             )
             .retry_after(60));
@@ -55,7 +58,7 @@ impl Throttle {
             if waited.elapsed().saturating_add(wait) > self.max_wait {
                 let seconds = i64::try_from(wait.as_secs()).unwrap_or(1).saturating_add(1);
                 return Err(Rejected::new(
-                    "throughput_limited",
+                    RejectionKind::ThroughputLimited,
                     format!("this channel sends {limit} messages a second and more are waiting"),
                 )
                 .retry_after(seconds));

@@ -9,6 +9,7 @@ use redis::Value;
 use super::stored::{self, Exhaustion, Fields};
 use crate::amount::Amount;
 use crate::ledger::{Batch, Entry, LedgerFault, Rejection, Verdict, WalletView};
+use crate::rejection::RejectionKind;
 
 /// What a batch came to.
 pub(super) enum Outcome {
@@ -166,27 +167,28 @@ impl Reply {
     }
 
     fn rejection(&mut self) -> Result<Rejection, LedgerFault> {
-        Ok(match self.text()?.as_str() {
-            "campaign_stopped" => Rejection::CampaignStopped {
+        let kind = RejectionKind::from_name(&self.text()?).ok_or_else(unreadable)?;
+        Ok(match kind {
+            RejectionKind::CampaignStopped => Rejection::CampaignStopped {
                 reason: stored::reason_of_stop(&self.text()?)?,
                 since_ms: self.number()?,
             },
-            "campaign_unknown" => Rejection::CampaignUnknown,
-            "idempotency_conflict" => Rejection::IdempotencyConflict,
-            "idempotency_in_flight" => Rejection::IdempotencyInFlight,
-            "outcome_unknown" => Rejection::OutcomeUnknown { hold: self.hold()? },
-            "already_sent" => Rejection::AlreadySent,
-            "frequency_capped" => Rejection::FrequencyCapped {
+            RejectionKind::CampaignUnknown => Rejection::CampaignUnknown,
+            RejectionKind::IdempotencyConflict => Rejection::IdempotencyConflict,
+            RejectionKind::IdempotencyInFlight => Rejection::IdempotencyInFlight,
+            RejectionKind::OutcomeUnknown => Rejection::OutcomeUnknown { hold: self.hold()? },
+            RejectionKind::AlreadySent => Rejection::AlreadySent,
+            RejectionKind::FrequencyCapped => Rejection::FrequencyCapped {
                 max: self.count()?,
                 window_s: self.count()?,
                 retry_after_s: self.number()?,
             },
-            "messaging_limit_reached" => Rejection::MessagingLimitReached {
+            RejectionKind::MessagingLimitReached => Rejection::MessagingLimitReached {
                 limit: self.count()?,
                 used: self.count()?,
                 retry_after_s: self.optional()?,
             },
-            "insufficient_balance" => {
+            RejectionKind::InsufficientBalance => {
                 Rejection::InsufficientBalance { needed: self.amount()?, available: self.amount()? }
             }
             _ => return Err(unreadable()),

@@ -250,7 +250,7 @@ impl Call {
             Operation::CountRejections { campaign, rejection, count } => {
                 self.text("N");
                 self.text(campaign.as_str());
-                self.text(rejection);
+                self.text(rejection.name());
                 self.number(count);
                 campaign
             }

@@ -92,7 +92,7 @@ impl AccountState {
             Operation::RestartCampaign { campaign } => self.restart_campaign(campaign, now_ms),
             Operation::FinishCampaign { campaign } => self.finish_campaign(campaign, now_ms),
             Operation::CountRejections { campaign, rejection, count } => {
-                self.count_rejection(Some(campaign), rejection, *count);
+                self.count_rejection(Some(campaign), *rejection, *count);
                 Verdict::Counted
             }
             Operation::Sweep { open_age_ms, in_doubt_age_ms, policy, day } => {

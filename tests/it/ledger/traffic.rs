@@ -12,6 +12,7 @@ use tollgate::ledger::{
     ReleaseReason, Reserve, StopReason, WindowRule,
 };
 use tollgate::pricing::Category;
+use tollgate::rejection::RejectionKind;
 
 use super::world::{DAY, HOUR, MINUTE, SECOND, day, month};
 
@@ -320,7 +321,7 @@ impl Traffic {
             17 => Operation::FinishCampaign { campaign },
             _ => Operation::CountRejections {
                 campaign,
-                rejection: "campaign_stopped",
+                rejection: RejectionKind::CampaignStopped,
                 count: u64::try_from(dice.below(3)).unwrap(),
             },
         }

@@ -9,6 +9,7 @@ use tollgate::ledger::{
     ReleaseReason, Reserve, StopReason, WindowRule,
 };
 use tollgate::pricing::{Category, Country};
+use tollgate::rejection::RejectionKind;
 
 use super::say::Labels;
 use super::world::{DAY, HOUR, MINUTE, SECOND, day, month};
@@ -202,10 +203,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
         "restart" => Operation::RestartCampaign { campaign: campaign() },
         "finish" => Operation::FinishCampaign { campaign: campaign() },
         "count" => {
-            let rejection = ["throughput_limited", "campaign_stopped"]
-                .into_iter()
-                .find(|name| *name == line.word(2))
-                .unwrap();
+            let rejection = RejectionKind::from_name(line.word(2)).unwrap();
             Operation::CountRejections {
                 campaign: campaign(),
                 rejection,

@@ -152,7 +152,7 @@ impl<'a> Crate<'a> {
                 let before = code[..offset].trim_end();
                 let exported = before.ends_with("pub") || before.ends_with(')');
                 for path in use_tree(&code[offset + "use".len()..end]) {
-                    if let Some(segments) = self.from_root(&module_at(offset), &path) {
+                    if let Some(segments) = self.resolve(&module_at(offset), &path) {
                         found.push(Path { segments, exported, line });
                     }
                 }
@@ -163,7 +163,7 @@ impl<'a> Crate<'a> {
                 let path = plain_path(&code[offset..]);
                 at = offset + path.len();
                 let path: Vec<String> = path.split("::").map(str::to_owned).collect();
-                if let Some(segments) = self.from_root(&module_at(offset), &path) {
+                if let Some(segments) = self.resolve(&module_at(offset), &path) {
                     found.push(Path { segments, exported: false, line });
                 }
             }
@@ -173,7 +173,7 @@ impl<'a> Crate<'a> {
 
     /// A path as written in `module`, made to begin at the crate root; `None` for other crates and
     /// for names brought in by a `use`.
-    fn from_root(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
+    fn resolve(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
         let first = path.first()?.as_str();
         let (mut base, rest) = match first {
             "crate" => (Vec::new(), &path[1..]),

@@ -10,41 +10,86 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("amount", &[]),
     ("ids", &[]),
     ("clock", &[]),
-    ("metrics", &["amount", "ids", "clock"]),
+    // The table of rejections: send, ledger, metrics and admin all read it.
+    ("rejection", &[]),
+    ("metrics", &["amount", "ids", "clock", "rejection"]),
     // Pure: no metrics either. Category, country and market are its words, so its neighbours may
     // use them.
-    ("pricing", &["amount", "ids", "clock"]),
-    ("upstream", &["amount", "ids", "clock", "metrics"]),
-    ("ledger", &["amount", "ids", "clock", "metrics", "pricing"]),
+    ("pricing", &["amount", "ids", "clock", "rejection"]),
+    ("upstream", &["amount", "ids", "clock", "rejection", "metrics"]),
+    ("ledger", &["amount", "ids", "clock", "rejection", "metrics", "pricing"]),
     // Snapshots of the ledger's settings documents.
-    ("catalog", &["amount", "ids", "clock", "metrics", "pricing", "ledger"]),
+    ("catalog", &["amount", "ids", "clock", "rejection", "metrics", "pricing", "ledger"]),
     // The shared handles of the rooms below it, built once.
     (
         "services",
-        &["amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream"],
+        &[
+            "amount",
+            "ids",
+            "clock",
+            "rejection",
+            "metrics",
+            "pricing",
+            "ledger",
+            "catalog",
+            "upstream",
+        ],
     ),
     // Reads what the rooms below need; only gateway and commands hand its values down.
-    ("config", &["amount", "ids", "clock", "pricing", "catalog", "ledger", "upstream"]),
+    (
+        "config",
+        &["amount", "ids", "clock", "rejection", "pricing", "catalog", "ledger", "upstream"],
+    ),
     // The log; started by commands with the configured level.
     ("telemetry", &["config"]),
     // Business operations: neither HTTP nor the configuration.
     (
         "control",
         &[
-            "amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream",
+            "amount",
+            "ids",
+            "clock",
+            "rejection",
+            "metrics",
+            "pricing",
+            "ledger",
+            "catalog",
+            "upstream",
             "services",
         ],
     ),
     // Used by the rooms that serve requests, and knows none of them.
-    ("http", &["amount", "ids", "clock", "metrics", "pricing", "catalog", "ledger", "upstream"]),
+    (
+        "http",
+        &[
+            "amount",
+            "ids",
+            "clock",
+            "rejection",
+            "metrics",
+            "pricing",
+            "catalog",
+            "ledger",
+            "upstream",
+        ],
+    ),
     ("send", SERVING),
     ("webhook", SERVING),
     ("admin", SERVING),
     (
         "jobs",
         &[
-            "amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream",
-            "services", "control",
+            "amount",
+            "ids",
+            "clock",
+            "rejection",
+            "metrics",
+            "pricing",
+            "ledger",
+            "catalog",
+            "upstream",
+            "services",
+            "control",
         ],
     ),
     ("gateway", EVERYTHING_BELOW),
@@ -55,8 +100,18 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// What a room that serves requests may import; none of them imports another.
 const SERVING: &[&str] = &[
-    "amount", "ids", "clock", "metrics", "pricing", "ledger", "catalog", "upstream", "services",
-    "control", "http",
+    "amount",
+    "ids",
+    "clock",
+    "rejection",
+    "metrics",
+    "pricing",
+    "ledger",
+    "catalog",
+    "upstream",
+    "services",
+    "control",
+    "http",
 ];
 
 /// All rooms that come before in the table.

@@ -1,0 +1,280 @@
+//! What the gateway counts: the only file that names a metric. Handles are made once at start and
+//! found by position in short lists of label values, so that counting costs nanoseconds and no
+//! label can grow without bound. Each gateway has a recorder of its own.
+
+mod charged;
+mod labels;
+mod registrar;
+mod stage_timer;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use metrics::{Counter, Gauge, Histogram, Label};
+use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
+
+use crate::amount::Amount;
+use crate::ids::{AccountId, WalletId};
+use crate::rejection::RejectionKind;
+use charged::ChargedCredits;
+use labels::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES};
+pub use labels::{SendOutcome, Stage};
+use registrar::{Family, LEDGER_BATCH_SIZE, LEDGER_SECONDS, Registrar, STAGE_SECONDS, recorder};
+pub use stage_timer::StageTimer;
+
+/// How often [`Metrics::run_upkeep`] must be called: the recorder keeps every histogram sample
+/// until then.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+const WALLET_AVAILABLE: &str = "tollgate_wallet_available_credits";
+const LEDGER_DURABILITY: &str = "tollgate_ledger_durability";
+
+/// One gateway's metrics. Label values come from closed lists; one that is in none is counted as
+/// `other`.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    sends: Vec<Family<Counter>>,
+    rejections: Family<Counter>,
+    stages: Family<Histogram>,
+    upstream_errors: Family<Counter>,
+    ledger: Family<Histogram>,
+    ledger_batch_size: Histogram,
+    ledger_up: Gauge,
+    holds_in_doubt: Gauge,
+    in_flight: Gauge,
+    low_balance: Counter,
+    late_outcomes: Family<Counter>,
+    events: Family<Counter>,
+    charged: ChargedCredits,
+    wallets: DashMap<(AccountId, WalletId), Gauge>,
+    wallets_left: AtomicUsize,
+}
+
+impl Metrics {
+    /// Registers everything; the first `wallets` wallets get a gauge of their own.
+    pub fn new(wallets: usize) -> Metrics {
+        let recorder = recorder();
+        let to = Registrar(&recorder);
+        let build = label("version", env!("CARGO_PKG_VERSION"));
+        to.gauge("tollgate_build_info", "1, labelled with the version that runs.", build).set(1.0);
+        let gauge = |name, help| to.gauge(name, help, Vec::new());
+        Metrics {
+            sends: sends(&to),
+            rejections: Family::new(RejectionKind::ALL.iter().map(|kind| kind.name()), |name| {
+                let help = "Sends rejected here, by rule.";
+                to.counter("tollgate_rejections_total", help, label("rejection", name))
+            }),
+            stages: Family::new(Stage::ALL.iter().map(|stage| stage.as_str()), |name| {
+                to.histogram(STAGE_SECONDS, "Time a send spent in a stage.", label("stage", name))
+            }),
+            upstream_errors: Family::of(UPSTREAM_CODES, |code| {
+                let help = "Upstream's errors by Graph code.";
+                to.counter("tollgate_upstream_errors_total", help, label("code", code))
+            }),
+            ledger: Family::of(OPERATIONS, |name| {
+                let help = "Time of a ledger operation.";
+                to.histogram(LEDGER_SECONDS, help, label("operation", name))
+            }),
+            ledger_batch_size: to.histogram(
+                LEDGER_BATCH_SIZE,
+                "Sends decided in one ledger batch.",
+                Vec::new(),
+            ),
+            ledger_up: gauge("tollgate_ledger_up", "1 while the ledger answers."),
+            holds_in_doubt: gauge(
+                "tollgate_holds_in_doubt",
+                "Open holds whose outcome is unknown.",
+            ),
+            in_flight: gauge("tollgate_in_flight_sends", "Sends in work."),
+            low_balance: to.counter(
+                "tollgate_low_balance_total",
+                "Wallets that fell below a threshold.",
+                Vec::new(),
+            ),
+            late_outcomes: Family::of(LATE_OUTCOMES, |name| {
+                let help = "Outcomes of upstream's that found their hold resolved already; \
+                            compare the statement.";
+                to.counter("tollgate_late_outcomes_total", help, label("outcome", name))
+            }),
+            events: Family::of(EVENTS, |name| {
+                to.counter("tollgate_events_total", "Events written.", label("event", name))
+            }),
+            charged: ChargedCredits::default(),
+            wallets: DashMap::new(),
+            wallets_left: AtomicUsize::new(wallets),
+            handle: recorder.handle(),
+            recorder,
+        }
+    }
+
+    /// Counts a send by what became of it; `category` by its wire name, `none` if it never had one.
+    pub fn send(&self, outcome: SendOutcome, category: &str) {
+        self.sends[outcome as usize].at(category).increment(1);
+    }
+
+    /// Counts a rejection.
+    pub fn rejection(&self, kind: RejectionKind) {
+        self.rejections.at_index(kind as usize).increment(1);
+    }
+
+    /// Records how long a send was in `stage`.
+    pub fn stage(&self, stage: Stage, elapsed: Duration) {
+        self.stages.at_index(stage as usize).record(elapsed);
+    }
+
+    /// Counts an error of upstream's by its Graph code; `None` if there was no code.
+    pub fn upstream_error(&self, code: Option<i64>) {
+        let known = |code: i64| {
+            UPSTREAM_CODES.iter().copied().find(|text| text.parse() == Ok(code)).unwrap_or(OTHER)
+        };
+        self.upstream_errors.at(code.map_or("none", known)).increment(1);
+    }
+
+    /// Records how long a ledger operation took.
+    pub fn ledger(&self, operation: &str, elapsed: Duration) {
+        self.ledger.at(operation).record(elapsed);
+    }
+
+    /// Records how many sends one batch decided.
+    pub fn ledger_batch(&self, size: usize) {
+        self.ledger_batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
+    }
+
+    /// Sets whether the ledger replies.
+    pub fn ledger_up(&self, up: bool) {
+        self.ledger_up.set(if up { 1.0 } else { 0.0 });
+    }
+
+    /// Names the durability tier of the ledger; called once at start.
+    pub fn ledger_durability(&self, tier: &'static str) {
+        let labels = vec![Label::from_static_parts("tier", tier)];
+        Registrar(&self.recorder)
+            .gauge(LEDGER_DURABILITY, "1, labelled with what survives a crash.", labels)
+            .set(1.0);
+    }
+
+    /// Sets the number of holds in doubt.
+    pub fn holds_in_doubt(&self, count: u64) {
+        self.holds_in_doubt.set(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// Counts a send as in work until the value is dropped.
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight.increment(1.0);
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Counts an event by its contract name; `low_balance` also in a metric of its own, which
+    /// alerts can be written on.
+    pub fn event(&self, name: &str) {
+        self.events.at(name).increment(1);
+        if name == "low_balance" {
+            self.low_balance.increment(1);
+        }
+    }
+
+    /// Counts an outcome that came after its hold was resolved: `settle` or `release`.
+    pub fn late_outcome(&self, outcome: &str) {
+        self.late_outcomes.at(outcome).increment(1);
+    }
+
+    /// Adds a charge; `currency` as the wallet's unit, `country` as two capitals. Nothing is added
+    /// for free messages and refunds.
+    pub fn charged(&self, currency: &str, category: &str, country: &str, amount: Amount) {
+        self.charged.add(currency, category, country, amount);
+    }
+
+    /// Sets what a wallet has available, if it is among the first that get a gauge.
+    pub fn wallet_available(&self, account: &AccountId, wallet: &WalletId, available: Amount) {
+        let credits = micros_to_credits(available);
+        let name = (account.clone(), wallet.clone());
+        if let Some(gauge) = self.wallets.get(&name) {
+            gauge.set(credits);
+            return;
+        }
+        if self.wallets_left.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        // The entry's lock keeps two callers from taking two gauges for one wallet.
+        let entry = self.wallets.entry(name);
+        if let dashmap::Entry::Occupied(gauge) = &entry {
+            gauge.get().set(credits);
+            return;
+        }
+        let taken = self
+            .wallets_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if taken.is_ok() {
+            let labels = vec![
+                Label::new("account", account.to_string()),
+                Label::new("wallet", wallet.to_string()),
+            ];
+            let gauge = Registrar(&self.recorder).gauge(
+                WALLET_AVAILABLE,
+                "settled - held + overdraft limit of a wallet.",
+                labels,
+            );
+            gauge.set(credits);
+            entry.insert(gauge);
+        }
+    }
+
+    /// Sorts recorded samples into their buckets; to be called every [`UPKEEP_INTERVAL`], or memory
+    /// grows with each sample.
+    pub fn run_upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// Everything in Prometheus' text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = self.handle.render();
+        self.charged.render(&mut text);
+        text
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// A send in work; dropping it ends the count.
+#[must_use]
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// For gauges only, which are doubles.
+fn micros_to_credits(amount: Amount) -> f64 {
+    // Amounts stay below 2^53, which a double holds exactly.
+    #[allow(clippy::cast_precision_loss, reason = "see above")]
+    let micros = amount.micros() as f64;
+    micros / 1_000_000.0
+}
+
+fn label(name: &'static str, value: &'static str) -> Vec<Label> {
+    vec![Label::from_static_parts(name, value)]
+}
+
+/// One family along the category for each outcome.
+fn sends(to: &Registrar<'_>) -> Vec<Family<Counter>> {
+    let family = |outcome: &SendOutcome| {
+        Family::of(CATEGORIES, |category| {
+            let labels = vec![
+                Label::from_static_parts("outcome", outcome.as_str()),
+                Label::from_static_parts("category", category),
+            ];
+            to.counter("tollgate_sends_total", "Sends by what became of them.", labels)
+        })
+    };
+    SendOutcome::ALL.iter().map(family).collect()
+}

@@ -1,0 +1,64 @@
+//! Forward: the send's bytes to the channel's upstream with the channel's own token.
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::rejected::Rejected;
+use super::service::SendService;
+use crate::catalog::Snapshot;
+use crate::ids::ChannelId;
+use crate::rejection::RejectionKind;
+use crate::upstream::client::{Attempt, Forward};
+use crate::upstream::target::{AccessToken, BaseUrl};
+
+/// Address and token of a channel's upstream.
+pub struct Target {
+    /// The address.
+    pub base: BaseUrl,
+    /// The token.
+    pub token: AccessToken,
+}
+
+/// The upstream of a channel. Found before anything is held, so that a channel without a token
+/// costs nothing.
+pub fn target(
+    service: &SendService,
+    snapshot: &Snapshot,
+    channel_id: &ChannelId,
+) -> Result<Target, Rejected> {
+    let found = || {
+        let channel = &snapshot.channels.get(channel_id).ok_or("it is gone")?.settings;
+        let base = match &channel.upstream_url {
+            Some(url) => url.parse::<BaseUrl>().map_err(|error| error.to_string())?,
+            None => service.services.base_url.clone(),
+        };
+        let token = service.services.tokens.of(channel).map_err(|error| error.to_string())?;
+        let token = token.parse::<AccessToken>().map_err(|error| error.to_string())?;
+        Ok(Target { base, token })
+    };
+    found().map_err(|reason: String| {
+        tracing::error!(
+            account = %snapshot.id,
+            channel = %channel_id,
+            reason,
+            "a channel has no usable token or upstream"
+        );
+        Rejected::new(
+            RejectionKind::ChannelDisabled,
+            "the gateway has no usable Meta token or address for this channel; \
+             its operator must set one",
+        )
+    })
+}
+
+/// Sends `body` to `path`.
+pub async fn forward(
+    service: &SendService,
+    target: &Target,
+    path: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Attempt {
+    let forward = Forward { base: &target.base, path, token: &target.token, headers, body };
+    service.services.upstream.forward(forward).await
+}

@@ -1,0 +1,274 @@
+//! One send on its way: [`handle`] ties it to its connection, `run` is its one exit, and `process`
+//! is the spine that names every stage in order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request};
+use hyper::body::Incoming;
+
+use super::context::SendContext;
+use super::fingerprints::Fingerprints;
+use super::forward::{forward, target};
+use super::hangup::{ClientState, HangupGuard};
+use super::log::SendLog;
+use super::message::{self, Message};
+use super::rejected::Rejected;
+use super::reply::{self, Reply};
+use super::reserve::{self, Decision, Held};
+use super::route::SendRoute;
+use super::service::SendService;
+use super::settle::{self, Settled};
+use super::{accept, authenticate, classify};
+use crate::amount::Amount;
+use crate::http::request_id::RequestId;
+use crate::ids::HoldId;
+use crate::ledger::{Operation, ReleaseReason};
+use crate::metrics::{SendOutcome, Stage, StageTimer};
+use crate::pricing::Quote;
+use crate::rejection::RejectionKind;
+use crate::upstream::client::Attempt;
+use crate::upstream::outcome::Outcome;
+
+/// Settings and prices may change while a send is decided; more often than this in a row they do
+/// not.
+const TRIES: usize = 4;
+
+/// Carries one send from its request to its reply. The send goes on if the client disconnects.
+pub async fn handle(
+    service: &Arc<SendService>,
+    route: SendRoute,
+    request: Request<Incoming>,
+) -> Reply {
+    let client = ClientState::new(service.services.batcher.clone());
+    let guard = HangupGuard::new(client.clone());
+    let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
+    let send =
+        SendRequest { service: service.clone(), route, client, request_id: request_id.clone() };
+    let reply = match service.tasks.spawn(send.run(request)).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            tracing::error!(
+                %error,
+                request_id = %request_id,
+                "a send ended unexpectedly; its hold is resolved by the sweep"
+            );
+            let details = "the gateway failed while it carried this message";
+            let rejected = Rejected::new(RejectionKind::OutcomeUnknown, details);
+            reply::rejection(&rejected, None, &request_id)
+        }
+    };
+    guard.replied();
+    reply
+}
+
+/// One send and what it is processed with.
+struct SendRequest {
+    service: Arc<SendService>,
+    route: SendRoute,
+    client: Arc<ClientState>,
+    request_id: RequestId,
+}
+
+impl SendRequest {
+    /// Every send leaves through here: counted, logged, replied to.
+    async fn run(self, request: Request<Incoming>) -> Reply {
+        let metrics = &self.service.services.metrics;
+        let mut timer = StageTimer::start(metrics);
+        let _counted = metrics.in_flight();
+        let (head, body) = request.into_parts();
+        let mut log = SendLog::default();
+        let result = self.process(&head, body, &mut log, &mut timer).await;
+        let (reply, rejected) = match result {
+            Ok(reply) => (reply, None),
+            Err(rejected) => {
+                metrics.rejection(rejected.kind);
+                let currency = log.currency.as_deref();
+                (reply::rejection(&rejected, currency, &self.request_id), Some(rejected))
+            }
+        };
+        let gone = |rejected: &Rejected| rejected.kind == RejectionKind::ClientGone;
+        let outcome = match log.outcome {
+            Some(outcome) => outcome,
+            None if rejected.as_ref().is_some_and(gone) => SendOutcome::HungUp,
+            None => SendOutcome::Rejected,
+        };
+        metrics.send(outcome, log.category.unwrap_or("none"));
+        let elapsed = timer.finish();
+        let channel_id = &self.route.channel_id;
+        log.write(&self.request_id, channel_id, outcome, rejected.as_ref(), &reply, elapsed);
+        reply
+    }
+
+    /// All the stages of a send, in order.
+    async fn process(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        log: &mut SendLog,
+        timer: &mut StageTimer<'_>,
+    ) -> Result<Reply, Rejected> {
+        let service = &*self.service;
+        // Accept.
+        let _permit = service.permit()?;
+        let key = accept::check_head(head)?;
+        // Authenticate.
+        timer.restart();
+        let mut context = authenticate::authenticate(service, &head.headers, &self.route).await?;
+        log.authenticated(&context);
+        timer.end(Stage::Authenticate);
+        // Parse.
+        let body = accept::body(body, &service.options).await?;
+        let message = message::parse(&body, self.route.endpoint)
+            .map_err(|malformed| Rejected::new(RejectionKind::Malformed, malformed.details))?;
+        let Message::Send(message) = message else {
+            log.outcome = Some(SendOutcome::ReadReceipt);
+            return self.forward_read_receipt(&context, &head.headers, body.clone(), timer).await;
+        };
+        let addressee = classify::addressee(&message, &service.options, context.channel())?;
+        let recipient = &addressee.recipient;
+        log.recipient = Some(recipient.clone());
+        let (hasher, path) = (service.services.catalog.hasher(), &self.route.path);
+        let prints = Fingerprints::of(hasher, &context.channel_id, path, &body, key, recipient);
+        timer.end(Stage::Parse);
+        let in_flight = service.in_flight_bodies.enter(&context.snapshot.id, prints.body).await;
+        let mut tries = 0;
+        let (target, quote, held) = loop {
+            // Classify, price.
+            let quote = classify::quote(service, &context, &message, recipient)?;
+            log.category = Some(quote.category.as_str());
+            let target = target(service, &context.snapshot, &context.channel_id)?;
+            timer.end(Stage::Price);
+            // Throttle.
+            if tries == 0 {
+                service.throttle.pass(&context).await?;
+                timer.end(Stage::Throttle);
+            }
+            // Reserve.
+            match self.reserve(&context, &quote, &prints, timer).await? {
+                Decision::Forward(held) => break (target, quote, held),
+                Decision::Replay(replay) => {
+                    log.outcome = Some(SendOutcome::Replayed);
+                    return Ok(reply::replay(
+                        &replay,
+                        &message,
+                        &context,
+                        &quote,
+                        &self.request_id,
+                    ));
+                }
+                Decision::Again if tries < TRIES => tries += 1,
+                Decision::Again => return Err(Rejected::settings_keep_changing()),
+            }
+            context = authenticate::reload(service, head, &self.route, &context).await?;
+        };
+        (log.hold, log.charge) = (held.hold, held.amount);
+        // Forward.
+        let body = classify::forwarded_body(&body, addressee.plus_at);
+        timer.restart();
+        let attempt = forward(service, &target, path, &head.headers, body).await;
+        timer.end(Stage::Forward);
+        // Settle.
+        let settled =
+            settle::settle(service, &context, &quote, &held, &attempt, &self.client).await;
+        drop(in_flight);
+        // Reply.
+        self.reply(&context, &quote, &held, attempt, settled, log)
+    }
+
+    /// The ledger's decision, or `Forward` with nothing held if the send touches nothing the ledger
+    /// keeps.
+    async fn reserve(
+        &self,
+        context: &SendContext,
+        quote: &Quote,
+        fingerprints: &Fingerprints,
+        timer: &mut StageTimer<'_>,
+    ) -> Result<Decision, Rejected> {
+        if !reserve::needs_ledger(context, fingerprints) {
+            return Ok(Decision::Forward(Held::NOTHING));
+        }
+        if self.client.is_gone() {
+            return Err(client_gone());
+        }
+        let services = &self.service.services;
+        timer.restart();
+        let hold = HoldId::new(services.clock.now_ms());
+        let decision = reserve::reserve(&self.service, context, quote, fingerprints, hold).await;
+        timer.end(Stage::Reserve);
+        let account = &context.snapshot.id;
+        if let Ok(Decision::Forward(_)) = &decision
+            && !self.client.holds(account, hold)
+        {
+            // Its repeat may have been let through meanwhile: this one must not be sent as well.
+            let release = Operation::Release { hold, reason: ReleaseReason::NotSent };
+            services.batcher.post(account, release);
+            return Err(client_gone());
+        }
+        decision
+    }
+
+    /// Upstream's reply with what it cost, or a rejection if the outcome is unknown.
+    fn reply(
+        &self,
+        context: &SendContext,
+        quote: &Quote,
+        held: &Held,
+        attempt: Attempt,
+        settled: Settled,
+        log: &mut SendLog,
+    ) -> Result<Reply, Rejected> {
+        let outcome = match settled {
+            Settled::Answered(outcome) => outcome,
+            Settled::Rejected(rejected) => {
+                if rejected.kind == RejectionKind::OutcomeUnknown {
+                    log.outcome = Some(SendOutcome::Unknown);
+                } else {
+                    log.charge = Amount::ZERO;
+                }
+                return Err(rejected);
+            }
+        };
+        let accepted = matches!(outcome, Outcome::Accepted { .. });
+        log.outcome = Some(if accepted { SendOutcome::Accepted } else { SendOutcome::Refused });
+        let Attempt::Answered { status, headers, body } = attempt else {
+            let details = "upstream's answer was lost";
+            return Err(Rejected::new(RejectionKind::OutcomeUnknown, details));
+        };
+        let mut reply = reply::answer(status, headers, body, &self.request_id);
+        log.charge = if accepted { held.amount } else { Amount::ZERO };
+        let (hold, available) = (held.hold, held.available);
+        reply::add_price_headers(&mut reply, context, quote, hold, log.charge, available);
+        Ok(reply)
+    }
+
+    /// Read receipts cost nothing and need no ledger.
+    async fn forward_read_receipt(
+        &self,
+        context: &SendContext,
+        headers: &HeaderMap,
+        body: Bytes,
+        timer: &mut StageTimer<'_>,
+    ) -> Result<Reply, Rejected> {
+        let target = target(&self.service, &context.snapshot, &context.channel_id)?;
+        timer.restart();
+        let attempt = forward(&self.service, &target, &self.route.path, headers, body).await;
+        timer.end(Stage::Forward);
+        match attempt {
+            Attempt::Answered { status, headers, body } => {
+                Ok(reply::answer(status, headers, body, &self.request_id))
+            }
+            Attempt::NotSent { reason } => {
+                Err(Rejected::unreachable(reason.as_str(), "nothing was sent"))
+            }
+            Attempt::Unknown { reason } => Err(Rejected::no_answer(reason.as_str())),
+        }
+    }
+}
+
+/// Nobody waits and nothing was forwarded: the repeat, if there is one, is the send.
+fn client_gone() -> Rejected {
+    let details = "the client disconnected before anything was forwarded";
+    Rejected::new(RejectionKind::ClientGone, details)
+}
