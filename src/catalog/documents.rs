@@ -249,7 +249,7 @@ const fn yes() -> bool {
     true
 }
 
-/// A WABA.
+/// A WhatsApp Business Account: its time zone and its portfolio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WabaSettings {
@@ -261,7 +261,7 @@ pub struct WabaSettings {
     pub portfolio: PortfolioId,
 }
 
-/// A template.
+/// A template's category; its name is the document's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemplateSettings {
@@ -302,7 +302,7 @@ pub enum Scope {
 /// What a key may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// At least one.
+    /// At least one, each once.
     pub scopes: Vec<Scope>,
     /// The campaign all its sends belong to.
     pub campaign: Option<CampaignId>,
@@ -312,17 +312,17 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
-    /// Keyed hash, in hexadecimal digits.
+    /// The keyed hash, in hexadecimal digits.
     pub hash: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// The campaign all its sends belong to.
     #[serde(default)]
     pub campaign: Option<CampaignId>,
-    /// The last four characters, so that people can tell keys apart.
+    /// The last four characters, by which people distinguish keys.
     #[serde(default)]
     pub ends_with: String,
-    /// When it was made, Unix milliseconds.
+    /// When the key was created, in Unix milliseconds.
     #[serde(default)]
     pub created_ms: i64,
 }

@@ -1,5 +1,5 @@
-//! Which key belongs to whom: the ledger's claims on keys, kept in memory for a minute, so that a
-//! send does not wait for the ledger to be authenticated.
+//! The owners of gateway keys: the ledger's claims on keys, kept in memory for a minute, so that a
+//! send is authenticated without waiting for the ledger.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const KEY_ASKED_MS: i64 = 5_000;
 struct KnownKey {
     owner: Arc<str>,
     seen_ms: i64,
-    /// When it was last looked up again.
+    /// When the key was last looked up again, in Unix milliseconds.
     asked_ms: i64,
 }
 

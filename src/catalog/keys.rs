@@ -1,5 +1,5 @@
-//! Gateway keys: how they look, and the keyed hashes under which keys, recipients and bodies are
-//! known.
+//! Gateway keys: their form, and the keyed hashes that replace keys, recipients and bodies in the
+//! ledger.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -21,17 +21,17 @@ const CHECKSUM_CHARACTERS: usize = 6;
 pub struct KeyText(String);
 
 impl KeyText {
-    /// A random live key, with a checksum so that a mistyped one is told apart without asking
-    /// anybody.
+    /// Returns a random live key. Its checksum shows a mistyped key without a look into the ledger.
     ///
     /// # Errors
-    /// Where the operating system gives no randomness.
+    /// The operating system gave no randomness.
     pub fn fresh() -> Result<KeyText, getrandom::Error> {
         let mut text = String::from(LIVE);
         let mut bytes = [0u8; 64];
         while text.len() < LIVE.len() + RANDOM_CHARACTERS {
             getrandom::fill(&mut bytes)?;
-            // Values from 248 up would make some characters likelier than others.
+            // 248 is the largest multiple of 62 in a byte: higher values would make some characters
+            // likelier than others.
             let fair = bytes
                 .iter()
                 .filter(|byte| **byte < 248)
@@ -43,24 +43,24 @@ impl KeyText {
         Ok(KeyText(text))
     }
 
-    /// The key.
+    /// The whole key, to be shown once.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its last four characters.
+    /// The key's last four characters.
     pub fn ends_with(&self) -> &str {
         ends_with(&self.0)
     }
 }
 
-/// The last four characters of a key.
+/// Returns the last four characters of a key, by which people distinguish keys.
 pub fn ends_with(key: &str) -> &str {
     key.get(key.len().saturating_sub(4)..).unwrap_or("")
 }
 
-/// Can this be a key? Own keys must carry the right checksum; a bootstrap key is 16 to 255 visible
-/// ASCII characters.
+/// Returns whether `key` can be a key: 16 to 255 visible ASCII characters, with the right checksum
+/// if it begins like one of ours.
 pub fn is_well_formed(key: &str) -> bool {
     if !(16..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return false;
@@ -86,7 +86,7 @@ fn checksum(body: &str) -> String {
     digits.iter().map(|digit| char::from(*digit)).collect()
 }
 
-/// CRC-32 (ISO-HDLC), the checksum secret scanners know from other vendors' keys.
+/// CRC-32 (ISO-HDLC): secret scanners verify other vendors' keys by the same checksum.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for byte in bytes {
@@ -98,7 +98,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// Lower-case hexadecimal digits.
+/// Returns `bytes` as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -108,12 +108,13 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Hashes with the ledger's secret, each kind of thing in a domain of its own.
+/// Hashes with the ledger's secret. Each kind of input has a domain of its own, so that equal bytes
+/// of two kinds have different hashes.
 #[derive(Clone)]
 pub struct KeyHasher(Hmac<Sha256>);
 
 impl KeyHasher {
-    /// With the ledger's secret.
+    /// A hasher with the ledger's secret.
     pub fn new(pepper: &[u8; 32]) -> KeyHasher {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(pepper).expect("any length is a key");
@@ -132,17 +133,17 @@ impl KeyHasher {
         short
     }
 
-    /// A gateway key.
+    /// The hash of a gateway key.
     pub fn key(&self, key: &str) -> Fingerprint {
         self.digest(b"key\0", &[key.as_bytes()])
     }
 
-    /// A recipient: digits of a phone number, or a BSUID.
+    /// The hash of a recipient: the digits of a phone number, or a BSUID.
     pub fn recipient(&self, recipient: &str) -> RecipientHash {
         self.digest(b"recipient\0", &[recipient.as_bytes()])
     }
 
-    /// The same bytes to the same channel.
+    /// The hash of a body; the same bytes have another hash on another channel or endpoint.
     pub fn body(&self, channel: &ChannelId, endpoint: &str, body: &[u8]) -> Fingerprint {
         self.digest(
             b"body\0",
@@ -150,7 +151,7 @@ impl KeyHasher {
         )
     }
 
-    /// An idempotency key.
+    /// The hash of an idempotency key.
     pub fn idempotency_key(&self, key: &[u8]) -> Fingerprint {
         self.digest(b"idempotency\0", &[key])
     }

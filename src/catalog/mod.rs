@@ -63,7 +63,7 @@ impl Catalog {
         }
     }
 
-    /// Hashes keys, recipients and bodies with the ledger's secret.
+    /// The hasher with the ledger's secret.
     pub fn hasher(&self) -> &KeyHasher {
         &self.hasher
     }
@@ -78,7 +78,7 @@ impl Catalog {
         let known = self.snapshots.get_mut(account).map(|mut loaded| {
             let stale = now_ms.saturating_sub(loaded.loaded_ms) > REFRESH_AFTER_MS;
             if stale {
-                // One caller refreshes; the others go on with what is known.
+                // One caller refreshes; the others use the settings as they are.
                 loaded.loaded_ms = now_ms;
             }
             (loaded.snapshot.clone(), stale)
@@ -187,7 +187,7 @@ impl Catalog {
         self.key_owners.forget(hash);
     }
 
-    /// Accounts in memory, for jobs.
+    /// The settings of all accounts in memory, for jobs.
     pub fn known_accounts(&self) -> Vec<Arc<Snapshot>> {
         self.snapshots.iter().map(|loaded| loaded.snapshot.clone()).collect()
     }

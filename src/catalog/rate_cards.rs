@@ -1,5 +1,5 @@
-//! Rate card versions that were put by hand: kept as `<id>-<date>.csv` in a directory and laid over
-//! the compiled-in cards at start.
+//! Rate card versions of the operator's own: kept as `<id>-<date>.csv` in a directory and merged
+//! into the compiled-in cards.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,16 +8,16 @@ use jiff::civil::Date;
 
 use crate::pricing::PriceBook;
 
-/// The length of `2026-10-01`.
+/// Characters of a date such as `2026-10-01`.
 const DATE_LENGTH: usize = 10;
 
-/// A rate card file is larger only by mistake.
+/// Bytes of the largest rate card file; a larger one is a mistake.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The compiled-in cards, with the versions of the directory over them where there is one.
+/// Returns the compiled-in cards, with the versions of `directory` merged into them if it is given.
 ///
 /// # Errors
-/// As [`load_dir`].
+/// Those of [`load_dir`].
 pub fn load(directory: Option<&Path>) -> Result<PriceBook, Vec<String>> {
     match directory {
         Some(directory) => load_dir(directory, PriceBook::builtin()),
@@ -25,8 +25,8 @@ pub fn load(directory: Option<&Path>) -> Result<PriceBook, Vec<String>> {
     }
 }
 
-/// The book with every version of the directory laid over it; a directory that does not exist holds
-/// none.
+/// Returns `book` with every version of the directory merged into it; a directory that does not
+/// exist has none.
 ///
 /// # Errors
 /// Everything that is wrong with any of the files, each with its file's name.
@@ -49,7 +49,7 @@ pub fn load_dir(directory: &Path, book: PriceBook) -> Result<PriceBook, Vec<Stri
     if mistakes.is_empty() { Ok(book) } else { Err(mistakes) }
 }
 
-/// The names of the CSV files of a directory.
+/// Returns the names of the CSV files of a directory.
 fn names(directory: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -74,24 +74,25 @@ fn load_file(directory: &Path, name: &str, book: &PriceBook) -> Result<PriceBook
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
-/// Card and date of a file's name.
+/// Returns the card and the date of a file's name; `None` if the name has another form.
 fn parse_name(name: &str) -> Option<(&str, Date)> {
     let stem = name.strip_suffix(".csv")?;
     let (id, date) = stem.split_at_checked(stem.len().checked_sub(DATE_LENGTH)?)?;
     Some((id.strip_suffix('-').filter(|id| !id.is_empty())?, date.parse().ok()?))
 }
 
-/// Writes a version as a whole or not at all: to a file beside it, on disk, then under its name.
+/// Writes a version completely or not at all: to a temporary file, which is synced to disk and then
+/// renamed.
 ///
 /// # Errors
-/// What the file system says.
+/// The file could not be written.
 pub fn store(directory: &Path, card_id: &str, date: Date, csv: &str) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let mut file = tempfile::Builder::new().prefix(".version-").tempfile_in(directory)?;
     file.write_all(csv.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(directory.join(format!("{card_id}-{date}.csv"))).map_err(|error| error.error)?;
-    // The name is on disk only once its directory is.
+    // The new name is on disk only after its directory has been synced.
     std::fs::File::open(directory)?.sync_all()
 }
 
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_file() {
+    fn every_mistake_is_reported_with_its_file() {
         let directory = tempfile::tempdir().expect("a directory");
         for (name, text) in [
             ("meta-usd-2027-01-01.csv", "market\n"),

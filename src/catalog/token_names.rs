@@ -1,5 +1,5 @@
-//! By which names a channel may refer to its Meta token: a permitted environment variable, or a file
-//! inside the secrets directory.
+//! How a channel names its Meta token: by a permitted environment variable, or by a file inside the
+//! secrets directory.
 
 use std::fmt;
 use std::path::{Component, Path};

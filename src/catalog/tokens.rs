@@ -51,7 +51,7 @@ impl Tokens {
         Tokens { directory, permitted, variables: DashMap::new(), files: DashMap::new(), clock }
     }
 
-    /// Which variables channels may name.
+    /// The variables that channels may name.
     pub fn permitted(&self) -> &VariablePattern {
         &self.permitted
     }

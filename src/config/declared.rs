@@ -23,8 +23,8 @@ pub struct DeclaredAccount {
     pub wallets: Vec<DeclaredWallet>,
     /// WABAs, each once.
     pub wabas: Vec<(WabaId, WabaSettings)>,
-    /// Channels; no two accounts have the same phone number ID. Their wallets and WABAs are declared
-    /// too.
+    /// Channels; no two accounts have the same phone number ID. Their wallets and WABAs are among
+    /// those above.
     pub channels: Vec<(ChannelId, ChannelSettings)>,
     /// Templates by WABA, which is one of the account's.
     pub templates: BTreeMap<WabaId, BTreeMap<TemplateName, Category>>,

@@ -1,5 +1,5 @@
-//! Parsers of single values: each takes the text of a key and returns the value, or a sentence about
-//! what is wrong with it. Rules that the Admin API has too are in `catalog::validate`.
+//! Parsers of single values: each takes the text of a key and returns the value, or a sentence that
+//! names its mistake. Rules that the Admin API has too are in `catalog::validate`.
 
 use std::net::SocketAddr;
 use std::str::FromStr;

@@ -14,10 +14,10 @@ use crate::config::DeclaredAccount;
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::{CampaignPlan, PageRequest};
 
-/// Reference of the top-up a declared wallet begins with.
+/// Reference of the opening top-up of a declared wallet.
 const OPENING: &str = "opening";
 
-/// What stands in the way of a declared object: a sentence that names it.
+/// Why a declared object cannot be created: a sentence that names it.
 pub(super) type DeclareError = String;
 
 /// Creates everything of one account that is missing.
@@ -105,7 +105,11 @@ async fn put_campaign(
         // Somebody else was faster.
         Err(problem) if problem.kind == &problem::CAMPAIGN_EXISTS => Ok(()),
         Err(problem) if problem.kind == &problem::WALLET_EXHAUSTED => {
-            tracing::warn!(%account, campaign = %campaign.id, "its wallet waits for credits, so this declared campaign waits for the next start");
+            tracing::warn!(
+                %account,
+                campaign = %campaign.id,
+                "its wallet waits for credits, so this declared campaign waits for the next start"
+            );
             Ok(())
         }
         Err(problem) => Err(problem),

@@ -78,7 +78,8 @@ impl Gateway {
         {
             let found = ledger.identity.ledger_id.clone();
             let sentence = format!(
-                "the store is ledger {found}, not {wanted} as ledger.id says: it is empty, or another one"
+                "the store is ledger {found}, not {wanted} as ledger.id says: it is empty, or \
+                 another one"
             );
             let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.ledger.close()).await;
             return Err(StartError(sentence));

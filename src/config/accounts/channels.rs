@@ -90,8 +90,9 @@ fn channel(
     Some((id?, settings))
 }
 
-/// The variable or the file with the channel's Meta token. A variable must be set, because it cannot
-/// change while the process lives; a file may be created later.
+/// Returns the variable and the file that hold the channel's Meta token; without a mistake, one of
+/// them. A variable must be set, because it cannot change while the process runs; a file may be
+/// created later.
 fn token(section: &mut Section<'_>, secrets: &SecretsConfig) -> (Option<String>, Option<String>) {
     let variable = section.optional("token_env", parse::any);
     let file = section.optional("token_file", parse::any);

@@ -63,7 +63,8 @@ impl<'r> Section<'r> {
         self.origins.get(key).unwrap_or(&self.origin)
     }
 
-    /// Returns whether `key` is in the file or the environment; an empty text counts as not written.
+    /// Returns whether `key` is in the file or the environment. An empty text counts as not
+    /// written.
     pub fn is_written(&self, key: &str) -> bool {
         !self.is_empty(key)
             && self.origins.get(key).is_some_and(|origin| *origin != Origin::Default)

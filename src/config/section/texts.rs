@@ -29,7 +29,8 @@ impl Section<'_> {
         }
     }
 
-    /// Returns the value of `text`; reports a mistake about `key` and returns `None` if `parse` fails.
+    /// Returns the value of `text`; if `parse` fails, reports a mistake about `key` and returns
+    /// `None`.
     pub fn parsed<T>(
         &self,
         key: &'static str,
