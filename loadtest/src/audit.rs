@@ -38,7 +38,7 @@ pub struct AuditOptions {
     /// well
     #[arg(long)]
     pub phone_number_id: Vec<String>,
-    /// How long the books may take to agree, since settling lags behind the answers
+    /// How long the books may take to agree, since a send settles after its response
     #[arg(long, default_value = "5s", value_parser = duration::parse)]
     pub within: Duration,
 }
@@ -184,24 +184,21 @@ async fn accepted(options: &AuditOptions) -> anyhow::Result<i64> {
     i64::try_from(accepted).context("too many messages")
 }
 
-/// All holds in doubt, page by page. A page is the array in the answer; `next_cursor` leads to the
-/// next one.
+/// Returns all holds in doubt, page by page. The admin API's lists are `{"items": [...], "next":
+/// ...}`; `next` is the cursor of the next page, and null on the last one. Anything else fails: a
+/// list read in part would let wrong books pass.
 async fn in_doubt(admin: &JsonClient, account: &str) -> anyhow::Result<Vec<Value>> {
     let mut holds = Vec::new();
     let mut cursor = String::new();
     for _ in 0..HOLD_PAGES_MAX {
         let path = format!("{account}/holds?state=in_doubt{cursor}");
         let mut page = admin.get(&path).await?;
-        let next = page["next_cursor"].as_str().map(str::to_owned);
-        let list = match &mut page {
-            Value::Object(members) => members.values_mut().find_map(Value::as_array_mut),
-            Value::Array(list) => Some(list),
-            _ => None,
-        };
-        holds.append(list.with_context(|| format!("{path}: the answer has no list"))?);
-        match next {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(holds),
+        let items = page.get_mut("items").and_then(Value::as_array_mut);
+        holds.append(items.with_context(|| format!("{path}: the page has no items"))?);
+        match page.get("next") {
+            Some(Value::String(next)) => cursor = format!("&cursor={next}"),
+            Some(Value::Null) => return Ok(holds),
+            _ => bail!("{path}: next is missing or not a cursor"),
         }
     }
     bail!("more than {HOLD_PAGES_MAX} pages of holds");

@@ -1,4 +1,4 @@
-//! `loadtest audit` against an admin API that gives fixed answers, and a real simulator.
+//! `loadtest audit` against an admin API with fixed replies, and a real simulator.
 
 use std::net::SocketAddr;
 
@@ -9,8 +9,8 @@ use tollgate_simulator::{Simulator, SimulatorOptions};
 
 use super::*;
 
-/// Answers the three reads of an audit: one hold in doubt on a second page, usage of `messages` at
-/// 0.01.
+/// Serves the three reads of an audit: one hold in doubt on a second page, usage of `messages` at
+/// 0.01 each. Pages have the members of the real API's lists, `items` and `next`.
 async fn admin(messages: u64, settled: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -39,12 +39,16 @@ fn answer(path: &str, messages: u64, settled: &str) -> Value {
             "available": "0.96", "currency": "USD", "exhausted": false,
         }),
         "/v1/accounts/acme/usage?group_by=country,category" => json!({
-            "rows": [{ "country": "IN", "category": "marketing", "messages": messages, "credits": credits }],
+            "rows": [{
+                "country": "IN", "category": "marketing",
+                "messages": messages, "credits": credits,
+            }],
             "total": { "messages": messages, "credits": credits },
         }),
-        "/v1/accounts/acme/holds?state=in_doubt" => json!({ "holds": [], "next_cursor": "p2" }),
+        "/v1/accounts/acme/holds?state=in_doubt" => json!({ "items": [], "next": "p2" }),
         "/v1/accounts/acme/holds?state=in_doubt&cursor=p2" => {
-            json!({ "holds": [{ "id": "h1", "amount": "0.01", "state": "in_doubt" }], "next_cursor": null })
+            let hold = json!({ "id": "h1", "amount": "0.01", "state": "in_doubt" });
+            json!({ "items": [hold], "next": null })
         }
         other => panic!("{other}"),
     }
