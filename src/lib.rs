@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod control;
 pub mod gateway;
 pub mod http;
 pub mod ids;

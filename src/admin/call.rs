@@ -9,12 +9,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::Admin;
 use super::problem::{self, Problem};
-use crate::catalog::Snapshot;
+use crate::catalog::{Principal, Snapshot};
+use crate::control::Control;
 use crate::ledger::{Page, PageRequest};
 
 /// Items of a page where the call does not say.
@@ -28,14 +28,12 @@ pub const NEXT_CURSOR: &str = "tollgate-next-cursor";
 
 /// A call that may be made, with its body read.
 pub struct Call {
-    /// What it is made on.
-    pub admin: Arc<Admin>,
+    /// The business operations.
+    pub control: Arc<Control>,
     /// The account of its path with its settings as they are now; `None` on paths without one.
     pub account: Option<Arc<Snapshot>>,
-    /// An operator key; else a key of the account, or, on paths without one, of `own`.
-    pub operator: bool,
-    /// The account of an account key.
-    pub own: Option<Arc<Snapshot>>,
+    /// Who is calling; `None` on public routes.
+    pub(super) principal: Option<Principal>,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Bytes,
@@ -51,6 +49,13 @@ impl Call {
         })
     }
 
+    /// Who is calling.
+    pub fn principal(&self) -> Result<&Principal, Problem> {
+        self.principal.as_ref().ok_or_else(|| {
+            Problem::internal("a public route has a handler that needs a key", &self.path)
+        })
+    }
+
     /// A part of the path as it was written, percent-decoded.
     pub fn part(&self, name: &str) -> &str {
         self.path.iter().find(|(part, _)| part == name).map_or("", |(_, value)| value)
@@ -60,6 +65,11 @@ impl Call {
     pub fn id<T: FromStr>(&self, name: &str, what: &str) -> Result<T, Problem> {
         let text = self.part(name);
         text.parse().map_err(|_| Problem::unknown(what, text))
+    }
+
+    /// The id of the path of something that may be created under it.
+    pub fn new_id<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Problem> {
+        self.part(name).parse().map_err(|error: T::Err| Problem::field(name, error.to_string()))
     }
 
     /// A query parameter; an empty one counts as not given.
@@ -118,11 +128,14 @@ impl Call {
     /// Brings the ledger up to date with what this gateway has queued for the account, so that a
     /// read shows it.
     pub async fn catch_up(&self) -> Result<(), Problem> {
-        let account = &self.account()?.id;
-        self.admin.services.leases.flush(&self.admin.services.batcher, account);
-        Ok(self.admin.services.batcher.drain(account).await?)
+        Ok(self.control.catch_up(&self.account()?.id).await?)
     }
 }
+
+/// The body of a call that needs none.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct NothingBody {}
 
 /// A query parameter that does not fit.
 pub fn bad_parameter(name: &str, detail: impl Display) -> Problem {
@@ -154,13 +167,6 @@ fn faulty_field(path: &str, message: &str) -> String {
         }
         (path, _) => path.to_owned(),
     }
-}
-
-/// Reads a field that may be left out but not be null, unless null means something to `T`.
-pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// A JSON answer.

@@ -7,18 +7,15 @@ use axum::body::Body;
 use http::Response;
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call, given};
-use super::problem::{self, Mistakes, Problem};
-use super::{Admin, Made, unexpected};
+use super::call::{self, Call, NothingBody};
+use super::problem::Problem;
 use crate::amount::Amount;
-use crate::ids::{AccountId, CampaignId, WalletId};
-use crate::ledger::{CampaignPlan, CampaignState, CampaignView, Operation, StopReason, Verdict};
-
-/// Characters of a campaign's name at most.
-const MAX_NAME: usize = 200;
+use crate::control::{Made, campaign, given};
+use crate::ids::{CampaignId, WalletId};
+use crate::ledger::{CampaignPlan, CampaignState, CampaignView};
 
 #[derive(Serialize)]
-struct CampaignAnswer<'a> {
+struct CampaignDocument<'a> {
     id: &'a CampaignId,
     name: &'a str,
     wallet: Option<&'a WalletId>,
@@ -41,8 +38,8 @@ struct Counts<'a> {
     unknown: u64,
 }
 
-impl<'a> CampaignAnswer<'a> {
-    fn new(view: &'a CampaignView) -> CampaignAnswer<'a> {
+impl<'a> CampaignDocument<'a> {
+    fn new(view: &'a CampaignView) -> CampaignDocument<'a> {
         let (state, reason, since_ms) = match view.state {
             CampaignState::Active => ("active", None, None),
             CampaignState::Stopped { reason, since_ms } => {
@@ -50,7 +47,7 @@ impl<'a> CampaignAnswer<'a> {
             }
             CampaignState::Finished { since_ms } => ("finished", None, Some(since_ms)),
         };
-        CampaignAnswer {
+        CampaignDocument {
             id: &view.id,
             name: &view.name,
             wallet: view.wallet.as_ref(),
@@ -94,51 +91,6 @@ enum Dedupe {
     Recipient,
 }
 
-/// The body of a call that needs none.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NothingBody {}
-
-/// Creates a campaign; one with the same content is there already or is made, and answered alike.
-///
-/// # Errors
-/// A wallet the account does not have, a wallet that waits for credits, a campaign of that id with
-/// other content, or a ledger that does not answer.
-pub async fn create(
-    admin: &Admin,
-    account: &AccountId,
-    plan: CampaignPlan,
-) -> Result<(CampaignView, Made), Problem> {
-    let mut mistakes = Mistakes::default();
-    let name = plan.name.chars().count() <= MAX_NAME && !plan.name.chars().any(char::is_control);
-    mistakes.expect(name, "name", format!("it is at most {MAX_NAME} visible characters"));
-    mistakes.expect(
-        plan.budget.is_none_or(Amount::is_positive),
-        "budget",
-        "it is above zero, or null for none",
-    );
-    mistakes.check()?;
-    let known = admin.services.reads.campaign(account, &plan.id).await?.is_some();
-    let (id, wallet) = (plan.id.clone(), plan.wallet.clone());
-    match admin.call(account, Operation::CreateCampaign(Box::new(plan))).await? {
-        Verdict::Campaign(view) => Ok((*view, if known { Made::Present } else { Made::New })),
-        Verdict::CampaignExists => Err(Problem::new(
-            &problem::CAMPAIGN_EXISTS,
-            format!("campaign {id} exists, with other content; nothing was changed"),
-        )),
-        Verdict::WalletExhausted => Err(Problem::new(
-            &problem::WALLET_EXHAUSTED,
-            "new campaigns of this wallet wait for a top-up",
-        )),
-        Verdict::WalletUnknown => {
-            let wallet = wallet.map(|wallet| wallet.to_string()).unwrap_or_default();
-            Err(Problem::field("wallet", format!("the account has no wallet {wallet}")))
-        }
-        Verdict::OutOfRange => Err(Problem::field("budget", "it is not below zero")),
-        other => Err(unexpected(&other)),
-    }
-}
-
 pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
     let body: NewCampaign = call.json()?;
     let plan = CampaignPlan {
@@ -149,76 +101,44 @@ pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
         dedupe_recipients: body.dedupe == Some(Dedupe::Recipient),
         exempt_from_caps: body.exempt_from_caps,
     };
-    let (view, made) = create(&call.admin, &call.account()?.id, plan).await?;
-    call::made(made == Made::New, &CampaignAnswer::new(&view))
+    let (control, principal, account) = (&call.control, call.principal()?, &call.account()?.id);
+    let (view, made) = campaign::create(control, principal, account, plan).await?;
+    call::made(made == Made::New, &CampaignDocument::new(&view))
 }
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let request = call.page::<CampaignId>()?;
     call.catch_up().await?;
-    let page = call.admin.services.reads.campaigns(&call.account()?.id, &request).await?;
-    let views: Vec<_> = page.items.iter().map(CampaignAnswer::new).collect();
+    let page = call.control.services.reads.campaigns(&call.account()?.id, &request).await?;
+    let views: Vec<_> = page.items.iter().map(CampaignDocument::new).collect();
     call::list(&views, page.next.as_deref())
 }
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let id: CampaignId = call.id("campaign", "campaign")?;
     call.catch_up().await?;
-    let view = call
-        .admin
-        .services
-        .reads
-        .campaign(&call.account()?.id, &id)
-        .await?
-        .ok_or_else(|| Problem::unknown("campaign", &id))?;
-    call::ok(&CampaignAnswer::new(&view))
+    let found = call.control.services.reads.campaign(&call.account()?.id, &id).await?;
+    let view = found.ok_or_else(|| Problem::unknown("campaign", &id))?;
+    call::ok(&CampaignDocument::new(&view))
 }
 
 pub(super) async fn stop(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let campaign: CampaignId = call.id("campaign", "campaign")?;
-    let operation =
-        Operation::StopCampaign { campaign: campaign.clone(), reason: StopReason::Operator };
-    change(call, &campaign, operation).await
+    let id: CampaignId = call.id("campaign", "campaign")?;
+    let (control, principal, account) = (&call.control, call.principal()?, call.account()?);
+    call::ok(&CampaignDocument::new(&campaign::stop(control, principal, account, &id).await?))
 }
 
 pub(super) async fn restart(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let campaign: CampaignId = call.id("campaign", "campaign")?;
-    // What was refused here is counted under the old stop, and settles that make room come first.
-    call.catch_up().await?;
-    let answer =
-        change(call, &campaign, Operation::RestartCampaign { campaign: campaign.clone() }).await?;
-    call.admin.services.leases.forget(&call.account()?.id, &campaign);
-    Ok(answer)
+    let id: CampaignId = call.id("campaign", "campaign")?;
+    let (control, principal, account) = (&call.control, call.principal()?, call.account()?);
+    call::ok(&CampaignDocument::new(&campaign::restart(control, principal, account, &id).await?))
 }
 
 pub(super) async fn finish(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let campaign: CampaignId = call.id("campaign", "campaign")?;
-    change(call, &campaign, Operation::FinishCampaign { campaign: campaign.clone() }).await
-}
-
-async fn change(
-    call: &Call,
-    id: &CampaignId,
-    operation: Operation,
-) -> Result<Response<Body>, Problem> {
-    let account = call.account()?;
-    match call.admin.call(&account.id, operation).await? {
-        Verdict::Campaign(view) => call::ok(&CampaignAnswer::new(&view)),
-        Verdict::CampaignUnknown => Err(Problem::unknown("campaign", id)),
-        Verdict::CampaignFinished => Err(Problem::new(
-            &problem::CAMPAIGN_FINISHED,
-            format!("campaign {id} is finished for good"),
-        )),
-        Verdict::Shortfall { needed, available } => {
-            let currency = &account.account.currency;
-            let detail = format!(
-                "campaign {id} was stopped at a price of {needed} {currency}, available is {available}; top the wallet up first"
-            );
-            Err(Problem::shortfall(detail, needed, available, currency))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let id: CampaignId = call.id("campaign", "campaign")?;
+    let (control, principal, account) = (&call.control, call.principal()?, call.account()?);
+    call::ok(&CampaignDocument::new(&campaign::finish(control, principal, account, &id).await?))
 }

@@ -58,7 +58,7 @@ struct EventList<'a> {
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     let request = call.page::<u64>()?;
     call.catch_up().await?;
-    let page = call.admin.services.reads.events(&call.account()?.id, &request).await?;
+    let page = call.control.services.reads.events(&call.account()?.id, &request).await?;
     let last = page.items.last().map(|event| event.sequence.to_string());
     let next = last.or(request.cursor).unwrap_or_else(|| "0".into());
     call::ok(&EventList {

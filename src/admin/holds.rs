@@ -4,20 +4,16 @@ use axum::body::Body;
 use http::Response;
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call, bad_parameter, given};
-use super::campaigns::NothingBody;
-use super::problem::{self, Problem};
-use super::unexpected;
+use super::call::{self, Call, NothingBody, bad_parameter};
+use super::problem::Problem;
 use crate::amount::Amount;
+use crate::control::{given, hold};
 use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};
-use crate::ledger::{CalendarSpan, HoldState, HoldView, Operation, ReleaseReason, Verdict};
+use crate::ledger::{HoldState, HoldView};
 use crate::pricing::{Category, Country};
 
-/// Characters of a message id at most; Meta's are about 60.
-const MAX_MESSAGE_ID: usize = 255;
-
 #[derive(Serialize)]
-struct HoldAnswer<'a> {
+struct HoldDocument<'a> {
     id: HoldId,
     state: HoldState,
     amount: Amount,
@@ -29,9 +25,9 @@ struct HoldAnswer<'a> {
     reserved: String,
 }
 
-impl<'a> HoldAnswer<'a> {
-    fn new(hold: &'a HoldView) -> HoldAnswer<'a> {
-        HoldAnswer {
+impl<'a> HoldDocument<'a> {
+    fn new(hold: &'a HoldView) -> HoldDocument<'a> {
+        HoldDocument {
             id: hold.id,
             state: hold.state,
             amount: hold.amount,
@@ -68,81 +64,26 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
     };
     let request = call.page::<HoldId>()?;
     call.catch_up().await?;
-    let page = call.admin.services.reads.holds(&call.account()?.id, state, &request).await?;
-    let views: Vec<_> = page.items.iter().map(HoldAnswer::new).collect();
+    let page = call.control.services.reads.holds(&call.account()?.id, state, &request).await?;
+    let views: Vec<_> = page.items.iter().map(HoldDocument::new).collect();
     call::list(&views, page.next.as_deref())
-}
-
-/// The hold of the path, which must be in doubt: a send on its way resolves its own.
-async fn in_doubt(call: &Call) -> Result<HoldView, Problem> {
-    let id: HoldId = call.id("hold", "hold")?;
-    call.catch_up().await?;
-    let hold = call
-        .admin
-        .services
-        .reads
-        .hold(&call.account()?.id, id)
-        .await?
-        .ok_or_else(|| resolved_before(id))?;
-    match hold.state {
-        HoldState::InDoubt => Ok(hold),
-        HoldState::Open => Err(Problem::new(
-            &problem::HOLD_OPEN,
-            format!("hold {id} is in doubt only once its send got no answer; until then wait"),
-        )),
-    }
-}
-
-fn resolved_before(id: HoldId) -> Problem {
-    Problem::new(
-        &problem::NOT_FOUND,
-        format!("there is no hold {id}: it was resolved before, or never was"),
-    )
 }
 
 /// The message was sent: the hold becomes a charge.
 pub(super) async fn settle(call: &Call) -> Result<Response<Body>, Problem> {
-    let body: SettleBody = call.json_or_nothing()?;
-    let visible = |id: &String| {
-        (1..=MAX_MESSAGE_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    if !body.message_id.as_ref().is_none_or(visible) {
-        return Err(Problem::field(
-            "message_id",
-            format!("it is 1 to {MAX_MESSAGE_ID} visible ASCII characters"),
-        ));
-    }
-    let hold = in_doubt(call).await?;
-    let account = call.account()?;
-    let day = CalendarSpan::day(&account.time_zone, call.admin.services.clock.now_ms());
-    let operation =
-        Operation::Settle { hold: hold.id, message_id: body.message_id.map(Into::into), day };
-    match call.admin.call(&account.id, operation).await? {
-        Verdict::Settled { amount } => {
-            let (category, country) = (hold.category.as_str(), hold.country.to_string());
-            call.admin.services.metrics.charged(
-                &account.account.currency,
-                category,
-                &country,
-                amount,
-            );
-            call::ok(&Resolved { id: hold.id, state: "settled", amount })
-        }
-        Verdict::NoHold => Err(resolved_before(hold.id)),
-        other => Err(unexpected(&other)),
-    }
+    let SettleBody { message_id } = call.json_or_nothing()?;
+    message_id.as_deref().map_or(Ok(()), hold::validate_message_id)?;
+    let id: HoldId = call.id("hold", "hold")?;
+    let (control, principal, account) = (&call.control, call.principal()?, call.account()?);
+    let amount = hold::settle(control, principal, account, id, message_id).await?;
+    call::ok(&Resolved { id, state: "settled", amount })
 }
 
 /// The message was not sent: everything its reserve took is given back.
 pub(super) async fn release(call: &Call) -> Result<Response<Body>, Problem> {
     let NothingBody {} = call.json_or_nothing()?;
-    let hold = in_doubt(call).await?;
-    let operation = Operation::Release { hold: hold.id, reason: ReleaseReason::Operator };
-    match call.admin.call(&call.account()?.id, operation).await? {
-        Verdict::Released { amount } => {
-            call::ok(&Resolved { id: hold.id, state: "released", amount })
-        }
-        Verdict::NoHold => Err(resolved_before(hold.id)),
-        other => Err(unexpected(&other)),
-    }
+    let id: HoldId = call.id("hold", "hold")?;
+    let (control, principal, account) = (&call.control, call.principal()?, call.account()?);
+    let amount = hold::release(control, principal, account, id).await?;
+    call::ok(&Resolved { id, state: "released", amount })
 }

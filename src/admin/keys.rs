@@ -1,18 +1,15 @@
-//! Gateway keys: made here, shown once, stored as keyed hashes. A key's hash is claimed across
-//! accounts before its document is written.
+//! Gateway keys: made here, shown once, stored as keyed hashes.
 
 use axum::body::Body;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call, given};
-use super::problem::{self, Mistakes, Problem};
-use super::{Admin, Existing, Made};
-use crate::catalog::KeyText;
+use super::call::{self, Call};
+use super::problem::Problem;
 use crate::catalog::documents::{Grant, KeySettings, Scope};
-use crate::catalog::keys::{ends_with, hex, is_well_formed};
-use crate::ids::{AccountId, CampaignId, KeyId};
-use crate::ledger::{ClaimKind, DocumentKind, Fingerprint};
+use crate::control::given;
+use crate::control::key::{self, MadeKey};
+use crate::ids::{CampaignId, KeyId};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +21,7 @@ struct NewKey {
     campaign: Option<CampaignId>,
 }
 
-/// A key as answers show it: never the key, nor its hash.
+/// A key as replies show it: never the key, nor its hash.
 #[derive(Serialize)]
 struct KeyView<'a> {
     id: &'a KeyId,
@@ -32,7 +29,7 @@ struct KeyView<'a> {
     campaign: Option<&'a CampaignId>,
     ends_with: &'a str,
     created: String,
-    /// Only where it was just made.
+    /// Only if it was just made.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
 }
@@ -51,89 +48,12 @@ impl<'a> KeyView<'a> {
     }
 }
 
-/// Gives an account the key `text` under the name `id`. A key of that name stays as it is, even if
-/// its text is another.
-///
-/// # Errors
-/// A text that cannot be a key or is another key already, no scope, or a ledger that does not
-/// answer.
-pub async fn put_key_with_text(
-    admin: &Admin,
-    account: &AccountId,
-    id: &KeyId,
-    text: &str,
-    grant: &Grant,
-) -> Result<Made, Problem> {
-    if admin.snapshot(account).await?.keys.contains_key(id) {
-        return Ok(Made::Present);
-    }
-    let mut mistakes = Mistakes::default();
-    mistakes.expect(
-        is_well_formed(text),
-        "key",
-        "a key is 16 to 255 visible ASCII characters; one of ours carries its checksum",
-    );
-    mistakes.expect(
-        !grant.scopes.is_empty(),
-        "scopes",
-        "a key has at least one of send, read and manage",
-    );
-    let twice = grant
-        .scopes
-        .iter()
-        .enumerate()
-        .any(|(at, scope)| grant.scopes.iter().take(at).any(|earlier| earlier == scope));
-    mistakes.expect(!twice, "scopes", "a scope stands there twice");
-    mistakes.check()?;
-    let hash = admin.services.catalog.hasher().key(text);
-    claim(admin, &hash, &format!("{account}/{id}")).await?;
-    let settings = KeySettings {
-        hash: hex(&hash),
-        scopes: grant.scopes.clone(),
-        campaign: grant.campaign.clone(),
-        ends_with: ends_with(text).to_owned(),
-        created_ms: admin.services.clock.now_ms(),
-    };
-    let new = admin
-        .put_document(account, DocumentKind::Key, id.as_str(), &settings, Existing::Keep)
-        .await?;
-    Ok(if new { Made::New } else { Made::Present })
-}
-
-async fn claim(admin: &Admin, hash: &Fingerprint, owner: &str) -> Result<(), Problem> {
-    let holder = admin.services.claims.claim(ClaimKind::Key, &hex(hash), owner).await?;
-    if holder == owner {
-        Ok(())
-    } else {
-        Err(Problem::new(
-            &problem::CLAIMED,
-            "this key is already another key's; keys are not shared",
-        ))
-    }
-}
-
-fn fresh() -> Result<KeyText, Problem> {
-    KeyText::fresh()
-        .map_err(|error| Problem::internal("the system gave no randomness for a key", &error))
-}
-
 pub(super) async fn post(call: &Call) -> Result<Response<Body>, Problem> {
-    let body: NewKey = call.json()?;
-    let account = &call.account()?.id;
-    let key = fresh()?;
-    let id = body.id.map_or_else(|| format!("k-{}", uuid::Uuid::new_v4().simple()).parse(), Ok);
-    let id: KeyId = id.map_err(|error| Problem::internal("a key's own id is none", &error))?;
-    let grant = Grant { scopes: body.scopes, campaign: body.campaign };
-    let _held = call.admin.settings.hold().await;
-    if put_key_with_text(&call.admin, account, &id, key.as_str(), &grant).await? == Made::Present {
-        return Err(Problem::new(
-            &problem::EXISTS,
-            format!("the account has a key {id}; delete it first or choose another id"),
-        ));
-    }
-    let snapshot = call.admin.snapshot(account).await?;
-    let settings = snapshot.keys.get(&id).ok_or_else(|| Problem::unknown("key", &id))?;
-    call::json(StatusCode::CREATED, &KeyView::new(&id, settings, Some(key.as_str())))
+    let NewKey { id, scopes, campaign } = call.json()?;
+    let grant = Grant { scopes, campaign };
+    let (control, principal, account) = (&call.control, call.principal()?, &call.account()?.id);
+    let MadeKey { id, text, settings } = key::make(control, principal, account, id, &grant).await?;
+    call::json(StatusCode::CREATED, &KeyView::new(&id, &settings, Some(text.as_str())))
 }
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
@@ -149,24 +69,6 @@ pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
 
 pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
     let id: KeyId = call.id("key", "key")?;
-    let account = &call.account()?.id;
-    let _held = call.admin.settings.hold().await;
-    let snapshot = call.admin.snapshot(account).await?;
-    let settings = snapshot.keys.get(&id).ok_or_else(|| Problem::unknown("key", &id))?;
-    // The document goes first: without it the key opens nothing, even if its hash stays claimed.
-    call.admin.delete_document(account, DocumentKind::Key, id.as_str()).await?;
-    call.admin
-        .services
-        .claims
-        .unclaim(ClaimKind::Key, &settings.hash, &format!("{account}/{id}"))
-        .await?;
-    if let Some(hash) = unhex(&settings.hash) {
-        call.admin.services.catalog.forget_key(&hash);
-    }
+    key::revoke(&call.control, call.principal()?, &call.account()?.id, &id).await?;
     call::done()
-}
-
-/// The bytes of a stored hash.
-fn unhex(text: &str) -> Option<Fingerprint> {
-    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }

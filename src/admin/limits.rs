@@ -37,7 +37,7 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let limit = account.account.messaging_limit;
     let mut portfolios = Vec::with_capacity(names.len());
     for portfolio in names {
-        let used = call.admin.services.reads.window_used(&account.id, portfolio).await?;
+        let used = call.control.services.reads.window_used(&account.id, portfolio).await?;
         let left = limit.map(|limit| limit.saturating_sub(used));
         portfolios.push(PortfolioUse { portfolio: portfolio.clone(), used, left });
     }

@@ -1,4 +1,4 @@
-//! What an admin call answers when it cannot do what was asked: problem documents (RFC 9457) with a
+//! The reply to a call that was not done: problem documents (RFC 9457) with a
 //! code machines switch on.
 
 use std::fmt;
@@ -9,8 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::amount::Amount;
-use crate::catalog::validate::FieldMistake;
+use crate::control::{Conflict, ControlError, FieldError};
 use crate::ledger::LedgerFault;
 use crate::ledger::batcher::CallFault;
 
@@ -26,8 +25,8 @@ pub struct Kind {
 }
 
 macro_rules! kinds {
-    ($($name:ident = $status:ident $code:literal $title:literal;)*) => {
-        $(#[doc = $title]
+    ($($name:ident = $status:ident $code:tt $title:tt;)*) => {
+        $(#[doc = "The kind of that name."]
         pub static $name: Kind = Kind { status: StatusCode::$status, code: $code, title: $title };)*
 
         /// Every kind there is.
@@ -43,29 +42,31 @@ kinds! {
     NOT_FOUND = NOT_FOUND "not_found" "There is no such thing";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method_not_allowed" "The path has no such method";
     SLOW = REQUEST_TIMEOUT "request_timeout" "The request did not arrive in time";
-    EXISTS = CONFLICT "exists" "It exists, with other content";
-    CAMPAIGN_EXISTS = CONFLICT "campaign_exists" "The campaign exists, with other content";
-    CAMPAIGN_FINISHED = CONFLICT "campaign_finished" "The campaign is finished";
-    CLAIMED = CONFLICT "claimed" "It belongs to another account";
-    REFERENCE_CONFLICT = CONFLICT "reference_conflict" "The reference was used for something else";
-    WALLET_EXHAUSTED = CONFLICT "wallet_exhausted" "The wallet waits for credits";
+    EXISTS = CONFLICT (Conflict::Exists.code()) (Conflict::Exists.title());
+    CAMPAIGN_EXISTS = CONFLICT (Conflict::CampaignExists.code()) (Conflict::CampaignExists.title());
+    CAMPAIGN_FINISHED = CONFLICT (Conflict::CampaignFinished.code()) (Conflict::CampaignFinished.title());
+    CLAIMED = CONFLICT (Conflict::Claimed.code()) (Conflict::Claimed.title());
+    REFERENCE_CONFLICT = CONFLICT (Conflict::ReferenceConflict.code()) (Conflict::ReferenceConflict.title());
+    WALLET_EXHAUSTED = CONFLICT (Conflict::WalletExhausted.code()) (Conflict::WalletExhausted.title());
     INSUFFICIENT_BALANCE = CONFLICT "insufficient_balance" "Not enough credits";
-    HOLD_OPEN = CONFLICT "hold_open" "The send is still on its way";
-    VERSION_IN_FORCE = CONFLICT "version_in_force" "That version may already price messages";
-    NOT_CONFIGURED = CONFLICT "not_configured" "The gateway is not configured for this";
+    HOLD_OPEN = CONFLICT (Conflict::HoldOpen.code()) (Conflict::HoldOpen.title());
+    VERSION_IN_FORCE = CONFLICT (Conflict::VersionInForce.code()) (Conflict::VersionInForce.title());
+    NOT_CONFIGURED = CONFLICT (Conflict::NotConfigured.code()) (Conflict::NotConfigured.title());
     TOO_LARGE = PAYLOAD_TOO_LARGE "too_large" "The body is too large";
-    UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The body is of another type than this call takes";
+    UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type"
+        "The body is of another type than this call takes";
     INVALID = UNPROCESSABLE_ENTITY "invalid" "The content does not fit";
     INTERNAL = INTERNAL_SERVER_ERROR "internal" "The gateway made a mistake";
     UPSTREAM_REFUSED = BAD_GATEWAY "upstream_refused" "Meta refused to answer";
-    UPSTREAM_UNAVAILABLE = BAD_GATEWAY "upstream_unavailable" "Meta gave no answer that can be read";
+    UPSTREAM_UNAVAILABLE = BAD_GATEWAY "upstream_unavailable"
+        "Meta gave no answer that can be read";
     OVERLOADED = SERVICE_UNAVAILABLE "overloaded" "Too much is waiting";
     LEDGER_UNAVAILABLE = SERVICE_UNAVAILABLE "ledger_unavailable" "The ledger does not answer";
 }
 
 /// One wrong field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FieldError {
+pub struct WrongField {
     /// Its path in the body, `caps[0].max`; a query parameter's or a column's name.
     pub field: String,
     /// The line of a file, from 1.
@@ -75,7 +76,13 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// The answer to a call that was not done. It changed nothing, unless its detail says so.
+impl From<FieldError> for WrongField {
+    fn from(FieldError { field, line, detail }: FieldError) -> WrongField {
+        WrongField { field, line, detail }
+    }
+}
+
+/// The reply to a call that was not done. It changed nothing, unless its detail states otherwise.
 #[derive(Debug)]
 pub struct Problem {
     /// What went wrong.
@@ -83,7 +90,7 @@ pub struct Problem {
     /// One sentence with the particulars.
     pub detail: String,
     /// The wrong fields, all of them.
-    pub errors: Vec<FieldError>,
+    pub errors: Vec<WrongField>,
     /// Further members: `needed`, `available`, `shortfall`, `currency`, `allow`.
     pub more: Map<String, Value>,
 }
@@ -94,30 +101,22 @@ impl Problem {
         Problem { kind, detail: detail.into(), errors: Vec::new(), more: Map::new() }
     }
 
-    /// No such thing; also said of what the key may not know about.
+    /// No such thing; also for what the key may not know about.
     pub fn unknown(what: &str, id: impl fmt::Display) -> Problem {
         Problem::new(&NOT_FOUND, format!("there is no {what} {id}"))
     }
 
     /// One field that does not fit.
     pub fn field(field: &str, detail: impl Into<String>) -> Problem {
-        let mut mistakes = Mistakes::default();
-        mistakes.add(field, detail);
-        mistakes.problem()
+        let detail = detail.into();
+        let sentence = format!("{field}: {detail}");
+        let wrong = WrongField { field: field.to_owned(), line: None, detail };
+        Problem { errors: vec![wrong], ..Problem::new(&INVALID, sentence) }
     }
 
-    /// Money is missing: the numbers a person needs.
-    pub fn shortfall(
-        detail: impl Into<String>,
-        needed: Amount,
-        available: Amount,
-        currency: &str,
-    ) -> Problem {
-        let shortfall = needed.checked_sub(available).unwrap_or(needed);
-        let numbers = json!({"needed": needed, "available": available, "shortfall": shortfall, "currency": currency});
-        let mut problem = Problem::new(&INSUFFICIENT_BALANCE, detail);
-        problem.more = numbers.as_object().cloned().unwrap_or_default();
-        problem
+    /// The same about content, not about the form of the request.
+    pub fn of_content(self) -> Problem {
+        Problem { kind: &INVALID, ..self }
     }
 
     /// The path has no such method, but these.
@@ -189,60 +188,48 @@ impl From<LedgerFault> for Problem {
     }
 }
 
-impl From<CallFault> for Problem {
-    fn from(fault: CallFault) -> Problem {
-        match fault {
-            CallFault::Overloaded => Problem::new(
-                &OVERLOADED,
-                "too many operations of this account wait for the ledger; nothing was changed",
-            ),
-            CallFault::Ledger(fault) => fault.into(),
+/// The only place that turns what a business operation reports into HTTP.
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Problem {
+        let detail = error.detail();
+        match error {
+            ControlError::Invalid { fields, .. } => {
+                let errors = fields.into_iter().map(WrongField::from).collect();
+                Problem { errors, ..Problem::new(&INVALID, detail) }
+            }
+            ControlError::Forbidden(_) => Problem::new(&FORBIDDEN, detail),
+            ControlError::NotFound(_) => Problem::new(&NOT_FOUND, detail),
+            ControlError::Conflict(conflict, _) => Problem::new(conflict_kind(conflict), detail),
+            ControlError::Shortfall { needed, available, currency, .. } => {
+                let shortfall = needed.checked_sub(available).unwrap_or(needed);
+                let numbers = json!({
+                    "needed": needed,
+                    "available": available,
+                    "shortfall": shortfall,
+                    "currency": currency,
+                });
+                let more = numbers.as_object().cloned().unwrap_or_default();
+                Problem { more, ..Problem::new(&INSUFFICIENT_BALANCE, detail) }
+            }
+            ControlError::Ledger(CallFault::Overloaded) => Problem::new(&OVERLOADED, detail),
+            ControlError::Ledger(_) => Problem::new(&LEDGER_UNAVAILABLE, detail),
+            ControlError::UpstreamRefused(_) => Problem::new(&UPSTREAM_REFUSED, detail),
+            ControlError::UpstreamUnavailable(_) => Problem::new(&UPSTREAM_UNAVAILABLE, detail),
+            ControlError::Internal(_) => Problem::new(&INTERNAL, detail),
         }
     }
 }
 
-impl From<Vec<FieldMistake>> for Problem {
-    fn from(found: Vec<FieldMistake>) -> Problem {
-        let mut mistakes = Mistakes::default();
-        for mistake in found {
-            mistakes.add(mistake.field, mistake.message);
-        }
-        mistakes.problem()
-    }
-}
-
-/// Gathers everything that is wrong with a body, so that it is reported at once.
-#[derive(Debug, Default)]
-pub struct Mistakes(Vec<FieldError>);
-
-impl Mistakes {
-    /// One more.
-    pub fn add(&mut self, field: &str, detail: impl Into<String>) {
-        self.0.push(FieldError { field: field.to_owned(), line: None, detail: detail.into() });
-    }
-
-    /// One more, unless `right`.
-    pub fn expect(&mut self, right: bool, field: &str, detail: impl Into<String>) {
-        if !right {
-            self.add(field, detail);
-        }
-    }
-
-    /// The mistake of a validating function, if there is one.
-    pub fn validate(&mut self, field: &str, verdict: Result<(), String>) {
-        if let Err(message) = verdict {
-            self.add(field, message);
-        }
-    }
-
-    /// The problem, if there is any mistake.
-    pub fn check(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(self.problem()) }
-    }
-
-    fn problem(self) -> Problem {
-        let told: Vec<String> =
-            self.0.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
-        Problem { errors: self.0, ..Problem::new(&INVALID, told.join("; ")) }
+const fn conflict_kind(conflict: Conflict) -> &'static Kind {
+    match conflict {
+        Conflict::Exists => &EXISTS,
+        Conflict::CampaignExists => &CAMPAIGN_EXISTS,
+        Conflict::CampaignFinished => &CAMPAIGN_FINISHED,
+        Conflict::Claimed => &CLAIMED,
+        Conflict::ReferenceConflict => &REFERENCE_CONFLICT,
+        Conflict::WalletExhausted => &WALLET_EXHAUSTED,
+        Conflict::HoldOpen => &HOLD_OPEN,
+        Conflict::VersionInForce => &VERSION_IN_FORCE,
+        Conflict::NotConfigured => &NOT_CONFIGURED,
     }
 }

@@ -12,8 +12,9 @@ use super::call::Call;
 use super::problem::Problem;
 use super::{
     accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement,
-    template_sync, templates, usage, wabas, wallets,
+    templates, usage, wabas, wallets,
 };
+use crate::control::template_sync;
 
 /// What a handler answers.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>>;
@@ -108,25 +109,25 @@ routes! {
 
     GET "/v1/accounts/{account}/channels" Read Nothing, PAGE, [200 "ChannelList"], "Lists channels" => channels::list;
     PUT "/v1/accounts/{account}/channels/{phone_number_id}" Operator Json("ChannelSettings"), NONE, [201 "Channel", 200 "Channel"],
-        "Sets up a channel; its phone number ID belongs to one account" => channels::put_call;
+        "Sets up a channel; its phone number ID belongs to one account" => channels::put;
     GET "/v1/accounts/{account}/channels/{phone_number_id}" Read Nothing, NONE, [200 "Channel"], "Shows a channel" => channels::get;
     DELETE "/v1/accounts/{account}/channels/{phone_number_id}" Operator Nothing, NONE, [204 ""],
         "Removes a channel and frees its phone number ID" => channels::delete;
 
     GET "/v1/accounts/{account}/wabas" Read Nothing, PAGE, [200 "WabaList"], "Lists WABAs" => wabas::list;
     PUT "/v1/accounts/{account}/wabas/{waba}" Operator Json("WabaSettings"), NONE, [201 "Waba", 200 "Waba"],
-        "Sets up a WABA; a portfolio other than default belongs to one account" => wabas::put_call;
+        "Sets up a WABA; a portfolio other than default belongs to one account" => wabas::put;
     GET "/v1/accounts/{account}/wabas/{waba}" Read Nothing, NONE, [200 "Waba"], "Shows a WABA" => wabas::get;
 
     GET "/v1/accounts/{account}/wabas/{waba}/templates" Read Nothing, PAGE, [200 "TemplateList"], "Lists a WABA's templates" => templates::list;
     PUT "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Operator Json("TemplateSettings"), NONE, [201 "Template", 200 "Template"],
-        "Says which category a template has" => templates::put_call;
+        "Says which category a template has" => templates::put;
     GET "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Read Nothing, NONE, [200 "Template"], "Shows a template" => templates::get;
     DELETE "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Operator Nothing, NONE, [204 ""],
         "Forgets a template" => templates::delete;
     POST "/v1/accounts/{account}/wabas/{waba}/templates/sync" Manage MaybeJson("Nothing"), NONE, [200 "TemplateSync"],
         "Reads the WABA's templates from Meta and writes their categories; templates Meta does not list stay"
-        within template_sync::DEADLINE => template_sync::post;
+        within template_sync::DEADLINE => templates::sync;
 
     POST "/v1/accounts/{account}/keys" Manage Json("KeyNew"), NONE, [201 "KeyMade"], "Makes a gateway key, shown this once" => keys::post;
     GET "/v1/accounts/{account}/keys" ReadOrManage Nothing, PAGE, [200 "KeyList"], "Lists keys, never the keys themselves" => keys::list;
@@ -134,13 +135,13 @@ routes! {
 
     GET "/v1/accounts/{account}/wallets" Read Nothing, PAGE, [200 "WalletList"], "Lists wallets" => wallets::list;
     PUT "/v1/accounts/{account}/wallets/{wallet}" Operator Json("WalletSettings"), NONE, [201 "Wallet", 200 "Wallet"],
-        "Creates a wallet, or sets all its settings" => wallets::put_call;
+        "Creates a wallet, or sets all its settings" => wallets::put;
     PATCH "/v1/accounts/{account}/wallets/{wallet}" Operator Json("WalletSettings"), NONE, [200 "Wallet"], "Changes the settings that are given" => wallets::patch;
     GET "/v1/accounts/{account}/wallets/{wallet}" Read Nothing, NONE, [200 "Wallet"], "Shows a wallet and its balance" => wallets::get;
     POST "/v1/accounts/{account}/wallets/{wallet}/top-ups" Operator Json("TopUp"), NONE, [201 "Entry", 200 "Entry"],
-        "Adds credits; the same reference and content again answers 200 with the first entry" => wallets::top_up_call;
+        "Adds credits; the same reference and content again answers 200 with the first entry" => wallets::top_up;
     POST "/v1/accounts/{account}/wallets/{wallet}/adjustments" Operator Json("Adjustment"), NONE, [201 "Entry", 200 "Entry"],
-        "Books a manual entry, with a reason; repeats as top-ups do" => wallets::adjust_call;
+        "Books a manual entry, with a reason; repeats as top-ups do" => wallets::adjust;
 
     GET "/v1/accounts/{account}/wallets/{wallet}/statement" Read Nothing, &["from", "to", "tz", "view", "format", "limit", "cursor"], [200 "EntryList"],
         "Lists a wallet's entries, oldest first; `to` is exclusive as an instant and inclusive as a date" => statement::get;

@@ -1,5 +1,4 @@
-//! The way of an admin call: route -> authenticate -> account -> scope -> query -> body -> handler
-//! -> answer, with one exit.
+//! An admin call: route, authenticate, authorize, query, body, handler, reply - with one exit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +13,13 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 
-use super::Admin;
 use super::call::{Call, bad_parameter};
 use super::problem::{self, Problem};
 use super::routes::{Access, ROUTES, Route, Takes};
 use crate::catalog::documents::Scope;
 use crate::catalog::{AuthError, Principal, Snapshot};
 use crate::clock::Stopwatch;
+use crate::control::Control;
 use crate::http::bearer::bearer;
 use crate::http::body::{BodyError, read_body};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
@@ -30,30 +29,29 @@ use crate::ids::AccountId;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Adds all routes of the table, and problem documents for every other path.
-pub(super) fn mount(router: Router, admin: Arc<Admin>) -> Router {
+pub(super) fn mount(router: Router, control: Arc<Control>) -> Router {
     let mut by_path: BTreeMap<&'static str, Vec<&'static Route>> = BTreeMap::new();
     for route in ROUTES {
         by_path.entry(route.path).or_default().push(route);
     }
     let router = by_path.into_iter().fold(router, |router, (path, routes)| {
-        let (admin, routes): (_, Arc<[&'static Route]>) = (admin.clone(), routes.into());
-        router.route(path, any(move |request: Request| serve(admin, routes, request)))
+        let (control, routes): (_, Arc<[&'static Route]>) = (control.clone(), routes.into());
+        router.route(path, any(move |request: Request| serve(control, routes, request)))
     });
-    router.fallback(move |request: Request| serve(admin, Arc::default(), request))
+    router.fallback(move |request: Request| serve(control, Arc::default(), request))
 }
 
-/// Takes one request through all steps. Both ends of a call meet here: its id, its log line and its
-/// problem document.
+/// The one exit of a call: its id, its log line and its problem document.
 async fn serve(
-    admin: Arc<Admin>,
+    control: Arc<Control>,
     routes: Arc<[&'static Route]>,
     request: Request,
 ) -> Response<Body> {
     let watch = Stopwatch::start();
-    let id = RequestId::of(request.headers(), admin.services.clock.now_ms());
+    let id = RequestId::of(request.headers(), control.services.clock.now_ms());
     let method = request.method().clone();
     let path = routes.first().map_or("unknown", |route| route.path);
-    let mut response = match answer(&admin, &routes, request).await {
+    let mut response = match handle(&control, &routes, request).await {
         Ok(response) => response,
         Err(problem) => problem.response(id.as_str()),
     };
@@ -67,26 +65,27 @@ async fn serve(
     response
 }
 
-async fn answer(
-    admin: &Arc<Admin>,
+async fn handle(
+    control: &Arc<Control>,
     routes: &[&'static Route],
     request: Request,
 ) -> Result<Response<Body>, Problem> {
     let (mut parts, body) = request.into_parts();
     let route = route(routes, &parts)?;
     let path = path_parts(&mut parts).await?;
-    let caller = if route.access == Access::Public {
-        Caller::Nobody
-    } else {
-        authenticate(admin, &parts.headers).await?
+    let (principal, account) = match route.access {
+        Access::Public => (None, None),
+        _ => {
+            let principal = authenticate(control, &parts.headers).await?;
+            let (principal, account) = authorize(control, route, principal, &path).await?;
+            (Some(principal), account)
+        }
     };
-    let (account, own) = open(admin, route, &caller, &path).await?;
     let query = query(route, &parts)?;
     let csv = wants_csv(route, &query, &parts.headers)?;
     let body = take_body(route, &parts.headers, body).await?;
-    let operator = matches!(caller, Caller::Operator);
-    let call = Call { admin: admin.clone(), account, operator, own, path, query, body, csv };
-    // On a task of its own, so that a client who hangs up does not leave a change half made.
+    let call = Call { control: control.clone(), account, principal, path, query, body, csv };
+    // On a task of its own, so that a client that disconnects does not leave a change half made.
     let work = tokio::spawn(async move { (route.handler)(&call).await });
     match tokio::time::timeout(route.deadline, work).await {
         Ok(Ok(answered)) => answered,
@@ -117,20 +116,11 @@ async fn path_parts(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem>
     Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// Who calls, before it is known on what.
-enum Caller {
-    /// A public route asks nobody.
-    Nobody,
-    Operator,
-    Account(Arc<Snapshot>, crate::ids::KeyId),
-}
-
-async fn authenticate(admin: &Arc<Admin>, headers: &HeaderMap) -> Result<Caller, Problem> {
+async fn authenticate(control: &Control, headers: &HeaderMap) -> Result<Principal, Problem> {
     let key =
         bearer(headers).map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
-    match admin.services.catalog.authenticate(key).await {
-        Ok(Principal::Operator) => Ok(Caller::Operator),
-        Ok(Principal::Account { snapshot, key, .. }) => Ok(Caller::Account(snapshot, key)),
+    match control.services.catalog.authenticate(key).await {
+        Ok(principal) => Ok(principal),
         Err(AuthError::Unknown) => Err(unauthorized()),
         Err(AuthError::Ledger(fault)) => Err(fault.into()),
     }
@@ -140,43 +130,37 @@ fn unauthorized() -> Problem {
     Problem::new(&problem::UNAUTHORIZED, "the key is unknown")
 }
 
-type Opened = (Option<Arc<Snapshot>>, Option<Arc<Snapshot>>);
-
-/// Finds the account of the path and checks that the caller may do this to it: the path's account,
-/// and an account key's own.
-async fn open(
-    admin: &Arc<Admin>,
+/// Checks that the principal may make this call on the account of the path. Returns the principal
+/// under the settings of now, and that account.
+async fn authorize(
+    control: &Control,
     route: &Route,
-    caller: &Caller,
+    principal: Principal,
     path: &[(String, String)],
-) -> Result<Opened, Problem> {
+) -> Result<(Principal, Option<Arc<Snapshot>>), Problem> {
+    let catalog = &control.services.catalog;
     let named = path.iter().find(|(name, _)| name == "account").map(|(_, id)| id.as_str());
     // The same words for an account that is another's, that does not exist and that cannot exist.
     let unknown = || Problem::unknown("account", named.unwrap_or_default());
-    match caller {
-        Caller::Nobody => Ok((None, None)),
-        Caller::Operator => match named {
-            None => Ok((None, None)),
-            Some(id) => {
-                let id: AccountId = id.parse().map_err(|_| unknown())?;
-                Ok((Some(admin.services.catalog.reload(&id).await?.ok_or_else(unknown)?), None))
-            }
-        },
-        Caller::Account(snapshot, key) => {
+    match principal {
+        Principal::Operator => {
+            let Some(id) = named else { return Ok((Principal::Operator, None)) };
+            let id: AccountId = id.parse().map_err(|_| unknown())?;
+            let account = catalog.reload(&id).await?.ok_or_else(unknown)?;
+            Ok((Principal::Operator, Some(account)))
+        }
+        Principal::Account { snapshot, key, campaign, .. } => {
             if named.is_some_and(|named| named != snapshot.id.as_str()) {
                 return Err(unknown());
             }
-            // As it is now: a key that was taken back elsewhere must not make others in its last
+            // As it is now: a key that was revoked elsewhere must not make others in its last
             // seconds.
-            let own =
-                admin.services.catalog.reload(&snapshot.id).await?.ok_or_else(unauthorized)?;
-            let scopes = own
-                .keys
-                .get(key)
-                .map(|settings| settings.scopes.as_slice())
-                .ok_or_else(unauthorized)?;
-            allowed(route.access, scopes)?;
-            Ok((named.map(|_| own.clone()), Some(own)))
+            let snapshot = catalog.reload(&snapshot.id).await?.ok_or_else(unauthorized)?;
+            let settings = snapshot.keys.get(&key).ok_or_else(unauthorized)?;
+            let scopes = settings.scopes.clone();
+            allowed(route.access, &scopes)?;
+            let account = named.map(|_| snapshot.clone());
+            Ok((Principal::Account { snapshot, key, scopes, campaign }, account))
         }
     }
 }
@@ -213,7 +197,7 @@ fn query(route: &Route, parts: &Parts) -> Result<Vec<(String, String)>, Problem>
     Ok(query)
 }
 
-/// Whether the answer is to be CSV: by `format`, else by `Accept`.
+/// Whether the reply is to be CSV: by `format`, else by `Accept`.
 fn wants_csv(
     route: &Route,
     query: &[(String, String)],

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::call::{self, Call, bad_parameter};
 use super::problem::{self, Problem};
-use super::{table, wallets};
+use super::table;
 use crate::amount::Amount;
 use crate::catalog::zone;
+use crate::control::wallet;
 use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};
 use crate::ledger::calendar::midnight_ms;
 use crate::ledger::{Entry, EntryKind};
@@ -139,9 +140,9 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
         return Err(bad_parameter("to", "it lies before from"));
     }
     call.catch_up().await?;
-    wallets::find(&call.admin, &account.id, &wallet).await?;
+    wallet::find(&call.control, &account.id, &wallet).await?;
     let page =
-        call.admin.services.reads.entries(&account.id, &wallet, from_ms, to_ms, &request).await?;
+        call.control.services.reads.entries(&account.id, &wallet, from_ms, to_ms, &request).await?;
     let views: Vec<_> =
         page.items.iter().map(|entry| EntryView::new(entry, &account.account.currency)).collect();
     if call.csv {

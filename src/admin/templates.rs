@@ -1,21 +1,21 @@
 //! Templates: which category Meta gave to which name and language of a WABA.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use axum::body::Body;
 use http::Response;
 use serde::Serialize;
 
-use super::call::{self, Call};
+use super::call::{self, Call, NothingBody};
 use super::problem::Problem;
-use super::{Admin, Existing, Made};
 use crate::catalog::TemplateName;
 use crate::catalog::documents::TemplateSettings;
-use crate::ids::{AccountId, IdError, WabaId};
-use crate::ledger::DocumentKind;
+use crate::control::template_sync::{self, Synced};
+use crate::control::{ControlError, Made, template};
+use crate::ids::{IdError, WabaId};
 use crate::pricing::Category;
 
-/// A template as answers show it.
+/// A template as replies show it.
 #[derive(Serialize)]
 struct TemplateView<'a> {
     name: &'a str,
@@ -26,71 +26,6 @@ struct TemplateView<'a> {
 fn view(key: &str, category: Category) -> TemplateView<'_> {
     let (name, language) = key.split_once('/').unwrap_or((key, ""));
     TemplateView { name, language, category }
-}
-
-/// Says which category a template of the account's WABA has.
-///
-/// # Errors
-/// A WABA the account does not have, a category that templates cannot have, or a ledger that does
-/// not answer.
-pub async fn put(
-    admin: &Admin,
-    account: &AccountId,
-    waba: &WabaId,
-    name: &TemplateName,
-    settings: TemplateSettings,
-    existing: Existing,
-) -> Result<Made, Problem> {
-    check_category(settings)?;
-    let snapshot = admin.snapshot(account).await?;
-    if !snapshot.wabas.contains_key(waba) {
-        return Err(Problem::unknown("WABA", waba));
-    }
-    let known =
-        snapshot.templates.get(waba).is_some_and(|templates| templates.contains_key(name.as_str()));
-    admin
-        .put_document(account, DocumentKind::Template, &name.document_id(waba), &settings, existing)
-        .await?;
-    Ok(if known { Made::Present } else { Made::New })
-}
-
-/// Says which categories many templates of the account's WABA have; how many of them were new or,
-/// where they are replaced, changed. Those that are as they should be cost nothing, so it can be
-/// repeated.
-///
-/// # Errors
-/// As [`put`]; what was written before a fault of the ledger stays.
-pub async fn put_all(
-    admin: &Admin,
-    account: &AccountId,
-    waba: &WabaId,
-    templates: &BTreeMap<TemplateName, Category>,
-    existing: Existing,
-) -> Result<usize, Problem> {
-    let snapshot = admin.snapshot(account).await?;
-    if !snapshot.wabas.contains_key(waba) {
-        return Err(Problem::unknown("WABA", waba));
-    }
-    let known = snapshot.templates.get(waba);
-    let mut puts = Vec::new();
-    for (name, category) in templates {
-        let settings = TemplateSettings { category: *category };
-        check_category(settings)?;
-        let before = known.and_then(|known| known.get(name.as_str()));
-        if before.is_none() || (existing == Existing::Replace && before != Some(category)) {
-            puts.push(admin.put_operation(
-                DocumentKind::Template,
-                &name.document_id(waba),
-                &settings,
-                existing,
-            )?);
-        }
-    }
-    admin.put_documents(account, puts).await
-}
-
-fn check_category(settings: TemplateSettings) -> Result<(), Problem> {
-    settings.validate().map_err(|message| Problem::field("category", message))
 }
 
 /// The WABA of the path.
@@ -108,14 +43,14 @@ pub(super) fn waba(call: &Call) -> Result<WabaId, Problem> {
 
 /// The template of the path.
 fn name(call: &Call) -> Result<TemplateName, Problem> {
-    Ok(TemplateName::new(call.part("name"), call.part("language"))?)
+    let name = TemplateName::new(call.part("name"), call.part("language"));
+    Ok(name.map_err(ControlError::from)?)
 }
 
-pub(super) async fn put_call(call: &Call) -> Result<Response<Body>, Problem> {
+pub(super) async fn put(call: &Call) -> Result<Response<Body>, Problem> {
     let (waba, name, settings) = (waba(call)?, name(call)?, call.json::<TemplateSettings>()?);
-    let _held = call.admin.settings.hold().await;
-    let made =
-        put(&call.admin, &call.account()?.id, &waba, &name, settings, Existing::Replace).await?;
+    let (control, principal, account) = (&call.control, call.principal()?, &call.account()?.id);
+    let made = template::put(control, principal, account, &waba, &name, settings).await?;
     call::made(made == Made::New, &view(name.as_str(), settings.category))
 }
 
@@ -138,10 +73,24 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
 
 pub(super) async fn delete(call: &Call) -> Result<Response<Body>, Problem> {
     let (waba, name) = (waba(call)?, name(call)?);
-    let _held = call.admin.settings.hold().await;
-    let deleted = call
-        .admin
-        .delete_document(&call.account()?.id, DocumentKind::Template, &name.document_id(&waba))
-        .await?;
-    if deleted { call::done() } else { Err(Problem::unknown("template", name.as_str())) }
+    let (control, principal, account) = (&call.control, call.principal()?, &call.account()?.id);
+    template::delete(control, principal, account, &waba, &name).await?;
+    call::done()
+}
+
+/// Reads the WABA's templates from Meta.
+pub(super) async fn sync(call: &Call) -> Result<Response<Body>, Problem> {
+    let NothingBody {} = call.json_or_nothing()?;
+    let waba = waba(call)?;
+    let (control, principal) = (&call.control, call.principal()?);
+    let synced = template_sync::sync(control, principal, call.account()?, &waba).await?;
+    let Synced { read, changed, skipped } = synced;
+    call::ok(&SyncView { read, changed, skipped })
+}
+
+#[derive(Serialize)]
+struct SyncView {
+    read: usize,
+    changed: usize,
+    skipped: usize,
 }

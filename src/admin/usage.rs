@@ -196,7 +196,7 @@ fn columns(text: &str) -> Result<Vec<Column>, Problem> {
 
 /// Sums the days that were asked for.
 async fn by_day(call: &Call, account: &Snapshot, sums: &mut Sums) -> Result<Days, Problem> {
-    let today = day_index(date_at(&account.time_zone, call.admin.services.clock.now_ms()));
+    let today = day_index(date_at(&account.time_zone, call.control.services.clock.now_ms()));
     let day = |name: &str| call.query(name).map(|text| date(name, text).map(day_index)).transpose();
     let to = day("to")?.unwrap_or(today);
     let from = day("from")?.unwrap_or(to.saturating_sub(USUAL_DAYS - 1));
@@ -207,7 +207,7 @@ async fn by_day(call: &Call, account: &Snapshot, sums: &mut Sums) -> Result<Days
         return Err(bad_parameter("from", format!("one call sums at most {MAX_DAYS} days")));
     }
     call.catch_up().await?;
-    for row in call.admin.services.reads.usage(&account.id, from, to).await? {
+    for row in call.control.services.reads.usage(&account.id, from, to).await? {
         let day = sums.has(Column::Day).then(|| date_of(row.day).to_string());
         let (channel, country, category) =
             (Some(row.channel), Some(row.country), Some(row.category));
@@ -230,7 +230,7 @@ async fn by_campaign(call: &Call, account: &Snapshot, sums: &mut Sums) -> Result
     call.catch_up().await?;
     let mut request = PageRequest { cursor: None, limit: CAMPAIGNS_AT_ONCE };
     loop {
-        let page = call.admin.services.reads.campaigns(&account.id, &request).await?;
+        let page = call.control.services.reads.campaigns(&account.id, &request).await?;
         for campaign in page.items {
             for ((country, category), sum) in campaign.usage {
                 let (campaign, country, category) =

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin};
+use crate::control::{Control, rate_card};
 
 /// Name, length and time of every file; equal while nothing changed.
 type Look = Vec<(std::ffi::OsString, u64, Option<SystemTime>)>;
@@ -25,14 +25,14 @@ fn look(directory: &Path) -> Option<Look> {
 
 /// Takes over what changed in the directory until `stop`; what cannot be used is logged and changes
 /// nothing.
-pub(super) async fn watch(admin: Arc<Admin>, interval: Duration, stop: CancellationToken) {
+pub(super) async fn watch(control: Arc<Control>, interval: Duration, stop: CancellationToken) {
     let mut seen = None;
     loop {
-        if let Some(directory) = admin.rate_card_dir.load_full() {
+        if let Some(directory) = rate_card::directory(&control) {
             let there = directory.clone();
             let now = tokio::task::spawn_blocking(move || look(&there)).await.ok().flatten();
             if seen.is_some() && now != seen {
-                match admin::rate_cards::reload(&admin, Some(directory.to_path_buf())).await {
+                match rate_card::reload(&control, Some(directory.to_path_buf())).await {
                     Ok(()) => {
                         tracing::info!(directory = %directory.display(), "rate cards changed and are in use")
                     }

@@ -15,8 +15,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, rate_cards};
+use crate::admin::ops::Ops;
 use crate::clock::Stopwatch;
+use crate::control::{Control, rate_card};
 use crate::ledger::OpenLedger;
 use crate::send::SendService;
 use crate::services::Services;
@@ -33,7 +34,8 @@ pub struct Gateway {
     /// An operator key made because the ledger held none; to be shown once.
     pub made_operator_key: Option<String>,
     drain: Duration,
-    admin: Arc<Admin>,
+    control: Arc<Control>,
+    ops: Arc<Ops>,
     stop_data: CancellationToken,
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
@@ -76,7 +78,7 @@ impl Gateway {
     /// # Errors
     /// Everything that is wrong with the files; then all stays as it was.
     pub async fn reload_rate_cards(&self, directory: Option<PathBuf>) -> Result<(), Vec<String>> {
-        rate_cards::reload(&self.admin, directory).await
+        rate_card::reload(&self.control, directory).await
     }
 
     /// Stops taking sends, ends those in flight, writes what is queued, closes the ledger; within
@@ -84,7 +86,7 @@ impl Gateway {
     pub async fn shutdown(self) -> Shutdown {
         let watch = Stopwatch::start();
         let left = || self.drain.saturating_sub(watch.elapsed());
-        self.admin.ops.drain();
+        self.ops.drain();
         self.stop_data.cancel();
         let mut clean = self.data_task.await.is_ok();
         clean &= self.send.finish(left()).await;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -12,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::declare::declare;
 use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, dispatch};
+use crate::admin;
 use crate::admin::ops::Ops;
-use crate::admin::{self, Admin, SettingsLock};
 use crate::catalog::{Tokens, rate_cards};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::control::Control;
 use crate::http::listener::{self, ServerOptions};
 use crate::jobs::{Jobs, SweepOptions};
 use crate::ledger::OpenLedger;
@@ -100,14 +100,10 @@ impl Gateway {
         book: PriceBook,
     ) -> Result<Gateway, StartError> {
         let services = Services::new(ledger, services_options(config, clock, book)?);
-        let admin = Arc::new(Admin {
-            services: services.clone(),
-            rate_card_dir: ArcSwapOption::from_pointee(config.pricing.rate_card_dir.clone()),
-            ops: Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone())),
-            settings: SettingsLock::default(),
-        });
+        let control = Control::new(services.clone(), config.pricing.rate_card_dir.clone());
+        let ops = Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone()));
         for account in &config.accounts {
-            declare(&admin, account).await.map_err(StartError)?;
+            declare(&control, account).await.map_err(StartError)?;
         }
         let listeners = bind(config).await?;
         // Last of all that can fail: a key that was made is shown once, by a gateway that serves.
@@ -117,7 +113,7 @@ impl Gateway {
         let made = made
             .map_err(|error| failed("the operator key")(&error))?
             .map(|key| key.as_str().to_owned());
-        serve(config, listeners, ledger.clone(), services, admin, made)
+        serve(config, listeners, ledger.clone(), control, ops, made)
     }
 }
 
@@ -161,8 +157,8 @@ fn serve(
     config: &Config,
     listeners: Listeners,
     ledger: OpenLedger,
-    services: Arc<Services>,
-    admin: Arc<Admin>,
+    control: Arc<Control>,
+    ops: Arc<Ops>,
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
     let address =
@@ -176,21 +172,22 @@ fn serve(
         ..ServerOptions::default()
     };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
+    let services = control.services.clone();
     let send = SendService::new(services.clone(), send_options(config));
     let jobs = Jobs { services: services.clone() };
     let service = send.clone();
     let sends = service_fn(move |request| dispatch::dispatch(service.clone(), request));
     let data_task =
         task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
-    let router = admin::service(admin::router(admin.clone()));
+    let router = admin::service(admin::router(control.clone(), ops.clone()));
     let mut tasks =
         vec![task(listener::serve(listeners.admin, options.clone(), router, stop_rest.clone()))];
     if let Some(listener) = listeners.ops {
-        let router = admin::service(admin::ops::ops_router(admin.ops.clone()));
+        let router = admin::service(admin::ops::ops_router(ops.clone()));
         tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
     }
     tasks.push(task(cards::watch(
-        admin.clone(),
+        control.clone(),
         config.pricing.rate_card_interval,
         stop_rest.clone(),
     )));
@@ -203,7 +200,8 @@ fn serve(
         ops_addr,
         made_operator_key,
         drain: config.shutdown.drain,
-        admin,
+        control,
+        ops,
         stop_data,
         stop_rest,
         data_task,

@@ -172,7 +172,7 @@ async fn what_stands_in_the_way_is_said_and_nothing_changes() {
         &sync(&gateway, OPERATOR, &path("7")).await,
         409,
         "not_configured",
-        "no channel of the account stands in WABA 7",
+        "no channel of the account is in WABA 7",
     );
     check(
         &sync(&gateway, OPERATOR, &path("8")).await,

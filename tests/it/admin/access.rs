@@ -148,21 +148,24 @@ async fn a_key_is_shown_once_and_can_be_taken_back() {
 
 #[tokio::test]
 async fn declared_keys_are_made_once_and_shared_by_nobody() {
-    use tollgate::admin::keys::put_key_with_text;
-    use tollgate::admin::{Existing, Made};
+    use tollgate::admin::problem::Problem;
+    use tollgate::catalog::Principal::Operator;
     use tollgate::catalog::documents::{Grant, Scope};
+    use tollgate::control::{Existing, Made, key, wallet};
     let desk = Desk::with_acme().await;
     desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
     let grant = Grant { scopes: vec![Scope::Read], campaign: None };
     let put = async |account: &str, id: &str, text: &str| {
-        put_key_with_text(
-            &desk.admin,
+        key::put(
+            &desk.control,
+            &Operator,
             &account.parse().unwrap(),
             &id.parse().unwrap(),
             text,
             &grant,
         )
         .await
+        .map_err(Problem::from)
     };
     assert_eq!(put("acme", "declared", "a-key-from-a-file").await.unwrap(), Made::New);
     assert_eq!(put("acme", "declared", "a-key-from-a-file").await.unwrap(), Made::Present);
@@ -187,10 +190,9 @@ async fn declared_keys_are_made_once_and_shared_by_nobody() {
         ..Default::default()
     };
     let (account, main) = ("acme".parse().unwrap(), "main".parse().unwrap());
-    let kept =
-        tollgate::admin::wallets::put(&desk.admin, &account, &main, &settings, Existing::Keep)
-            .await
-            .unwrap();
+    let kept = wallet::put(&desk.control, &Operator, &account, &main, &settings, Existing::Keep)
+        .await
+        .unwrap();
     assert_eq!(kept, Made::Present);
     assert_eq!(desk.get("/v1/accounts/acme/wallets/main").await["overdraft_limit"], "0.00");
 }

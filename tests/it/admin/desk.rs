@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
+use tollgate::admin;
 use tollgate::admin::ops::Ops;
-use tollgate::admin::{self, Admin, SettingsLock};
 use tollgate::catalog::Tokens;
 use tollgate::clock::Clock;
+use tollgate::control::Control;
 use tollgate::gateway::bootstrap::bootstrap;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::batcher::BatcherOptions;
@@ -38,7 +38,8 @@ pub const OPERATOR: &str = "bootstrap-key-of-a-test";
 /// An Admin API to be asked.
 pub struct Desk {
     pub ledger: OpenLedger,
-    pub admin: Arc<Admin>,
+    pub control: Arc<Control>,
+    pub ops: Arc<Ops>,
     pub router: Router,
     pub clock: Clock,
     pub directory: TempDir,
@@ -69,8 +70,8 @@ impl Desk {
     pub async fn open() -> Desk {
         let desk = Desk::unlocked();
         bootstrap(
-            &*desk.admin.services.claims,
-            desk.admin.services.catalog.hasher(),
+            &*desk.control.services.claims,
+            desk.control.services.catalog.hasher(),
             Some(OPERATOR),
         )
         .await
@@ -97,13 +98,10 @@ impl Desk {
                 clock: clock.clone(),
             },
         );
-        let admin = Arc::new(Admin {
-            ops: Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone())),
-            rate_card_dir: ArcSwapOption::from_pointee(directory.path().join("cards")),
-            settings: SettingsLock::default(),
-            services,
-        });
-        Desk { router: admin::router(admin.clone()), ledger, admin, clock, directory }
+        let control = Control::new(services.clone(), Some(directory.path().join("cards")));
+        let ops = Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone()));
+        let router = admin::router(control.clone(), ops.clone());
+        Desk { ledger, control, ops, router, clock, directory }
     }
 
     /// With the account `acme`: USD, one channel with a WABA, 1.00 in its wallet.
@@ -181,7 +179,7 @@ impl Desk {
     /// One send of acme for `amount` as the send path asks for it, up to the ledger's verdict.
     pub async fn reserve(&self, amount: &str, campaign: Option<&str>) -> (HoldId, Verdict) {
         let account: AccountId = "acme".parse().unwrap();
-        let snapshot = self.admin.services.catalog.reload(&account).await.unwrap().unwrap();
+        let snapshot = self.control.services.catalog.reload(&account).await.unwrap().unwrap();
         let hold = HoldId::new(self.clock.now_ms());
         let mut recipient = [0u8; 8];
         recipient.copy_from_slice(&hold.as_bytes()[8..]);
@@ -205,7 +203,7 @@ impl Desk {
             key: None,
         };
         let verdict = self
-            .admin
+            .control
             .services
             .batcher
             .call(&account, Operation::Reserve(Box::new(reserve)))
@@ -220,7 +218,7 @@ impl Desk {
         assert!(matches!(verdict, Verdict::Reserved { .. }), "{verdict:?}");
         let account: AccountId = "acme".parse().unwrap();
         let day = CalendarSpan::day(&jiff::tz::TimeZone::UTC, self.clock.now_ms());
-        self.admin
+        self.control
             .services
             .batcher
             .post(&account, Operation::Settle { hold, message_id: Some("wamid.1".into()), day });

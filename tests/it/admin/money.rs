@@ -93,10 +93,11 @@ async fn one_of_many_equal_top_ups_counts() {
     let path = "/v1/accounts/acme/wallets/main/top-ups";
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
-        let (admin, router) = (desk.admin.clone(), desk.router.clone());
+        let (control, router) = (desk.control.clone(), desk.router.clone());
         let desk = Desk {
             ledger: desk.ledger.clone(),
-            admin,
+            control,
+            ops: desk.ops.clone(),
             router,
             clock: desk.clock.clone(),
             directory: tempfile::tempdir().unwrap(),
@@ -142,8 +143,8 @@ async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
     desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/stop", "").await;
     let now_ms = desk.clock.now_ms();
     let refused = || {
-        desk.admin.services.leases.refusal(
-            &desk.admin.services.batcher,
+        desk.control.services.leases.refusal(
+            &desk.control.services.batcher,
             &account,
             &campaign,
             true,
@@ -151,7 +152,7 @@ async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
         )
     };
     let stopped = Rejection::CampaignStopped { reason: StopReason::Operator, since_ms: now_ms };
-    desk.admin.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
+    desk.control.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
     assert!(refused().is_some() && refused().is_some());
     let counts = desk.get("/v1/accounts/acme/campaigns/diwali").await["counts"].clone();
     assert_eq!(counts["rejected"]["campaign_stopped"], 2);

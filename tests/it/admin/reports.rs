@@ -142,7 +142,7 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
     let (going, _) = desk.reserve("0.30", None).await;
     for hold in [sent, lost] {
         assert_eq!(
-            desk.admin.services.batcher.call(&account, Operation::MarkInDoubt { hold }).await,
+            desk.control.services.batcher.call(&account, Operation::MarkInDoubt { hold }).await,
             Ok(Verdict::Marked)
         );
     }

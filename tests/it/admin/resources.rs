@@ -180,7 +180,7 @@ async fn a_template_has_one_spelling() {
     );
     assert_eq!(desk.get(&format!("{base}/spring_sale/en_US")).await, put.json);
     let snapshot =
-        desk.admin.services.catalog.reload(&"acme".parse().unwrap()).await.unwrap().unwrap();
+        desk.control.services.catalog.reload(&"acme".parse().unwrap()).await.unwrap().unwrap();
     assert!(
         snapshot.template(&"102290129340398".parse().unwrap(), "spring_sale", "en_US").is_some()
     );

@@ -20,7 +20,7 @@ async fn readiness_names_what_is_not_ready() {
     let ready = desk.ask_as("", "GET", "/readyz", "").await;
     assert_eq!((ready.status, ready.json), (200, json!({"ready":true,"not_ready":[]})));
     assert!(desk.ask_as("", "GET", "/metrics", "").await.text.contains("tollgate_build_info"));
-    desk.admin.ops.drain();
+    desk.ops.drain();
     desk.ledger.ledger.close().await.unwrap();
     let answer = desk.ask_as("", "GET", "/readyz", "").await;
     assert_eq!((answer.status, &answer.json["ready"]), (503, &json!(false)));
@@ -36,8 +36,8 @@ async fn the_listener_serves_it() {
     for (router, path, expected) in [
         (desk.router.clone(), "/v1/accounts", "HTTP/1.1 401 Unauthorized"),
         (desk.router.clone(), "/livez", "HTTP/1.1 200 OK"),
-        (ops_router(desk.admin.ops.clone()), "/readyz", "HTTP/1.1 200 OK"),
-        (ops_router(desk.admin.ops.clone()), "/v1/accounts", "HTTP/1.1 404 Not Found"),
+        (ops_router(desk.ops.clone()), "/readyz", "HTTP/1.1 200 OK"),
+        (ops_router(desk.ops.clone()), "/v1/accounts", "HTTP/1.1 404 Not Found"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,0 +1,101 @@
+//! Channels: sending numbers with their token, their WABA and the wallet that pays. A phone number
+//! ID belongs to one account at a time.
+
+use super::error::{Conflict, ControlError};
+use super::handles::Control;
+use super::mistakes::Mistakes;
+use super::permission::operator_only;
+use super::put::{Existing, Made};
+use crate::catalog::documents::ChannelSettings;
+use crate::catalog::{Principal, Snapshot, token_names, validate};
+use crate::ids::{AccountId, ChannelId};
+use crate::ledger::{ClaimKind, DocumentKind};
+use crate::upstream::target::BaseUrl;
+
+/// Sets up a channel of an account that exists.
+///
+/// # Errors
+/// Every mistake in the settings at once; a phone number ID that belongs to another account; a
+/// fault of the ledger.
+pub async fn put(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    id: &ChannelId,
+    settings: &ChannelSettings,
+    existing: Existing,
+) -> Result<Made, ControlError> {
+    operator_only(principal)?;
+    let _held = control.lock_settings().await;
+    let snapshot = control.snapshot(account).await?;
+    let known = snapshot.channels.contains_key(id);
+    if known && existing == Existing::Keep {
+        return Ok(Made::Present);
+    }
+    validate_settings(control, &snapshot, settings).await?;
+    let claims = &control.services.claims;
+    let holder = claims.claim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
+    if holder != account.as_str() {
+        let detail = format!(
+            "phone number ID {id} belongs to another account; it must be deleted there first"
+        );
+        return Err(ControlError::Conflict(Conflict::Claimed, detail));
+    }
+    control.put_document(account, DocumentKind::Channel, id.as_str(), settings, existing).await?;
+    Ok(if known { Made::Present } else { Made::New })
+}
+
+async fn validate_settings(
+    control: &Control,
+    snapshot: &Snapshot,
+    settings: &ChannelSettings,
+) -> Result<(), ControlError> {
+    let mut mistakes = Mistakes::default();
+    let wallets = control.services.reads.wallets(&snapshot.id).await?;
+    let wallet = &settings.wallet;
+    mistakes.expect(
+        wallets.iter().any(|known| known.id == *wallet),
+        "wallet",
+        format!("the account has no wallet {wallet}"),
+    );
+    if let Some(waba) = &settings.waba {
+        mistakes.expect(
+            snapshot.wabas.contains_key(waba),
+            "waba",
+            format!("the account has no WABA {waba}"),
+        );
+    }
+    let (token_env, token_file) = (settings.token_env.as_deref(), settings.token_file.as_deref());
+    let permitted = control.services.tokens.permitted();
+    for mistake in token_names::validate(token_env, token_file, permitted) {
+        mistakes.add(mistake.field, mistake.message);
+    }
+    let throughput = validate::within(&ChannelSettings::THROUGHPUT, &settings.throughput_limit);
+    mistakes.validate("throughput_limit", throughput);
+    if let Some(Err(error)) = settings.upstream_url.as_deref().map(str::parse::<BaseUrl>) {
+        mistakes.add("upstream_url", error.to_string());
+    }
+    if let Some(code) = &settings.calling_code {
+        mistakes.validate("calling_code", validate::calling_code(code));
+    }
+    mistakes.check()
+}
+
+/// Removes a channel and frees its phone number ID.
+///
+/// # Errors
+/// No such channel, or a fault of the ledger.
+pub async fn delete(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    id: &ChannelId,
+) -> Result<(), ControlError> {
+    operator_only(principal)?;
+    let _held = control.lock_settings().await;
+    let deleted = control.delete_document(account, DocumentKind::Channel, id.as_str()).await?;
+    // Also if the document was gone: a first try may have ended between the two.
+    let claims = &control.services.claims;
+    claims.unclaim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
+    if deleted { Ok(()) } else { Err(ControlError::not_found("channel", id)) }
+}

@@ -1,0 +1,150 @@
+//! Gateway keys: made here, shown once, stored as keyed hashes. A key's hash is claimed across
+//! accounts before its document is written.
+
+use super::error::{Conflict, ControlError};
+use super::handles::Control;
+use super::mistakes::Mistakes;
+use super::permission::may_manage;
+use super::put::{Existing, Made};
+use crate::catalog::documents::{Grant, KeySettings};
+use crate::catalog::keys::{ends_with, hex, is_well_formed};
+use crate::catalog::{KeyText, Principal};
+use crate::ids::{AccountId, KeyId};
+use crate::ledger::{ClaimKind, DocumentKind, Fingerprint};
+
+/// A key that was just made; its text is shown this once.
+pub struct MadeKey {
+    /// Its id.
+    pub id: KeyId,
+    /// What an engine presents.
+    pub text: KeyText,
+    /// What is stored of it.
+    pub settings: KeySettings,
+}
+
+/// Makes a key, under an id of its own if none is given.
+///
+/// # Errors
+/// No scope or one twice, a key of that id, or a fault of the ledger.
+pub async fn make(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    id: Option<KeyId>,
+    grant: &Grant,
+) -> Result<MadeKey, ControlError> {
+    may_manage(principal, account)?;
+    let text = KeyText::fresh().map_err(|error| {
+        ControlError::internal("the system gave no randomness for a key", &error)
+    })?;
+    let id = id.map_or_else(|| format!("k-{}", uuid::Uuid::new_v4().simple()).parse(), Ok);
+    let id: KeyId = id.map_err(|error| ControlError::internal("a key's own id is none", &error))?;
+    let _held = control.lock_settings().await;
+    if put_locked(control, account, &id, text.as_str(), grant).await? == Made::Present {
+        let detail = format!("the account has a key {id}; delete it first or choose another id");
+        return Err(ControlError::Conflict(Conflict::Exists, detail));
+    }
+    let snapshot = control.snapshot(account).await?;
+    let settings = snapshot.keys.get(&id).cloned();
+    let settings = settings.ok_or_else(|| ControlError::not_found("key", &id))?;
+    Ok(MadeKey { id, text, settings })
+}
+
+/// Gives an account the key `text` under the name `id`. A key of that name stays unchanged, even if
+/// its text is another.
+///
+/// # Errors
+/// A text that cannot be a key or is another key already, no scope, or a fault of the ledger.
+pub async fn put(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    id: &KeyId,
+    text: &str,
+    grant: &Grant,
+) -> Result<Made, ControlError> {
+    may_manage(principal, account)?;
+    let _held = control.lock_settings().await;
+    put_locked(control, account, id, text, grant).await
+}
+
+async fn put_locked(
+    control: &Control,
+    account: &AccountId,
+    id: &KeyId,
+    text: &str,
+    grant: &Grant,
+) -> Result<Made, ControlError> {
+    if control.snapshot(account).await?.keys.contains_key(id) {
+        return Ok(Made::Present);
+    }
+    let mut mistakes = Mistakes::default();
+    mistakes.expect(
+        is_well_formed(text),
+        "key",
+        "a key is 16 to 255 visible ASCII characters; one of ours carries its checksum",
+    );
+    let scopes = &grant.scopes;
+    mistakes.expect(
+        !scopes.is_empty(),
+        "scopes",
+        "a key has at least one of send, read and manage",
+    );
+    let repeated = |(at, scope)| scopes.iter().take(at).any(|earlier| earlier == scope);
+    mistakes.expect(
+        !scopes.iter().enumerate().any(repeated),
+        "scopes",
+        "a scope stands there twice",
+    );
+    mistakes.check()?;
+    let hash = control.services.catalog.hasher().key(text);
+    claim(control, &hash, &format!("{account}/{id}")).await?;
+    let settings = KeySettings {
+        hash: hex(&hash),
+        scopes: scopes.clone(),
+        campaign: grant.campaign.clone(),
+        ends_with: ends_with(text).to_owned(),
+        created_ms: control.services.clock.now_ms(),
+    };
+    let (kind, id) = (DocumentKind::Key, id.as_str());
+    let new = control.put_document(account, kind, id, &settings, Existing::Keep).await?;
+    Ok(if new { Made::New } else { Made::Present })
+}
+
+async fn claim(control: &Control, hash: &Fingerprint, owner: &str) -> Result<(), ControlError> {
+    let holder = control.services.claims.claim(ClaimKind::Key, &hex(hash), owner).await?;
+    if holder == owner {
+        return Ok(());
+    }
+    let detail = "this key is already another key's; keys are not shared".to_owned();
+    Err(ControlError::Conflict(Conflict::Claimed, detail))
+}
+
+/// Revokes a key.
+///
+/// # Errors
+/// No such key, or a fault of the ledger.
+pub async fn revoke(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    id: &KeyId,
+) -> Result<(), ControlError> {
+    may_manage(principal, account)?;
+    let _held = control.lock_settings().await;
+    let snapshot = control.snapshot(account).await?;
+    let settings = snapshot.keys.get(id).ok_or_else(|| ControlError::not_found("key", id))?;
+    // The document goes first: without it the key opens nothing, even if its hash stays claimed.
+    control.delete_document(account, DocumentKind::Key, id.as_str()).await?;
+    let owner = format!("{account}/{id}");
+    control.services.claims.unclaim(ClaimKind::Key, &settings.hash, &owner).await?;
+    if let Some(hash) = unhex(&settings.hash) {
+        control.services.catalog.forget_key(&hash);
+    }
+    Ok(())
+}
+
+/// The bytes of a stored hash.
+fn unhex(text: &str) -> Option<Fingerprint> {
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}

@@ -1,0 +1,109 @@
+//! Templates: the category Meta gave to each name and language of a WABA.
+
+use std::collections::BTreeMap;
+
+use super::error::ControlError;
+use super::handles::{Control, put_operation};
+use super::mistakes::field;
+use super::permission::operator_only;
+use super::put::{Existing, Made};
+use crate::catalog::documents::TemplateSettings;
+use crate::catalog::{Principal, Snapshot, TemplateName};
+use crate::ids::{AccountId, WabaId};
+use crate::ledger::DocumentKind;
+use crate::pricing::Category;
+
+/// Sets the category of a template of the account's WABA.
+///
+/// # Errors
+/// A WABA the account does not have, a category that templates cannot have, or a fault of the
+/// ledger.
+pub async fn put(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    waba: &WabaId,
+    name: &TemplateName,
+    settings: TemplateSettings,
+) -> Result<Made, ControlError> {
+    operator_only(principal)?;
+    validate_category(settings)?;
+    let _held = control.lock_settings().await;
+    let snapshot = control.snapshot(account).await?;
+    check_waba(&snapshot, waba)?;
+    let known =
+        snapshot.templates.get(waba).is_some_and(|templates| templates.contains_key(name.as_str()));
+    let (kind, id) = (DocumentKind::Template, name.document_id(waba));
+    control.put_document(account, kind, &id, &settings, Existing::Replace).await?;
+    Ok(if known { Made::Present } else { Made::New })
+}
+
+/// Sets the categories of many templates of the account's WABA. Returns how many of them were new
+/// or, if they are replaced, changed. Those that are right already cost nothing, so it can be
+/// repeated.
+///
+/// # Errors
+/// As [`put`]; what was written before a fault of the ledger stays.
+pub async fn put_all(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    waba: &WabaId,
+    templates: &BTreeMap<TemplateName, Category>,
+    existing: Existing,
+) -> Result<usize, ControlError> {
+    operator_only(principal)?;
+    let _held = control.lock_settings().await;
+    put_all_locked(control, account, waba, templates, existing).await
+}
+
+/// As [`put_all`], under the lock of the caller.
+pub(super) async fn put_all_locked(
+    control: &Control,
+    account: &AccountId,
+    waba: &WabaId,
+    templates: &BTreeMap<TemplateName, Category>,
+    existing: Existing,
+) -> Result<usize, ControlError> {
+    let snapshot = control.snapshot(account).await?;
+    check_waba(&snapshot, waba)?;
+    let known = snapshot.templates.get(waba);
+    let mut puts = Vec::new();
+    for (name, category) in templates {
+        let settings = TemplateSettings { category: *category };
+        validate_category(settings)?;
+        let before = known.and_then(|known| known.get(name.as_str()));
+        if before.is_none() || (existing == Existing::Replace && before != Some(category)) {
+            let (kind, id) = (DocumentKind::Template, name.document_id(waba));
+            puts.push(put_operation(kind, &id, &settings, existing)?);
+        }
+    }
+    control.change_documents(account, puts).await
+}
+
+/// Removes a template.
+///
+/// # Errors
+/// No such template, or a fault of the ledger.
+pub async fn delete(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    waba: &WabaId,
+    name: &TemplateName,
+) -> Result<(), ControlError> {
+    operator_only(principal)?;
+    let _held = control.lock_settings().await;
+    let (kind, id) = (DocumentKind::Template, name.document_id(waba));
+    let deleted = control.delete_document(account, kind, &id).await?;
+    if deleted { Ok(()) } else { Err(ControlError::not_found("template", name.as_str())) }
+}
+
+fn check_waba(snapshot: &Snapshot, waba: &WabaId) -> Result<(), ControlError> {
+    let known = snapshot.wabas.contains_key(waba);
+    if known { Ok(()) } else { Err(ControlError::not_found("WABA", waba)) }
+}
+
+fn validate_category(settings: TemplateSettings) -> Result<(), ControlError> {
+    settings.validate().map_err(|message| field("category", message))
+}

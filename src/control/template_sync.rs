@@ -1,0 +1,130 @@
+//! Reading a WABA's templates from Meta into the catalog, with the token of one of the account's
+//! channels.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::error::{Conflict, ControlError};
+use super::handles::Control;
+use super::permission::may_manage;
+use super::put::Existing;
+use super::template::put_all_locked;
+use crate::catalog::documents::{Billing, ChannelSettings};
+use crate::catalog::{Channel, Principal, Snapshot, TemplateName};
+use crate::ids::{ChannelId, WabaId};
+use crate::pricing::Category;
+use crate::upstream::target::{AccessToken, BaseUrl};
+use crate::upstream::templates::{ListedTemplate, TemplatesError};
+
+/// How long the whole operation may take.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The part of it for reading all pages; the rest is for writing.
+const READ_DEADLINE: Duration = Duration::from_secs(45);
+
+/// Numbers of templates.
+#[derive(Debug, Clone, Copy)]
+pub struct Synced {
+    /// Listed by Meta.
+    pub read: usize,
+    /// New, or with another category than before.
+    pub changed: usize,
+    /// Without a name, language or category that sends can have.
+    pub skipped: usize,
+}
+
+/// Reads the WABA's templates and writes their categories. Nothing is written unless the whole list
+/// could be read. Templates that Meta does not list stay: they may have been declared by hand.
+///
+/// # Errors
+/// No channel with a usable token, a list that could not be read, or a fault of the ledger.
+pub async fn sync(
+    control: &Control,
+    principal: &Principal,
+    account: &Snapshot,
+    waba: &WabaId,
+) -> Result<Synced, ControlError> {
+    may_manage(principal, &account.id)?;
+    let (base, token) = upstream_of_waba(control, account, waba)?;
+    let reading = control.services.upstream.templates(&base, &token, waba.as_str());
+    let listed = tokio::time::timeout(READ_DEADLINE, reading).await.map_err(|_| {
+        let seconds = READ_DEADLINE.as_secs();
+        unavailable(format!("the list was not complete within {seconds} s"))
+    })?;
+    let listed = listed.map_err(not_read)?;
+    let found: BTreeMap<TemplateName, Category> = listed.iter().filter_map(template).collect();
+    let skipped = listed.iter().filter(|listed| template(listed).is_none()).count();
+    let _held = control.lock_settings().await;
+    let changed = put_all_locked(control, &account.id, waba, &found, Existing::Replace).await?;
+    let read = listed.len();
+    tracing::info!(
+        account = %account.id, %waba, read, changed, skipped, "templates were read from Meta"
+    );
+    Ok(Synced { read, changed, skipped })
+}
+
+/// Name and category as the catalog has them; `None` if the gateway has no price or no spelling for
+/// it.
+fn template(listed: &ListedTemplate) -> Option<(TemplateName, Category)> {
+    let name = TemplateName::new(&listed.name, &listed.language).ok()?;
+    Some((name, Category::from_meta(&listed.category)?))
+}
+
+/// Address and token of the first of the WABA's channels that has both: prepaid before external,
+/// because only those are sure to lead to Meta, and enabled before disabled.
+fn upstream_of_waba(
+    control: &Control,
+    account: &Snapshot,
+    waba: &WabaId,
+) -> Result<(BaseUrl, AccessToken), ControlError> {
+    let of_waba =
+        |(_, channel): &(&ChannelId, &Channel)| channel.settings.waba.as_ref() == Some(waba);
+    let mut channels: Vec<_> = account.channels.iter().filter(of_waba).collect();
+    channels.sort_by_key(|(id, channel)| {
+        (channel.settings.billing == Billing::External, !channel.settings.enabled, *id)
+    });
+    let mut reasons = Vec::new();
+    for (id, channel) in channels {
+        match upstream_of(control, &channel.settings) {
+            Ok(found) => return Ok(found),
+            Err(reason) => reasons.push(format!("channel {id}: {reason}")),
+        }
+    }
+    let detail = if reasons.is_empty() {
+        format!(
+            "no channel of the account is in WABA {waba}, so there is no token to read its \
+             templates with"
+        )
+    } else {
+        format!("no channel of WABA {waba} has a usable token: {}", reasons.join("; "))
+    };
+    Err(ControlError::Conflict(Conflict::NotConfigured, detail))
+}
+
+fn upstream_of(
+    control: &Control,
+    channel: &ChannelSettings,
+) -> Result<(BaseUrl, AccessToken), String> {
+    let base = match &channel.upstream_url {
+        Some(url) => url.parse().map_err(|error| format!("upstream_url: {error}"))?,
+        None => control.services.base_url.clone(),
+    };
+    let token = control.services.tokens.of(channel).map_err(|error| error.to_string())?;
+    Ok((base, token.parse().map_err(|error| format!("its token: {error}"))?))
+}
+
+fn unavailable(what: impl Display) -> ControlError {
+    ControlError::UpstreamUnavailable(format!("{what}; no template was changed"))
+}
+
+fn not_read(error: TemplatesError) -> ControlError {
+    match error {
+        TemplatesError::Refused { .. } => {
+            ControlError::UpstreamRefused(format!("{error}; no template was changed"))
+        }
+        TemplatesError::NoAnswer(_) | TemplatesError::Unreadable(_) | TemplatesError::Endless => {
+            unavailable(error)
+        }
+    }
+}
