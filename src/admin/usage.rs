@@ -15,8 +15,8 @@ use crate::amount::Amount;
 use crate::catalog::Snapshot;
 use crate::ids::{CampaignId, ChannelId};
 use crate::ledger::PageRequest;
+use crate::ledger::UsageSum;
 use crate::ledger::calendar::{date_at, date_of, day_index};
-use crate::ledger::verdict::UsageSum;
 use crate::pricing::{Category, Country};
 
 /// Days shown where the call names none.

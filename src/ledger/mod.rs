@@ -5,25 +5,33 @@
 pub mod batcher;
 pub mod calendar;
 pub mod embedded;
+pub mod entry;
+pub mod event;
 pub mod identity;
 pub mod lease;
 pub mod open;
 pub mod operation;
 pub mod redis;
+pub mod rejection;
 pub mod rules;
 pub mod state;
 pub mod traits;
 pub mod verdict;
+pub mod view;
 
+pub use entry::{ChargeDetail, Entry, EntryKind};
+pub use event::{Event, EventKind};
 pub use identity::{Identity, OpenLedger};
 pub use operation::{
     AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
     Fingerprint, InDoubtPolicy, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
 };
+pub use rejection::{Rejection, StopReason};
 pub use traits::{
     ALIVE_MS, ClaimKind, Claims, Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest,
 };
-pub use verdict::{
-    CampaignState, CampaignView, Document, Documents, Entry, EntryKind, Event, EventKind,
-    HoldState, HoldView, Rejection, StopReason, UsageRow, Verdict, WalletView,
+pub use verdict::Verdict;
+pub use view::{
+    CampaignState, CampaignView, Document, Documents, HoldState, HoldView, UsageRow, UsageSum,
+    WalletView,
 };

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::Entry;
+use super::event::Event;
 use super::operation::{DocumentKind, Fingerprint, RecipientHash};
-use super::verdict::{
-    CampaignState, CampaignView, Entry, Event, HoldState, HoldView, Rejection, StopReason,
-    UsageRow, UsageSum, WalletView,
+use super::rejection::StopReason;
+use super::view::{
+    CampaignState, CampaignView, HoldState, HoldView, UsageRow, UsageSum, WalletView,
 };
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
@@ -121,8 +123,9 @@ pub struct Hold {
     pub(super) window: Option<PortfolioId>,
     /// The month whose free allowance it took.
     pub(super) allowance_month: Option<i32>,
-    /// It left a frequency-cap mark at this second.
-    pub(super) mark_s: Option<i64>,
+    /// The second of its cap hit.
+    #[serde(alias = "mark_s")]
+    pub(super) cap_hit_s: Option<i64>,
     pub(super) deduped: bool,
     pub(super) key: Option<Fingerprint>,
     pub(super) fingerprint: Fingerprint,
@@ -146,19 +149,20 @@ impl Hold {
     }
 }
 
-/// A recipient in a messaging-limit window.
+/// One recipient's part of a messaging-limit window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Slot {
     /// Minute of the last accepted send, 0 for none.
     pub(super) minute: i64,
     /// Sends under way.
     pub(super) open: u32,
 }
 
-/// One portfolio's rolling 24 hours. `closed` and `taken` are derived from `places`.
+/// One portfolio's rolling 24 hours. `closed` and `taken` are derived from
+/// `slots`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
-    pub(super) places: HashMap<RecipientHash, Place>,
+    pub(super) slots: HashMap<RecipientHash, Slot>,
     /// Recipients without an open send, by the minute of their last accepted one.
     pub(super) closed: BTreeMap<i64, HashSet<RecipientHash>>,
     pub(super) taken: u32,
@@ -166,7 +170,7 @@ pub struct Window {
 
 /// A message that counts for frequency caps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct CapHit {
     pub(super) at_s: i64,
     pub(super) category: Category,
 }
@@ -208,9 +212,9 @@ pub enum Row {
     /// A hold.
     Hold(HoldId),
     /// A recipient in a window.
-    Place(PortfolioId, RecipientHash),
-    /// A recipient's marks.
-    Marks(RecipientHash),
+    Slot(PortfolioId, RecipientHash),
+    /// A recipient's cap hits.
+    CapHits(RecipientHash),
     /// A channel's free messages.
     Allowance(ChannelId),
     /// An idempotency key.
@@ -237,7 +241,7 @@ pub struct Head {
     pub(super) tidied_half_day: i64,
 }
 
-/// One account. `dirty`, `entries` and `events` collect what the operations since the last
+/// One account. `changes` collects what the operations since the last
 /// [`AccountState::take_changes`] did.
 #[derive(Debug, Clone, Default)]
 pub struct AccountState {
@@ -247,7 +251,7 @@ pub struct AccountState {
     pub(super) holds: BTreeMap<HoldId, Hold>,
     pub(super) in_doubt: BTreeSet<HoldId>,
     pub(super) windows: HashMap<PortfolioId, Window>,
-    pub(super) marks: HashMap<RecipientHash, Vec<Mark>>,
+    pub(super) cap_hits: HashMap<RecipientHash, Vec<CapHit>>,
     /// Per channel: the month and the free messages taken in it.
     pub(super) allowances: BTreeMap<ChannelId, (i32, u32)>,
     pub(super) keys: HashMap<Fingerprint, KeyRecord>,
@@ -380,7 +384,7 @@ impl AccountState {
         self.holds.get(&id).map(|hold| hold.view(id))
     }
 
-    /// Places taken in a portfolio's window at `now_ms`.
+    /// Slots taken in a portfolio's window at `now_ms`.
     pub fn window_used(&self, portfolio: &PortfolioId, now_ms: i64) -> u32 {
         self.windows.get(portfolio).map_or(0, |window| window.used_at(now_ms))
     }
@@ -404,15 +408,5 @@ impl AccountState {
         let counter = campaign.rejected.entry(rejection.name().to_owned()).or_default();
         *counter = counter.saturating_add(count);
         self.changes.rows.insert(Row::Campaign(id.clone()));
-    }
-
-    /// Counts a rejection and passes it on as the verdict.
-    pub(super) fn reject(
-        &mut self,
-        campaign: Option<&CampaignId>,
-        rejection: Rejection,
-    ) -> super::Verdict {
-        self.count_rejection(campaign, rejection.kind(), 1);
-        super::Verdict::Rejected(rejection)
     }
 }

@@ -4,10 +4,11 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::entry::Entry;
+use super::event::Event;
 use super::operation::Batch;
-use super::verdict::{
-    CampaignView, Documents, Entry, Event, HoldState, HoldView, UsageRow, Verdict, WalletView,
-};
+use super::verdict::Verdict;
+use super::view::{CampaignView, Documents, HoldState, HoldView, UsageRow, WalletView};
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 
 /// Something broke; nothing is known to have been written unless said otherwise. Never a business

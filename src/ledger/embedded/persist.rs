@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::ledger::DocumentKind;
 use crate::ledger::state::{AccountState, Row};
-use crate::ledger::verdict::HoldState;
+use crate::ledger::view::HoldState;
 use crate::pricing::{Category, Country};
 
 /// Why a stored row cannot be written or read.
@@ -24,8 +24,8 @@ const ACCOUNT: u8 = 0;
 const WALLET: u8 = 1;
 const CAMPAIGN: u8 = 2;
 const HOLD: u8 = 3;
-const PLACE: u8 = 4;
-const MARKS: u8 = 5;
+const SLOT: u8 = 4;
+const CAP_HITS: u8 = 5;
 const ALLOWANCE: u8 = 6;
 const KEY: u8 = 7;
 const SENT: u8 = 8;
@@ -63,12 +63,11 @@ pub(super) fn encode(
         Row::Wallet(id) => (WALLET, id.to_string(), json(state.wallets.get(id))?),
         Row::Campaign(id) => (CAMPAIGN, id.to_string(), json(state.campaigns.get(id))?),
         Row::Hold(id) => (HOLD, id.to_string(), json(state.holds.get(id))?),
-        Row::Place(portfolio, recipient) => {
-            let place =
-                state.windows.get(portfolio).and_then(|window| window.places.get(recipient));
-            (PLACE, format!("{portfolio}/{}", hex(recipient)), json(place)?)
+        Row::Slot(portfolio, recipient) => {
+            let slot = state.windows.get(portfolio).and_then(|window| window.slots.get(recipient));
+            (SLOT, format!("{portfolio}/{}", hex(recipient)), json(slot)?)
         }
-        Row::Marks(recipient) => (MARKS, hex(recipient), json(state.marks.get(recipient))?),
+        Row::CapHits(recipient) => (CAP_HITS, hex(recipient), json(state.cap_hits.get(recipient))?),
         Row::Allowance(channel) => {
             (ALLOWANCE, channel.to_string(), json(state.allowances.get(channel))?)
         }
@@ -117,12 +116,12 @@ pub(super) fn restore(
             drop(state.campaigns.insert(part::<CampaignId>(key)?, serde_json::from_str(value)?))
         }
         HOLD => restore_hold(state, part(key)?, value)?,
-        PLACE => {
+        SLOT => {
             let (portfolio, recipient) = pair()?;
             let window = state.windows.entry(part::<PortfolioId>(portfolio)?).or_default();
             window.restore(unhex(recipient)?, serde_json::from_str(value)?);
         }
-        MARKS => drop(state.marks.insert(unhex(key)?, serde_json::from_str(value)?)),
+        CAP_HITS => drop(state.cap_hits.insert(unhex(key)?, serde_json::from_str(value)?)),
         ALLOWANCE => {
             state.allowances.insert(part::<ChannelId>(key)?, serde_json::from_str(value)?);
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
-use crate::ledger::verdict::{ChargeDetail, UsageSum};
+use crate::ledger::entry::ChargeDetail;
+use crate::ledger::view::UsageSum;
 use crate::ledger::{
     CampaignState, CampaignView, Entry, EntryKind, Event, EventKind, HoldState, HoldView,
     LedgerFault, StopReason, UsageRow, WalletView,

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use crate::amount::Amount;
 use crate::ids::CampaignId;
 use crate::ledger::Verdict;
+use crate::ledger::event::EventKind;
 use crate::ledger::operation::CampaignPlan;
+use crate::ledger::rejection::StopReason;
 use crate::ledger::state::{AccountState, Campaign, Row};
-use crate::ledger::verdict::{CampaignState, EventKind, StopReason};
+use crate::ledger::view::CampaignState;
 
 impl Campaign {
     pub(super) const fn new(name: String) -> Campaign {
@@ -33,29 +35,10 @@ impl Campaign {
 
 impl AccountState {
     pub(super) fn create_campaign(&mut self, plan: &CampaignPlan) -> Verdict {
-        if let Some(found) = self.campaigns.get(&plan.id) {
-            let same = found.name == plan.name
-                && (plan.wallet.is_none() || found.wallet == plan.wallet)
-                && found.budget == plan.budget
-                && found.dedupe_recipients == plan.dedupe_recipients
-                && found.exempt_from_caps == plan.exempt_from_caps;
-            return if same { self.campaign_verdict(&plan.id) } else { Verdict::CampaignExists };
-        }
-        let wallet = plan.wallet.as_ref().map(|id| self.wallets.get(id));
-        let epoch = match wallet {
-            Some(None) => return Verdict::WalletUnknown,
-            Some(Some(wallet)) if wallet.exhausted => return Verdict::WalletExhausted,
-            Some(Some(wallet)) => wallet.epoch,
-            None if !self.wallets.is_empty()
-                && self.wallets.values().all(|wallet| wallet.exhausted) =>
-            {
-                return Verdict::WalletExhausted;
-            }
-            None => 0,
+        let epoch = match self.check_create(plan) {
+            Ok(epoch) => epoch,
+            Err(verdict) => return verdict,
         };
-        if plan.budget.is_some_and(Amount::is_negative) {
-            return Verdict::OutOfRange;
-        }
         let campaign = Campaign {
             wallet: plan.wallet.clone(),
             epoch,
@@ -69,6 +52,39 @@ impl AccountState {
         self.campaign_verdict(&plan.id)
     }
 
+    /// The epoch with which the campaign begins; fails with the verdict if it exists or may not
+    /// begin.
+    fn check_create(&self, plan: &CampaignPlan) -> Result<u64, Verdict> {
+        if let Some(found) = self.campaigns.get(&plan.id) {
+            let same = found.name == plan.name
+                && (plan.wallet.is_none() || found.wallet == plan.wallet)
+                && found.budget == plan.budget
+                && found.dedupe_recipients == plan.dedupe_recipients
+                && found.exempt_from_caps == plan.exempt_from_caps;
+            return Err(if same {
+                self.campaign_verdict(&plan.id)
+            } else {
+                Verdict::CampaignExists
+            });
+        }
+        let wallet = plan.wallet.as_ref().map(|id| self.wallets.get(id));
+        let epoch = match wallet {
+            Some(None) => return Err(Verdict::WalletUnknown),
+            Some(Some(wallet)) if wallet.exhausted => return Err(Verdict::WalletExhausted),
+            Some(Some(wallet)) => wallet.epoch,
+            None if !self.wallets.is_empty()
+                && self.wallets.values().all(|wallet| wallet.exhausted) =>
+            {
+                return Err(Verdict::WalletExhausted);
+            }
+            None => 0,
+        };
+        if plan.budget.is_some_and(Amount::is_negative) {
+            return Err(Verdict::OutOfRange);
+        }
+        Ok(epoch)
+    }
+
     /// Stopping a campaign that was stopped for a reason of its own succeeds and changes nothing.
     pub(super) fn stop_campaign(
         &mut self,
@@ -76,12 +92,11 @@ impl AccountState {
         reason: StopReason,
         now_ms: i64,
     ) -> Verdict {
-        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
-        match campaign.stopped {
-            Some((StopReason::Finished, _)) => return Verdict::CampaignFinished,
-            Some(_) => return self.campaign_verdict(id),
-            None => campaign.stopped = Some((reason, now_ms)),
+        if let Err(verdict) = self.check_stop(id) {
+            return verdict;
         }
+        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        campaign.stopped = Some((reason, now_ms));
         let wallet = campaign.wallet.clone();
         self.touch(Row::Campaign(id.clone()));
         self.event(EventKind::CampaignStopped, now_ms, |event| {
@@ -92,35 +107,51 @@ impl AccountState {
         self.campaign_verdict(id)
     }
 
+    /// Whether there is anything to stop; fails with the verdict if not.
+    fn check_stop(&self, id: &CampaignId) -> Result<(), Verdict> {
+        let campaign = self.campaigns.get(id).ok_or(Verdict::CampaignUnknown)?;
+        match campaign.stopped {
+            Some((StopReason::Finished, _)) => Err(Verdict::CampaignFinished),
+            Some(_) => Err(self.campaign_verdict(id)),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn restart_campaign(&mut self, id: &CampaignId, now_ms: i64) -> Verdict {
-        let Some(campaign) = self.campaigns.get(id) else { return Verdict::CampaignUnknown };
-        match self.campaign_state(campaign) {
-            CampaignState::Finished { .. } => return Verdict::CampaignFinished,
-            CampaignState::Active => return self.campaign_verdict(id),
-            CampaignState::Stopped { .. } => {}
-        }
+        let epoch = match self.check_restart(id) {
+            Ok(epoch) => epoch,
+            Err(verdict) => return verdict,
+        };
+        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        campaign.stopped = None;
+        campaign.epoch = epoch;
         let wallet_id = campaign.wallet.clone();
-        let wallet = wallet_id.as_ref().and_then(|id| self.wallets.get(id));
-        if let Some(wallet) = wallet
-            && wallet.epoch != campaign.epoch
-            && wallet.available() < wallet.refused_price
-        {
-            return Verdict::Shortfall {
-                needed: wallet.refused_price,
-                available: wallet.available(),
-            };
-        }
-        let epoch = wallet.map_or(0, |wallet| wallet.epoch);
-        if let Some(campaign) = self.campaigns.get_mut(id) {
-            campaign.stopped = None;
-            campaign.epoch = epoch;
-        }
         self.touch(Row::Campaign(id.clone()));
         self.event(EventKind::CampaignRestarted, now_ms, |event| {
             event.wallet = wallet_id;
             event.campaign = Some(id.clone());
         });
         self.campaign_verdict(id)
+    }
+
+    /// The epoch with which the campaign runs again; fails with the verdict if it may not, or need
+    /// not.
+    fn check_restart(&self, id: &CampaignId) -> Result<u64, Verdict> {
+        let campaign = self.campaigns.get(id).ok_or(Verdict::CampaignUnknown)?;
+        match self.campaign_state(campaign) {
+            CampaignState::Finished { .. } => return Err(Verdict::CampaignFinished),
+            CampaignState::Active => return Err(self.campaign_verdict(id)),
+            CampaignState::Stopped { .. } => {}
+        }
+        let wallet = campaign.wallet.as_ref().and_then(|id| self.wallets.get(id));
+        if let Some(wallet) = wallet
+            && wallet.epoch != campaign.epoch
+            && wallet.available() < wallet.refused_price
+        {
+            let (needed, available) = (wallet.refused_price, wallet.available());
+            return Err(Verdict::Shortfall { needed, available });
+        }
+        Ok(wallet.map_or(0, |wallet| wallet.epoch))
     }
 
     pub(super) fn finish_campaign(&mut self, id: &CampaignId, now_ms: i64) -> Verdict {

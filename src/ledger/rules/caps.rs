@@ -4,37 +4,37 @@
 
 use super::MAX_CAP_WINDOW_S;
 use crate::ledger::operation::{CapRule, RecipientHash};
-use crate::ledger::state::{AccountState, Mark, Row};
-use crate::ledger::verdict::Rejection;
+use crate::ledger::rejection::Rejection;
+use crate::ledger::state::{AccountState, CapHit, Row};
 use crate::pricing::Category;
 
-/// Marks kept per recipient at most, the newest; above every allowed cap.
-const MAX_MARKS: usize = 255;
+/// Cap hits kept per recipient at most, the newest; above every allowed cap.
+const MAX_CAP_HITS: usize = 255;
 
 impl AccountState {
-    /// The first rule that one more message would break; the longest wait of all broken rules.
-    pub(super) fn cap_refusal(
+    /// Whether one more message breaks no rule; fails with the longest wait of all broken rules.
+    pub(super) fn check_caps(
         &self,
         rules: &[CapRule],
         recipient: &RecipientHash,
         category: Category,
         now_ms: i64,
-    ) -> Option<Rejection> {
+    ) -> Result<(), Rejection> {
         let now_s = now_ms.div_euclid(1000);
-        let marks = self.marks.get(recipient).map_or(&[][..], Vec::as_slice);
+        let cap_hits = self.cap_hits.get(recipient).map_or(&[][..], Vec::as_slice);
         let mut worst: Option<(&CapRule, i64)> = None;
         for rule in rules.iter().filter(|rule| rule.covers(category)) {
             let begin = now_s.saturating_sub(i64::from(rule.window_s));
-            let counted: Vec<i64> = marks
+            let counted: Vec<i64> = cap_hits
                 .iter()
-                .filter(|mark| rule.covers(mark.category) && mark.at_s > begin)
-                .map(|mark| mark.at_s)
+                .filter(|hit| rule.covers(hit.category) && hit.at_s > begin)
+                .map(|hit| hit.at_s)
                 .collect();
             let max = usize::try_from(rule.max).unwrap_or(usize::MAX);
             if counted.len() < max {
                 continue;
             }
-            // A place frees when the newest `max` marks have become `max - 1`.
+            // One more is possible when the newest `max` hits have become `max - 1`.
             let oldest = counted
                 .len()
                 .checked_sub(max)
@@ -46,15 +46,18 @@ impl AccountState {
                 worst = Some((rule, wait));
             }
         }
-        worst.map(|(rule, retry_after_s)| Rejection::FrequencyCapped {
-            max: rule.max,
-            window_s: rule.window_s,
-            retry_after_s,
-        })
+        match worst {
+            None => Ok(()),
+            Some((rule, retry_after_s)) => Err(Rejection::FrequencyCapped {
+                max: rule.max,
+                window_s: rule.window_s,
+                retry_after_s,
+            }),
+        }
     }
 
-    /// Leaves a mark where some rule counts the category; answers the second it stands at.
-    pub(super) fn add_mark(
+    /// Adds a cap hit if some rule counts the category; returns its second.
+    pub(super) fn add_cap_hit(
         &mut self,
         rules: &[CapRule],
         recipient: &RecipientHash,
@@ -67,41 +70,46 @@ impl AccountState {
         let now_s = now_ms.div_euclid(1000);
         let begin = now_s
             .saturating_sub(i64::from(rules.iter().map(|rule| rule.window_s).max().unwrap_or(0)));
-        let marks = self.marks.entry(*recipient).or_default();
-        marks.retain(|mark| mark.at_s > begin);
-        if marks.len() >= MAX_MARKS {
-            marks.remove(0);
+        let cap_hits = self.cap_hits.entry(*recipient).or_default();
+        cap_hits.retain(|hit| hit.at_s > begin);
+        if cap_hits.len() >= MAX_CAP_HITS {
+            cap_hits.remove(0);
         }
-        marks.push(Mark { at_s: now_s, category });
-        self.touch(Row::Marks(*recipient));
+        cap_hits.push(CapHit { at_s: now_s, category });
+        self.touch(Row::CapHits(*recipient));
         Some(now_s)
     }
 
-    /// Takes one mark away again.
-    pub(super) fn remove_mark(&mut self, recipient: &RecipientHash, category: Category, at_s: i64) {
-        let Some(marks) = self.marks.get_mut(recipient) else { return };
+    /// Takes one cap hit away again.
+    pub(super) fn remove_cap_hit(
+        &mut self,
+        recipient: &RecipientHash,
+        category: Category,
+        at_s: i64,
+    ) {
+        let Some(cap_hits) = self.cap_hits.get_mut(recipient) else { return };
         if let Some(index) =
-            marks.iter().position(|mark| mark.at_s == at_s && mark.category == category)
+            cap_hits.iter().position(|hit| hit.at_s == at_s && hit.category == category)
         {
-            marks.remove(index);
+            cap_hits.remove(index);
         }
-        if marks.is_empty() {
-            self.marks.remove(recipient);
+        if cap_hits.is_empty() {
+            self.cap_hits.remove(recipient);
         }
-        self.touch(Row::Marks(*recipient));
+        self.touch(Row::CapHits(*recipient));
     }
 
-    pub(super) fn drop_old_marks(&mut self, now_ms: i64) {
+    pub(super) fn drop_old_cap_hits(&mut self, now_ms: i64) {
         let begin = now_ms.div_euclid(1000).saturating_sub(i64::from(MAX_CAP_WINDOW_S));
         let old: Vec<_> = self
-            .marks
+            .cap_hits
             .iter()
-            .filter(|(_, marks)| marks.iter().all(|mark| mark.at_s <= begin))
+            .filter(|(_, cap_hits)| cap_hits.iter().all(|hit| hit.at_s <= begin))
             .map(|(recipient, _)| *recipient)
             .collect();
         for recipient in old {
-            self.marks.remove(&recipient);
-            self.touch(Row::Marks(recipient));
+            self.cap_hits.remove(&recipient);
+            self.touch(Row::CapHits(recipient));
         }
     }
 }

@@ -24,7 +24,7 @@ const HALF_DAY_MS: i64 = 43_200_000;
 /// A deduplicating campaign's recipients are kept this long after it is finished.
 const SENT_KEPT_MS: i64 = 30 * 86_400_000;
 
-/// The longest window a frequency cap may have, in seconds; older marks are dropped.
+/// The longest window a frequency cap may have, in seconds; older cap_hits are dropped.
 pub const MAX_CAP_WINDOW_S: u32 = 2_592_000;
 
 impl AccountState {
@@ -120,8 +120,8 @@ impl AccountState {
             self.keys.remove(&key);
             self.touch(Row::Key(key));
         }
-        self.drop_old_places(now_ms);
-        self.drop_old_marks(now_ms);
+        self.drop_old_slots(now_ms);
+        self.drop_old_cap_hits(now_ms);
         self.drop_old_recipients(now_ms);
     }
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use crate::amount::{Amount, MAX_MICROS};
 use crate::ids::WalletId;
 use crate::ledger::Verdict;
+use crate::ledger::entry::{Entry, EntryKind};
+use crate::ledger::event::{Event, EventKind};
 use crate::ledger::operation::MAX_THRESHOLDS;
 use crate::ledger::state::{AccountState, Row, Threshold, Wallet};
-use crate::ledger::verdict::{Entry, EntryKind, Event, EventKind};
 
 impl AccountState {
     pub(super) fn top_up(
@@ -48,27 +49,52 @@ impl AccountState {
         reason: &Arc<str>,
         now_ms: i64,
     ) -> Verdict {
-        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return Verdict::WalletUnknown };
-        let reference_key = (wallet_id.clone(), reference.clone());
-        if let Some(entry) = self.references.get(&reference_key) {
+        match self.check_post(wallet_id, kind, amount, reference, reason) {
+            Ok(()) => self.apply_post(wallet_id, kind, amount, reference, reason, now_ms),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// Whether the entry may be booked; fails with the verdict if it was booked before, or may not.
+    fn check_post(
+        &self,
+        wallet_id: &WalletId,
+        kind: EntryKind,
+        amount: Amount,
+        reference: &Arc<str>,
+        reason: &Arc<str>,
+    ) -> Result<(), Verdict> {
+        let wallet = self.wallets.get(wallet_id).ok_or(Verdict::WalletUnknown)?;
+        if let Some(entry) = self.references.get(&(wallet_id.clone(), reference.clone())) {
             let same = entry.kind == kind && entry.amount == amount && entry.reason == *reason;
-            return if same {
+            return Err(if same {
                 Verdict::Posted { entry: entry.clone(), repeated: true }
             } else {
                 Verdict::ReferenceConflict
-            };
+            });
         }
-        if !in_range(
-            wallet.settled.micros().saturating_add(amount.micros()),
-            wallet.overdraft_limit.micros(),
-        ) {
-            return Verdict::OutOfRange;
+        let settled = wallet.settled.micros().saturating_add(amount.micros());
+        if !in_range(settled, wallet.overdraft_limit.micros()) {
+            return Err(Verdict::OutOfRange);
         }
         let available = wallet.available();
         if available.micros().saturating_add(amount.micros()) < 0 && amount.is_negative() {
-            return Verdict::Shortfall { needed: amount.negated(), available };
+            return Err(Verdict::Shortfall { needed: amount.negated(), available });
         }
-        // Nothing may be refused from here on.
+        Ok(())
+    }
+
+    fn apply_post(
+        &mut self,
+        wallet_id: &WalletId,
+        kind: EntryKind,
+        amount: Amount,
+        reference: &Arc<str>,
+        reason: &Arc<str>,
+        now_ms: i64,
+    ) -> Verdict {
+        let reference_key = (wallet_id.clone(), reference.clone());
+        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return Verdict::WalletUnknown };
         wallet.settled =
             Amount::saturating_from_micros(wallet.settled.micros().saturating_add(amount.micros()));
         if amount.is_positive() {
@@ -97,22 +123,11 @@ impl AccountState {
         now_ms: i64,
     ) -> Verdict {
         let mut wallet = self.wallets.get(wallet_id).cloned().unwrap_or_default();
-        if thresholds.is_some_and(|list| list.len() > MAX_THRESHOLDS) {
-            return Verdict::OutOfRange;
+        if let Err(verdict) = check_put_wallet(&wallet, overdraft_limit, thresholds) {
+            return verdict;
         }
         if let Some(limit) = overdraft_limit {
-            if limit.is_negative() || !in_range(wallet.settled.micros(), limit.micros()) {
-                return Verdict::OutOfRange;
-            }
-            let before = wallet.available();
             let raised = limit > wallet.overdraft_limit;
-            let needed = wallet.overdraft_limit.micros().saturating_sub(limit.micros());
-            if !raised && before.micros() < needed {
-                return Verdict::Shortfall {
-                    needed: Amount::saturating_from_micros(needed),
-                    available: before,
-                };
-            }
             wallet.overdraft_limit = limit;
             wallet.exhausted = wallet.exhausted && !raised;
         }
@@ -216,7 +231,29 @@ impl AccountState {
     }
 }
 
-/// Can settled and the overdraft limit be added exactly?
+/// Whether the wallet may have these settings.
+fn check_put_wallet(
+    wallet: &Wallet,
+    overdraft_limit: Option<Amount>,
+    thresholds: Option<&[Amount]>,
+) -> Result<(), Verdict> {
+    if thresholds.is_some_and(|list| list.len() > MAX_THRESHOLDS) {
+        return Err(Verdict::OutOfRange);
+    }
+    let Some(limit) = overdraft_limit else { return Ok(()) };
+    if limit.is_negative() || !in_range(wallet.settled.micros(), limit.micros()) {
+        return Err(Verdict::OutOfRange);
+    }
+    let available = wallet.available();
+    let needed = wallet.overdraft_limit.micros().saturating_sub(limit.micros());
+    if limit <= wallet.overdraft_limit && available.micros() < needed {
+        let needed = Amount::saturating_from_micros(needed);
+        return Err(Verdict::Shortfall { needed, available });
+    }
+    Ok(())
+}
+
+/// Whether settled and the overdraft limit can be added exactly.
 const fn in_range(settled: i64, overdraft_limit: i64) -> bool {
     settled.saturating_abs() <= MAX_MICROS && settled.saturating_add(overdraft_limit) <= MAX_MICROS
 }

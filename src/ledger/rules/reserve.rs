@@ -1,111 +1,133 @@
-//! Reserve: the one step in which every limit is decided, in the documented order, before anything
-//! is written.
+//! Reserve: every limit is checked, in the documented order, before anything is written. `check_*`
+//! functions change nothing; what a refusal writes is in [`AccountState::record_refusal`] alone.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use super::{half_day, key_is_kept};
 use crate::amount::Amount;
 use crate::ids::CampaignId;
 use crate::ledger::Verdict;
+use crate::ledger::event::EventKind;
 use crate::ledger::operation::{AllowanceRule, Reserve};
+use crate::ledger::rejection::{Rejection, StopReason};
 use crate::ledger::state::{AccountState, Campaign, Hold, KeyOutcome, KeyRecord, Row};
-use crate::ledger::verdict::{EventKind, HoldState, Rejection, StopReason};
+use crate::ledger::view::HoldState;
+
+/// What an admitted send holds.
+struct Admission {
+    /// The price, or zero within a free allowance.
+    amount: Amount,
+    /// The month whose free allowance it takes.
+    free_month: Option<i32>,
+}
+
+/// Why a send is not admitted.
+enum Refusal {
+    /// Not a rejection by a rule: nothing is recorded.
+    Unrecorded(Verdict),
+    /// Rejected; counted on the campaign.
+    Rejected(Rejection),
+    /// The first send above the campaign's budget: stops this campaign.
+    BudgetSpent,
+    /// The first campaign send refused for money: stops all campaigns of the wallet.
+    Exhausted { price: Amount, available: Amount },
+}
 
 impl AccountState {
     pub(super) fn reserve(&mut self, request: &Reserve, now_ms: i64) -> Verdict {
-        if request.amount.is_negative() {
-            // A hold of less than nothing would make credits.
-            return Verdict::OutOfRange;
+        if let Some(rule) = &request.window {
+            // Slots whose 24 hours are over count for no decision.
+            self.expire_slots(&rule.portfolio, now_ms);
         }
-        if request.settings_version != self.head.settings_version {
-            return Verdict::StaleSettings;
+        match self.check_reserve(request, now_ms) {
+            Ok(admission) => self.apply_reserve(request, &admission, now_ms),
+            Err(refusal) => self.record_refusal(request, refusal, now_ms),
         }
-        if now_ms >= request.price_valid_until_ms {
-            return Verdict::StalePrice;
-        }
-        if request.wallet.as_ref().is_some_and(|wallet| !self.wallets.contains_key(wallet)) {
-            return Verdict::WalletUnknown;
-        }
+    }
+
+    /// Everything a send is judged by, in the documented order.
+    fn check_reserve(&self, request: &Reserve, now_ms: i64) -> Result<Admission, Refusal> {
+        self.check_terms(request, now_ms).map_err(Refusal::Unrecorded)?;
+        self.check_campaign(request).map_err(Refusal::Rejected)?;
+        self.check_repetition(request, now_ms)?;
         let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
-        if let Some(rejection) = self.campaign_refusal(request) {
-            return self.reject(campaign, rejection);
-        }
-        if let Some(verdict) = self.repetition(request, now_ms) {
-            if let Verdict::Rejected(rejection) = verdict {
-                return self.reject(campaign, rejection);
-            }
-            return verdict;
-        }
         let exempt = campaign
             .and_then(|id| self.campaigns.get(id))
             .is_some_and(|campaign| campaign.exempt_from_caps);
-        if !exempt
-            && let Some(rejection) =
-                self.cap_refusal(&request.caps, &request.recipient, request.category, now_ms)
-        {
-            return self.reject(campaign, rejection);
+        if !exempt {
+            self.check_caps(&request.caps, &request.recipient, request.category, now_ms)
+                .map_err(Refusal::Rejected)?;
         }
-        if let Some(rejection) = request
-            .window
-            .as_ref()
-            .and_then(|rule| self.window_refusal(rule, &request.recipient, now_ms))
-        {
-            return self.reject(campaign, rejection);
+        if let Some(rule) = &request.window {
+            self.check_slot(rule, &request.recipient, now_ms).map_err(Refusal::Rejected)?;
         }
         let free_month = self.free_month(request, now_ms);
         let amount = if free_month.is_some() { Amount::ZERO } else { request.amount };
-        if let Some(rejection) = self.budget_refusal(campaign, amount, now_ms) {
-            return self.reject(campaign, rejection);
-        }
-        if let Some(rejection) = self.balance_refusal(request, amount, now_ms) {
-            return self.reject(campaign, rejection);
-        }
-        // Nothing may be refused from here on.
-        self.hold_it(request, amount, free_month, now_ms)
+        self.check_budget(campaign, amount)?;
+        self.check_balance(request, amount)?;
+        Ok(Admission { amount, free_month })
     }
 
-    fn campaign_refusal(&self, request: &Reserve) -> Option<Rejection> {
-        let named = request.campaign.as_ref()?;
+    /// Whether the request was made under the settings and prices of now.
+    fn check_terms(&self, request: &Reserve, now_ms: i64) -> Result<(), Verdict> {
+        if request.amount.is_negative() {
+            // A hold of less than nothing would make credits.
+            return Err(Verdict::OutOfRange);
+        }
+        if request.settings_version != self.head.settings_version {
+            return Err(Verdict::StaleSettings);
+        }
+        if now_ms >= request.price_valid_until_ms {
+            return Err(Verdict::StalePrice);
+        }
+        if request.wallet.as_ref().is_some_and(|wallet| !self.wallets.contains_key(wallet)) {
+            return Err(Verdict::WalletUnknown);
+        }
+        Ok(())
+    }
+
+    fn check_campaign(&self, request: &Reserve) -> Result<(), Rejection> {
+        let Some(named) = &request.campaign else { return Ok(()) };
         let Some(campaign) = self.campaigns.get(&named.id) else {
-            return (!named.auto_create).then_some(Rejection::CampaignUnknown);
+            return if named.auto_create { Ok(()) } else { Err(Rejection::CampaignUnknown) };
         };
         if let Some((reason, since_ms)) = campaign.stopped
             && (request.wallet.is_some() || stops_external(reason))
         {
-            return Some(Rejection::CampaignStopped { reason, since_ms });
+            return Err(Rejection::CampaignStopped { reason, since_ms });
         }
-        let (Some(payer), Some(own)) = (&request.wallet, &campaign.wallet) else { return None };
+        let (Some(payer), Some(own)) = (&request.wallet, &campaign.wallet) else { return Ok(()) };
         if payer != own {
-            return Some(Rejection::CampaignUnknown);
+            return Err(Rejection::CampaignUnknown);
         }
-        let wallet = self.wallets.get(own)?;
-        (wallet.epoch != campaign.epoch).then_some(Rejection::CampaignStopped {
-            reason: StopReason::CreditsExhausted,
-            since_ms: wallet.exhausted_since_ms,
-        })
+        match self.wallets.get(own) {
+            Some(wallet) if wallet.epoch != campaign.epoch => Err(Rejection::CampaignStopped {
+                reason: StopReason::CreditsExhausted,
+                since_ms: wallet.exhausted_since_ms,
+            }),
+            _ => Ok(()),
+        }
     }
 
-    /// Was this send made before? By key, by a body nobody waits for any more, or by a campaign's
-    /// recipient.
-    fn repetition(&self, request: &Reserve, now_ms: i64) -> Option<Verdict> {
+    /// Whether this send was made before: by key, by a body nobody waits for any more, or by a
+    /// campaign's recipient.
+    fn check_repetition(&self, request: &Reserve, now_ms: i64) -> Result<(), Refusal> {
         if let Some(key) = request.key {
-            if let Some(record) =
-                self.keys.get(&key).filter(|record| key_is_kept(record.half_day, now_ms))
-            {
-                return Some(replay(record, request));
+            let kept = |record: &&KeyRecord| key_is_kept(record.half_day, now_ms);
+            if let Some(record) = self.keys.get(&key).filter(kept) {
+                return Err(repeated(record, request));
             }
         } else if let Some(hold) =
             self.guards.get(&request.fingerprint).and_then(|holds| holds.first())
         {
-            return Some(Verdict::Rejected(Rejection::OutcomeUnknown { hold: *hold }));
+            return Err(Refusal::Rejected(Rejection::OutcomeUnknown { hold: *hold }));
         }
-        let campaign = request.campaign.as_ref().filter(|named| {
-            self.campaigns.get(&named.id).is_some_and(|found| found.dedupe_recipients)
-        })?;
-        let sent = self
-            .sent
-            .get(&campaign.id)
+        let dedupes =
+            |id: &CampaignId| self.campaigns.get(id).is_some_and(|found| found.dedupe_recipients);
+        let campaign = request.campaign.as_ref().map(|named| &named.id).filter(|id| dedupes(id));
+        let sent = campaign
+            .and_then(|id| self.sent.get(id))
             .is_some_and(|recipients| recipients.contains(&request.recipient));
-        sent.then_some(Verdict::Rejected(Rejection::AlreadySent))
+        if sent { Err(Refusal::Rejected(Rejection::AlreadySent)) } else { Ok(()) }
     }
 
     /// The month whose free allowance this send takes, if any is left.
@@ -120,22 +142,66 @@ impl AccountState {
         (taken < limit).then_some(month)
     }
 
-    fn budget_refusal(
-        &mut self,
-        campaign: Option<&CampaignId>,
-        amount: Amount,
-        now_ms: i64,
-    ) -> Option<Rejection> {
-        let id = campaign?;
-        let found = self.campaigns.get_mut(id)?;
+    fn check_budget(&self, campaign: Option<&CampaignId>, amount: Amount) -> Result<(), Refusal> {
+        let Some(found) = campaign.and_then(|id| self.campaigns.get(id)) else { return Ok(()) };
         let after = found
             .spent
             .micros()
             .saturating_add(found.held.micros())
             .saturating_add(amount.micros());
         if !amount.is_positive() || found.budget.is_none_or(|budget| after <= budget.micros()) {
-            return None;
+            return Ok(());
         }
+        Err(Refusal::BudgetSpent)
+    }
+
+    fn check_balance(&self, request: &Reserve, amount: Amount) -> Result<(), Refusal> {
+        let Some(wallet) = request.wallet.as_ref().and_then(|id| self.wallets.get(id)) else {
+            return Ok(());
+        };
+        let available = wallet.available();
+        let named = request.campaign.as_ref().map(|named| &named.id);
+        // A campaign that no prepaid send has bound to this wallet yet begins when there are
+        // credits again.
+        let begins = named.is_some_and(|id| {
+            self.campaigns.get(id).is_none_or(|campaign| campaign.wallet.is_none())
+        });
+        if wallet.exhausted && begins {
+            let needed = amount.max(wallet.refused_price);
+            return Err(Refusal::Rejected(Rejection::InsufficientBalance { needed, available }));
+        }
+        if !amount.is_positive() || available >= amount {
+            return Ok(());
+        }
+        if named.is_some() {
+            return Err(Refusal::Exhausted { price: amount, available });
+        }
+        Err(Refusal::Rejected(Rejection::InsufficientBalance { needed: amount, available }))
+    }
+
+    /// Everything a refused send writes: a stop with its event, and the campaign's counter.
+    fn record_refusal(&mut self, request: &Reserve, refusal: Refusal, now_ms: i64) -> Verdict {
+        let rejection = match refusal {
+            Refusal::Unrecorded(verdict) => return verdict,
+            Refusal::Rejected(rejection) => rejection,
+            Refusal::BudgetSpent => {
+                self.stop_for_budget(request, now_ms);
+                let reason = StopReason::BudgetSpent;
+                Rejection::CampaignStopped { reason, since_ms: now_ms }
+            }
+            Refusal::Exhausted { price, available } => {
+                self.exhaust(request, price, now_ms);
+                Rejection::InsufficientBalance { needed: price, available }
+            }
+        };
+        let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
+        self.count_rejection(campaign, rejection.kind(), 1);
+        Verdict::Rejected(rejection)
+    }
+
+    fn stop_for_budget(&mut self, request: &Reserve, now_ms: i64) {
+        let Some(id) = request.campaign.as_ref().map(|campaign| &campaign.id) else { return };
+        let Some(found) = self.campaigns.get_mut(id) else { return };
         found.stopped = Some((StopReason::BudgetSpent, now_ms));
         let (wallet, budget) = (found.wallet.clone(), found.budget);
         self.touch(Row::Campaign(id.clone()));
@@ -145,43 +211,12 @@ impl AccountState {
             event.amount = budget;
             event.reason = Some(StopReason::BudgetSpent);
         });
-        Some(Rejection::CampaignStopped { reason: StopReason::BudgetSpent, since_ms: now_ms })
     }
 
-    fn balance_refusal(
-        &mut self,
-        request: &Reserve,
-        amount: Amount,
-        now_ms: i64,
-    ) -> Option<Rejection> {
-        let wallet_id = request.wallet.as_ref()?;
-        let wallet = self.wallets.get(wallet_id)?;
-        let available = wallet.available();
-        let named = request.campaign.as_ref().map(|named| &named.id);
-        // A campaign that no prepaid send has bound to this wallet yet begins when there are
-        // credits again.
-        let begins = named.is_some_and(|id| {
-            self.campaigns.get(id).is_none_or(|campaign| campaign.wallet.is_none())
-        });
-        if wallet.exhausted && begins {
-            return Some(Rejection::InsufficientBalance {
-                needed: amount.max(wallet.refused_price),
-                available,
-            });
-        }
-        if !amount.is_positive() || available >= amount {
-            return None;
-        }
-        if let Some(id) = named {
-            self.exhaust(request, id, amount, now_ms);
-        }
-        Some(Rejection::InsufficientBalance { needed: amount, available })
-    }
-
-    /// The first campaign send refused for money: all campaigns of the wallet stop in this one
-    /// step, with one event.
-    fn exhaust(&mut self, request: &Reserve, campaign: &CampaignId, price: Amount, now_ms: i64) {
-        let Some(wallet_id) = &request.wallet else { return };
+    /// All campaigns of the wallet stop in this one step, with one event.
+    fn exhaust(&mut self, request: &Reserve, price: Amount, now_ms: i64) {
+        let (Some(wallet_id), Some(named)) = (&request.wallet, &request.campaign) else { return };
+        let campaign = &named.id;
         let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
         let epoch_before = wallet.epoch;
         wallet.epoch = wallet.epoch.saturating_add(1);
@@ -204,13 +239,9 @@ impl AccountState {
         });
     }
 
-    fn hold_it(
-        &mut self,
-        request: &Reserve,
-        amount: Amount,
-        free_month: Option<i32>,
-        now_ms: i64,
-    ) -> Verdict {
+    /// Writes what an admitted send holds; nothing may be refused any more.
+    fn apply_reserve(&mut self, request: &Reserve, admission: &Admission, now_ms: i64) -> Verdict {
+        let Admission { amount, free_month } = *admission;
         let deduped = self.enter_campaign(request, amount);
         let mut available = None;
         if let Some(wallet_id) = &request.wallet
@@ -224,9 +255,10 @@ impl AccountState {
             self.warn_when_low(wallet_id, now_ms);
         }
         if let Some(rule) = &request.window {
-            self.open_place(&rule.portfolio, &request.recipient);
+            self.open_slot(&rule.portfolio, &request.recipient);
         }
-        let mark_s = self.add_mark(&request.caps, &request.recipient, request.category, now_ms);
+        let cap_hit_s =
+            self.add_cap_hit(&request.caps, &request.recipient, request.category, now_ms);
         if let Some(month) = free_month {
             let taken = self.allowances.entry(request.channel.clone()).or_insert((month, 0));
             *taken = (month, if taken.0 == month { taken.1.saturating_add(1) } else { 1 });
@@ -254,7 +286,7 @@ impl AccountState {
             recipient: request.recipient,
             window: request.window.as_ref().map(|rule| rule.portfolio.clone()),
             allowance_month: free_month,
-            mark_s,
+            cap_hit_s,
             deduped,
             key: request.key,
             fingerprint: request.fingerprint,
@@ -266,8 +298,8 @@ impl AccountState {
         Verdict::Reserved { amount, available }
     }
 
-    /// Creates the campaign where this is its first send, binds it to its wallet, counts what is
-    /// held; answers whether the recipient was noted.
+    /// Creates the campaign if this is its first send, binds it to its wallet, counts what is held;
+    /// returns whether the recipient was noted.
     fn enter_campaign(&mut self, request: &Reserve, amount: Amount) -> bool {
         let Some(named) = &request.campaign else { return false };
         let epoch = request
@@ -306,17 +338,18 @@ const fn stops_external(reason: StopReason) -> bool {
     )
 }
 
-fn replay(record: &KeyRecord, request: &Reserve) -> Verdict {
+/// The refusal of a send whose idempotency key is known.
+fn repeated(record: &KeyRecord, request: &Reserve) -> Refusal {
     if record.fingerprint != request.fingerprint {
-        return Verdict::Rejected(Rejection::IdempotencyConflict);
+        return Refusal::Rejected(Rejection::IdempotencyConflict);
     }
     match &record.outcome {
-        KeyOutcome::Open => Verdict::Rejected(Rejection::IdempotencyInFlight),
-        KeyOutcome::InDoubt => Verdict::Rejected(Rejection::OutcomeUnknown { hold: record.hold }),
-        KeyOutcome::Accepted(message_id) => Verdict::Replayed {
+        KeyOutcome::Open => Refusal::Rejected(Rejection::IdempotencyInFlight),
+        KeyOutcome::InDoubt => Refusal::Rejected(Rejection::OutcomeUnknown { hold: record.hold }),
+        KeyOutcome::Accepted(message_id) => Refusal::Unrecorded(Verdict::Replayed {
             hold: record.hold,
             message_id: message_id.clone(),
             amount: record.amount,
-        },
+        }),
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use crate::amount::Amount;
 use crate::ids::HoldId;
 use crate::ledger::Verdict;
+use crate::ledger::entry::{ChargeDetail, EntryKind};
+use crate::ledger::event::EventKind;
 use crate::ledger::operation::{
     CalendarSpan, InDoubtPolicy, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT,
 };
 use crate::ledger::state::{AccountState, Hold, KeyOutcome, Row};
-use crate::ledger::verdict::{ChargeDetail, EntryKind, EventKind, HoldState, UsageSum};
+use crate::ledger::view::{HoldState, UsageSum};
 
 impl AccountState {
     pub(super) fn settle(
@@ -42,7 +44,7 @@ impl AccountState {
             self.touch(Row::Campaign(campaign_id.clone()));
         }
         if let Some(portfolio) = &hold.window {
-            self.close_place(portfolio, &hold.recipient, true, now_ms);
+            self.close_slot(portfolio, &hold.recipient, true, now_ms);
         }
         if let Some(key) = hold.key
             && let Some(record) = self.keys.get_mut(&key).filter(|record| record.hold == id)
@@ -84,10 +86,10 @@ impl AccountState {
             }
         }
         if let Some(portfolio) = &hold.window {
-            self.close_place(portfolio, &hold.recipient, false, now_ms);
+            self.close_slot(portfolio, &hold.recipient, false, now_ms);
         }
-        if let Some(at_s) = hold.mark_s {
-            self.remove_mark(&hold.recipient, hold.category, at_s);
+        if let Some(at_s) = hold.cap_hit_s {
+            self.remove_cap_hit(&hold.recipient, hold.category, at_s);
         }
         if let Some(month) = hold.allowance_month
             && let Some((of, taken)) = self.allowances.get_mut(&hold.channel)
@@ -105,11 +107,20 @@ impl AccountState {
         Verdict::Released { amount: hold.amount }
     }
 
-    pub(super) fn mark_in_doubt(&mut self, id: HoldId, now_ms: i64) -> Verdict {
-        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
-        if hold.state == HoldState::InDoubt {
-            return Verdict::Marked;
+    /// Whether the hold is open; fails with the verdict if it is resolved or in doubt already.
+    fn check_open(&self, id: HoldId) -> Result<(), Verdict> {
+        match self.holds.get(&id).map(|hold| hold.state) {
+            None => Err(Verdict::NoHold),
+            Some(HoldState::InDoubt) => Err(Verdict::Marked),
+            Some(HoldState::Open) => Ok(()),
         }
+    }
+
+    pub(super) fn mark_in_doubt(&mut self, id: HoldId, now_ms: i64) -> Verdict {
+        if let Err(verdict) = self.check_open(id) {
+            return verdict;
+        }
+        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
         hold.state = HoldState::InDoubt;
         let (wallet, campaign, amount, key) =
             (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
@@ -153,8 +164,8 @@ impl AccountState {
     /// After a start nobody knows what became of the holds that were open: all become in doubt.
     pub fn doubt_open_holds(&mut self, now_ms: i64) {
         let now_ms = now_ms.max(self.head.last_ms);
-        // Loading puts guards in order of their ids; the model, which loads nothing, must stand the
-        // same.
+        // Loading puts guards in order of their ids; the model, which loads nothing, must have the
+        // same order.
         self.guards.values_mut().for_each(|holds| holds.sort_unstable());
         let open: Vec<HoldId> = self
             .holds
@@ -180,32 +191,12 @@ impl AccountState {
         day: CalendarSpan,
         now_ms: i64,
     ) -> Verdict {
-        // An id carries its gateway's clock, which may be off; the age is told from the ledger's
-        // own. A young hold may stand before an old one.
-        let near = |id: &HoldId, age_ms: i64| {
-            id.created_ms().saturating_add(age_ms) <= now_ms.saturating_add(MAX_CLOCK_SKEW_MS)
-        };
-        let old = |hold: &Hold, age_ms: i64| hold.reserved_ms.saturating_add(age_ms) <= now_ms;
-        let stuck: Vec<HoldId> = self
-            .holds
-            .iter()
-            .take_while(|(id, _)| near(id, open_age_ms))
-            .filter(|(_, hold)| hold.state == HoldState::Open && old(hold, open_age_ms))
-            .map(|(id, _)| *id)
-            .take(SWEEP_LIMIT.saturating_add(1))
-            .collect();
+        let stuck = self.stuck_holds(open_age_ms, now_ms);
         for id in stuck.iter().take(SWEEP_LIMIT) {
             self.mark_in_doubt(*id, now_ms);
         }
         let room = SWEEP_LIMIT.saturating_sub(stuck.len().min(SWEEP_LIMIT));
-        let overdue: Vec<HoldId> = self
-            .in_doubt
-            .iter()
-            .take_while(|id| near(id, in_doubt_age_ms))
-            .filter(|id| self.holds.get(id).is_some_and(|hold| old(hold, in_doubt_age_ms)))
-            .copied()
-            .take(room.saturating_add(1))
-            .collect();
+        let overdue = self.overdue_holds(in_doubt_age_ms, room, now_ms);
         for id in overdue.iter().take(room) {
             match policy {
                 InDoubtPolicy::Charge => self.settle(*id, None, day, now_ms),
@@ -217,6 +208,28 @@ impl AccountState {
             resolved: u32::try_from(overdue.len().min(room)).unwrap_or(u32::MAX),
             more: stuck.len() > SWEEP_LIMIT || overdue.len() > room,
         }
+    }
+
+    /// Open holds older than `age_ms`, oldest id first, one more than a sweep handles.
+    fn stuck_holds(&self, age_ms: i64, now_ms: i64) -> Vec<HoldId> {
+        self.holds
+            .iter()
+            .take_while(|(id, _)| may_be_old(id, age_ms, now_ms))
+            .filter(|(_, hold)| hold.state == HoldState::Open && is_old(hold, age_ms, now_ms))
+            .map(|(id, _)| *id)
+            .take(SWEEP_LIMIT.saturating_add(1))
+            .collect()
+    }
+
+    /// Holds in doubt older than `age_ms`, oldest id first, one more than there is room for.
+    fn overdue_holds(&self, age_ms: i64, room: usize, now_ms: i64) -> Vec<HoldId> {
+        self.in_doubt
+            .iter()
+            .take_while(|id| may_be_old(id, age_ms, now_ms))
+            .filter(|id| self.holds.get(id).is_some_and(|hold| is_old(hold, age_ms, now_ms)))
+            .copied()
+            .take(room.saturating_add(1))
+            .collect()
     }
 
     fn take_hold(&mut self, id: HoldId) -> Option<Hold> {
@@ -258,6 +271,16 @@ impl AccountState {
             entry.charge = Some(detail)
         });
     }
+}
+
+/// An id carries its gateway's clock, which may be off, so a young hold may come before an old one.
+fn may_be_old(id: &HoldId, age_ms: i64, now_ms: i64) -> bool {
+    id.created_ms().saturating_add(age_ms) <= now_ms.saturating_add(MAX_CLOCK_SKEW_MS)
+}
+
+/// The age by the ledger's own clock.
+const fn is_old(hold: &Hold, age_ms: i64, now_ms: i64) -> bool {
+    hold.reserved_ms.saturating_add(age_ms) <= now_ms
 }
 
 fn add_usage(sum: &mut UsageSum, credits: Amount) {

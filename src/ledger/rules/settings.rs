@@ -15,14 +15,25 @@ impl AccountState {
         body: &Arc<str>,
         only_if_absent: bool,
     ) -> Verdict {
-        let found = self.documents.get(&(kind, id.clone()));
-        if found.is_some_and(|found| only_if_absent || found == body) {
+        if !self.check_put_document(kind, id, body, only_if_absent) {
             return self.document_verdict(false);
         }
         self.documents.insert((kind, id.clone()), body.clone());
         self.touch(Row::Document(kind, id.clone()));
         self.raise_version();
         self.document_verdict(true)
+    }
+
+    /// Whether the put changes anything.
+    fn check_put_document(
+        &self,
+        kind: DocumentKind,
+        id: &Arc<str>,
+        body: &Arc<str>,
+        only_if_absent: bool,
+    ) -> bool {
+        let found = self.documents.get(&(kind, id.clone()));
+        !found.is_some_and(|found| only_if_absent || found == body)
     }
 
     pub(super) fn delete_document(&mut self, kind: DocumentKind, id: &Arc<str>) -> Verdict {

@@ -4,32 +4,32 @@
 
 use crate::ids::PortfolioId;
 use crate::ledger::operation::{RecipientHash, WindowRule};
-use crate::ledger::state::{AccountState, Place, Row, Window};
-use crate::ledger::verdict::Rejection;
+use crate::ledger::rejection::Rejection;
+use crate::ledger::state::{AccountState, Row, Slot, Window};
 
-/// A place is taken for this many minutes after the minute of the last accepted send: 24 hours and
+/// A slot stays taken for this many minutes after the minute of the last accepted send: 24 hours and
 /// the rest of that minute.
-const PLACE_MINUTES: i64 = 1440;
+const SLOT_MINUTES: i64 = 1440;
 
 pub(super) const fn minute(now_ms: i64) -> i64 {
     now_ms.div_euclid(60_000)
 }
 
 const fn is_young(last_minute: i64, now_minute: i64) -> bool {
-    last_minute > 0 && now_minute.saturating_sub(last_minute) <= PLACE_MINUTES
+    last_minute > 0 && now_minute.saturating_sub(last_minute) <= SLOT_MINUTES
 }
 
 impl Window {
-    /// Rebuilds the derived parts from a stored place.
-    pub(in crate::ledger) fn restore(&mut self, recipient: RecipientHash, place: Place) {
-        self.places.insert(recipient, place);
+    /// Rebuilds the derived parts from a stored slot.
+    pub(in crate::ledger) fn restore(&mut self, recipient: RecipientHash, slot: Slot) {
+        self.slots.insert(recipient, slot);
         self.taken = self.taken.saturating_add(1);
-        if place.open == 0 {
-            self.closed.entry(place.minute).or_default().insert(recipient);
+        if slot.open == 0 {
+            self.closed.entry(slot.minute).or_default().insert(recipient);
         }
     }
 
-    /// Places taken at `now_ms`, without changing anything.
+    /// Slots taken at `now_ms`; changes nothing.
     pub(in crate::ledger) fn used_at(&self, now_ms: i64) -> u32 {
         let now = minute(now_ms);
         let gone: usize = self
@@ -41,14 +41,14 @@ impl Window {
         self.taken.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
     }
 
-    /// Gives up the places whose 24 hours are over; answers whose they were.
+    /// Gives up the slots whose 24 hours are over; returns their recipients.
     fn expire(&mut self, now: i64) -> Vec<RecipientHash> {
         let mut gone = Vec::new();
         while let Some(first) =
             self.closed.first_entry().filter(|first| !is_young(*first.key(), now))
         {
             for recipient in first.remove() {
-                self.places.remove(&recipient);
+                self.slots.remove(&recipient);
                 self.taken = self.taken.saturating_sub(1);
                 gone.push(recipient);
             }
@@ -67,28 +67,25 @@ impl Window {
 }
 
 impl AccountState {
-    /// Would one more send to this recipient go over the limit? Decides only.
-    pub(super) fn window_refusal(
-        &mut self,
+    /// Whether one more send to this recipient stays within the limit. The portfolio's old slots
+    /// were expired before.
+    pub(super) fn check_slot(
+        &self,
         rule: &WindowRule,
         recipient: &RecipientHash,
         now_ms: i64,
-    ) -> Option<Rejection> {
-        self.expire_places(&rule.portfolio, now_ms);
+    ) -> Result<(), Rejection> {
         let Some(window) = self.windows.get(&rule.portfolio) else {
-            return (rule.limit == 0).then_some(Rejection::MessagingLimitReached {
-                limit: 0,
-                used: 0,
-                retry_after_s: None,
-            });
+            let none = Rejection::MessagingLimitReached { limit: 0, used: 0, retry_after_s: None };
+            return if rule.limit == 0 { Err(none) } else { Ok(()) };
         };
-        if window.places.contains_key(recipient) || window.taken < rule.limit {
-            return None;
+        if window.slots.contains_key(recipient) || window.taken < rule.limit {
+            return Ok(());
         }
         let frees_ms = window.closed.keys().next().map(|oldest| {
-            oldest.saturating_add(PLACE_MINUTES).saturating_add(1).saturating_mul(60_000)
+            oldest.saturating_add(SLOT_MINUTES).saturating_add(1).saturating_mul(60_000)
         });
-        Some(Rejection::MessagingLimitReached {
+        Err(Rejection::MessagingLimitReached {
             limit: rule.limit,
             used: window.taken,
             retry_after_s: frees_ms
@@ -96,26 +93,26 @@ impl AccountState {
         })
     }
 
-    /// Takes a place, or keeps the recipient's place busy.
-    pub(super) fn open_place(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) {
+    /// Takes a slot, or counts one more open send in the recipient's slot.
+    pub(super) fn open_slot(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) {
         let window = self.windows.entry(portfolio.clone()).or_default();
-        let place = match window.places.get(recipient) {
-            Some(place) => *place,
+        let slot = match window.slots.get(recipient) {
+            Some(slot) => *slot,
             None => {
                 window.taken = window.taken.saturating_add(1);
-                Place::default()
+                Slot::default()
             }
         };
-        if place.open == 0 {
-            window.unclose(recipient, place.minute);
+        if slot.open == 0 {
+            window.unclose(recipient, slot.minute);
         }
-        window.places.insert(*recipient, Place { open: place.open.saturating_add(1), ..place });
-        self.touch(Row::Place(portfolio.clone(), *recipient));
+        window.slots.insert(*recipient, Slot { open: slot.open.saturating_add(1), ..slot });
+        self.touch(Row::Slot(portfolio.clone(), *recipient));
     }
 
-    /// Ends one send to the recipient: accepted ones keep the place for 24 hours, others give it
-    /// back where nothing else holds it.
-    pub(super) fn close_place(
+    /// Ends one send to the recipient: accepted ones keep the slot for 24 hours, others give it
+    /// back if nothing else holds it.
+    pub(super) fn close_slot(
         &mut self,
         portfolio: &PortfolioId,
         recipient: &RecipientHash,
@@ -124,41 +121,42 @@ impl AccountState {
     ) {
         let now = minute(now_ms);
         let Some(window) = self.windows.get_mut(portfolio) else { return };
-        let Some(mut place) = window.places.get(recipient).copied().filter(|place| place.open > 0)
+        let Some(mut slot) = window.slots.get(recipient).copied().filter(|slot| slot.open > 0)
         else {
             return;
         };
-        place.open = place.open.saturating_sub(1);
+        slot.open = slot.open.saturating_sub(1);
         if accepted {
-            place.minute = place.minute.max(now);
+            slot.minute = slot.minute.max(now);
         }
-        if place.open > 0 || is_young(place.minute, now) {
-            if place.open == 0 {
-                window.closed.entry(place.minute).or_default().insert(*recipient);
+        if slot.open > 0 || is_young(slot.minute, now) {
+            if slot.open == 0 {
+                window.closed.entry(slot.minute).or_default().insert(*recipient);
             }
-            window.places.insert(*recipient, place);
+            window.slots.insert(*recipient, slot);
         } else {
-            window.places.remove(recipient);
+            window.slots.remove(recipient);
             window.taken = window.taken.saturating_sub(1);
         }
-        self.touch(Row::Place(portfolio.clone(), *recipient));
+        self.touch(Row::Slot(portfolio.clone(), *recipient));
     }
 
-    fn expire_places(&mut self, portfolio: &PortfolioId, now_ms: i64) {
+    /// Gives up the slots whose 24 hours are over.
+    pub(super) fn expire_slots(&mut self, portfolio: &PortfolioId, now_ms: i64) {
         let gone = self
             .windows
             .get_mut(portfolio)
             .map(|window| window.expire(minute(now_ms)))
             .unwrap_or_default();
         for recipient in gone {
-            self.touch(Row::Place(portfolio.clone(), recipient));
+            self.touch(Row::Slot(portfolio.clone(), recipient));
         }
     }
 
-    pub(super) fn drop_old_places(&mut self, now_ms: i64) {
+    pub(super) fn drop_old_slots(&mut self, now_ms: i64) {
         let portfolios: Vec<_> = self.windows.keys().cloned().collect();
         for portfolio in portfolios {
-            self.expire_places(&portfolio, now_ms);
+            self.expire_slots(&portfolio, now_ms);
         }
     }
 }

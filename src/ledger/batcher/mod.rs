@@ -1,0 +1,166 @@
+//! Gathers operations into batches: per account one batch is in flight, and what arrives meanwhile
+//! is the next. [`Batcher::call`] waits for a verdict, [`Batcher::post`] does not.
+//!
+//! There is no timer, because none is needed: at low load a batch of one leaves at once, and the
+//! longer the ledger takes, the more operations share the next call. One batch in flight keeps
+//! batch numbers consecutive, so that the ledger can tell a repeat from a gap.
+
+mod lane;
+mod runner;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::oneshot;
+
+use super::{Ledger, LedgerFault, Operation, Verdict};
+use crate::clock::{Clock, Stopwatch};
+use crate::ids::AccountId;
+use crate::metrics::Metrics;
+use lane::{Item, Lane};
+use runner::{LINGER, Runner, Shared};
+
+/// Bounds of the batcher.
+#[derive(Debug, Clone, Copy)]
+pub struct BatcherOptions {
+    /// How long a caller waits for its verdict.
+    pub deadline: Duration,
+    /// Operations that may wait per account; sends beyond it are refused as overloaded.
+    pub queue: usize,
+}
+
+/// Why a call has no verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallFault {
+    /// The queue is full; nothing was applied.
+    Overloaded,
+    /// The ledger broke or is away.
+    Ledger(LedgerFault),
+}
+
+/// Carries everything that writes to the ledger.
+#[derive(Clone)]
+pub struct Batcher {
+    shared: Arc<Shared>,
+    options: BatcherOptions,
+}
+
+impl Batcher {
+    /// A batcher in front of `ledger`.
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        options: BatcherOptions,
+    ) -> Batcher {
+        let shared = Shared {
+            ledger,
+            clock,
+            metrics,
+            lanes: DashMap::new(),
+            writers: DashMap::new(),
+            posts_waiting: AtomicUsize::new(0),
+        };
+        Batcher { shared: Arc::new(shared), options }
+    }
+
+    /// Applies one operation and returns its verdict, within the deadline. A reserve whose verdict
+    /// comes too late is released by itself.
+    ///
+    /// # Errors
+    /// Overload, or a ledger that does not reply; then nothing may be forwarded.
+    pub async fn call(
+        &self,
+        account: &AccountId,
+        operation: Operation,
+    ) -> Result<Verdict, CallFault> {
+        let lane = self.lane(account);
+        if lane.down.load(Ordering::Relaxed) {
+            return Err(CallFault::Ledger(LedgerFault::Unavailable(
+                "it has not answered since the last try".into(),
+            )));
+        }
+        let (caller, mut verdict) = oneshot::channel();
+        self.enqueue(account, &lane, Item::Call(operation, caller))?;
+        match tokio::time::timeout(self.options.deadline, &mut verdict).await {
+            Ok(Ok(verdict)) => verdict.map_err(CallFault::Ledger),
+            Ok(Err(_)) => {
+                Err(CallFault::Ledger(LedgerFault::Closed("the gateway is shutting down".into())))
+            }
+            Err(_) => {
+                // Closing first means the verdict is either here now, or will find no caller and
+                // its hold be released.
+                verdict.close();
+                match verdict.try_recv() {
+                    Ok(verdict) => verdict.map_err(CallFault::Ledger),
+                    Err(_) => Err(CallFault::Ledger(LedgerFault::Unavailable(
+                        "no answer within the deadline".into(),
+                    ))),
+                }
+            }
+        }
+    }
+
+    /// Queues an operation nobody waits for; it is repeated until it is done. Its number is bounded
+    /// by the holds in flight.
+    pub fn post(&self, account: &AccountId, operation: Operation) {
+        let lane = self.lane(account);
+        self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
+        self.push(account, &lane, Item::Post { operation, repeated: false });
+    }
+
+    /// Waits until everything queued for the account so far is done, at most the deadline.
+    pub async fn drain(&self, account: &AccountId) -> Result<(), CallFault> {
+        let Some(lane) = self.shared.lanes.get(account).map(|lane| lane.clone()) else {
+            return Ok(());
+        };
+        let (done, completed) = oneshot::channel();
+        if lane.is_idle() {
+            return Ok(());
+        }
+        self.push(account, &lane, Item::Barrier(done));
+        match tokio::time::timeout(self.options.deadline, completed).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(CallFault::Ledger(LedgerFault::Unavailable(
+                "no answer within the deadline".into(),
+            ))),
+        }
+    }
+
+    /// Waits until no operation is left that somebody must see done, for a shutdown; returns
+    /// `false` if `patience` ran out first.
+    pub async fn drain_all(&self, patience: Duration) -> bool {
+        let waited = Stopwatch::start();
+        while self.shared.posts_waiting.load(Ordering::Relaxed) > 0 {
+            if waited.elapsed() >= patience {
+                return false;
+            }
+            tokio::time::sleep(LINGER).await;
+        }
+        true
+    }
+
+    fn lane(&self, account: &AccountId) -> Arc<Lane> {
+        if let Some(lane) = self.shared.lanes.get(account) {
+            return lane.clone();
+        }
+        self.shared.lanes.entry(account.clone()).or_default().clone()
+    }
+
+    fn enqueue(&self, account: &AccountId, lane: &Arc<Lane>, item: Item) -> Result<(), CallFault> {
+        if lane.len() >= self.options.queue {
+            return Err(CallFault::Overloaded);
+        }
+        self.push(account, lane, item);
+        Ok(())
+    }
+
+    fn push(&self, account: &AccountId, lane: &Arc<Lane>, item: Item) {
+        if lane.push(item) {
+            let runner = Runner::new(self.shared.clone(), account.clone(), lane.clone());
+            tokio::spawn(runner.run());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What reads of the ledger return.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::DocumentKind;
+use super::rejection::StopReason;
+use crate::amount::Amount;
+use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};
+use crate::pricing::{Category, Country};
+
+/// A wallet as reads show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletView {
+    /// Its id.
+    pub id: WalletId,
+    /// Sum of its statement entries.
+    pub settled: Amount,
+    /// Sum of its open and in-doubt holds.
+    pub held: Amount,
+    /// How far below zero settled - held may go.
+    pub overdraft_limit: Amount,
+    /// settled - held + overdraft limit.
+    pub available: Amount,
+    /// A campaign send was refused for money and nothing was paid in since.
+    pub exhausted: bool,
+    /// Available balances below which an event is written.
+    pub low_balance_thresholds: Vec<Amount>,
+}
+
+/// State of a campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CampaignState {
+    /// Its sends are decided one by one.
+    Active,
+    /// Its sends are refused until a restart.
+    Stopped {
+        /// Why.
+        reason: StopReason,
+        /// Since when, Unix milliseconds.
+        since_ms: i64,
+    },
+    /// Over for good.
+    Finished {
+        /// Since when, Unix milliseconds.
+        since_ms: i64,
+    },
+}
+
+/// Messages and credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UsageSum {
+    /// Messages charged or settled free.
+    pub messages: u64,
+    /// Credits charged.
+    pub credits: Amount,
+}
+
+/// A campaign as reads show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignView {
+    /// Its id.
+    pub id: CampaignId,
+    /// For people.
+    pub name: String,
+    /// Who pays; `None` before its first prepaid send.
+    pub wallet: Option<WalletId>,
+    /// Whether it runs.
+    pub state: CampaignState,
+    /// Credits it may spend.
+    pub budget: Option<Amount>,
+    /// Remembers its recipients.
+    pub dedupe_recipients: bool,
+    /// Not refused by frequency caps.
+    pub exempt_from_caps: bool,
+    /// Credits charged.
+    pub spent: Amount,
+    /// Credits in open holds.
+    pub held: Amount,
+    /// Sends upstream accepted.
+    pub accepted: u64,
+    /// Sends whose outcome was unknown at first.
+    pub unknown: u64,
+    /// Our own rejections by name.
+    pub rejected: BTreeMap<String, u64>,
+    /// Upstream's refusals by Graph code.
+    pub refused: BTreeMap<i64, u64>,
+    /// What it used.
+    pub usage: BTreeMap<(Country, Category), UsageSum>,
+}
+
+/// One row of usage: messages and credits of one day, channel, country and category.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRow {
+    /// Days since 1970-01-01 in the account's zone.
+    pub day: i32,
+    /// The channel that sent.
+    pub channel: ChannelId,
+    /// The recipient's country.
+    pub country: Country,
+    /// The message's category.
+    pub category: Category,
+    /// Messages and credits.
+    pub sum: UsageSum,
+}
+
+/// State of an unresolved hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// On its way.
+    Open,
+    /// Outcome unknown.
+    InDoubt,
+}
+
+/// An unresolved hold as reads show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldView {
+    /// Its id.
+    pub id: HoldId,
+    /// Open or in doubt.
+    pub state: HoldState,
+    /// What is held.
+    pub amount: Amount,
+    /// Who pays.
+    pub wallet: Option<WalletId>,
+    /// For which campaign.
+    pub campaign: Option<CampaignId>,
+    /// The channel that sent.
+    pub channel: ChannelId,
+    /// The recipient's country.
+    pub country: Country,
+    /// The message's category.
+    pub category: Category,
+    /// Since when, ledger time in Unix milliseconds.
+    pub reserved_ms: i64,
+}
+
+/// A settings document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// What it holds.
+    pub kind: DocumentKind,
+    /// Which one.
+    pub id: Arc<str>,
+    /// JSON text.
+    pub body: Arc<str>,
+}
+
+/// All settings of an account at one version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Documents {
+    /// Raised by every change; 0 means the account does not exist.
+    pub settings_version: u64,
+    /// Every document.
+    pub documents: Vec<Document>,
+}
