@@ -4,7 +4,7 @@
 use http::Method;
 use tollgate::admin::routes::{Access, ROUTES, Route};
 
-use super::desk::Desk;
+use crate::support::admin_api::Desk;
 
 /// A path of the route on an account, with ids that name nothing.
 fn path(route: &Route, account: &str) -> String {

@@ -4,7 +4,7 @@
 use serde_json::json;
 use tollgate::ledger::{Operation, Verdict};
 
-use super::desk::Desk;
+use crate::support::admin_api::Desk;
 
 #[tokio::test]
 async fn the_statement_adds_up() {

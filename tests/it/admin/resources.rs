@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::desk::Desk;
+use crate::support::admin_api::Desk;
 
 #[tokio::test]
 async fn what_is_put_is_what_is_shown() {

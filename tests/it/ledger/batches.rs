@@ -2,9 +2,9 @@
 //! that never goes back.
 
 use super::on_every_ledger;
-use super::script::check;
-use super::words::{Line, operation, send};
-use super::world::{MINUTE, World};
+use crate::support::ledger_case::{MINUTE, World};
+use crate::support::ledger_script::operations::{Line, operation, send};
+use crate::support::ledger_script::runner::check;
 use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::{Batch, LedgerFault, Operation, PageRequest, Verdict};
 
@@ -51,7 +51,10 @@ async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
     world.clock.advance(50);
     assert_eq!(world.ledger.ledger.apply(&world.account, &batch).await.unwrap(), first);
     let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled 1.00 held 1.00 available 9.00 limit 9.00");
+    assert_eq!(
+        crate::support::ledger_script::render::wallet(&wallets[0]),
+        "settled 1.00 held 1.00 available 9.00 limit 9.00"
+    );
     // Another writer's numbers are its own.
     let mut other = world.batch(vec![line("send c", now_ms)]);
     (other.writer, other.number) = (other.writer + 1_000_000, 1);
@@ -71,7 +74,10 @@ async fn an_old_number_is_refused(mut world: World) {
     let late = world.ledger.ledger.apply(&world.account, &old).await;
     assert!(matches!(late, Err(LedgerFault::Refused(_))), "{late:?}");
     let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled 0.00 held 2.00 available 7.00 limit 9.00");
+    assert_eq!(
+        crate::support::ledger_script::render::wallet(&wallets[0]),
+        "settled 0.00 held 2.00 available 7.00 limit 9.00"
+    );
     // The order goes on.
     assert!(matches!(
         world.apply(vec![line("send c", now_ms)]).await.unwrap()[..],
@@ -89,7 +95,7 @@ async fn a_batch_that_is_too_large_is_refused_whole(mut world: World) {
     assert!(matches!(refused, Err(LedgerFault::Refused(_))), "{refused:?}");
     let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(
-        super::say::wallet(&wallets[0]),
+        crate::support::ledger_script::render::wallet(&wallets[0]),
         "settled 0.00 held 0.00 available 99.00 limit 99.00"
     );
     // A batch that was refused whole has used no number up; the world takes the same for the next.
@@ -229,7 +235,7 @@ async fn many_batches_at_once_oversell_nothing(mut world: World) {
     assert_eq!(gateways.join_all().await.into_iter().sum::<usize>(), 100);
     let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
     assert_eq!(
-        super::say::wallet(&wallets[0]),
+        crate::support::ledger_script::render::wallet(&wallets[0]),
         "settled 100.00 held 100.00 available 0.00 exhausted"
     );
     let events = world

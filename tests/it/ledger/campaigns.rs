@@ -1,8 +1,8 @@
 //! Campaigns: made, stopped, restarted by a person, finished; their budgets and their counts.
 
 use super::on_every_ledger;
-use super::script::check;
-use super::world::World;
+use crate::support::ledger_case::World;
+use crate::support::ledger_script::runner::check;
 
 on_every_ledger! {
     a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send

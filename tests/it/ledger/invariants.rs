@@ -33,7 +33,7 @@ use tollgate::ledger::{
     StopReason, UsageRow, Verdict, WalletView,
 };
 
-use super::world::DAY;
+use crate::support::ledger_case::DAY;
 
 /// Everything a ledger shows of an account.
 #[derive(Debug, Default, PartialEq)]
@@ -272,7 +272,7 @@ impl Auditor {
     }
 
     fn check_windows(&self, limit: u32) {
-        for portfolio in super::traffic::PORTFOLIOS {
+        for portfolio in super::random_traffic::PORTFOLIOS {
             let counts = |sent: &&Sent| {
                 let here = sent
                     .request

@@ -2,8 +2,8 @@
 //! that belong to one account.
 
 use super::on_every_ledger;
-use super::script::check;
-use super::world::World;
+use crate::support::ledger_case::World;
+use crate::support::ledger_script::runner::check;
 use tollgate::ledger::{ClaimKind, Document, DocumentKind};
 
 on_every_ledger! {

@@ -2,8 +2,8 @@
 //! of a month.
 
 use super::on_every_ledger;
-use super::script::check;
-use super::world::World;
+use crate::support::ledger_case::World;
+use crate::support::ledger_script::runner::check;
 
 on_every_ledger! {
     usage_is_booked_when_it_is_settled

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::world::{free_address, run};
+use crate::support::{free_address, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

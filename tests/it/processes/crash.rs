@@ -9,7 +9,7 @@ use tollgate::clock::Clock;
 use tollgate::config::Config;
 use tollgate::gateway::Gateway;
 
-use crate::world::{
+use crate::support::{
     Backend, Client, Ground, MARKETING_INDIA, Process, Setup, indian, marketing, on_every_ledger,
 };
 

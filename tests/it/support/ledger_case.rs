@@ -1,0 +1,230 @@
+//! The ground a case stands on: an empty ledger of one backend, one account, a clock that stands
+//! still until it is moved.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::support::redis_server;
+use tempfile::TempDir;
+use tollgate::clock::Clock;
+use tollgate::ids::AccountId;
+use tollgate::ledger::embedded::EmbeddedLedger;
+use tollgate::ledger::redis::{RedisLedger, RedisOptions};
+use tollgate::ledger::{
+    Batch, CalendarSpan, DocumentKind, LedgerFault, OpenLedger, Operation, Page, PageRequest,
+    Verdict,
+};
+
+/// 2026-10-15 08:00:00 UTC, the first millisecond of a minute.
+pub const START_MS: i64 = 1_792_051_200_000;
+
+pub const SECOND: i64 = 1000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+
+/// Which ledger a case runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Embedded,
+    Redis,
+}
+
+/// Where a ledger keeps what it must find again when it is opened once more.
+enum Home {
+    Directory(TempDir),
+    /// A key prefix of its own in the server that all tests share.
+    Prefix(String),
+}
+
+impl Home {
+    fn new(backend: Backend) -> Home {
+        match backend {
+            Backend::Embedded => Home::Directory(tempfile::tempdir().unwrap()),
+            Backend::Redis => Home::Prefix(format!("test{}", fresh_writer())),
+        }
+    }
+
+    async fn open(&self, clock: &Clock) -> OpenLedger {
+        match self {
+            Home::Directory(directory) => {
+                EmbeddedLedger::open(directory.path(), clock.clone()).unwrap().into_open()
+            }
+            Home::Prefix(prefix) => {
+                // Other tests keep the machine busy; what happens at the real deadline is another
+                // test's subject.
+                let deadline = Duration::from_secs(20);
+                let options = RedisOptions {
+                    deadline,
+                    key_prefix: prefix.clone(),
+                    clock: clock.clone(),
+                    ..RedisOptions::default()
+                };
+                RedisLedger::connect(&redis_server::shared().url(), options)
+                    .await
+                    .unwrap()
+                    .into_open()
+            }
+        }
+    }
+}
+
+/// A ledger under test and what a gateway in front of it would know.
+pub struct World {
+    pub ledger: OpenLedger,
+    pub clock: Clock,
+    pub account: AccountId,
+    /// The settings version sends carry: the last one a verdict named.
+    pub settings_version: u64,
+    writer: u64,
+    number: u64,
+    home: Home,
+}
+
+impl World {
+    /// An empty ledger with the account `acme` in it.
+    pub async fn new(backend: Backend) -> World {
+        let mut world = World::without_account(backend).await;
+        let founding = Operation::PutDocument {
+            kind: DocumentKind::Account,
+            id: "account".into(),
+            body: r#"{"currency":"USD"}"#.into(),
+            only_if_absent: true,
+        };
+        assert_eq!(
+            world.apply(vec![founding]).await.unwrap(),
+            [Verdict::Document { changed: true, settings_version: 1 }]
+        );
+        world
+    }
+
+    /// An empty ledger.
+    pub async fn without_account(backend: Backend) -> World {
+        let (clock, home) = (Clock::fixed(START_MS), Home::new(backend));
+        let ledger = home.open(&clock).await;
+        World {
+            ledger,
+            clock,
+            account: "acme".parse().unwrap(),
+            settings_version: 0,
+            writer: fresh_writer(),
+            number: 0,
+            home,
+        }
+    }
+
+    /// Puts the operations to the ledger as one batch, under the next number.
+    pub async fn apply(&mut self, operations: Vec<Operation>) -> Result<Vec<Verdict>, LedgerFault> {
+        let batch = self.batch(operations);
+        let verdicts = self
+            .ledger
+            .ledger
+            .apply(&self.account, &batch)
+            .await
+            .inspect_err(|_| self.number -= 1)?;
+        for verdict in &verdicts {
+            if let Verdict::Document { settings_version, .. } = verdict {
+                self.settings_version = *settings_version;
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// The next batch of this world's writer, at the world's time.
+    pub fn batch(&mut self, operations: Vec<Operation>) -> Batch {
+        self.number += 1;
+        Batch {
+            writer: self.writer,
+            number: self.number,
+            clock_ms: self.clock.now_ms(),
+            operations,
+        }
+    }
+
+    /// For a batch that was refused whole.
+    pub fn give_number_back(&mut self) {
+        self.number -= 1;
+    }
+
+    /// Turns to another account, as a new writer.
+    pub fn turn_to(&mut self, account: &str) {
+        self.account = account.parse().unwrap();
+        (self.writer, self.number) = (fresh_writer(), 0);
+    }
+
+    /// Closes the ledger and opens it again, as a restarted gateway does: a new writer.
+    pub async fn reopen(&mut self) {
+        self.ledger.ledger.close().await.unwrap();
+        self.reopen_after_close().await;
+    }
+
+    /// Opens the ledger again that a case has closed.
+    pub async fn reopen_after_close(&mut self) {
+        self.ledger = self.home.open(&self.clock).await;
+        (self.writer, self.number) = (fresh_writer(), 0);
+    }
+
+    /// Whether a ledger that is opened again must ask what became of open holds: nobody else can be
+    /// about to settle them.
+    pub fn doubts_open_holds_on_opening(&self) -> bool {
+        matches!(self.home, Home::Directory(_))
+    }
+
+    /// Where an embedded ledger lives.
+    pub fn directory(&self) -> &std::path::Path {
+        let Home::Directory(directory) = &self.home else {
+            panic!("only an embedded ledger has a directory")
+        };
+        directory.path()
+    }
+}
+
+fn fresh_writer() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Reads a list to its end in pages of `limit`; fails where a page is longer or a cursor leads in a
+/// circle.
+pub async fn all<T>(limit: usize, mut page_at: impl AsyncFnMut(PageRequest) -> Page<T>) -> Vec<T> {
+    let (mut items, mut cursor) = (Vec::new(), None);
+    for _ in 0..100_000 {
+        let page = page_at(PageRequest { cursor, limit }).await;
+        assert!(
+            page.items.len() <= limit,
+            "a page of {} where {limit} were asked for",
+            page.items.len()
+        );
+        items.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return items;
+        }
+    }
+    panic!("the list has no end");
+}
+
+/// The UTC day that holds at `at_ms`.
+pub fn day(at_ms: i64) -> CalendarSpan {
+    let index = at_ms.div_euclid(DAY);
+    CalendarSpan {
+        index: i32::try_from(index).unwrap(),
+        start_ms: index * DAY,
+        end_ms: (index + 1) * DAY,
+    }
+}
+
+/// The UTC month that holds at `at_ms`.
+pub fn month(at_ms: i64) -> CalendarSpan {
+    let date =
+        jiff::Timestamp::from_millisecond(at_ms).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let start_of = |date: jiff::civil::Date| {
+        date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond()
+    };
+    let first = date.first_of_month();
+    CalendarSpan {
+        index: i32::from(date.year()) * 12 + i32::from(date.month()) - 1,
+        start_ms: start_of(first),
+        end_ms: start_of(first.checked_add(jiff::Span::new().months(1)).unwrap()),
+    }
+}
