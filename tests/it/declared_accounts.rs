@@ -15,7 +15,7 @@ use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
 use tollgate::ledger::{ClaimKind, OpenLedger};
 
-use crate::support::program::ask;
+use crate::support::ask;
 use crate::support::redis_server;
 
 const OPERATOR: &str = "operator-key-0123456789";

@@ -11,7 +11,7 @@ use tollgate::config::Config;
 use tollgate::gateway::Gateway;
 use tollgate_simulator::{Fault, FaultAction, Simulator, SimulatorOptions, SimulatorTemplate};
 
-use crate::support::program::{Reply, Served, ask, run, template_send};
+use crate::support::{Process, Reply, ask, run, template};
 
 const OPERATOR: &str = "operator-key-0123456789";
 const ENGINE: &str = "engine-key-0123456789";
@@ -89,7 +89,7 @@ async fn send(gateway: &Gateway, name: &str, language: &str) -> Reply {
         ENGINE,
         Method::POST,
         &path,
-        &template_send("+919812345678", name, language),
+        &template("+919812345678", name, language),
     )
     .await
 }
@@ -211,8 +211,8 @@ async fn the_command_asks_a_running_gateway() {
     let ground = Ground::new(templates());
     let file = ground.home.path().join("tollgate.toml");
     std::fs::write(&file, &ground.text).unwrap();
-    let served = Served::start(&file, &[]);
-    let admin = format!("http://{}", served.admin);
+    let process = Process::start(&file, &[]);
+    let admin = format!("http://{}", process.client.admin);
     let command = ["templates", "sync", "--account", "acme", "--waba", WABA, "--admin", &admin];
     let key_file = ground.home.path().join("operator");
     std::fs::write(&key_file, format!("{OPERATOR}\n")).unwrap();
@@ -233,11 +233,11 @@ async fn the_command_asks_a_running_gateway() {
     );
     let path = format!("/v24.0/{NUMBER}/messages");
     let sent = ask(
-        served.data,
+        process.client.data,
         ENGINE,
         Method::POST,
         &path,
-        &template_send("+919812345678", "offer_000", "en_US"),
+        &template("+919812345678", "offer_000", "en_US"),
     )
     .await;
     assert_eq!((sent.status, sent.header("tollgate-charge")), (200, MARKETING), "{:?}", sent.json);

@@ -8,7 +8,7 @@ use http::Method;
 use tempfile::TempDir;
 use tollgate_simulator::{Simulator, SimulatorOptions};
 
-use crate::support::program::{Served, ask, run, template_send};
+use crate::support::{Process, ask, run, template};
 
 const OPERATOR: &str = "operator-key-0123456789";
 const ENGINE: &str = "engine-key-0123456789";
@@ -71,14 +71,14 @@ impl Ground {
 }
 
 /// What a marketing message to India costs now.
-async fn price(served: &Served) -> String {
+async fn price(process: &Process) -> String {
     let path = format!("/v24.0/{NUMBER}/messages");
     let sent = ask(
-        served.data,
+        process.client.data,
         ENGINE,
         Method::POST,
         &path,
-        &template_send("+919812345678", "offer", "en"),
+        &template("+919812345678", "offer", "en"),
     )
     .await;
     assert_eq!(sent.status, 200, "{:?}", sent.json);
@@ -89,45 +89,46 @@ async fn price(served: &Served) -> String {
 async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
     let ground = Ground::new();
     ground.put_card(FILE, "0.25");
-    let mut served = Served::start(&ground.configure("info"), &[]);
-    assert_eq!(price(&served).await, "0.25 USD");
+    let process = Process::start(&ground.configure("info"), &[]);
+    assert_eq!(price(&process).await, "0.25 USD");
 
     ground.put_card(FILE, "0.5");
     ground.put_card("second-2026-07-01.csv", "1");
     ground.configure("debug");
-    served.hang_up();
-    served.wait_for("so are the rate cards");
-    assert_eq!(price(&served).await, "0.50 USD");
-    served.wait_for("\"level\":\"DEBUG\"");
-    let second = ask(served.admin, OPERATOR, Method::GET, "/v1/rate-cards/second", "").await;
+    process.signal("HUP");
+    process.wait_for("so are the rate cards");
+    assert_eq!(price(&process).await, "0.50 USD");
+    process.wait_for("\"level\":\"DEBUG\"");
+    let second =
+        ask(process.client.admin, OPERATOR, Method::GET, "/v1/rate-cards/second", "").await;
     assert_eq!(second.status, 200, "{:?}", second.json);
 
     // One good change and two bad files: nothing is taken over.
     ground.put_card(FILE, "0.75");
     fs::write(ground.home.path().join("cards/second-2026-07-01.csv"), "market\n").unwrap();
     fs::write(ground.home.path().join("cards/third.csv"), CARD).unwrap();
-    served.hang_up();
-    served.wait_for("second-2026-07-01.csv: ");
-    served.wait_for("third.csv: a version is called");
-    assert_eq!(price(&served).await, "0.50 USD");
+    process.signal("HUP");
+    process.wait_for("second-2026-07-01.csv: ");
+    process.wait_for("third.csv: a version is called");
+    assert_eq!(price(&process).await, "0.50 USD");
 
     // A card that accounts may be priced by must not vanish.
     fs::remove_file(ground.home.path().join("cards/second-2026-07-01.csv")).unwrap();
     fs::remove_file(ground.home.path().join("cards/third.csv")).unwrap();
-    served.hang_up();
-    served.wait_for("no file has card second any more");
-    assert_eq!(price(&served).await, "0.50 USD");
+    process.signal("HUP");
+    process.wait_for("no file has card second any more");
+    assert_eq!(price(&process).await, "0.50 USD");
 
     ground.put_card("second-2026-07-01.csv", "1");
     ground.configure("loud");
-    served.hang_up();
-    served.wait_for("log.level: must be");
-    assert_eq!(price(&served).await, "0.50 USD");
+    process.signal("HUP");
+    process.wait_for("log.level: must be");
+    assert_eq!(price(&process).await, "0.50 USD");
     ground.configure("info");
-    served.hang_up();
+    process.signal("HUP");
     let begin = std::time::Instant::now();
-    while price(&served).await != "0.75 USD" {
-        assert!(begin.elapsed().as_secs() < 30, "{}", served.log());
+    while price(&process).await != "0.75 USD" {
+        assert!(begin.elapsed().as_secs() < 30, "{}", process.log());
     }
 }
 
@@ -139,8 +140,8 @@ async fn versions_that_were_put_are_there_after_a_start() {
     // A new card of today's rates, put as Meta's file is: by hand into the directory, while nothing
     // runs.
     ground.put_card("other-2026-07-01.csv", "2");
-    let served = Served::start(&file, &[]);
-    let listed = ask(served.admin, OPERATOR, Method::GET, "/v1/rate-cards", "").await;
+    let process = Process::start(&file, &[]);
+    let listed = ask(process.client.admin, OPERATOR, Method::GET, "/v1/rate-cards", "").await;
     let ids: Vec<&str> = listed.json["items"]
         .as_array()
         .unwrap()
@@ -171,11 +172,11 @@ async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
 async fn what_changes_in_the_directory_is_in_use_without_a_signal() {
     let ground = Ground::new();
     ground.put_card(FILE, "0.25");
-    let mut served = Served::start(&ground.configure_with("info", 1), &[]);
-    assert_eq!(price(&served).await, "0.25 USD");
+    let process = Process::start(&ground.configure_with("info", 1), &[]);
+    assert_eq!(price(&process).await, "0.25 USD");
     // The first look only learns what is there.
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
     ground.put_card(FILE, "0.5");
-    served.wait_for("rate cards changed and are in use");
-    assert_eq!(price(&served).await, "0.50 USD");
+    process.wait_for("rate cards changed and are in use");
+    assert_eq!(price(&process).await, "0.50 USD");
 }

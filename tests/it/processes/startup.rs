@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::support::program::{Finished, Served, run};
 use crate::support::redis_server::RedisServer;
+use crate::support::{Finished, Process, run};
 
 const LISTEN: &str = "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
 
@@ -32,15 +32,15 @@ async fn the_durability_tier_is_said_at_start() {
     let home = tempfile::tempdir().unwrap();
     let embedded =
         file(&home, &format!("[ledger]\nurl = \"embedded:{}/ledger\"\n", home.path().display()));
-    let mut served = Served::start(&embedded, &[]);
-    let line = served.wait_for(" serves: data ");
+    let process = Process::start(&embedded, &[]);
+    let line = process.wait_for(" serves: data ");
     assert!(line.ends_with(", durability fsync"), "{line}");
-    assert!(served.log().contains("\"durability\":\"fsync\""), "{}", served.log());
-    assert!(served.log().contains("    tg_live_"), "the key that was made is shown");
+    assert!(process.log().contains("\"durability\":\"fsync\""), "{}", process.log());
+    assert!(process.log().contains("    tg_live_"), "the key that was made is shown");
 
     let redis = RedisServer::start();
     let stored = file(&home, &format!("[ledger]\nurl = \"{}\"\n", redis.url()));
-    let line = Served::start(&stored, &[]).wait_for(" serves: data ");
+    let line = Process::start(&stored, &[]).wait_for(" serves: data ");
     assert!(line.ends_with(", durability everysec"), "{line}");
 }
 
@@ -77,7 +77,7 @@ async fn a_store_that_may_lose_money_is_refused() {
         assert!(finished.stderr.contains(told), "{told}: {}", finished.stderr);
     }
     let home = tempfile::tempdir().unwrap();
-    let line = Served::start(&file(&home, &format!("{url}allow_unsafe = true\n")), &[])
+    let line = Process::start(&file(&home, &format!("{url}allow_unsafe = true\n")), &[])
         .wait_for(" serves: data ");
     assert!(line.ends_with(", durability memory"), "{line}");
 }
@@ -145,6 +145,6 @@ async fn the_production_example_is_right_where_its_secrets_are() {
         ("TOLLGATE__PRICING__RATE_CARD_DIR", cards.to_str().unwrap()),
         token[0],
     ];
-    let line = Served::start(&file, &elsewhere).wait_for(" serves: data ");
+    let line = Process::start(&file, &elsewhere).wait_for(" serves: data ");
     assert!(line.contains(", ops 127.0.0.1:"), "{line}");
 }

@@ -77,6 +77,16 @@ impl Client {
     }
 }
 
+/// One call with a key; `body` is JSON, or empty for none.
+pub async fn ask(listener: SocketAddr, key: &str, method: Method, path: &str, body: &str) -> Reply {
+    let client = Client::new(listener, listener);
+    let request = client.request(method, listener, path).key(key);
+    if body.is_empty() {
+        return request.await;
+    }
+    request.header("content-type", "application/json").body(body.to_owned()).await
+}
+
 impl Request<'_> {
     /// Sets a header, in place of what it was.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {

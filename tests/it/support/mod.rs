@@ -5,10 +5,9 @@ mod client;
 pub mod ledger_case;
 pub mod ledger_script;
 mod process;
-pub mod program;
 pub mod redis_server;
 mod world;
 
-pub use client::{Client, Reply, Request, micros};
-pub use process::{Process, environment_name, free_address, run};
+pub use client::{Client, Reply, Request, ask, micros};
+pub use process::{Finished, Process, environment_name, free_address, run, run_in};
 pub use world::*;

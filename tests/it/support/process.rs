@@ -1,19 +1,21 @@
-//! The real program in a process of its own: started on free ports, watched, killed; ended with the
-//! test.
+//! The real program in processes of its own: `tollgate serve` on free ports until it is stopped,
+//! killed or dropped, and commands that are run to their end.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::world::Ground;
 
-/// A gateway that does not say that it serves by then is broken.
-const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Nothing takes longer unless it hangs; starts included, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// In the line that a gateway writes once it accepts connections, before its addresses.
+const SERVES: &str = " serves: data ";
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tollgate");
@@ -25,7 +27,7 @@ pub struct Process {
     pub client: Client,
 }
 
-/// What a finished command left behind.
+/// Exit status and output of a command that has ended.
 #[derive(Debug)]
 pub struct Finished {
     pub code: Option<i32>,
@@ -38,25 +40,29 @@ impl Process {
     pub fn serve(ground: &Ground, further: &[(&str, &str)]) -> Process {
         let file = ground.home.path().join("tollgate.toml");
         std::fs::write(&file, &ground.text).unwrap();
+        let mut environment = ground.environment.clone();
+        environment.extend(
+            further.iter().map(|(key, value)| (environment_name(key), (*value).to_owned())),
+        );
+        let environment: Vec<(&str, &str)> =
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Process::start(&file, &environment)
+    }
+
+    /// Serves with this configuration file, and nothing but `environment` in its environment.
+    pub fn start(file: &Path, environment: &[(&str, &str)]) -> Process {
         let mut command = Command::new(PROGRAM);
-        command
-            .args(["serve", "--config"])
-            .arg(&file)
-            .env_clear()
-            .envs(ground.environment.iter().map(|(name, value)| (name, value)));
-        for (key, value) in further {
-            command.env(environment_name(key), value);
-        }
+        command.args(["serve", "--config"]).arg(file).env_clear().envs(environment.iter().copied());
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let lines = read_lines(&mut child, log.clone());
-        let client = wait_for_ports(&lines, &log);
-        Process { child: Mutex::new(child), log, client }
+        let log = collect_lines(&mut child);
+        let child = Mutex::new(child);
+        let client = addresses(&wait_for_line(&child, &log, SERVES));
+        Process { child, log, client }
     }
 
     /// Ends it at once (`kill -9`), whoever else holds it; it is gone when this returns.
@@ -66,7 +72,7 @@ impl Process {
         child.wait().unwrap();
     }
 
-    /// Tells it to stop (SIGTERM).
+    /// Asks it to stop (SIGTERM).
     pub fn terminate(&self) {
         self.signal("TERM");
     }
@@ -96,6 +102,11 @@ impl Process {
         }
     }
 
+    /// The first line that contains `text`, once it is written.
+    pub fn wait_for(&self, text: &str) -> String {
+        wait_for_line(&self.child, &self.log, text)
+    }
+
     /// Everything it wrote to stderr.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -104,26 +115,34 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Has ended already or ends now; a failed drop has nobody to tell.
+        // Has ended already or ends now; a failed drop has nobody to report to.
         let mut child = self.child.lock().unwrap();
         let _ = child.kill();
         let _ = child.wait();
     }
 }
 
-/// Runs the program to its end with nothing in its environment.
-pub async fn run(arguments: &[&str], directory: &Path, patience: Duration) -> Finished {
+/// Runs a command to its end in an empty directory.
+pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
+    run_in(tempfile::tempdir().unwrap().path(), arguments, environment).await
+}
+
+/// Runs a command to its end in `directory`, with nothing but `environment` in its environment.
+pub async fn run_in(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Finished {
     let mut command = tokio::process::Command::new(PROGRAM);
     command
         .args(arguments)
         .current_dir(directory)
         .env_clear()
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = tokio::time::timeout(patience, command.output()).await;
-    let output = output
-        .unwrap_or_else(|_| panic!("tollgate {arguments:?} has not ended within {patience:?}"))
-        .unwrap();
+    let output = tokio::time::timeout(DEADLINE, command.output()).await;
+    let output = output.unwrap_or_else(|_| panic!("tollgate {arguments:?} does not end")).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Finished {
         code: output.status.code(),
@@ -142,43 +161,43 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-/// Keeps stderr's lines, and hands out each as it comes.
-fn read_lines(child: &mut Child, log: Arc<Mutex<String>>) -> Receiver<String> {
-    let (lines, received) = sync_channel(256);
-    let stderr = BufReader::new(child.stderr.take().unwrap());
+/// What the process writes to stderr, line by line as it comes.
+fn collect_lines(child: &mut Child) -> Arc<Mutex<String>> {
+    let log: Arc<Mutex<String>> = Arc::default();
+    let (stderr, written) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
     std::thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
-            let mut log = log.lock().unwrap();
+            let mut log = written.lock().unwrap();
             log.push_str(&line);
             log.push('\n');
-            drop(log);
-            // Nobody listens any more once the ports are known.
-            let _ = lines.try_send(line);
         }
     });
-    received
+    log
 }
 
-/// `tollgate 0.1.0 serves: data 127.0.0.1:1234, admin 127.0.0.1:1235`
-fn wait_for_ports(lines: &Receiver<String>, log: &Mutex<String>) -> Client {
+/// Returns the first line that contains `text`; fails if the process ends without it.
+fn wait_for_line(child: &Mutex<Child>, log: &Mutex<String>, text: &str) -> String {
     let begin = Instant::now();
     loop {
-        let line = match lines.recv_timeout(Duration::from_millis(50)) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) if begin.elapsed() < START_DEADLINE => continue,
-            Err(_) => panic!("the gateway does not serve; it wrote:\n{}", log.lock().unwrap()),
-        };
-        let Some((_, addresses)) = line.split_once(" serves: data ") else { continue };
-        let mut addresses = addresses
-            .split(", ")
-            .map(|address| address.trim_start_matches("admin ").trim_start_matches("ops "));
-        let mut next = || {
-            addresses
-                .next()
-                .and_then(|address| address.parse::<SocketAddr>().ok())
-                .unwrap_or_else(|| panic!("{line}"))
-        };
-        let (data, admin) = (next(), next());
-        return Client::new(data, admin);
+        // Looked at before the log: what it wrote at its end is still read.
+        let ended = child.lock().unwrap().try_wait().unwrap();
+        let log = log.lock().unwrap().clone();
+        if let Some(line) = log.lines().find(|line| line.contains(text)) {
+            return line.to_owned();
+        }
+        assert!(
+            ended.is_none() && begin.elapsed() < DEADLINE,
+            "no line with {text:?}; it wrote:\n{log}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Reads `tollgate 0.1.0 serves: data 127.0.0.1:1234, admin 127.0.0.1:1235, ...`.
+fn addresses(line: &str) -> Client {
+    let (_, addresses) = line.split_once(SERVES).unwrap();
+    let (data, rest) = addresses.split_once(", admin ").unwrap();
+    let admin = rest.split(',').next().unwrap_or_default();
+    let parse = |text: &str| text.parse::<SocketAddr>().unwrap_or_else(|_| panic!("{line}"));
+    Client::new(parse(data), parse(admin))
 }
