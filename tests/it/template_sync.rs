@@ -39,14 +39,14 @@ fn templates() -> Vec<SimulatorTemplate> {
     templates
 }
 
-struct Ground {
+struct SyncDeployment {
     simulator: Simulator,
     home: TempDir,
     text: String,
 }
 
-impl Ground {
-    fn new(templates: Vec<SimulatorTemplate>) -> Ground {
+impl SyncDeployment {
+    fn new(templates: Vec<SimulatorTemplate>) -> SyncDeployment {
         let options = SimulatorOptions {
             templates,
             tokens: Some(vec![TOKEN.to_owned()]),
@@ -69,7 +69,7 @@ impl Ground {
         for (number, waba, token) in [(NUMBER, WABA, "token"), ("8", "8", "missing")] {
             write!(text, "[[accounts.channels]]\nphone_number_id = \"{number}\"\nwaba = \"{waba}\"\ntoken_file = \"{token}\"\n").unwrap();
         }
-        Ground { simulator, home, text }
+        SyncDeployment { simulator, home, text }
     }
 
     async fn gateway(&self) -> Gateway {
@@ -96,8 +96,8 @@ async fn send(gateway: &Gateway, name: &str, language: &str) -> Reply {
 
 #[tokio::test]
 async fn all_pages_are_read_and_their_templates_have_a_price() {
-    let ground = Ground::new(templates());
-    let gateway = ground.gateway().await;
+    let deployment = SyncDeployment::new(templates());
+    let gateway = deployment.gateway().await;
     let unknown = send(&gateway, "offer_000", "en_US").await;
     assert_eq!(
         (unknown.status, unknown.header("tollgate-rejection")),
@@ -120,11 +120,11 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
         .await;
         assert_eq!(put.status, 201);
     }
-    let reads = ground.simulator.requests_count();
+    let reads = deployment.simulator.requests_count();
     let synced = sync(&gateway, MANAGER, SYNC).await;
     assert_eq!(synced.status, 200, "{:?}", synced.json);
     assert_eq!(synced.json, json!({"read": 450, "changed": 447, "skipped": 2}));
-    assert_eq!(ground.simulator.requests_count() - reads, 3, "pages");
+    assert_eq!(deployment.simulator.requests_count() - reads, 3, "pages");
     assert_eq!(
         sync(&gateway, OPERATOR, SYNC).await.json,
         json!({"read": 450, "changed": 0, "skipped": 2})
@@ -156,8 +156,8 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
 
 #[tokio::test]
 async fn what_stands_in_the_way_is_said_and_nothing_changes() {
-    let ground = Ground::new(templates());
-    let gateway = ground.gateway().await;
+    let deployment = SyncDeployment::new(templates());
+    let gateway = deployment.gateway().await;
     let path = |waba: &str| format!("/v1/accounts/acme/wabas/{waba}/templates/sync");
     let check = |reply: &Reply, status: u16, code: &str, told: &str| {
         assert_eq!(
@@ -182,10 +182,10 @@ async fn what_stands_in_the_way_is_said_and_nothing_changes() {
     );
     check(&sync(&gateway, OPERATOR, &path("9")).await, 404, "not_found", "WABA 9");
     check(&sync(&gateway, ENGINE, SYNC).await, 403, "forbidden", "manage");
-    ground.simulator.fault(Fault::refuse(190).every(3).on_reads());
+    deployment.simulator.fault(Fault::refuse(190).every(3).on_reads());
     check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_refused", "Meta answered 190");
-    ground.simulator.clear();
-    ground.simulator.fault(Fault::new(FaultAction::Garbage).on_reads());
+    deployment.simulator.clear();
+    deployment.simulator.fault(Fault::new(FaultAction::Garbage).on_reads());
     check(
         &sync(&gateway, OPERATOR, SYNC).await,
         502,
@@ -201,20 +201,20 @@ async fn what_stands_in_the_way_is_said_and_nothing_changes() {
     )
     .await;
     assert_eq!(listed.json["items"], json!([]));
-    ground.simulator.shutdown().await;
+    deployment.simulator.shutdown().await;
     check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_unavailable", "connection_refused");
     gateway.shutdown().await;
 }
 
 #[tokio::test]
 async fn the_command_asks_a_running_gateway() {
-    let ground = Ground::new(templates());
-    let file = ground.home.path().join("tollgate.toml");
-    std::fs::write(&file, &ground.text).unwrap();
+    let deployment = SyncDeployment::new(templates());
+    let file = deployment.home.path().join("tollgate.toml");
+    std::fs::write(&file, &deployment.text).unwrap();
     let process = Process::start(&file, &[]);
     let admin = format!("http://{}", process.client.admin);
     let command = ["templates", "sync", "--account", "acme", "--waba", WABA, "--admin", &admin];
-    let key_file = ground.home.path().join("operator");
+    let key_file = deployment.home.path().join("operator");
     std::fs::write(&key_file, format!("{OPERATOR}\n")).unwrap();
     let with_file = [&command[..], &["--key-file", key_file.to_str().unwrap()]].concat();
     let first = run(&with_file, &[]).await;

@@ -1,20 +1,18 @@
 //! Campaigns: made, stopped, restarted by a person, finished; their budgets and their counts.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send
-    making_a_campaign_twice_makes_one
-    a_budget_stops_its_campaign_alone
-    a_stopped_campaign_waits_for_a_person
-    a_finished_campaign_stays_finished
-    counts_add_up
+on_every_ledger!(
+    a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send,
+    making_a_campaign_twice_makes_one,
+    a_budget_stops_its_campaign_alone,
+    a_stopped_campaign_waits_for_a_person,
+    a_finished_campaign_stays_finished,
+    counts_add_up,
     a_stop_for_another_reason_still_needs_the_credits
-}
+);
 
-async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(world: World) {
+async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(case: LedgerCase) {
     let script = "
         wallet main                                  -> settled 0.00 held 0.00 available 0.00
         wallet other                                 -> settled 0.00 held 0.00 available 0.00
@@ -34,10 +32,10 @@ async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(world: World
         create elsewhere wallet=nobody               -> wallet unknown
         send h wallet=nobody                         -> wallet unknown
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn making_a_campaign_twice_makes_one(world: World) {
+async fn making_a_campaign_twice_makes_one(case: LedgerCase) {
     let script = "
         wallet main                                          -> settled 0.00 held 0.00 available 0.00
         create diwali name=Lights wallet=main budget=5.00    -> active 'Lights' of main budget 5.00
@@ -52,10 +50,10 @@ async fn making_a_campaign_twice_makes_one(world: World) {
         show campaign holi                                   -> none
         show events                                          -> none
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_budget_stops_its_campaign_alone(world: World) {
+async fn a_budget_stops_its_campaign_alone(case: LedgerCase) {
     let script = "
         wallet main                               -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                        -> posted 9.00 balance 9.00
@@ -82,10 +80,10 @@ async fn a_budget_stops_its_campaign_alone(world: World) {
         send k campaign=frugal                    -> campaign_stopped budget_spent since 2s
         show wallet main                          -> settled 8.00 held 2.00 available 6.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_stopped_campaign_waits_for_a_person(world: World) {
+async fn a_stopped_campaign_waits_for_a_person(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                   -> posted 9.00 balance 9.00
@@ -106,10 +104,10 @@ async fn a_stopped_campaign_waits_for_a_person(world: World) {
         stop diwali error_rate               -> stopped error_rate since 6s of main spent 1.00 held 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
         send e campaign=diwali external      -> campaign_stopped error_rate since 6s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_finished_campaign_stays_finished(world: World) {
+async fn a_finished_campaign_stays_finished(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                   -> posted 9.00 balance 9.00
@@ -127,10 +125,10 @@ async fn a_finished_campaign_stays_finished(world: World) {
         finish nobody                        -> campaign unknown
         show events                          -> none
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn counts_add_up(world: World) {
+async fn counts_add_up(case: LedgerCase) {
     let script = "
         wallet main                                      -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                               -> posted 9.00 balance 9.00
@@ -156,10 +154,10 @@ async fn counts_add_up(world: World) {
         show campaign nobody                             -> none
         show usage                                       -> day 0 100 DE marketing 2 0.75, day 0 100 IN utility 1 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_stop_for_another_reason_still_needs_the_credits(world: World) {
+async fn a_stop_for_another_reason_still_needs_the_credits(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 p                   -> posted 1.00 balance 1.00
@@ -172,5 +170,5 @@ async fn a_stop_for_another_reason_still_needs_the_credits(world: World) {
         restart diwali                       -> active of main held 1.00 rejected campaign_stopped 1 rejected insufficient_balance 1
         send d campaign=diwali               -> held 1.00 left 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use crate::support::ledger_case::{Backend, START_MS, World};
-use crate::support::ledger_script::operations;
-use crate::support::ledger_script::runner::check;
+use crate::support::ledger_script::{Labels, Line, check, operations, render};
+use crate::support::{Backend, CASE_START_MS, LedgerCase};
 use tollgate::clock::Clock;
 use tollgate::ledger::embedded::{EmbeddedLedger, OpenError};
 use tollgate::ledger::{Batch, ClaimKind, Ledger, LedgerFault, LedgerReads};
@@ -29,19 +28,19 @@ async fn everything_answered_is_there_after_a_restart() {
         stop diwali operator                      -> stopped operator since 0s 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 accepted 1 unknown 1 rejected throughput_limited 3 used IN marketing 1 1.00
         show events                               -> hold_in_doubt main diwali c 1.00, wallet_exhausted other holi 1.00 available 0.00, campaign_stopped main diwali operator
     "#;
-    let mut run = check(World::new(Backend::Embedded).await, script).await;
-    let identity = run.world.ledger.identity.clone();
+    let mut run = check(LedgerCase::new(Backend::Embedded).await, script).await;
+    let identity = run.case.ledger.identity.clone();
     assert_eq!(
-        run.world.ledger.claims.claim(ClaimKind::Key, "hash", "acme/k1").await.unwrap(),
+        run.case.ledger.claims.claim(ClaimKind::Key, "hash", "acme/k1").await.unwrap(),
         "acme/k1"
     );
-    run.world.reopen().await;
+    run.case.reopen().await;
     assert_eq!(
-        (run.world.ledger.identity.pepper, &run.world.ledger.identity.ledger_id),
+        (run.case.ledger.identity.pepper, &run.case.ledger.identity.ledger_id),
         (identity.pepper, &identity.ledger_id)
     );
     assert_eq!(
-        run.world.ledger.claims.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(),
+        run.case.ledger.claims.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(),
         Some("acme/k1")
     );
     let script = r#"
@@ -85,8 +84,8 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
         settle c                                  -> settled 1.00
         show events                               -> none
     ";
-    let mut run = check(World::new(Backend::Embedded).await, script).await;
-    run.world.reopen().await;
+    let mut run = check(LedgerCase::new(Backend::Embedded).await, script).await;
+    run.case.reopen().await;
     let script = "
         show holds                                -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b in doubt 1.00 100 IN marketing of main since 1s
         show wallet main                          -> settled -1.00 held 2.00 available 6.00 limit 9.00
@@ -97,7 +96,7 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
         send e body=a                             -> outcome_unknown a
     ";
     run.check(script).await;
-    run.world.reopen().await;
+    run.case.reopen().await;
     // Told once, however often it is started.
     let script = "
         show events                               -> none
@@ -122,8 +121,8 @@ async fn order_and_time_hold_over_a_restart() {
         abandon a                                 -> marked
         at 1h
     ";
-    let mut run = check(World::new(Backend::Embedded).await, script).await;
-    run.world.reopen().await;
+    let mut run = check(LedgerCase::new(Backend::Embedded).await, script).await;
+    run.case.reopen().await;
     let script = "
         send c body=x                             -> outcome_unknown a
         at 59m
@@ -136,26 +135,23 @@ async fn order_and_time_hold_over_a_restart() {
 
 #[tokio::test]
 async fn a_directory_serves_one_ledger() {
-    let world = World::new(Backend::Embedded).await;
-    let second = EmbeddedLedger::open(world.directory(), Clock::fixed(0));
+    let case = LedgerCase::new(Backend::Embedded).await;
+    let second = EmbeddedLedger::open(case.directory(), Clock::fixed(0));
     assert!(matches!(second, Err(OpenError::InUse(_))), "{:?}", second.err());
-    world.ledger.reads.ping().await.unwrap();
+    case.ledger.reads.ping().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_closed_ledger_says_so() {
-    let mut world = World::new(Backend::Embedded).await;
-    world.ledger.ledger.close().await.unwrap();
-    let late = world.apply(Vec::new()).await;
+    let mut case = LedgerCase::new(Backend::Embedded).await;
+    case.ledger.ledger.close().await.unwrap();
+    let late = case.apply(Vec::new()).await;
     assert!(matches!(late, Err(LedgerFault::Closed(_))), "{late:?}");
-    assert!(matches!(world.ledger.reads.ping().await, Err(LedgerFault::Closed(_))));
-    assert!(matches!(
-        world.ledger.reads.wallets(&world.account).await,
-        Err(LedgerFault::Closed(_))
-    ));
+    assert!(matches!(case.ledger.reads.ping().await, Err(LedgerFault::Closed(_))));
+    assert!(matches!(case.ledger.reads.wallets(&case.account).await, Err(LedgerFault::Closed(_))));
     // Closed is closed: the next may open it while the first is still held.
-    world.reopen_after_close().await;
-    world.ledger.reads.ping().await.unwrap();
+    case.reopen_after_close().await;
+    case.ledger.reads.ping().await.unwrap();
 }
 
 /// What the disk did not take was never decided: nothing of it is seen, and the same batch may come
@@ -166,8 +162,8 @@ async fn a_commit_that_fails_leaves_nothing() {
         wallet main limit=9.00     -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a key=k               -> held 1.00 left 8.00
     ";
-    let mut run = check(World::new(Backend::Embedded).await, script).await;
-    let file = rusqlite::Connection::open(run.world.directory().join("ledger.sqlite3")).unwrap();
+    let mut run = check(LedgerCase::new(Backend::Embedded).await, script).await;
+    let file = rusqlite::Connection::open(run.case.directory().join("ledger.sqlite3")).unwrap();
     file.busy_timeout(Duration::from_secs(5)).unwrap();
     file.execute_batch(
         "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'no space'); END",
@@ -193,7 +189,7 @@ async fn a_commit_that_fails_leaves_nothing() {
         show entries main          -> 1 charge a 100 IN marketing -1.00 balance -1.00, 2 top_up p 1.00 balance 0.00
     ";
     run.check(script).await;
-    run.world.reopen().await;
+    run.case.reopen().await;
     run.check("show wallet main -> settled 0.00 held 1.00 available 8.00 limit 9.00").await;
 }
 
@@ -201,13 +197,12 @@ async fn a_commit_that_fails_leaves_nothing() {
 /// locked until the last commit.
 #[tokio::test]
 async fn a_dropped_ledger_finishes_what_it_was_given() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), Clock::fixed(START_MS));
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Clock::fixed(CASE_START_MS));
     let ledger = EmbeddedLedger::open(directory.path(), clock.clone()).unwrap();
-    let (account, no_labels) =
-        ("acme".parse().unwrap(), crate::support::ledger_script::render::Labels::new());
-    let line =
-        |text: &str| operations::operation(&operations::Line::parse(text), START_MS, &no_labels);
-    let batch = |number, operations| Batch { writer: 1, number, clock_ms: START_MS, operations };
+    let (account, no_labels) = ("acme".parse().unwrap(), Labels::new());
+    let line = |text: &str| operations::operation(&Line::parse(text), CASE_START_MS, &no_labels);
+    let batch =
+        |number, operations| Batch { writer: 1, number, clock_ms: CASE_START_MS, operations };
     let founding = batch(1, vec![line("document account/account {}"), line("wallet main")]);
     ledger.apply(&account, &founding).await.unwrap();
     for number in 2..=201 {
@@ -231,8 +226,5 @@ async fn a_dropped_ledger_finishes_what_it_was_given() {
         tries += 1;
     };
     let wallets = opened.wallets(&account).await.unwrap();
-    assert_eq!(
-        crate::support::ledger_script::render::wallet(&wallets[0]),
-        "settled 200.00 held 0.00 available 200.00"
-    );
+    assert_eq!(render::wallet(&wallets[0]), "settled 200.00 held 0.00 available 200.00");
 }

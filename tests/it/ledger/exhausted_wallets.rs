@@ -1,23 +1,21 @@
 //! The last credit: who gets it, what stops when it is gone, and what it takes to go on.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    the_last_credit_is_held_once
-    running_out_stops_every_campaign_of_the_wallet_in_one_step
-    a_top_up_restarts_nothing
-    a_restart_needs_the_price_that_was_refused
-    an_unknown_campaign_waits_for_credits
-    sends_without_a_campaign_are_judged_one_by_one
-    what_is_free_flows_at_zero_balance
-    external_sends_go_on_when_the_wallet_is_empty
-    only_money_coming_in_clears_the_mark
+on_every_ledger!(
+    the_last_credit_is_held_once,
+    running_out_stops_every_campaign_of_the_wallet_in_one_step,
+    a_top_up_restarts_nothing,
+    a_restart_needs_the_price_that_was_refused,
+    an_unknown_campaign_waits_for_credits,
+    sends_without_a_campaign_are_judged_one_by_one,
+    what_is_free_flows_at_zero_balance,
+    external_sends_go_on_when_the_wallet_is_empty,
+    only_money_coming_in_clears_the_mark,
     a_batch_is_decided_in_order
-}
+);
 
-async fn the_last_credit_is_held_once(world: World) {
+async fn the_last_credit_is_held_once(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 2.00 pay-1               -> posted 2.00 balance 2.00
@@ -32,10 +30,10 @@ async fn the_last_credit_is_held_once(world: World) {
         show campaign diwali                 -> stopped credits_exhausted since 0s of main spent 2.00 accepted 2 rejected campaign_stopped 1 rejected insufficient_balance 1 used IN marketing 2 2.00
         show entries main                    -> 1 top_up pay-1 2.00 balance 2.00, 2 charge a 100 IN marketing for diwali -1.00 balance 1.00, 3 charge b 100 IN marketing for diwali -1.00 balance 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn running_out_stops_every_campaign_of_the_wallet_in_one_step(world: World) {
+async fn running_out_stops_every_campaign_of_the_wallet_in_one_step(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         wallet other                         -> settled 0.00 held 0.00 available 0.00
@@ -54,10 +52,10 @@ async fn running_out_stops_every_campaign_of_the_wallet_in_one_step(world: World
         show campaign onam                   -> active of other held 2.00
         show wallet other                    -> settled 9.00 held 2.00 available 7.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_top_up_restarts_nothing(world: World) {
+async fn a_top_up_restarts_nothing(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         send a campaign=diwali               -> insufficient_balance needs 1.00 has 0.00
@@ -75,10 +73,10 @@ async fn a_top_up_restarts_nothing(world: World) {
         send e campaign=holi                 -> held 1.00 left 49.00
         show events                          -> wallet_exhausted main diwali 1.00 available 0.00, wallet_exhausted main diwali 1.00 available 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_restart_needs_the_price_that_was_refused(world: World) {
+async fn a_restart_needs_the_price_that_was_refused(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 pay-1               -> posted 1.00 balance 1.00
@@ -96,10 +94,10 @@ async fn a_restart_needs_the_price_that_was_refused(world: World) {
         show events                          -> wallet_exhausted main diwali 3.00 available 0.60, campaign_restarted main diwali
         restart nobody                       -> campaign unknown
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_unknown_campaign_waits_for_credits(world: World) {
+async fn an_unknown_campaign_waits_for_credits(case: LedgerCase) {
     let script = "
         wallet main                                -> settled 0.00 held 0.00 available 0.00
         top-up main 2.00 pay-1                     -> posted 2.00 balance 2.00
@@ -119,10 +117,10 @@ async fn an_unknown_campaign_waits_for_credits(world: World) {
         send e campaign=holi price=1.00            -> held 1.00 left 2.00
         show campaign holi                         -> active of main held 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn sends_without_a_campaign_are_judged_one_by_one(world: World) {
+async fn sends_without_a_campaign_are_judged_one_by_one(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 pay-1               -> posted 1.00 balance 1.00
@@ -135,10 +133,10 @@ async fn sends_without_a_campaign_are_judged_one_by_one(world: World) {
         send e price=0.50                    -> held 0.50 left 0.00
         show wallet main                     -> settled 1.00 held 1.00 available 0.00 exhausted
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn what_is_free_flows_at_zero_balance(world: World) {
+async fn what_is_free_flows_at_zero_balance(case: LedgerCase) {
     let script = "
         wallet main                               -> settled 0.00 held 0.00 available 0.00
         send a price=0.00 category=service        -> held 0.00 left 0.00
@@ -149,10 +147,10 @@ async fn what_is_free_flows_at_zero_balance(world: World) {
         show usage                                -> day 0 100 IN marketing 1 0.00, day 0 100 IN service 1 0.00
         show campaign diwali                      -> active of main accepted 1 used IN marketing 1 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn external_sends_go_on_when_the_wallet_is_empty(world: World) {
+async fn external_sends_go_on_when_the_wallet_is_empty(case: LedgerCase) {
     let script = "
         wallet main                               -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 pay-1                    -> posted 1.00 balance 1.00
@@ -169,10 +167,10 @@ async fn external_sends_go_on_when_the_wallet_is_empty(world: World) {
         stop new quality_red                      -> stopped quality_red since 0s
         send g campaign=new external              -> campaign_stopped quality_red since 0s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn only_money_coming_in_clears_the_mark(world: World) {
+async fn only_money_coming_in_clears_the_mark(case: LedgerCase) {
     let script = "
         wallet main limit=1.00                    -> settled 0.00 held 0.00 available 1.00 limit 1.00
         send a campaign=diwali                    -> held 1.00 left 0.00
@@ -189,10 +187,10 @@ async fn only_money_coming_in_clears_the_mark(world: World) {
         adjust main 0.000001 up                   -> posted 0.000001 balance -0.499999
         show wallet main                          -> settled -0.499999 held 0.00 available 0.300001 limit 0.80 low [0.10]
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_batch_is_decided_in_order(world: World) {
+async fn a_batch_is_decided_in_order(case: LedgerCase) {
     let script = "
         wallet main                               -> settled 0.00 held 0.00 available 0.00
         & send a                                  -> insufficient_balance needs 1.00 has 0.00
@@ -209,5 +207,5 @@ async fn a_batch_is_decided_in_order(world: World) {
         & settle never                            -> no hold
         show wallet main                          -> settled 0.00 held 0.00 available 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

@@ -1,21 +1,19 @@
 //! Frequency caps: how many messages of some categories one recipient gets from the account in a
 //! rolling window.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    a_cap_counts_in_a_rolling_window
-    a_release_gives_its_mark_back
-    an_exempt_campaign_is_counted_and_not_refused
-    the_longest_wait_of_all_broken_rules_is_told
-    a_rule_counts_its_categories_together
-    marks_are_left_only_where_a_rule_counts
+on_every_ledger!(
+    a_cap_counts_in_a_rolling_window,
+    a_release_gives_its_mark_back,
+    an_exempt_campaign_is_counted_and_not_refused,
+    the_longest_wait_of_all_broken_rules_is_told,
+    a_rule_counts_its_categories_together,
+    marks_are_left_only_where_a_rule_counts,
     a_cap_of_none_refuses_every_message
-}
+);
 
-async fn a_cap_counts_in_a_rolling_window(world: World) {
+async fn a_cap_counts_in_a_rolling_window(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                   -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing:2:24h               -> held 1.00 left 98.00
@@ -33,10 +31,10 @@ async fn a_cap_counts_in_a_rolling_window(world: World) {
         send h caps=marketing:2:24h channel=200   -> frequency_capped 2 in 86400s retry 3600s
         send i caps=marketing:2:24h external      -> frequency_capped 2 in 86400s retry 3600s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_release_gives_its_mark_back(world: World) {
+async fn a_release_gives_its_mark_back(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                   -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing:2:1h                -> held 1.00 left 98.00
@@ -52,10 +50,10 @@ async fn a_release_gives_its_mark_back(world: World) {
         settle c                                  -> settled 1.00
         send g caps=marketing:2:1h                -> frequency_capped 2 in 3600s retry 3000s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_exempt_campaign_is_counted_and_not_refused(world: World) {
+async fn an_exempt_campaign_is_counted_and_not_refused(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                       -> settled 0.00 held 0.00 available 99.00 limit 99.00
         create recall wallet=main exempt              -> active of main exempt
@@ -69,10 +67,10 @@ async fn an_exempt_campaign_is_counted_and_not_refused(world: World) {
         at 1h
         send f caps=marketing:1:1h                    -> frequency_capped 1 in 3600s retry 1s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn the_longest_wait_of_all_broken_rules_is_told(world: World) {
+async fn the_longest_wait_of_all_broken_rules_is_told(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                                   -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing:1:1m,marketing:2:1h                 -> held 1.00 left 98.00
@@ -87,10 +85,10 @@ async fn the_longest_wait_of_all_broken_rules_is_told(world: World) {
         later 10s
         send g caps=marketing:1:1m,marketing:2:1h                 -> held 1.00 left 96.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_rule_counts_its_categories_together(world: World) {
+async fn a_rule_counts_its_categories_together(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                                           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing+utility:2:1h                                -> held 1.00 left 98.00
@@ -106,10 +104,10 @@ async fn a_rule_counts_its_categories_together(world: World) {
         release b                                                         -> released 1.00
         send j caps=utility:2:1h category=utility                         -> held 1.00 left 94.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn marks_are_left_only_where_a_rule_counts(world: World) {
+async fn marks_are_left_only_where_a_rule_counts(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a                                            -> held 1.00 left 98.00
@@ -122,14 +120,14 @@ async fn marks_are_left_only_where_a_rule_counts(world: World) {
         release c                                         -> released 1.00
         send e caps=marketing:1:1h                        -> held 1.00 left 98.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_cap_of_none_refuses_every_message(world: World) {
+async fn a_cap_of_none_refuses_every_message(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing:0:1h                        -> frequency_capped 0 in 3600s retry 3600s
         send b caps=marketing:0:1h category=utility       -> held 1.00 left 98.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

@@ -1,25 +1,23 @@
 //! The messaging limit: unique recipients of a portfolio in a rolling 24 hours, exact to the minute
 //! on the strict side.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    a_place_is_taken_per_recipient_not_per_message
-    a_place_frees_a_minute_after_24_hours
-    a_place_taken_late_in_its_minute_is_kept_for_all_of_it
-    a_release_gives_its_place_back
-    a_release_keeps_the_place_an_earlier_message_took
-    two_sends_to_one_recipient_hold_one_place
-    an_open_send_keeps_its_place_however_old
-    a_further_message_renews_the_place
-    places_are_taken_until_the_oldest_frees
-    portfolios_have_windows_of_their_own
+on_every_ledger!(
+    a_place_is_taken_per_recipient_not_per_message,
+    a_place_frees_a_minute_after_24_hours,
+    a_place_taken_late_in_its_minute_is_kept_for_all_of_it,
+    a_release_gives_its_place_back,
+    a_release_keeps_the_place_an_earlier_message_took,
+    two_sends_to_one_recipient_hold_one_place,
+    an_open_send_keeps_its_place_however_old,
+    a_further_message_renews_the_place,
+    places_are_taken_until_the_oldest_frees,
+    portfolios_have_windows_of_their_own,
     a_lowered_limit_refuses_new_recipients_only
-}
+);
 
-async fn a_place_is_taken_per_recipient_not_per_message(world: World) {
+async fn a_place_is_taken_per_recipient_not_per_message(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=2              -> held 1.00 left 98.00
@@ -33,10 +31,10 @@ async fn a_place_is_taken_per_recipient_not_per_message(world: World) {
         show window p1                    -> 2
         show window p9                    -> 0
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_place_frees_a_minute_after_24_hours(world: World) {
+async fn a_place_frees_a_minute_after_24_hours(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -53,10 +51,10 @@ async fn a_place_frees_a_minute_after_24_hours(world: World) {
         show window p1                    -> 0
         send f to=r2 limit=1              -> held 1.00 left 97.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_place_taken_late_in_its_minute_is_kept_for_all_of_it(world: World) {
+async fn a_place_taken_late_in_its_minute_is_kept_for_all_of_it(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         at 15h+59m+59s+999ms
@@ -70,10 +68,10 @@ async fn a_place_taken_late_in_its_minute_is_kept_for_all_of_it(world: World) {
         at 40h
         send d to=r2 limit=1              -> held 1.00 left 97.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_release_gives_its_place_back(world: World) {
+async fn a_release_gives_its_place_back(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -86,10 +84,10 @@ async fn a_release_gives_its_place_back(world: World) {
         release b operator                -> released 1.00
         send d to=r3 limit=1              -> held 1.00 left 98.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_release_keeps_the_place_an_earlier_message_took(world: World) {
+async fn a_release_keeps_the_place_an_earlier_message_took(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -107,10 +105,10 @@ async fn a_release_keeps_the_place_an_earlier_message_took(world: World) {
         show window p1                    -> 0
         send f to=r2 limit=1              -> held 1.00 left 97.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn two_sends_to_one_recipient_hold_one_place(world: World) {
+async fn two_sends_to_one_recipient_hold_one_place(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -126,10 +124,10 @@ async fn two_sends_to_one_recipient_hold_one_place(world: World) {
         & release e                       -> released 1.00
         & send f to=r2 limit=1            -> messaging_limit_reached 1 of 1 retry 86460s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_open_send_keeps_its_place_however_old(world: World) {
+async fn an_open_send_keeps_its_place_however_old(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -143,10 +141,10 @@ async fn an_open_send_keeps_its_place_however_old(world: World) {
         later 1m
         send d to=r2 limit=1              -> held 1.00 left 97.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_further_message_renews_the_place(world: World) {
+async fn a_further_message_renews_the_place(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -161,10 +159,10 @@ async fn a_further_message_renews_the_place(world: World) {
         show window p1                    -> 0
         send d to=r2 limit=1              -> held 1.00 left 96.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn places_are_taken_until_the_oldest_frees(world: World) {
+async fn places_are_taken_until_the_oldest_frees(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=3              -> held 1.00 left 98.00
@@ -187,10 +185,10 @@ async fn places_are_taken_until_the_oldest_frees(world: World) {
         release c                         -> released 1.00
         show window p1                    -> 2
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn portfolios_have_windows_of_their_own(world: World) {
+async fn portfolios_have_windows_of_their_own(case: LedgerCase) {
     let script = "
         wallet main limit=99.00               -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1                  -> held 1.00 left 98.00
@@ -202,10 +200,10 @@ async fn portfolios_have_windows_of_their_own(world: World) {
         show window p1                        -> 1
         show window p2                        -> 1
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_lowered_limit_refuses_new_recipients_only(world: World) {
+async fn a_lowered_limit_refuses_new_recipients_only(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=0              -> messaging_limit_reached 0 of 0
@@ -219,5 +217,5 @@ async fn a_lowered_limit_refuses_new_recipients_only(world: World) {
         at 25h
         send g to=r9 limit=0              -> messaging_limit_reached 2 of 0
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

@@ -19,23 +19,3 @@ mod settings;
 mod sweep_fairness;
 mod usage;
 mod wallets;
-
-/// Registers cases once per ledger: each is an `async fn(World)`.
-macro_rules! on_every_ledger {
-    ($($case:ident)*) => {
-        crate::ledger::on_every_ledger!(@ embedded Embedded $($case)*);
-        crate::ledger::on_every_ledger!(@ redis Redis $($case)*);
-    };
-    (@ $ledger:ident $backend:ident $($case:ident)*) => {
-        mod $ledger {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    use crate::support::ledger_case::{Backend, World};
-                    super::$case(World::new(Backend::$backend).await).await;
-                }
-            )*
-        }
-    };
-}
-use on_every_ledger;

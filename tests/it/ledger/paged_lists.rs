@@ -1,50 +1,49 @@
 //! Lists by pages: every item once and in order, whatever the page size; cursors of other lists are
 //! refused.
 
-use super::on_every_ledger;
-use crate::support::ledger_case::{MINUTE, START_MS, World, all};
-use crate::support::ledger_script::runner::check;
+use crate::support::ledger_script::{check, render};
+use crate::support::{CASE_START_MS, LedgerCase, MINUTE, all, day, on_every_ledger};
 use tollgate::ids::WalletId;
 use tollgate::ledger::{HoldState, LedgerFault, PageRequest};
 
-on_every_ledger! {
-    accounts_are_listed_in_order
-    campaigns_are_listed_in_order
-    holds_are_listed_oldest_first
-    entries_are_listed_by_wallet_and_time
-    events_are_listed_oldest_first
-    wallets_are_listed_in_order
-    usage_is_listed_for_the_days_asked
-    a_cursor_of_another_list_is_refused
+on_every_ledger!(
+    accounts_are_listed_in_order,
+    campaigns_are_listed_in_order,
+    holds_are_listed_oldest_first,
+    entries_are_listed_by_wallet_and_time,
+    events_are_listed_oldest_first,
+    wallets_are_listed_in_order,
+    usage_is_listed_for_the_days_asked,
+    a_cursor_of_another_list_is_refused,
     what_is_not_there_is_listed_as_nothing
-}
+);
 
 const LIMITS: [usize; 4] = [1, 2, 3, 100];
 
-async fn accounts_are_listed_in_order(mut world: World) {
+async fn accounts_are_listed_in_order(mut case: LedgerCase) {
     for account in ["zeta", "a-1", "B", "acme2", "a_2"] {
-        world.turn_to(account);
-        check_founding(&mut world).await;
+        case.turn_to(account);
+        check_founding(&mut case).await;
     }
     for limit in LIMITS {
         let accounts =
-            all(limit, async |page| world.ledger.reads.accounts(&page).await.unwrap()).await;
+            all(limit, async |page| case.ledger.reads.accounts(&page).await.unwrap()).await;
         let names: Vec<&str> = accounts.iter().map(|account| account.as_str()).collect();
         assert_eq!(names, ["B", "a-1", "a_2", "acme", "acme2", "zeta"], "in pages of {limit}");
     }
 }
 
-async fn check_founding(world: &mut World) {
+async fn check_founding(case: &mut LedgerCase) {
     let founding = tollgate::ledger::Operation::PutDocument {
         kind: tollgate::ledger::DocumentKind::Account,
         id: "account".into(),
         body: "{}".into(),
         only_if_absent: true,
     };
-    world.apply(vec![founding]).await.unwrap();
+    case.apply(vec![founding]).await.unwrap();
 }
 
-async fn campaigns_are_listed_in_order(world: World) {
+async fn campaigns_are_listed_in_order(case: LedgerCase) {
     let script = "
         wallet main      -> settled 0.00 held 0.00 available 0.00
         create c-10      -> active
@@ -53,22 +52,19 @@ async fn campaigns_are_listed_in_order(world: World) {
         create c_1       -> active
         stop c-9 operator -> stopped operator since 0s
     ";
-    let world = check(world, script).await.world;
+    let case = check(case, script).await.case;
     for limit in LIMITS {
         let campaigns = all(limit, async |page| {
-            world.ledger.reads.campaigns(&world.account, &page).await.unwrap()
+            case.ledger.reads.campaigns(&case.account, &page).await.unwrap()
         })
         .await;
         let names: Vec<&str> = campaigns.iter().map(|campaign| campaign.id.as_str()).collect();
         assert_eq!(names, ["B", "c-10", "c-9", "c_1"], "in pages of {limit}");
-        assert_eq!(
-            crate::support::ledger_script::render::campaign(&campaigns[2]),
-            "stopped operator since 0s"
-        );
+        assert_eq!(render::campaign(&campaigns[2]), "stopped operator since 0s");
     }
 }
 
-async fn holds_are_listed_oldest_first(world: World) {
+async fn holds_are_listed_oldest_first(case: LedgerCase) {
     let script = "
         wallet main limit=9.00   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a                   -> held 1.00 left 8.00
@@ -87,8 +83,8 @@ async fn holds_are_listed_oldest_first(world: World) {
         settle d                 -> settled 1.00
         show hold d              -> none
     ";
-    let run = check(world, script).await;
-    let (world, labels) = (&run.world, &run.labels);
+    let run = check(case, script).await;
+    let (case, labels) = (&run.case, &run.labels);
     for (state, expected) in [
         (None, vec!["a", "b", "c", "e"]),
         (Some(HoldState::Open), vec!["a", "c"]),
@@ -96,7 +92,7 @@ async fn holds_are_listed_oldest_first(world: World) {
     ] {
         for limit in LIMITS {
             let holds = all(limit, async |page| {
-                world.ledger.reads.holds(&world.account, state, &page).await.unwrap()
+                case.ledger.reads.holds(&case.account, state, &page).await.unwrap()
             })
             .await;
             let found: Vec<_> = holds.iter().map(|hold| hold.id).collect();
@@ -106,7 +102,7 @@ async fn holds_are_listed_oldest_first(world: World) {
     }
 }
 
-async fn entries_are_listed_by_wallet_and_time(world: World) {
+async fn entries_are_listed_by_wallet_and_time(case: LedgerCase) {
     let script = "
         wallet main              -> settled 0.00 held 0.00 available 0.00
         wallet other             -> settled 0.00 held 0.00 available 0.00
@@ -120,9 +116,9 @@ async fn entries_are_listed_by_wallet_and_time(world: World) {
         at 2m
         top-up main 8.00 e       -> posted 8.00 balance 14.00
     ";
-    let world = check(world, script).await.world;
+    let case = check(case, script).await.case;
     let main: WalletId = "main".parse().unwrap();
-    let minute = |minutes: i64| START_MS + minutes * MINUTE;
+    let minute = |minutes: i64| CASE_START_MS + minutes * MINUTE;
     let ranges = [
         (i64::MIN, i64::MAX, "1 3 4 6 7"),
         (minute(0), minute(1), "1 3"),
@@ -134,10 +130,9 @@ async fn entries_are_listed_by_wallet_and_time(world: World) {
     for (from_ms, to_ms, expected) in ranges {
         for limit in LIMITS {
             let read = async |page| {
-                world
-                    .ledger
+                case.ledger
                     .reads
-                    .entries(&world.account, &main, from_ms, to_ms, &page)
+                    .entries(&case.account, &main, from_ms, to_ms, &page)
                     .await
                     .unwrap()
             };
@@ -148,7 +143,7 @@ async fn entries_are_listed_by_wallet_and_time(world: World) {
     }
 }
 
-async fn events_are_listed_oldest_first(world: World) {
+async fn events_are_listed_oldest_first(case: LedgerCase) {
     let script = "
         wallet main low=1.00     -> settled 0.00 held 0.00 available 0.00 low [1.00]
         top-up main 1.00 a       -> posted 1.00 balance 1.00
@@ -159,16 +154,20 @@ async fn events_are_listed_oldest_first(world: World) {
         restart diwali           -> active of main held 1.00 unknown 1
         send b campaign=diwali   -> insufficient_balance needs 1.00 has 0.00
     ";
-    let world = check(world, script).await.world;
+    let case = check(case, script).await.case;
     for limit in LIMITS {
-        let events = all(limit, async |page| {
-            world.ledger.reads.events(&world.account, &page).await.unwrap()
-        })
-        .await;
+        let events =
+            all(limit, async |page| case.ledger.reads.events(&case.account, &page).await.unwrap())
+                .await;
         let told: Vec<String> = events
             .iter()
             .map(|event| {
-                format!("{} {} {}", event.sequence, event.at_ms - START_MS, event.kind.as_str())
+                format!(
+                    "{} {} {}",
+                    event.sequence,
+                    event.at_ms - CASE_START_MS,
+                    event.kind.as_str()
+                )
             })
             .collect();
         let expected = [
@@ -182,18 +181,16 @@ async fn events_are_listed_oldest_first(world: World) {
     }
 }
 
-async fn wallets_are_listed_in_order(world: World) {
+async fn wallets_are_listed_in_order(case: LedgerCase) {
     let script = "
         wallet w-2               -> settled 0.00 held 0.00 available 0.00
         wallet W                 -> settled 0.00 held 0.00 available 0.00
         wallet w-10 limit=1.00   -> settled 0.00 held 0.00 available 1.00 limit 1.00
     ";
-    let world = check(world, script).await.world;
-    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    let told: Vec<String> = wallets
-        .iter()
-        .map(|view| format!("{}: {}", view.id, crate::support::ledger_script::render::wallet(view)))
-        .collect();
+    let case = check(case, script).await.case;
+    let wallets = case.ledger.reads.wallets(&case.account).await.unwrap();
+    let told: Vec<String> =
+        wallets.iter().map(|view| format!("{}: {}", view.id, render::wallet(view))).collect();
     let nothing = "settled 0.00 held 0.00 available 0.00";
     assert_eq!(
         told,
@@ -205,7 +202,7 @@ async fn wallets_are_listed_in_order(world: World) {
     );
 }
 
-async fn usage_is_listed_for_the_days_asked(world: World) {
+async fn usage_is_listed_for_the_days_asked(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                        -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a channel=9 country=US category=service  -> held 1.00 left 8.00
@@ -221,8 +218,8 @@ async fn usage_is_listed_for_the_days_asked(world: World) {
         settle e                                      -> settled 1.00
         show usage                                    -> day 0 10 BR marketing 1 1.00, day 0 10 IN marketing 1 1.00, day 0 10 IN utility 1 1.00, day 0 9 US service 1 1.00, day 1 9 DE marketing 1 1.00
     ";
-    let world = check(world, script).await.world;
-    let today = crate::support::ledger_case::day(START_MS).index;
+    let case = check(case, script).await.case;
+    let today = day(CASE_START_MS).index;
     for (from, to, rows) in [
         (today, today, 4),
         (today + 1, today + 1, 1),
@@ -231,16 +228,16 @@ async fn usage_is_listed_for_the_days_asked(world: World) {
         (today + 1, today, 0),
     ] {
         assert_eq!(
-            world.ledger.reads.usage(&world.account, from, to).await.unwrap().len(),
+            case.ledger.reads.usage(&case.account, from, to).await.unwrap().len(),
             rows,
             "days {from} to {to}"
         );
     }
 }
 
-async fn a_cursor_of_another_list_is_refused(world: World) {
+async fn a_cursor_of_another_list_is_refused(case: LedgerCase) {
     let page = PageRequest { cursor: Some("not/a cursor".into()), limit: 5 };
-    let (ledger, account) = (&world.ledger, &world.account);
+    let (ledger, account) = (&case.ledger, &case.account);
     let faults = [
         ledger.reads.holds(account, None, &page).await.err(),
         ledger
@@ -255,8 +252,8 @@ async fn a_cursor_of_another_list_is_refused(world: World) {
     }
 }
 
-async fn what_is_not_there_is_listed_as_nothing(world: World) {
-    let (ledger, page) = (&world.ledger, PageRequest { cursor: None, limit: 5 });
+async fn what_is_not_there_is_listed_as_nothing(case: LedgerCase) {
+    let (ledger, page) = (&case.ledger, PageRequest { cursor: None, limit: 5 });
     let nobody = "nobody".parse().unwrap();
     assert_eq!(ledger.reads.wallets(&nobody).await.unwrap(), []);
     assert_eq!(ledger.reads.campaign(&nobody, &"diwali".parse().unwrap()).await.unwrap(), None);
@@ -264,7 +261,7 @@ async fn what_is_not_there_is_listed_as_nothing(world: World) {
     assert_eq!(ledger.reads.usage(&nobody, i32::MIN, i32::MAX).await.unwrap(), []);
     assert_eq!(ledger.reads.holds(&nobody, None, &page).await.unwrap().items, []);
     assert_eq!(
-        ledger.reads.hold(&nobody, tollgate::ids::HoldId::new(START_MS)).await.unwrap(),
+        ledger.reads.hold(&nobody, tollgate::ids::HoldId::new(CASE_START_MS)).await.unwrap(),
         None
     );
     assert_eq!(

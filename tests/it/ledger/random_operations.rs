@@ -11,9 +11,8 @@ use tollgate::ledger::{Batch, Entry, Event, HoldState, LedgerFault, Operation, V
 
 use super::invariants::{Auditor, View};
 use super::random_traffic::{PORTFOLIOS, Traffic, WALLETS};
-use crate::support::ledger_case::{Backend, START_MS, World, all};
-use crate::support::ledger_script::operations::{Line, operation};
-use crate::support::ledger_script::render;
+use crate::support::ledger_script::{Labels, Line, operations::operation, render};
+use crate::support::{Backend, CASE_START_MS, LedgerCase, all};
 
 /// Sequences in one round, and batches in each: a hundred operations or more.
 const SEQUENCES: u64 = 70;
@@ -37,7 +36,7 @@ async fn the_redis_ledger_does_what_the_rules_say() {
     run(Backend::Redis, 2).await;
 }
 
-/// Runs all sequences, in worlds that hold several accounts; `reopen_percent`: how often the ledger
+/// Runs all sequences, in cases that hold several accounts; `reopen_percent`: how often the ledger
 /// is closed and opened before a batch.
 async fn run(backend: Backend, reopen_percent: usize) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
@@ -50,14 +49,14 @@ async fn run(backend: Backend, reopen_percent: usize) {
             .collect(),
     };
     for some in seeds.chunks(20) {
-        let mut world = World::without_account(backend).await;
+        let mut case = LedgerCase::without_account(backend).await;
         for seed in some {
             // Each account has a time of its own, so a seed does the same alone and after others.
-            world.clock.advance(START_MS - world.clock.now_ms());
-            world.turn_to(&format!("account-{seed}"));
-            let mut sequence = Sequence::begin(*seed, &mut world).await;
+            case.clock.advance(CASE_START_MS - case.clock.now_ms());
+            case.turn_to(&format!("account-{seed}"));
+            let mut sequence = Sequence::begin(*seed, &mut case).await;
             for _ in 0..BATCHES {
-                sequence.step(&mut world, reopen_percent).await;
+                sequence.step(&mut case, reopen_percent).await;
             }
             sequence.story.finished = true;
         }
@@ -111,7 +110,7 @@ struct Sequence {
 }
 
 impl Sequence {
-    async fn begin(seed: u64, world: &mut World) -> Sequence {
+    async fn begin(seed: u64, case: &mut LedgerCase) -> Sequence {
         let mut sequence = Sequence {
             traffic: Traffic::new(seed),
             model: AccountState::default(),
@@ -130,61 +129,60 @@ impl Sequence {
             "create holi dedupe",
             "create recall exempt",
         ];
-        let founding = lines.map(|line| {
-            operation(&Line::parse(line), world.clock.now_ms(), &render::Labels::new())
-        });
-        sequence.put(world, founding.into(), 0).await;
+        let founding =
+            lines.map(|line| operation(&Line::parse(line), case.clock.now_ms(), &Labels::new()));
+        sequence.put(case, founding.into(), 0).await;
         sequence
     }
 
-    async fn step(&mut self, world: &mut World, reopen_percent: usize) {
-        world.clock.advance(self.traffic.step_ms(world.clock.now_ms()));
+    async fn step(&mut self, case: &mut LedgerCase, reopen_percent: usize) {
+        case.clock.advance(self.traffic.step_ms(case.clock.now_ms()));
         if self.traffic.dice.percent(reopen_percent) {
-            world.reopen().await;
-            if world.doubts_open_holds_on_opening() {
-                self.model.doubt_open_holds(world.clock.now_ms());
+            case.reopen().await;
+            if case.doubts_open_holds_on_opening() {
+                self.model.doubt_open_holds(case.clock.now_ms());
             }
             self.auditor.note(&[], &[], self.model.last_ms());
-            self.compare(world).await;
+            self.compare(case).await;
         }
         let skew_ms = self.traffic.skew_ms();
-        let operations = self.traffic.batch(&self.model, world.clock.now_ms() + skew_ms);
-        self.put(world, operations, skew_ms).await;
+        let operations = self.traffic.batch(&self.model, case.clock.now_ms() + skew_ms);
+        self.put(case, operations, skew_ms).await;
     }
 
     /// One batch to both.
-    async fn put(&mut self, world: &mut World, operations: Vec<Operation>, skew_ms: i64) {
-        let store_ms = world.clock.now_ms();
-        let batch = Batch { clock_ms: store_ms + skew_ms, ..world.batch(operations) };
+    async fn put(&mut self, case: &mut LedgerCase, operations: Vec<Operation>, skew_ms: i64) {
+        let store_ms = case.clock.now_ms();
+        let batch = Batch { clock_ms: store_ms + skew_ms, ..case.batch(operations) };
         let expected = self.model.apply_batch(&batch, store_ms);
-        let verdicts = world.ledger.ledger.apply(&world.account, &batch).await;
+        let verdicts = case.ledger.ledger.apply(&case.account, &batch).await;
         self.story.note(&batch, &expected);
         match (verdicts, expected) {
             (Ok(verdicts), Ok(expected)) => {
                 assert_eq!(verdicts, expected, "verdicts");
                 if self.traffic.dice.percent(5) {
-                    let again = world.ledger.ledger.apply(&world.account, &batch).await.unwrap();
+                    let again = case.ledger.ledger.apply(&case.account, &batch).await.unwrap();
                     assert_eq!(again, verdicts, "verdicts of the repeated batch");
                 }
                 self.auditor.note(&batch.operations, &verdicts, store_ms);
             }
             (Err(fault), Err(expected)) => {
                 assert_eq!(render::fault(&fault), render::fault(&expected));
-                world.give_number_back();
+                case.give_number_back();
             }
             (verdicts, expected) => {
                 panic!("the ledger answers {verdicts:?}, the rules {expected:?}")
             }
         }
-        self.compare(world).await;
+        self.compare(case).await;
     }
 
     /// Everything the ledger shows against everything the model knows; then the invariants.
-    async fn compare(&mut self, world: &World) {
+    async fn compare(&mut self, case: &LedgerCase) {
         let changes = self.model.take_changes();
         self.entries.extend(changes.entries);
         self.events.extend(changes.events);
-        let now_ms = world.clock.now_ms().max(self.model.last_ms());
+        let now_ms = case.clock.now_ms().max(self.model.last_ms());
         let campaigns =
             self.model.campaign_ids_after(None).filter_map(|id| self.model.campaign_view(id));
         let expected = View {
@@ -204,7 +202,7 @@ impl Sequence {
             events: self.events.clone(),
         };
         let limit = 1 + self.traffic.dice.below(40);
-        let shown = shown(world, limit).await;
+        let shown = shown(case, limit).await;
         assert_eq!(shown.wallets, expected.wallets, "wallets");
         assert_eq!(shown.campaigns, expected.campaigns, "campaigns");
         assert_eq!(shown.usage, expected.usage, "usage");
@@ -212,7 +210,7 @@ impl Sequence {
         let in_doubt =
             expected.holds.iter().filter(|hold| hold.state == HoldState::InDoubt).count();
         assert_eq!(
-            world.ledger.reads.holds_in_doubt(&world.account).await,
+            case.ledger.reads.holds_in_doubt(&case.account).await,
             Ok(in_doubt as u64),
             "holds in doubt"
         );
@@ -224,8 +222,8 @@ impl Sequence {
 }
 
 /// What the ledger shows, lists read in pages of `limit`; entries wallet by wallet.
-async fn shown(world: &World, limit: usize) -> View {
-    let (ledger, account) = (&world.ledger, &world.account);
+async fn shown(case: &LedgerCase, limit: usize) -> View {
+    let (ledger, account) = (&case.ledger, &case.account);
     let mut view = View {
         wallets: ledger.reads.wallets(account).await.unwrap(),
         campaigns: all(limit, async |page| ledger.reads.campaigns(account, &page).await.unwrap())

@@ -12,8 +12,8 @@ use tollgate::ledger::redis::{RedisLedger, RedisOptions};
 use tollgate::ledger::*;
 use tollgate::metrics::Metrics;
 
-use crate::support::ledger_case::START_MS;
-use crate::support::ledger_script::operations::{self, Line};
+use crate::support::CASE_START_MS;
+use crate::support::ledger_script::{Line, operations};
 use crate::support::redis_server::RedisServer;
 
 fn options() -> RedisOptions {
@@ -135,7 +135,7 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
                 let line = Line::parse(line);
                 Operation::Reserve(Box::new(Reserve {
                     hold: hold(line.word(1)),
-                    ..operations::send(&line, START_MS, 1)
+                    ..operations::send(&line, CASE_START_MS, 1)
                 }))
             }
             _ => operations::operation(&Line::parse(line), Clock::system().now_ms(), &labels),
@@ -217,7 +217,7 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
         let line = format!("send {label}");
         Operation::Reserve(Box::new(Reserve {
             hold: hold(label),
-            ..operations::send(&Line::parse(&line), START_MS, 1)
+            ..operations::send(&Line::parse(&line), CASE_START_MS, 1)
         }))
     };
     ledger.apply(&account, &batch(2, vec![send("a")])).await.unwrap();

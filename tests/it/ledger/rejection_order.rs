@@ -1,21 +1,19 @@
 //! The documented order of refusals: a send that breaks several rules is answered by the first.
 //! Each case takes one broken rule away after the other, from the top.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    refusals_come_in_the_documented_order
-    what_the_gateway_must_ask_again_comes_first
-    a_replay_comes_before_every_limit
-    an_unknown_outcome_comes_before_every_limit
+on_every_ledger!(
+    refusals_come_in_the_documented_order,
+    what_the_gateway_must_ask_again_comes_first,
+    a_replay_comes_before_every_limit,
+    an_unknown_outcome_comes_before_every_limit,
     a_refused_send_takes_nothing
-}
+);
 
 /// Everything is broken at once: by the end of the first part one send would be refused for every
 /// reason.
-async fn refusals_come_in_the_documented_order(world: World) {
+async fn refusals_come_in_the_documented_order(case: LedgerCase) {
     let script = "
         wallet main                                  -> settled 0.00 held 0.00 available 0.00
         wallet other                                 -> settled 0.00 held 0.00 available 0.00
@@ -43,10 +41,10 @@ async fn refusals_come_in_the_documented_order(world: World) {
         send o campaign=diwali to=r4 limit=2 caps=marketing:1:1h price=1.00                              -> campaign_stopped budget_spent since 0s
         show campaign diwali                         -> stopped budget_spent since 0s of main budget 1.00 dedupe held 1.00 rejected already_sent 1 rejected campaign_stopped 3 rejected campaign_unknown 1 rejected frequency_capped 1 rejected idempotency_conflict 1 rejected idempotency_in_flight 1 rejected messaging_limit_reached 1 rejected outcome_unknown 1
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn what_the_gateway_must_ask_again_comes_first(world: World) {
+async fn what_the_gateway_must_ask_again_comes_first(case: LedgerCase) {
     let script = "
         wallet main                                                  -> settled 0.00 held 0.00 available 0.00
         send a version=7 valid=0s wallet=nobody known-campaign=none  -> stale settings
@@ -56,10 +54,10 @@ async fn what_the_gateway_must_ask_again_comes_first(world: World) {
         send e version=0                                             -> stale settings
         send f valid=1ms price=0.00                                  -> held 0.00 left 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_replay_comes_before_every_limit(world: World) {
+async fn a_replay_comes_before_every_limit(case: LedgerCase) {
     let script = "
         wallet main                                          -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 p                                   -> posted 1.00 balance 1.00
@@ -71,10 +69,10 @@ async fn a_replay_comes_before_every_limit(world: World) {
         show wallet main                                     -> settled 0.00 held 0.00 available 0.00
         show holds                                           -> none
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_unknown_outcome_comes_before_every_limit(world: World) {
+async fn an_unknown_outcome_comes_before_every_limit(case: LedgerCase) {
     let script = "
         wallet main                                          -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 p                                   -> posted 1.00 balance 1.00
@@ -85,10 +83,10 @@ async fn an_unknown_outcome_comes_before_every_limit(world: World) {
         send d key=k body=y limit=1 caps=marketing:1:1h      -> idempotency_conflict
         send e body=y limit=1 caps=marketing:1:1h            -> frequency_capped 1 in 3600s retry 3600s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_refused_send_takes_nothing(world: World) {
+async fn a_refused_send_takes_nothing(case: LedgerCase) {
     let script = "
         wallet main                                                     -> settled 0.00 held 0.00 available 0.00
         create diwali wallet=main dedupe                                -> active of main dedupe
@@ -103,5 +101,5 @@ async fn a_refused_send_takes_nothing(world: World) {
         show holds                                                      -> b open 2.00 100 IN marketing of main for diwali since 0s
         show window p1                                                  -> 1
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

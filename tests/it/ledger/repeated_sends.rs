@@ -1,23 +1,21 @@
 //! A send that comes twice: by idempotency key, by a body nobody waits for any more, by a
 //! campaign's recipient.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    a_key_is_sent_once
-    a_key_of_a_send_that_was_not_made_is_free
-    a_key_is_kept_24_to_36_hours
-    a_key_whose_outcome_stays_unknown_is_never_free
-    a_hold_in_doubt_guards_its_body
-    an_abandoned_hold_guards_its_body_until_it_is_resolved
-    two_clients_that_wait_are_two_sends
-    a_campaign_sends_to_each_recipient_once
+on_every_ledger!(
+    a_key_is_sent_once,
+    a_key_of_a_send_that_was_not_made_is_free,
+    a_key_is_kept_24_to_36_hours,
+    a_key_whose_outcome_stays_unknown_is_never_free,
+    a_hold_in_doubt_guards_its_body,
+    an_abandoned_hold_guards_its_body_until_it_is_resolved,
+    two_clients_that_wait_are_two_sends,
+    a_campaign_sends_to_each_recipient_once,
     a_finished_campaign_forgets_its_recipients_after_30_days
-}
+);
 
-async fn a_key_is_sent_once(world: World) {
+async fn a_key_is_sent_once(case: LedgerCase) {
     let script = "
         wallet main limit=9.00            -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a key=k body=x               -> held 1.00 left 8.00
@@ -31,10 +29,10 @@ async fn a_key_is_sent_once(world: World) {
         show campaign new                 -> none
         show wallet main                  -> settled -1.00 held 1.00 available 7.00 limit 9.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_key_of_a_send_that_was_not_made_is_free(world: World) {
+async fn a_key_of_a_send_that_was_not_made_is_free(case: LedgerCase) {
     let script = "
         wallet main                       -> settled 0.00 held 0.00 available 0.00
         send a key=k body=x               -> insufficient_balance needs 1.00 has 0.00
@@ -49,12 +47,12 @@ async fn a_key_of_a_send_that_was_not_made_is_free(world: World) {
         settle d                          -> settled 1.00
         send e key=k body=x               -> replayed d wamid.1 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
 /// Kept for the half day of the reserve and two more; half days begin at 00:00 and 12:00 UTC and
 /// the case begins at 08:00.
-async fn a_key_is_kept_24_to_36_hours(world: World) {
+async fn a_key_is_kept_24_to_36_hours(case: LedgerCase) {
     let script = "
         wallet main limit=9.00            -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a key=ka body=x              -> held 1.00 left 8.00
@@ -78,7 +76,7 @@ async fn a_key_is_kept_24_to_36_hours(world: World) {
         # A hold that ends after its key was given away leaves the new one alone.
         send j key=ka body=x              -> idempotency_in_flight
     ";
-    let mut run = check(world, script).await;
+    let mut run = check(case, script).await;
     let script = "
         at 68h
         send k key=ka body=z              -> held 1.00 left 2.00
@@ -91,7 +89,7 @@ async fn a_key_is_kept_24_to_36_hours(world: World) {
     run.check(script).await;
 }
 
-async fn a_key_whose_outcome_stays_unknown_is_never_free(world: World) {
+async fn a_key_whose_outcome_stays_unknown_is_never_free(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a key=k body=x                    -> held 1.00 left 8.00
@@ -106,10 +104,10 @@ async fn a_key_whose_outcome_stays_unknown_is_never_free(world: World) {
         send e body=x                          -> held 1.00 left 7.00
         show events                            -> hold_in_doubt main a 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_hold_in_doubt_guards_its_body(world: World) {
+async fn a_hold_in_doubt_guards_its_body(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a body=x campaign=diwali          -> held 1.00 left 8.00
@@ -124,10 +122,10 @@ async fn a_hold_in_doubt_guards_its_body(world: World) {
         show campaign diwali                   -> active of main spent 1.00 accepted 1 unknown 1 rejected outcome_unknown 1 used IN marketing 1 1.00
         show events                            -> hold_in_doubt main diwali a 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_abandoned_hold_guards_its_body_until_it_is_resolved(world: World) {
+async fn an_abandoned_hold_guards_its_body_until_it_is_resolved(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a body=x                          -> held 1.00 left 8.00
@@ -147,10 +145,10 @@ async fn an_abandoned_hold_guards_its_body_until_it_is_resolved(world: World) {
         doubt e                                -> no hold
         show events                            -> hold_in_doubt main c 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn two_clients_that_wait_are_two_sends(world: World) {
+async fn two_clients_that_wait_are_two_sends(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a body=x                          -> held 1.00 left 8.00
@@ -163,10 +161,10 @@ async fn two_clients_that_wait_are_two_sends(world: World) {
         release b                              -> released 1.00
         send e body=x                          -> held 1.00 left 7.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_campaign_sends_to_each_recipient_once(world: World) {
+async fn a_campaign_sends_to_each_recipient_once(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
         create diwali wallet=main dedupe       -> active of main dedupe
@@ -189,10 +187,10 @@ async fn a_campaign_sends_to_each_recipient_once(world: World) {
         later 100d
         send m campaign=diwali to=r1           -> already_sent
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_finished_campaign_forgets_its_recipients_after_30_days(world: World) {
+async fn a_finished_campaign_forgets_its_recipients_after_30_days(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
         create diwali wallet=main dedupe       -> active of main dedupe
@@ -204,5 +202,5 @@ async fn a_finished_campaign_forgets_its_recipients_after_30_days(world: World) 
         release a                              -> released 1.00
         show campaign diwali                   -> finished since 0s of main dedupe rejected campaign_stopped 1
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::ledger_script::{Labels, Line, operations};
+use crate::support::{LedgerCase, MINUTE, on_every_ledger};
 use tokio_util::sync::CancellationToken;
 use tollgate::catalog::Tokens;
 use tollgate::jobs::{Jobs, SweepOptions};
@@ -11,21 +13,14 @@ use tollgate::pricing::PriceBook;
 use tollgate::services::{Services, ServicesOptions};
 use tollgate::upstream::client::UpstreamOptions;
 
-use super::on_every_ledger;
-use crate::support::ledger_case::{MINUTE, World};
-use crate::support::ledger_script::operations::{self, Line};
-use crate::support::ledger_script::render::Labels;
-
-on_every_ledger! {
-    an_account_that_cannot_be_read_keeps_no_other_waiting
-}
+on_every_ledger!(an_account_that_cannot_be_read_keeps_no_other_waiting);
 
 /// Sends left open by one account; more than the jobs may sweep in one go.
 const LEFT: u64 = 300;
 
-async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World) {
+async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut case: LedgerCase) {
     // `acme` comes first, and its settings name no rate card.
-    world.turn_to("bakery");
+    case.turn_to("bakery");
     let settings = r#"{"currency":"USD","rate_card":"meta-usd"}"#;
     let founding = Operation::PutDocument {
         kind: DocumentKind::Account,
@@ -35,32 +30,32 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
     };
     let wallet = operations::operation(
         &Line::parse("wallet main limit=999.00"),
-        world.clock.now_ms(),
+        case.clock.now_ms(),
         &Labels::new(),
     );
-    world.apply(vec![founding, wallet]).await.unwrap();
+    case.apply(vec![founding, wallet]).await.unwrap();
     for round in 0..LEFT / 50 {
         let line = |send| format!("send {round}-{send}");
         let sends = (0..50).map(|send| {
             Operation::Reserve(Box::new(operations::send(
                 &Line::parse(&line(send)),
-                world.clock.now_ms(),
+                case.clock.now_ms(),
                 1,
             )))
         });
-        world.apply(sends.collect()).await.unwrap();
+        case.apply(sends.collect()).await.unwrap();
     }
-    world.clock.advance(MINUTE);
+    case.clock.advance(MINUTE);
     let services = Services::new(
-        &world.ledger,
+        &case.ledger,
         ServicesOptions {
             book: PriceBook::builtin(),
-            tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), world.clock.clone()),
+            tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), case.clock.clone()),
             upstream: UpstreamOptions::default(),
             base_url: "http://127.0.0.1:9".parse().unwrap(),
             batching: BatcherOptions { deadline: Duration::from_secs(20), queue: 100 },
             wallet_metrics: 10,
-            clock: world.clock.clone(),
+            clock: case.clock.clone(),
         },
     );
     let metrics = services.metrics.clone();
@@ -84,7 +79,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut world: World)
     }
     stop.cancel();
     sweeping.await.unwrap();
-    assert_eq!(world.ledger.reads.holds_in_doubt(&world.account).await, Ok(LEFT));
+    assert_eq!(case.ledger.reads.holds_in_doubt(&case.account).await, Ok(LEFT));
     assert!(
         metrics.render().lines().any(|line| line == "tollgate_ledger_up 1"),
         "the ledger is not away"

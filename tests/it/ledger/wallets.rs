@@ -1,26 +1,24 @@
 //! Credits in and out without a message: top-ups, adjustments, references, overdraft limits,
 //! thresholds, and the edges of exact numbers.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use crate::support::ledger_case::World;
-use crate::support::ledger_script::runner::check;
-
-on_every_ledger! {
-    a_reference_moves_money_once
-    references_belong_to_their_wallet
-    a_top_up_is_above_zero
-    a_price_below_zero_is_no_price
-    an_adjustment_takes_no_more_than_there_is
-    an_overdraft_limit_is_spent_like_credits
-    a_limit_in_use_is_not_lowered
-    a_threshold_fires_once_on_the_way_down
-    thresholds_set_below_the_balance_wait_and_above_it_stay_silent
-    amounts_near_two_to_the_53_stay_exact
-    statement_entries_carry_the_balance_after
+on_every_ledger!(
+    a_reference_moves_money_once,
+    references_belong_to_their_wallet,
+    a_top_up_is_above_zero,
+    a_price_below_zero_is_no_price,
+    an_adjustment_takes_no_more_than_there_is,
+    an_overdraft_limit_is_spent_like_credits,
+    a_limit_in_use_is_not_lowered,
+    a_threshold_fires_once_on_the_way_down,
+    thresholds_set_below_the_balance_wait_and_above_it_stay_silent,
+    amounts_near_two_to_the_53_stay_exact,
+    statement_entries_carry_the_balance_after,
     settings_left_out_stay
-}
+);
 
-async fn a_reference_moves_money_once(world: World) {
+async fn a_reference_moves_money_once(case: LedgerCase) {
     let script = "
         wallet main                     -> settled 0.00 held 0.00 available 0.00
         top-up main 5.00 pay-1          -> posted 5.00 balance 5.00
@@ -38,10 +36,10 @@ async fn a_reference_moves_money_once(world: World) {
         show wallet main                -> settled 5.00 held 0.00 available 5.00
         show entries main               -> 1 top_up pay-1 5.00 balance 5.00, 2 adjustment fix-1 'typo' -1.00 balance 4.00, 3 top_up pay-2 1.00 balance 5.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn references_belong_to_their_wallet(world: World) {
+async fn references_belong_to_their_wallet(case: LedgerCase) {
     let script = "
         wallet main                     -> settled 0.00 held 0.00 available 0.00
         wallet other                    -> settled 0.00 held 0.00 available 0.00
@@ -53,10 +51,10 @@ async fn references_belong_to_their_wallet(world: World) {
         show entries other              -> 2 top_up pay/1:x 7.00 balance 7.00
         show entries nobody             -> none
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_top_up_is_above_zero(world: World) {
+async fn a_top_up_is_above_zero(case: LedgerCase) {
     let script = "
         wallet main                     -> settled 0.00 held 0.00 available 0.00
         top-up main 0.00 a              -> out of range
@@ -65,10 +63,10 @@ async fn a_top_up_is_above_zero(world: World) {
         top-up main 0.000001 a          -> posted 0.000001 balance 0.000001
         show entries main               -> 1 top_up a 0.000001 balance 0.000001
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_price_below_zero_is_no_price(world: World) {
+async fn a_price_below_zero_is_no_price(case: LedgerCase) {
     let script = "
         wallet main limit=1.00          -> settled 0.00 held 0.00 available 1.00 limit 1.00
         send a price=-0.000001          -> out of range
@@ -79,10 +77,10 @@ async fn a_price_below_zero_is_no_price(world: World) {
         show campaign diwali            -> none
         send d key=k                    -> held 1.00 left 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_adjustment_takes_no_more_than_there_is(world: World) {
+async fn an_adjustment_takes_no_more_than_there_is(case: LedgerCase) {
     let script = "
         wallet main                     -> settled 0.00 held 0.00 available 0.00
         top-up main 5.00 a              -> posted 5.00 balance 5.00
@@ -95,10 +93,10 @@ async fn an_adjustment_takes_no_more_than_there_is(world: World) {
         settle x                        -> settled 2.00
         show wallet main                -> settled 1.00 held 0.00 available 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_overdraft_limit_is_spent_like_credits(world: World) {
+async fn an_overdraft_limit_is_spent_like_credits(case: LedgerCase) {
     let script = "
         wallet main limit=2.50          -> settled 0.00 held 0.00 available 2.50 limit 2.50
         send a                          -> held 1.00 left 1.50
@@ -114,10 +112,10 @@ async fn an_overdraft_limit_is_spent_like_credits(world: World) {
         wallet main limit=-0.01         -> out of range
         wallet main limit=0.00          -> settled 0.50 held 0.00 available 0.50
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_limit_in_use_is_not_lowered(world: World) {
+async fn a_limit_in_use_is_not_lowered(case: LedgerCase) {
     let script = "
         wallet main limit=2.00          -> settled 0.00 held 0.00 available 2.00 limit 2.00
         send a price=1.50               -> held 1.50 left 0.50
@@ -129,10 +127,10 @@ async fn a_limit_in_use_is_not_lowered(world: World) {
         wallet main limit=1.50          -> settled -1.50 held 0.00 available 0.00 limit 1.50
         show wallet main                -> settled -1.50 held 0.00 available 0.00 limit 1.50
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_threshold_fires_once_on_the_way_down(world: World) {
+async fn a_threshold_fires_once_on_the_way_down(case: LedgerCase) {
     let script = "
         wallet main                             -> settled 0.00 held 0.00 available 0.00
         top-up main 10.00 a                     -> posted 10.00 balance 10.00
@@ -156,10 +154,10 @@ async fn a_threshold_fires_once_on_the_way_down(world: World) {
         adjust main -20.00 d                    -> posted -20.00 balance 11.00
         show events                             -> low_balance main 5.00 available 1.00, low_balance main 2.00 available 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn thresholds_set_below_the_balance_wait_and_above_it_stay_silent(world: World) {
+async fn thresholds_set_below_the_balance_wait_and_above_it_stay_silent(case: LedgerCase) {
     let script = "
         wallet main low=1.00                    -> settled 0.00 held 0.00 available 0.00 low [1.00]
         show events                             -> none
@@ -173,11 +171,11 @@ async fn thresholds_set_below_the_balance_wait_and_above_it_stay_silent(world: W
         wallet main low=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17   -> out of range
         show wallet main                        -> settled 3.00 held 2.50 available 0.50
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
 /// A wallet is exact in a double: its sums stay below 2^53 micro-credits.
-async fn amounts_near_two_to_the_53_stay_exact(world: World) {
+async fn amounts_near_two_to_the_53_stay_exact(case: LedgerCase) {
     let script = "
         wallet main                             -> settled 0.00 held 0.00 available 0.00
         top-up main 9007199254.740990 a         -> posted 9007199254.74099 balance 9007199254.74099
@@ -198,10 +196,10 @@ async fn amounts_near_two_to_the_53_stay_exact(world: World) {
         adjust main -0.000001 e                 -> out of range
         show usage                              -> day 0 100 IN marketing 2 9007199254.740991
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn statement_entries_carry_the_balance_after(world: World) {
+async fn statement_entries_carry_the_balance_after(case: LedgerCase) {
     let script = "
         wallet main                             -> settled 0.00 held 0.00 available 0.00
         wallet other                            -> settled 0.00 held 0.00 available 0.00
@@ -214,15 +212,15 @@ async fn statement_entries_carry_the_balance_after(world: World) {
         show entries main                       -> 1 top_up a 3.00 balance 3.00, 4 charge x 200 BR utility -1.00 balance 2.00
         show entries other                      -> 2 top_up a 1.00 balance 1.00, 3 charge y 100 IN marketing -1.00 balance 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn settings_left_out_stay(world: World) {
+async fn settings_left_out_stay(case: LedgerCase) {
     let script = "
         wallet main limit=1.00 low=0.50         -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.50]
         wallet main                             -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.50]
         wallet main low=0.25                    -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.25]
         wallet main limit=2.00                  -> settled 0.00 held 0.00 available 2.00 limit 2.00 low [0.25]
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

@@ -8,7 +8,9 @@ use tollgate::config::Config;
 use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
 
-use crate::support::{Backend, Client, Ground, NOON_MS, Setup, environment_name, on_every_ledger};
+use crate::support::{
+    Backend, Client, Deployment, NOON_MS, Setup, environment_name, on_every_ledger,
+};
 
 on_every_ledger!(
     only_the_ledger_of_that_name_is_taken,
@@ -17,23 +19,23 @@ on_every_ledger!(
 
 const OPENING: &str = "opening_top_up = \"100.00\"";
 
-fn configuration(ground: &Ground, text: &str, ledger_id: Option<&str>) -> Config {
-    let mut environment = ground.environment.clone();
+fn configuration(deployment: &Deployment, text: &str, ledger_id: Option<&str>) -> Config {
+    let mut environment = deployment.environment.clone();
     environment.extend(ledger_id.map(|id| (environment_name("ledger.id"), id.to_owned())));
     Config::from_parts(text, "world.toml", environment).unwrap()
 }
 
 async fn start(
-    ground: &Ground,
+    deployment: &Deployment,
     text: &str,
     ledger_id: Option<&str>,
 ) -> Result<Gateway, StartError> {
-    Gateway::start(&configuration(ground, text, ledger_id), Clock::fixed(NOON_MS)).await
+    Gateway::start(&configuration(deployment, text, ledger_id), Clock::fixed(NOON_MS)).await
 }
 
 /// The name of the ledger behind a configuration.
-async fn name_of_ledger(ground: &Ground) -> String {
-    let config = configuration(ground, &ground.text, None).ledger;
+async fn name_of_ledger(deployment: &Deployment) -> String {
+    let config = configuration(deployment, &deployment.text, None).ledger;
     let options = LedgerOptions {
         deadline: config.deadline,
         key_prefix: config.key_prefix,
@@ -46,12 +48,12 @@ async fn name_of_ledger(ground: &Ground) -> String {
 }
 
 async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
-    let ground = Ground::lay(Setup::on(backend));
-    let first = start(&ground, &ground.text, None).await.unwrap();
+    let deployment = Deployment::prepare(Setup::on(backend));
+    let first = start(&deployment, &deployment.text, None).await.unwrap();
     assert!(first.shutdown().await.clean);
-    let name = name_of_ledger(&ground).await;
+    let name = name_of_ledger(&deployment).await;
     let wrong = if name == "0".repeat(32) { "1".repeat(32) } else { "0".repeat(32) };
-    let told = start(&ground, &ground.text, Some(&wrong))
+    let told = start(&deployment, &deployment.text, Some(&wrong))
         .await
         .err()
         .expect("a gateway started on another ledger")
@@ -63,12 +65,12 @@ async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
         )
     );
     // The refused start has left the store free and as it was.
-    let again = start(&ground, &ground.text, Some(&name)).await.unwrap();
+    let again = start(&deployment, &deployment.text, Some(&name)).await.unwrap();
     let client = Client::new(again.data_addr(), again.admin_addr());
     assert_eq!(client.books().await.settled, 100_000_000);
     assert!(again.shutdown().await.clean);
     // An empty store is not taken for a wallet without credits, nor filled with what is declared.
-    let empty = Ground::lay(Setup::on(backend));
+    let empty = Deployment::prepare(Setup::on(backend));
     let told = start(&empty, &empty.text, Some(&name))
         .await
         .err()
@@ -96,10 +98,10 @@ async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
 
 #[tokio::test]
 async fn a_name_that_no_ledger_has_is_a_mistake_of_the_file() {
-    let ground = Ground::lay(Setup::on(Backend::Embedded));
+    let deployment = Deployment::prepare(Setup::on(Backend::Embedded));
     for id in ["abc", "0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcdeg"] {
         let environment = [(environment_name("ledger.id"), id.to_owned())];
-        let mistakes = Config::from_parts(&ground.text, "world.toml", environment)
+        let mistakes = Config::from_parts(&deployment.text, "world.toml", environment)
             .err()
             .unwrap_or_else(|| panic!("{id} was taken"));
         let told = mistakes.iter().map(ToString::to_string).collect::<String>();
@@ -108,15 +110,15 @@ async fn a_name_that_no_ledger_has_is_a_mistake_of_the_file() {
 }
 
 async fn a_wallet_without_entries_gets_its_opening_top_up_once(backend: Backend) {
-    let ground = Ground::lay(Setup::on(backend));
-    let without = ground.text.replace(OPENING, "");
-    assert_ne!(without, ground.text);
+    let deployment = Deployment::prepare(Setup::on(backend));
+    let without = deployment.text.replace(OPENING, "");
+    assert_ne!(without, deployment.text);
     // A wallet that was made, with its top-up not booked: what a crash between the two leaves
     // behind.
     for (text, entries, settled) in
-        [(&without, 0, 0), (&ground.text, 1, 100_000_000), (&ground.text, 1, 100_000_000)]
+        [(&without, 0, 0), (&deployment.text, 1, 100_000_000), (&deployment.text, 1, 100_000_000)]
     {
-        let gateway = start(&ground, text, None).await.unwrap();
+        let gateway = start(&deployment, text, None).await.unwrap();
         let client = Client::new(gateway.data_addr(), gateway.admin_addr());
         let statement = client.operate(Method::GET, "/wallets/main/statement", Value::Null).await;
         assert_eq!(statement["items"].as_array().map(Vec::len), Some(entries), "{statement}");
@@ -124,7 +126,7 @@ async fn a_wallet_without_entries_gets_its_opening_top_up_once(backend: Backend)
         assert!(gateway.shutdown().await.clean);
     }
     // A wallet with entries of its own gets none, whatever the file says by now.
-    let used = Ground::lay(Setup::on(backend));
+    let used = Deployment::prepare(Setup::on(backend));
     let without = used.text.replace(OPENING, "");
     let gateway = start(&used, &without, None).await.unwrap();
     Client::new(gateway.data_addr(), gateway.admin_addr()).top_up("5.00", "a payment").await;

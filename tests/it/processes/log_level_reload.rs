@@ -3,19 +3,19 @@
 
 use std::time::Duration;
 
-use crate::support::{Backend, Ground, Process, Setup, indian, marketing};
+use crate::support::{Backend, Deployment, Process, Setup, indian, marketing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hang_up_changes_the_log_level_or_says_why_not() {
-    let ground = Ground::lay(Setup::on(Backend::Embedded));
-    let process = Process::serve(&ground, &[]);
+    let deployment = Deployment::prepare(Setup::on(Backend::Embedded));
+    let process = Process::serve(&deployment, &[]);
     let send = async |id: &'static str, n: usize| {
         assert_eq!(
             process.client.send(marketing(&indian(n))).header("x-request-id", id).await.status,
             200
         );
     };
-    let file = ground.home.path().join("tollgate.toml");
+    let file = deployment.home.path().join("tollgate.toml");
     let change = async |text: String, until: &str| {
         std::fs::write(&file, text).unwrap();
         process.signal("HUP");
@@ -28,10 +28,10 @@ async fn a_hang_up_changes_the_log_level_or_says_why_not() {
         panic!("nothing of `{until}` in\n{}", process.log());
     };
     send("req-quiet", 1).await;
-    change(format!("{}\n[log]\nlevel = \"debug\"\n", ground.text), "the log level is in force")
+    change(format!("{}\n[log]\nlevel = \"debug\"\n", deployment.text), "the log level is in force")
         .await;
     send("req-told", 2).await;
-    change(format!("{}\n[log]\nlevel = \"loud\"\n", ground.text), "log.level").await;
+    change(format!("{}\n[log]\nlevel = \"loud\"\n", deployment.text), "log.level").await;
     send("req-still-told", 3).await;
     process.terminate();
     assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0));

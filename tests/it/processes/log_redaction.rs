@@ -8,7 +8,7 @@ use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction};
 
 use crate::support::{
-    Backend, CAMPAIGN_KEY, Client, Ground, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Process,
+    Backend, CAMPAIGN_KEY, Client, Deployment, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Process,
     READING_KEY, RIVAL_KEY, RIVAL_META_TOKEN, Setup, on_every_ledger,
 };
 
@@ -33,11 +33,11 @@ const SECRETS: [&str; 13] = [
 
 async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
     for format in ["json", "text"] {
-        let ground = Ground::lay(Setup::on(backend).own_server());
+        let deployment = Deployment::prepare(Setup::on(backend).own_server());
         let settings =
             [("log.level", "trace"), ("log.format", format), ("upstream.answer_timeout_ms", "500")];
-        let process = Process::serve(&ground, &settings);
-        say_everything(&process.client, &ground).await;
+        let process = Process::serve(&deployment, &settings);
+        say_everything(&process.client, &deployment).await;
         process.terminate();
         assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0));
         // The reader of the pipe may be a moment behind the end of the process.
@@ -83,7 +83,7 @@ fn offer(to: &str) -> String {
 }
 
 /// Every kind of ending, with something secret in each.
-async fn say_everything(client: &Client, ground: &Ground) {
+async fn say_everything(client: &Client, deployment: &Deployment) {
     let send = |id: &str, body: String| client.send(body).header("x-request-id", id);
     assert_eq!(
         send("req-accepted", body("to", "+91 98123-45678")).campaign("diwali").await.status,
@@ -110,11 +110,11 @@ async fn say_everything(client: &Client, ground: &Ground) {
         ("req-refused", Fault::refuse(131_026)),
         ("req-lost", Fault::new(FaultAction::Reset).after_accepting()),
     ] {
-        ground.simulator.fault(fault.next(1));
+        deployment.simulator.fault(fault.next(1));
         let status = send(id, offer("+16505550144")).await.status;
         assert_eq!(status, if id == "req-lost" { 409 } else { 400 });
     }
-    ground.simulator.fault(Fault::new(FaultAction::Garbage).next(1));
+    deployment.simulator.fault(Fault::new(FaultAction::Garbage).next(1));
     assert_eq!(send("req-garbage", offer("+919812345678")).await.status, 409);
     let adjust = json!({"amount": "-99.93", "reference": "out", "reason": "test"});
     client.operate(Method::POST, "/wallets/main/adjustments", adjust).await;

@@ -19,20 +19,20 @@ const FILE: &str = "own-2026-07-01.csv";
 /// The market mapping of this card's date; it is in force whatever day the test runs on.
 const JULY: &str = include_str!("../../../config/rates/meta-usd-2026-07-01.csv");
 
-struct Ground {
+struct CardDeployment {
     simulator: Simulator,
     home: TempDir,
 }
 
-impl Ground {
-    fn new() -> Ground {
-        let ground = Ground {
+impl CardDeployment {
+    fn new() -> CardDeployment {
+        let deployment = CardDeployment {
             simulator: Simulator::start(SimulatorOptions::default()).unwrap(),
             home: tempfile::tempdir().unwrap(),
         };
-        fs::write(ground.home.path().join("token"), "EAAtoken").unwrap();
-        fs::create_dir(ground.home.path().join("cards")).unwrap();
-        ground
+        fs::write(deployment.home.path().join("token"), "EAAtoken").unwrap();
+        fs::create_dir(deployment.home.path().join("cards")).unwrap();
+        deployment
     }
 
     fn configure(&self, level: &str) -> PathBuf {
@@ -87,14 +87,14 @@ async fn price(process: &Process) -> String {
 
 #[tokio::test]
 async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
-    let ground = Ground::new();
-    ground.put_card(FILE, "0.25");
-    let process = Process::start(&ground.configure("info"), &[]);
+    let deployment = CardDeployment::new();
+    deployment.put_card(FILE, "0.25");
+    let process = Process::start(&deployment.configure("info"), &[]);
     assert_eq!(price(&process).await, "0.25 USD");
 
-    ground.put_card(FILE, "0.5");
-    ground.put_card("second-2026-07-01.csv", "1");
-    ground.configure("debug");
+    deployment.put_card(FILE, "0.5");
+    deployment.put_card("second-2026-07-01.csv", "1");
+    deployment.configure("debug");
     process.signal("HUP");
     process.wait_for("so are the rate cards");
     assert_eq!(price(&process).await, "0.50 USD");
@@ -104,27 +104,27 @@ async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
     assert_eq!(second.status, 200, "{:?}", second.json);
 
     // One good change and two bad files: nothing is taken over.
-    ground.put_card(FILE, "0.75");
-    fs::write(ground.home.path().join("cards/second-2026-07-01.csv"), "market\n").unwrap();
-    fs::write(ground.home.path().join("cards/third.csv"), CARD).unwrap();
+    deployment.put_card(FILE, "0.75");
+    fs::write(deployment.home.path().join("cards/second-2026-07-01.csv"), "market\n").unwrap();
+    fs::write(deployment.home.path().join("cards/third.csv"), CARD).unwrap();
     process.signal("HUP");
     process.wait_for("second-2026-07-01.csv: ");
     process.wait_for("third.csv: a version is called");
     assert_eq!(price(&process).await, "0.50 USD");
 
     // A card that accounts may be priced by must not vanish.
-    fs::remove_file(ground.home.path().join("cards/second-2026-07-01.csv")).unwrap();
-    fs::remove_file(ground.home.path().join("cards/third.csv")).unwrap();
+    fs::remove_file(deployment.home.path().join("cards/second-2026-07-01.csv")).unwrap();
+    fs::remove_file(deployment.home.path().join("cards/third.csv")).unwrap();
     process.signal("HUP");
     process.wait_for("no file has card second any more");
     assert_eq!(price(&process).await, "0.50 USD");
 
-    ground.put_card("second-2026-07-01.csv", "1");
-    ground.configure("loud");
+    deployment.put_card("second-2026-07-01.csv", "1");
+    deployment.configure("loud");
     process.signal("HUP");
     process.wait_for("log.level: must be");
     assert_eq!(price(&process).await, "0.50 USD");
-    ground.configure("info");
+    deployment.configure("info");
     process.signal("HUP");
     let begin = std::time::Instant::now();
     while price(&process).await != "0.75 USD" {
@@ -134,12 +134,12 @@ async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
 
 #[tokio::test]
 async fn versions_that_were_put_are_there_after_a_start() {
-    let ground = Ground::new();
-    ground.put_card(FILE, "0.25");
-    let file = ground.configure("info");
+    let deployment = CardDeployment::new();
+    deployment.put_card(FILE, "0.25");
+    let file = deployment.configure("info");
     // A new card of today's rates, put as Meta's file is: by hand into the directory, while nothing
     // runs.
-    ground.put_card("other-2026-07-01.csv", "2");
+    deployment.put_card("other-2026-07-01.csv", "2");
     let process = Process::start(&file, &[]);
     let listed = ask(process.client.admin, OPERATOR, Method::GET, "/v1/rate-cards", "").await;
     let ids: Vec<&str> = listed.json["items"]
@@ -153,30 +153,30 @@ async fn versions_that_were_put_are_there_after_a_start() {
 
 #[tokio::test]
 async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
-    let ground = Ground::new();
-    let file = ground.configure("info");
-    fs::write(ground.home.path().join("cards").join(FILE), "market\n").unwrap();
-    fs::write(ground.home.path().join("cards/nameless.csv"), CARD).unwrap();
+    let deployment = CardDeployment::new();
+    let file = deployment.configure("info");
+    fs::write(deployment.home.path().join("cards").join(FILE), "market\n").unwrap();
+    fs::write(deployment.home.path().join("cards/nameless.csv"), CARD).unwrap();
     let refused = run(&["serve", "--config", file.to_str().unwrap()], &[]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     for told in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
         assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
     }
     assert!(
-        !ground.home.path().join("ledger").exists(),
+        !deployment.home.path().join("ledger").exists(),
         "the ledger was opened before the cards were read"
     );
 }
 
 #[tokio::test]
 async fn what_changes_in_the_directory_is_in_use_without_a_signal() {
-    let ground = Ground::new();
-    ground.put_card(FILE, "0.25");
-    let process = Process::start(&ground.configure_with("info", 1), &[]);
+    let deployment = CardDeployment::new();
+    deployment.put_card(FILE, "0.25");
+    let process = Process::start(&deployment.configure_with("info", 1), &[]);
     assert_eq!(price(&process).await, "0.25 USD");
     // The first look only learns what is there.
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    ground.put_card(FILE, "0.5");
+    deployment.put_card(FILE, "0.5");
     process.wait_for("rate cards changed and are in use");
     assert_eq!(price(&process).await, "0.50 USD");
 }

@@ -27,10 +27,8 @@ use tollgate::services::{Services, ServicesOptions};
 use tollgate::upstream::client::UpstreamOptions;
 use tower::ServiceExt;
 
+use super::time::NOON_MS;
 use crate::admin::openapi as document;
-
-/// 2026-11-21T12:00:00Z.
-pub const NOON_MS: i64 = 1_795_262_400_000;
 
 /// The operator's key.
 pub const OPERATOR: &str = "bootstrap-key-of-a-test";

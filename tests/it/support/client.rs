@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use super::world::{KEY, NUMBER};
+use super::setup::{KEY, NUMBER};
 
 /// Nothing takes longer unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -4,31 +4,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::support::redis_server;
 use tempfile::TempDir;
 use tollgate::clock::Clock;
 use tollgate::ids::AccountId;
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::redis::{RedisLedger, RedisOptions};
 use tollgate::ledger::{
-    Batch, CalendarSpan, DocumentKind, LedgerFault, OpenLedger, Operation, Page, PageRequest,
-    Verdict,
+    Batch, DocumentKind, LedgerFault, OpenLedger, Operation, Page, PageRequest, Verdict,
 };
 
-/// 2026-10-15 08:00:00 UTC, the first millisecond of a minute.
-pub const START_MS: i64 = 1_792_051_200_000;
-
-pub const SECOND: i64 = 1000;
-pub const MINUTE: i64 = 60 * SECOND;
-pub const HOUR: i64 = 60 * MINUTE;
-pub const DAY: i64 = 24 * HOUR;
-
-/// Which ledger a case runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    Embedded,
-    Redis,
-}
+use super::ledgers::{Backend, OnLedger};
+use super::redis_server;
+use super::time::CASE_START_MS;
 
 /// Where a ledger keeps what it must find again when it is opened once more.
 enum Home {
@@ -70,7 +57,7 @@ impl Home {
 }
 
 /// A ledger under test and what a gateway in front of it would know.
-pub struct World {
+pub struct LedgerCase {
     pub ledger: OpenLedger,
     pub clock: Clock,
     pub account: AccountId,
@@ -81,10 +68,16 @@ pub struct World {
     home: Home,
 }
 
-impl World {
+impl OnLedger for LedgerCase {
+    async fn on_ledger(backend: Backend) -> LedgerCase {
+        LedgerCase::new(backend).await
+    }
+}
+
+impl LedgerCase {
     /// An empty ledger with the account `acme` in it.
-    pub async fn new(backend: Backend) -> World {
-        let mut world = World::without_account(backend).await;
+    pub async fn new(backend: Backend) -> LedgerCase {
+        let mut case = LedgerCase::without_account(backend).await;
         let founding = Operation::PutDocument {
             kind: DocumentKind::Account,
             id: "account".into(),
@@ -92,17 +85,17 @@ impl World {
             only_if_absent: true,
         };
         assert_eq!(
-            world.apply(vec![founding]).await.unwrap(),
+            case.apply(vec![founding]).await.unwrap(),
             [Verdict::Document { changed: true, settings_version: 1 }]
         );
-        world
+        case
     }
 
     /// An empty ledger.
-    pub async fn without_account(backend: Backend) -> World {
-        let (clock, home) = (Clock::fixed(START_MS), Home::new(backend));
+    pub async fn without_account(backend: Backend) -> LedgerCase {
+        let (clock, home) = (Clock::fixed(CASE_START_MS), Home::new(backend));
         let ledger = home.open(&clock).await;
-        World {
+        LedgerCase {
             ledger,
             clock,
             account: "acme".parse().unwrap(),
@@ -130,7 +123,7 @@ impl World {
         Ok(verdicts)
     }
 
-    /// The next batch of this world's writer, at the world's time.
+    /// The next batch of this case's writer, at the case's time.
     pub fn batch(&mut self, operations: Vec<Operation>) -> Batch {
         self.number += 1;
         Batch {
@@ -202,29 +195,4 @@ pub async fn all<T>(limit: usize, mut page_at: impl AsyncFnMut(PageRequest) -> P
         }
     }
     panic!("the list has no end");
-}
-
-/// The UTC day that holds at `at_ms`.
-pub fn day(at_ms: i64) -> CalendarSpan {
-    let index = at_ms.div_euclid(DAY);
-    CalendarSpan {
-        index: i32::try_from(index).unwrap(),
-        start_ms: index * DAY,
-        end_ms: (index + 1) * DAY,
-    }
-}
-
-/// The UTC month that holds at `at_ms`.
-pub fn month(at_ms: i64) -> CalendarSpan {
-    let date =
-        jiff::Timestamp::from_millisecond(at_ms).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let start_of = |date: jiff::civil::Date| {
-        date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond()
-    };
-    let first = date.first_of_month();
-    CalendarSpan {
-        index: i32::from(date.year()) * 12 + i32::from(date.month()) - 1,
-        start_ms: start_of(first),
-        end_ms: start_of(first.checked_add(jiff::Span::new().months(1)).unwrap()),
-    }
 }

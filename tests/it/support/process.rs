@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
-use super::world::Ground;
+use super::deployment::Deployment;
+use super::setup::environment_name;
 
 /// Nothing takes longer unless it hangs; starts included, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,11 +37,11 @@ pub struct Finished {
 }
 
 impl Process {
-    /// Serves on this ground; `further` settings by their dotted keys.
-    pub fn serve(ground: &Ground, further: &[(&str, &str)]) -> Process {
-        let file = ground.home.path().join("tollgate.toml");
-        std::fs::write(&file, &ground.text).unwrap();
-        let mut environment = ground.environment.clone();
+    /// Serves this deployment; `further` settings by their dotted keys.
+    pub fn serve(deployment: &Deployment, further: &[(&str, &str)]) -> Process {
+        let file = deployment.home.path().join("tollgate.toml");
+        std::fs::write(&file, &deployment.text).unwrap();
+        let mut environment = deployment.environment.clone();
         environment.extend(
             further.iter().map(|(key, value)| (environment_name(key), (*value).to_owned())),
         );
@@ -149,11 +150,6 @@ pub async fn run_in(
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     }
-}
-
-/// The environment variable that overlays a key: `listen.data` is `TOLLGATE__LISTEN__DATA`.
-pub fn environment_name(key: &str) -> String {
-    format!("TOLLGATE__{}", key.replace('.', "__").to_uppercase())
 }
 
 /// An address nothing listens on, for what must fail to connect.

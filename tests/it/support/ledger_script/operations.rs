@@ -11,61 +11,8 @@ use tollgate::ledger::{
 use tollgate::pricing::{Category, Country};
 use tollgate::rejection::RejectionKind;
 
-use super::render::Labels;
-use crate::support::ledger_case::{DAY, HOUR, MINUTE, SECOND, day, month};
-
-/// One line: words, some of them `name=value`.
-pub struct Line<'a>(Vec<&'a str>);
-
-impl<'a> Line<'a> {
-    /// The part of the line before its answer.
-    pub fn parse(line: &'a str) -> Line<'a> {
-        let command = line.split_once("->").map_or(line, |(command, _)| command);
-        Line(command.trim_start_matches('&').split_whitespace().collect())
-    }
-
-    pub fn verb(&self) -> &'a str {
-        self.word(0)
-    }
-
-    pub fn word(&self, index: usize) -> &'a str {
-        self.0.get(index).unwrap_or_else(|| panic!("{:?} lacks its word {index}", self.0))
-    }
-
-    pub fn word_or(&self, index: usize, otherwise: &'a str) -> &'a str {
-        self.0.get(index).copied().unwrap_or(otherwise)
-    }
-
-    /// The value of `name=value`.
-    fn value(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
-    }
-
-    fn says(&self, word: &str) -> bool {
-        self.0.contains(&word)
-    }
-}
-
-/// `1500ms`, `90s`, `5m`, `24h`, `31d`, and sums of them: `23h+59m+59s`. A leading minus counts for
-/// the whole.
-pub fn span_ms(text: &str) -> i64 {
-    if let Some(back) = text.strip_prefix('-') {
-        return -span_ms(back);
-    }
-    let one = |part: &str| {
-        let digits = part.trim_end_matches(char::is_alphabetic);
-        let unit = match &part[digits.len()..] {
-            "ms" => 1,
-            "s" => SECOND,
-            "m" => MINUTE,
-            "h" => HOUR,
-            "d" => DAY,
-            other => panic!("{other:?} is no unit of time"),
-        };
-        digits.parse::<i64>().unwrap() * unit
-    };
-    text.split('+').map(one).sum()
-}
+use super::parser::{Labels, Line, span_ms};
+use crate::support::time::{SECOND, day, month};
 
 pub fn amount(text: &str) -> Amount {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -113,7 +60,7 @@ pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
     let campaign = |name: &str, auto_create| {
         line.value(name).map(|id| CampaignUse { id: id.parse().unwrap(), auto_create })
     };
-    let external = line.says("external");
+    let external = line.has("external");
     Reserve {
         hold: HoldId::new(gateway_ms),
         settings_version: line
@@ -151,7 +98,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
     match line.verb() {
         "settle" => Operation::Settle {
             hold: hold(),
-            message_id: (!line.says("without-id"))
+            message_id: (!line.has("without-id"))
                 .then(|| Arc::from(line.value("id").unwrap_or("wamid.1"))),
             day: day(gateway_ms),
         },
@@ -182,7 +129,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
                 kind,
                 id,
                 body: line.word(2).into(),
-                only_if_absent: line.says("if-absent"),
+                only_if_absent: line.has("if-absent"),
             }
         }
         "delete" => {
@@ -194,8 +141,8 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
             name: line.value("name").unwrap_or("").into(),
             wallet: line.value("wallet").map(|id| id.parse().unwrap()),
             budget: line.value("budget").map(amount),
-            dedupe_recipients: line.says("dedupe"),
-            exempt_from_caps: line.says("exempt"),
+            dedupe_recipients: line.has("dedupe"),
+            exempt_from_caps: line.has("exempt"),
         })),
         "stop" => {
             Operation::StopCampaign { campaign: campaign(), reason: stop_reason(line.word(2)) }
@@ -213,7 +160,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
         "sweep" => Operation::Sweep {
             open_age_ms: span_ms(line.value("open").unwrap()),
             in_doubt_age_ms: span_ms(line.value("doubt").unwrap()),
-            policy: if line.says("release") {
+            policy: if line.has("release") {
                 InDoubtPolicy::Release
             } else {
                 InDoubtPolicy::Charge

@@ -1,17 +1,13 @@
 //! Verdicts and views in words, so that a case can state the whole answer on one line.
 
-use std::collections::BTreeMap;
-
 use tollgate::ids::HoldId;
 use tollgate::ledger::{
     CampaignState, CampaignView, Entry, EntryKind, Event, HoldState, HoldView, LedgerFault,
     Rejection, UsageRow, Verdict, WalletView,
 };
 
-use crate::support::ledger_case::START_MS;
-
-/// Names of holds, as the script gave them.
-pub type Labels = BTreeMap<String, HoldId>;
+use super::parser::Labels;
+use crate::support::time::{CASE_START_MS, DAY};
 
 fn label(labels: &Labels, hold: HoldId) -> String {
     labels
@@ -22,7 +18,7 @@ fn label(labels: &Labels, hold: HoldId) -> String {
 
 /// Time since the start of the case.
 fn since(at_ms: i64) -> String {
-    format!("since {}s", (at_ms - START_MS).div_euclid(1000))
+    format!("since {}s", (at_ms - CASE_START_MS).div_euclid(1000))
 }
 
 /// A whole batch's refusal, without the words that differ between ledgers.
@@ -238,7 +234,7 @@ pub fn hold(view: &HoldView, labels: &Labels) -> String {
 
 /// The day is counted from the case's first.
 pub fn usage(row: &UsageRow) -> String {
-    let first = START_MS.div_euclid(crate::support::ledger_case::DAY);
+    let first = CASE_START_MS.div_euclid(DAY);
     let day = i64::from(row.day) - first;
     format!(
         "day {day} {} {} {} {} {}",

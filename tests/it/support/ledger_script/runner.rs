@@ -9,21 +9,23 @@
 //! A line that begins with `&` belongs to the batch of the line before it. `send` knows the
 //! defaults of [`super::operations::send`].
 
-use super::operations::{self, Line};
+use super::operations;
+use super::parser::{Labels, Line, span_ms};
 use super::render;
-use crate::support::ledger_case::{START_MS, World, all};
+use crate::support::ledger_case::{LedgerCase, all};
+use crate::support::time::CASE_START_MS;
 use tollgate::ledger::Operation;
 
-/// A world and the names its script has given to holds.
+/// A case and the names its script has given to holds.
 pub struct Script {
-    pub world: World,
-    pub labels: render::Labels,
+    pub case: LedgerCase,
+    pub labels: Labels,
     events_told: usize,
 }
 
 /// Runs a whole script in a fresh account; fails with every line whose answer is another.
-pub async fn check(world: World, script: &str) -> Script {
-    let mut run = Script { world, labels: render::Labels::new(), events_told: 0 };
+pub async fn check(case: LedgerCase, script: &str) -> Script {
+    let mut run = Script { case, labels: Labels::new(), events_told: 0 };
     run.check(script).await;
     run
 }
@@ -71,7 +73,7 @@ impl Script {
             return vec![answer];
         }
         let operations: Vec<Operation> = lines.iter().map(|line| self.operation(line)).collect();
-        match self.world.apply(operations).await {
+        match self.case.apply(operations).await {
             Ok(verdicts) => {
                 assert_eq!(verdicts.len(), group.len(), "one verdict per operation");
                 verdicts.iter().map(|verdict| render::verdict(verdict, &self.labels)).collect()
@@ -81,9 +83,9 @@ impl Script {
     }
 
     fn operation(&mut self, line: &Line) -> Operation {
-        let now_ms = self.world.clock.now_ms();
+        let now_ms = self.case.clock.now_ms();
         if line.verb() == "send" {
-            let reserve = operations::send(line, now_ms, self.world.settings_version);
+            let reserve = operations::send(line, now_ms, self.case.settings_version);
             self.labels.insert(line.word(1).to_owned(), reserve.hold);
             return Operation::Reserve(Box::new(reserve));
         }
@@ -92,18 +94,18 @@ impl Script {
 
     /// The answer to a question, or to a step in time; `None` where the line is an operation.
     async fn read(&mut self, line: &Line<'_>) -> Option<String> {
-        let Script { world, labels, .. } = self;
-        let (ledger, account) = (world.ledger.clone(), world.account.clone());
+        let Script { case, labels, .. } = self;
+        let (ledger, account) = (case.ledger.clone(), case.account.clone());
         let join = |items: Vec<String>| {
             if items.is_empty() { "none".to_owned() } else { items.join(", ") }
         };
         Some(match (line.verb(), line.word_or(1, "")) {
             ("later", span) => {
-                world.clock.advance(operations::span_ms(span));
+                case.clock.advance(span_ms(span));
                 String::new()
             }
             ("at", span) => {
-                world.clock.advance(START_MS + operations::span_ms(span) - world.clock.now_ms());
+                case.clock.advance(CASE_START_MS + span_ms(span) - case.clock.now_ms());
                 String::new()
             }
             ("show", "wallet") => {
