@@ -135,7 +135,8 @@ async fn time_does_not_go_back(case: LedgerCase) {
         at 10m
         send a limit=1 caps=marketing:1:1h      -> held 1.00 left 8.00
         settle a                                -> settled 1.00
-        # The ledger's own clock was set back; what is written goes on from the latest time it has seen.
+        # The ledger's own clock was set back; what is written goes on from the latest time it has
+        # seen.
         at 5m
         send b caps=marketing:1:1h              -> frequency_capped 1 in 3600s retry 3600s
         send c to=r2 limit=1                    -> messaging_limit_reached 1 of 1 retry 86460s

@@ -23,7 +23,7 @@ async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(case: Ledger
         send b campaign=diwali wallet=other          -> held 1.00 left 4.00
         send c campaign=diwali wallet=main           -> campaign_unknown
         send d campaign=diwali external              -> held 0.00
-        show campaign diwali                         -> active of other held 1.00 rejected campaign_unknown 1
+        show campaign diwali                -> active of other held 1.00 rejected campaign_unknown 1
         send e known-campaign=nobody                 -> campaign_unknown
         show campaign nobody                         -> none
         send f known-campaign=diwali wallet=other    -> held 1.00 left 3.00
@@ -37,7 +37,7 @@ async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(case: Ledger
 
 async fn making_a_campaign_twice_makes_one(case: LedgerCase) {
     let script = "
-        wallet main                                          -> settled 0.00 held 0.00 available 0.00
+        wallet main                                         -> settled 0.00 held 0.00 available 0.00
         create diwali name=Lights wallet=main budget=5.00    -> active 'Lights' of main budget 5.00
         create diwali name=Lights wallet=main budget=5.00    -> active 'Lights' of main budget 5.00
         create diwali name=Lights budget=5.00                -> active 'Lights' of main budget 5.00
@@ -73,9 +73,12 @@ async fn a_budget_stops_its_campaign_alone(case: LedgerCase) {
         send h campaign=holi                      -> held 1.00 left 6.00
         send i campaign=diwali external           -> held 0.00
         show events                               -> campaign_stopped main diwali 2.00 budget_spent
-        restart diwali                            -> active of main budget 2.00 spent 1.00 held 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        restart diwali \
+            -> active of main budget 2.00 spent 1.00 held 1.00 accepted 1 rejected \
+               campaign_stopped 2 used IN marketing 1 1.00
         send j campaign=diwali                    -> campaign_stopped budget_spent since 2s
-        show events                               -> campaign_restarted main diwali, campaign_stopped main diwali 2.00 budget_spent
+        show events \
+            -> campaign_restarted main diwali, campaign_stopped main diwali 2.00 budget_spent
         create frugal budget=0.00                 -> active budget 0.00
         send k campaign=frugal                    -> campaign_stopped budget_spent since 2s
         show wallet main                          -> settled 8.00 held 2.00 available 6.00
@@ -97,11 +100,15 @@ async fn a_stopped_campaign_waits_for_a_person(case: LedgerCase) {
         send c campaign=diwali external      -> campaign_stopped operator since 3s
         # What is under way still ends.
         settle a                             -> settled 1.00
-        restart diwali                       -> active of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        restart diwali \
+            -> active of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing \
+               1 1.00
         send d campaign=diwali               -> held 1.00 left 7.00
-        show events                          -> campaign_stopped main diwali operator, campaign_restarted main diwali
+        show events         -> campaign_stopped main diwali operator, campaign_restarted main diwali
         stop nobody operator                 -> campaign unknown
-        stop diwali error_rate               -> stopped error_rate since 6s of main spent 1.00 held 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        stop diwali error_rate \
+            -> stopped error_rate since 6s of main spent 1.00 held 1.00 accepted 1 rejected \
+               campaign_stopped 2 used IN marketing 1 1.00
         send e campaign=diwali external      -> campaign_stopped error_rate since 6s
     ";
     check(case, script).await;
@@ -121,7 +128,9 @@ async fn a_finished_campaign_stays_finished(case: LedgerCase) {
         send b campaign=diwali               -> campaign_stopped finished since 1s
         send c campaign=diwali external      -> campaign_stopped finished since 1s
         settle a                             -> settled 1.00
-        show campaign diwali                 -> finished since 1s of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        show campaign diwali \
+            -> finished since 1s of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN \
+               marketing 1 1.00
         finish nobody                        -> campaign unknown
         show events                          -> none
     ";
@@ -150,9 +159,12 @@ async fn counts_add_up(case: LedgerCase) {
         count diwali campaign_stopped 2                  -> counted
         # Of a campaign that is not there nothing is counted.
         count nobody campaign_stopped 2                  -> counted
-        show campaign diwali                             -> active of main spent 1.75 accepted 3 unknown 1 rejected campaign_stopped 42 rejected throughput_limited 2 refused 131026 2 used DE marketing 2 0.75 used IN utility 1 1.00
+        show campaign diwali \
+            -> active of main spent 1.75 accepted 3 unknown 1 rejected campaign_stopped 42 \
+               rejected throughput_limited 2 refused 131026 2 used DE marketing 2 0.75 used IN \
+               utility 1 1.00
         show campaign nobody                             -> none
-        show usage                                       -> day 0 100 DE marketing 2 0.75, day 0 100 IN utility 1 1.00
+        show usage                     -> day 0 100 DE marketing 2 0.75, day 0 100 IN utility 1 1.00
     ";
     check(case, script).await;
 }
@@ -163,11 +175,13 @@ async fn a_stop_for_another_reason_still_needs_the_credits(case: LedgerCase) {
         top-up main 1.00 p                   -> posted 1.00 balance 1.00
         send a campaign=diwali               -> held 1.00 left 0.00
         send b campaign=diwali               -> insufficient_balance needs 1.00 has 0.00
-        stop diwali operator                 -> stopped operator since 0s of main held 1.00 rejected insufficient_balance 1
+        stop diwali operator \
+            -> stopped operator since 0s of main held 1.00 rejected insufficient_balance 1
         restart diwali                       -> shortfall needs 1.00 has 0.00
         send c campaign=diwali               -> campaign_stopped operator since 0s
         top-up main 1.00 q                   -> posted 1.00 balance 2.00
-        restart diwali                       -> active of main held 1.00 rejected campaign_stopped 1 rejected insufficient_balance 1
+        restart diwali \
+            -> active of main held 1.00 rejected campaign_stopped 1 rejected insufficient_balance 1
         send d campaign=diwali               -> held 1.00 left 0.00
     ";
     check(case, script).await;

@@ -12,21 +12,28 @@ use tollgate::ledger::{Batch, ClaimKind, Ledger, LedgerFault, LedgerReads};
 #[tokio::test]
 async fn everything_answered_is_there_after_a_restart() {
     let script = r#"
-        wallet main limit=20.00 low=12.00         -> settled 0.00 held 0.00 available 20.00 limit 20.00 low [12.00]
+        wallet main limit=20.00 low=12.00 \
+            -> settled 0.00 held 0.00 available 20.00 limit 20.00 low [12.00]
         wallet other                              -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 pay/1                    -> posted 1.00 balance 1.00
         document channel/100 {"wallet":"main"}    -> changed version 2
-        create diwali wallet=main dedupe budget=6.00 name=Lights   -> active 'Lights' of main budget 6.00 dedupe
-        send a campaign=diwali to=r1 limit=3 caps=marketing:1:48h key=k body=x        -> held 1.00 left 20.00
+        create diwali wallet=main dedupe budget=6.00 name=Lights \
+            -> active 'Lights' of main budget 6.00 dedupe
+        send a campaign=diwali to=r1 limit=3 caps=marketing:1:48h key=k body=x \
+            -> held 1.00 left 20.00
         settle a id=wamid.a                       -> settled 1.00
-        send b to=r2 limit=3 category=service free=1                                  -> held 0.00 left 20.00
+        send b to=r2 limit=3 category=service free=1                         -> held 0.00 left 20.00
         settle b                                  -> settled 0.00
         send c campaign=diwali to=r3 limit=3      -> held 1.00 left 19.00
         doubt c                                   -> marked
         send d campaign=holi wallet=other         -> insufficient_balance needs 1.00 has 0.00
         count diwali throughput_limited 3         -> counted
-        stop diwali operator                      -> stopped operator since 0s 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 accepted 1 unknown 1 rejected throughput_limited 3 used IN marketing 1 1.00
-        show events                               -> hold_in_doubt main diwali c 1.00, wallet_exhausted other holi 1.00 available 0.00, campaign_stopped main diwali operator
+        stop diwali operator \
+            -> stopped operator since 0s 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 \
+               accepted 1 unknown 1 rejected throughput_limited 3 used IN marketing 1 1.00
+        show events \
+            -> hold_in_doubt main diwali c 1.00, wallet_exhausted other holi 1.00 available 0.00, \
+               campaign_stopped main diwali operator
     "#;
     let mut run = check(LedgerCase::new(Backend::Embedded).await, script).await;
     let identity = run.case.ledger.identity.clone();
@@ -45,16 +52,22 @@ async fn everything_answered_is_there_after_a_restart() {
     );
     let script = r#"
         show events                               -> none
-        show wallet main                          -> settled 0.00 held 1.00 available 19.00 limit 20.00 low [12.00]
+        show wallet main           -> settled 0.00 held 1.00 available 19.00 limit 20.00 low [12.00]
         show wallet other                         -> settled 0.00 held 0.00 available 0.00 exhausted
-        show campaign diwali                      -> stopped operator since 0s 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 accepted 1 unknown 1 rejected throughput_limited 3 used IN marketing 1 1.00
-        show entries main                         -> 1 top_up pay/1 1.00 balance 1.00, 2 charge a 100 IN marketing for diwali -1.00 balance 0.00
-        show usage                                -> day 0 100 IN marketing 1 1.00, day 0 100 IN service 1 0.00
-        show holds                                -> c in doubt 1.00 100 IN marketing of main for diwali since 0s
+        show campaign diwali \
+            -> stopped operator since 0s 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 \
+               accepted 1 unknown 1 rejected throughput_limited 3 used IN marketing 1 1.00
+        show entries main \
+            -> 1 top_up pay/1 1.00 balance 1.00, 2 charge a 100 IN marketing for diwali -1.00 \
+               balance 0.00
+        show usage                     -> day 0 100 IN marketing 1 1.00, day 0 100 IN service 1 0.00
+        show holds                   -> c in doubt 1.00 100 IN marketing of main for diwali since 0s
         show window p1                            -> 3
         document channel/100 {"wallet":"main"}    -> unchanged version 2
         top-up main 1.00 pay/1                    -> posted before 1.00 balance 1.00
-        restart diwali                            -> active 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 accepted 1 unknown 1 rejected throughput_limited 3 used IN marketing 1 1.00
+        restart diwali \
+            -> active 'Lights' of main budget 6.00 dedupe spent 1.00 held 1.00 accepted 1 unknown \
+               1 rejected throughput_limited 3 used IN marketing 1 1.00
         send e key=k body=x                       -> replayed a wamid.a 1.00
         send f body=c to=r8                       -> outcome_unknown c
         send g campaign=diwali to=r1              -> already_sent
@@ -64,10 +77,14 @@ async fn everything_answered_is_there_after_a_restart() {
         send k campaign=diwali price=5.00 to=r9   -> campaign_stopped budget_spent since 0s
         send l campaign=holi wallet=other         -> insufficient_balance needs 1.00 has 0.00
         send m price=6.01                         -> held 6.01 left 11.99
-        show events                               -> campaign_restarted main diwali, campaign_stopped main diwali 6.00 budget_spent, low_balance main 12.00 available 11.99
+        show events \
+            -> campaign_restarted main diwali, campaign_stopped main diwali 6.00 budget_spent, \
+               low_balance main 12.00 available 11.99
         release c                                 -> released 1.00
         adjust main 1.00 x                        -> posted 1.00 balance 1.00
-        show entries main                         -> 1 top_up pay/1 1.00 balance 1.00, 2 charge a 100 IN marketing for diwali -1.00 balance 0.00, 3 adjustment x '' 1.00 balance 1.00
+        show entries main \
+            -> 1 top_up pay/1 1.00 balance 1.00, 2 charge a 100 IN marketing for diwali -1.00 \
+               balance 0.00, 3 adjustment x '' 1.00 balance 1.00
     "#;
     run.check(script).await;
 }
@@ -75,7 +92,7 @@ async fn everything_answered_is_there_after_a_restart() {
 #[tokio::test]
 async fn holds_under_way_are_in_doubt_after_a_restart() {
     let script = "
-        wallet main limit=9.00                    -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a campaign=diwali key=k to=r1 limit=9 -> held 1.00 left 8.00
         later 1s
         send b                                    -> held 1.00 left 7.00
@@ -87,11 +104,13 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
     let mut run = check(LedgerCase::new(Backend::Embedded).await, script).await;
     run.case.reopen().await;
     let script = "
-        show holds                                -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b in doubt 1.00 100 IN marketing of main since 1s
-        show wallet main                          -> settled -1.00 held 2.00 available 6.00 limit 9.00
+        show holds \
+            -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b in doubt 1.00 100 \
+               IN marketing of main since 1s
+        show wallet main                        -> settled -1.00 held 2.00 available 6.00 limit 9.00
         show campaign diwali                      -> active of main held 1.00 unknown 1
         show window p1                            -> 1
-        show events                               -> hold_in_doubt main diwali a 1.00, hold_in_doubt main b 1.00
+        show events                   -> hold_in_doubt main diwali a 1.00, hold_in_doubt main b 1.00
         send d key=k body=a                       -> outcome_unknown a
         send e body=a                             -> outcome_unknown a
     ";
@@ -102,7 +121,7 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
         show events                               -> none
         settle a                                  -> settled 1.00
         release b                                 -> released 1.00
-        show wallet main                          -> settled -2.00 held 0.00 available 7.00 limit 9.00
+        show wallet main                        -> settled -2.00 held 0.00 available 7.00 limit 9.00
         show window p1                            -> 1
     ";
     run.check(script).await;
@@ -113,7 +132,7 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
 #[tokio::test]
 async fn order_and_time_hold_over_a_restart() {
     let script = "
-        wallet main limit=9.00                    -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a body=x                             -> held 1.00 left 8.00
         later 1s
         send b body=x                             -> held 1.00 left 7.00
@@ -128,7 +147,9 @@ async fn order_and_time_hold_over_a_restart() {
         at 59m
         create diwali                             -> active
         stop diwali operator                      -> stopped operator since 3600s
-        show events                               -> hold_in_doubt main a 1.00, hold_in_doubt main b 1.00, campaign_stopped diwali operator
+        show events \
+            -> hold_in_doubt main a 1.00, hold_in_doubt main b 1.00, campaign_stopped diwali \
+               operator
     ";
     run.check(script).await;
 }
@@ -179,14 +200,17 @@ async fn a_commit_that_fails_leaves_nothing() {
         send b key=k body=a        -> idempotency_in_flight
         later 1s
         send c                     -> held 1.00 left 7.00
-        show holds                 -> a open 1.00 100 IN marketing of main since 0s, c open 1.00 100 IN marketing of main since 1s
+        show holds \
+            -> a open 1.00 100 IN marketing of main since 0s, c open 1.00 100 IN marketing of main \
+               since 1s
     ";
     run.check(script).await;
     file.execute_batch("DROP TRIGGER full").unwrap();
     let script = "
         settle a                   -> settled 1.00
         & top-up main 1.00 p       -> posted 1.00 balance 0.00
-        show entries main          -> 1 charge a 100 IN marketing -1.00 balance -1.00, 2 top_up p 1.00 balance 0.00
+        show entries main \
+            -> 1 charge a 100 IN marketing -1.00 balance -1.00, 2 top_up p 1.00 balance 0.00
     ";
     run.check(script).await;
     run.case.reopen().await;

@@ -27,8 +27,12 @@ async fn the_last_credit_is_held_once(case: LedgerCase) {
         settle a                             -> settled 1.00
         settle b                             -> settled 1.00
         show wallet main                     -> settled 0.00 held 0.00 available 0.00 exhausted
-        show campaign diwali                 -> stopped credits_exhausted since 0s of main spent 2.00 accepted 2 rejected campaign_stopped 1 rejected insufficient_balance 1 used IN marketing 2 2.00
-        show entries main                    -> 1 top_up pay-1 2.00 balance 2.00, 2 charge a 100 IN marketing for diwali -1.00 balance 1.00, 3 charge b 100 IN marketing for diwali -1.00 balance 0.00
+        show campaign diwali \
+            -> stopped credits_exhausted since 0s of main spent 2.00 accepted 2 rejected \
+               campaign_stopped 1 rejected insufficient_balance 1 used IN marketing 2 2.00
+        show entries main \
+            -> 1 top_up pay-1 2.00 balance 2.00, 2 charge a 100 IN marketing for diwali -1.00 \
+               balance 1.00, 3 charge b 100 IN marketing for diwali -1.00 balance 0.00
     ";
     check(case, script).await;
 }
@@ -48,7 +52,8 @@ async fn running_out_stops_every_campaign_of_the_wallet_in_one_step(case: Ledger
         send f campaign=holi price=0.01      -> campaign_stopped credits_exhausted since 5s
         send g campaign=onam wallet=other    -> held 1.00 left 7.00
         show events                          -> wallet_exhausted main holi 1.000001 available 1.00
-        show campaign diwali                 -> stopped credits_exhausted since 5s of main held 1.00 rejected campaign_stopped 1
+        show campaign diwali \
+            -> stopped credits_exhausted since 5s of main held 1.00 rejected campaign_stopped 1
         show campaign onam                   -> active of other held 2.00
         show wallet other                    -> settled 9.00 held 2.00 available 7.00
     ";
@@ -68,10 +73,14 @@ async fn a_top_up_restarts_nothing(case: LedgerCase) {
         show wallet main                     -> settled 51.00 held 1.00 available 50.00
         later 2d
         send d campaign=diwali               -> campaign_stopped credits_exhausted since 0s
-        show campaign diwali                 -> stopped credits_exhausted since 0s of main held 1.00 rejected campaign_stopped 1 rejected insufficient_balance 1
+        show campaign diwali \
+            -> stopped credits_exhausted since 0s of main held 1.00 rejected campaign_stopped 1 \
+               rejected insufficient_balance 1
         # A new campaign is nobody's forgotten one: it starts.
         send e campaign=holi                 -> held 1.00 left 49.00
-        show events                          -> wallet_exhausted main diwali 1.00 available 0.00, wallet_exhausted main diwali 1.00 available 0.00
+        show events \
+            -> wallet_exhausted main diwali 1.00 available 0.00, wallet_exhausted main diwali 1.00 \
+               available 0.00
     ";
     check(case, script).await;
 }
@@ -88,10 +97,13 @@ async fn a_restart_needs_the_price_that_was_refused(case: LedgerCase) {
         send c campaign=diwali price=0.01    -> campaign_stopped credits_exhausted since 0s
         top-up main 0.000001 pay-3           -> posted 0.000001 balance 3.40
         later 1m
-        restart diwali                       -> active of main held 0.40 rejected campaign_stopped 1 rejected insufficient_balance 1
-        restart diwali                       -> active of main held 0.40 rejected campaign_stopped 1 rejected insufficient_balance 1
+        restart diwali \
+            -> active of main held 0.40 rejected campaign_stopped 1 rejected insufficient_balance 1
+        restart diwali \
+            -> active of main held 0.40 rejected campaign_stopped 1 rejected insufficient_balance 1
         send d campaign=diwali price=3.00    -> held 3.00 left 0.00
-        show events                          -> wallet_exhausted main diwali 3.00 available 0.60, campaign_restarted main diwali
+        show events \
+            -> wallet_exhausted main diwali 3.00 available 0.60, campaign_restarted main diwali
         restart nobody                       -> campaign unknown
     ";
     check(case, script).await;
@@ -108,7 +120,7 @@ async fn an_unknown_campaign_waits_for_credits(case: LedgerCase) {
         send d campaign=holi price=0.00            -> insufficient_balance needs 5.00 has 2.00
         show campaign holi                         -> none
         create holi wallet=main                    -> wallet exhausted
-        show events                                -> wallet_exhausted main diwali 5.00 available 2.00
+        show events                              -> wallet_exhausted main diwali 5.00 available 2.00
         wallet spare                               -> settled 0.00 held 0.00 available 0.00
         create holi wallet=main                    -> wallet exhausted
         create onam                                -> active
@@ -144,8 +156,8 @@ async fn what_is_free_flows_at_zero_balance(case: LedgerCase) {
         settle a                                  -> settled 0.00
         settle b                                  -> settled 0.00
         show entries main                         -> none
-        show usage                                -> day 0 100 IN marketing 1 0.00, day 0 100 IN service 1 0.00
-        show campaign diwali                      -> active of main accepted 1 used IN marketing 1 0.00
+        show usage                     -> day 0 100 IN marketing 1 0.00, day 0 100 IN service 1 0.00
+        show campaign diwali                   -> active of main accepted 1 used IN marketing 1 0.00
     ";
     check(case, script).await;
 }
@@ -162,7 +174,9 @@ async fn external_sends_go_on_when_the_wallet_is_empty(case: LedgerCase) {
         settle c                                  -> settled 0.00
         show entries main                         -> 1 top_up pay-1 1.00 balance 1.00
         show campaign new                         -> active
-        stop diwali upstream_payment_problem      -> stopped upstream_payment_problem since 0s of main held 1.00 accepted 1 rejected insufficient_balance 1 used IN marketing 1 0.00
+        stop diwali upstream_payment_problem \
+            -> stopped upstream_payment_problem since 0s of main held 1.00 accepted 1 rejected \
+               insufficient_balance 1 used IN marketing 1 0.00
         send f campaign=diwali external           -> held 0.00
         stop new quality_red                      -> stopped quality_red since 0s
         send g campaign=new external              -> campaign_stopped quality_red since 0s
@@ -172,20 +186,21 @@ async fn external_sends_go_on_when_the_wallet_is_empty(case: LedgerCase) {
 
 async fn only_money_coming_in_clears_the_mark(case: LedgerCase) {
     let script = "
-        wallet main limit=1.00                    -> settled 0.00 held 0.00 available 1.00 limit 1.00
+        wallet main limit=1.00                   -> settled 0.00 held 0.00 available 1.00 limit 1.00
         send a campaign=diwali                    -> held 1.00 left 0.00
         send b campaign=diwali                    -> insufficient_balance needs 1.00 has 0.00
         release a                                 -> released 1.00
-        show wallet main                          -> settled 0.00 held 0.00 available 1.00 limit 1.00 exhausted
+        show wallet main               -> settled 0.00 held 0.00 available 1.00 limit 1.00 exhausted
         send c campaign=holi                      -> insufficient_balance needs 1.00 has 1.00
         adjust main -0.50 down                    -> posted -0.50 balance -0.50
-        wallet main limit=0.75                    -> settled -0.50 held 0.00 available 0.25 limit 0.75 exhausted
-        wallet main low=0.10                      -> settled -0.50 held 0.00 available 0.25 limit 0.75 low [0.10] exhausted
-        wallet main limit=0.80                    -> settled -0.50 held 0.00 available 0.30 limit 0.80 low [0.10]
+        wallet main limit=0.75        -> settled -0.50 held 0.00 available 0.25 limit 0.75 exhausted
+        wallet main low=0.10 \
+            -> settled -0.50 held 0.00 available 0.25 limit 0.75 low [0.10] exhausted
+        wallet main limit=0.80       -> settled -0.50 held 0.00 available 0.30 limit 0.80 low [0.10]
         send d campaign=holi                      -> insufficient_balance needs 1.00 has 0.30
-        show wallet main                          -> settled -0.50 held 0.00 available 0.30 limit 0.80 low [0.10] exhausted
+        show wallet main   -> settled -0.50 held 0.00 available 0.30 limit 0.80 low [0.10] exhausted
         adjust main 0.000001 up                   -> posted 0.000001 balance -0.499999
-        show wallet main                          -> settled -0.499999 held 0.00 available 0.300001 limit 0.80 low [0.10]
+        show wallet main     -> settled -0.499999 held 0.00 available 0.300001 limit 0.80 low [0.10]
     ";
     check(case, script).await;
 }

@@ -24,7 +24,9 @@ async fn old_open_holds_become_in_doubt_and_stay_held(case: LedgerCase) {
         sweep open=38001ms doubt=24h           -> swept marked 0 resolved 0
         sweep open=38s doubt=24h               -> swept marked 1 resolved 0
         sweep open=38s doubt=24h               -> swept marked 0 resolved 0
-        show holds                             -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b open 1.00 100 IN marketing of main since 38s
+        show holds \
+            -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b open 1.00 100 IN \
+               marketing of main since 38s
         show wallet main                       -> settled 0.00 held 2.00 available 7.00 limit 9.00
         show campaign diwali                   -> active of main held 1.00 unknown 1
         show window p1                         -> 2
@@ -62,17 +64,19 @@ async fn the_deadline_charges(case: LedgerCase) {
 
 async fn the_deadline_releases(case: LedgerCase) {
     let script = "
-        wallet main limit=9.00                                                       -> settled 0.00 held 0.00 available 9.00 limit 9.00
-        create diwali wallet=main dedupe                                             -> active of main dedupe
-        send a to=r1 limit=1 key=k body=x caps=marketing:1:48h campaign=diwali       -> held 1.00 left 8.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        create diwali wallet=main dedupe                                    -> active of main dedupe
+        send a to=r1 limit=1 key=k body=x caps=marketing:1:48h campaign=diwali \
+            -> held 1.00 left 8.00
         doubt a                                                                      -> marked
         later 24h
-        sweep open=38s doubt=24h release                                             -> swept marked 0 resolved 1
-        show wallet main                                                             -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        sweep open=38s doubt=24h release                                -> swept marked 0 resolved 1
+        show wallet main                         -> settled 0.00 held 0.00 available 9.00 limit 9.00
         show window p1                                                               -> 0
         show usage                                                                   -> none
-        send b to=r1 limit=1 key=k body=x caps=marketing:1:48h campaign=diwali       -> held 1.00 left 8.00
-        show campaign diwali                                                         -> active of main dedupe held 1.00 unknown 1
+        send b to=r1 limit=1 key=k body=x caps=marketing:1:48h campaign=diwali \
+            -> held 1.00 left 8.00
+        show campaign diwali                            -> active of main dedupe held 1.00 unknown 1
     ";
     check(case, script).await;
 }
@@ -89,7 +93,7 @@ async fn evidence_ends_a_doubt(case: LedgerCase) {
         later 48h
         sweep open=38s doubt=24h               -> swept marked 0 resolved 0
         show wallet main                       -> settled -1.00 held 0.00 available 8.00 limit 9.00
-        show events                            -> hold_in_doubt main a 1.00, hold_in_doubt main b 1.00
+        show events                          -> hold_in_doubt main a 1.00, hold_in_doubt main b 1.00
     ";
     check(case, script).await;
 }

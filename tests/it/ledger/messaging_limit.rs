@@ -62,7 +62,8 @@ async fn a_place_taken_late_in_its_minute_is_kept_for_all_of_it(case: LedgerCase
         settle a                          -> settled 1.00
         at 16h
         send b to=r2 limit=1              -> messaging_limit_reached 1 of 1 retry 86400s
-        # 23:59:59.999 of the next day would be 24 hours to the millisecond; the whole minute is kept.
+        # 23:59:59.999 of the next day would be 24 hours to the millisecond; the whole minute is
+        # kept.
         at 39h+59m+59s+999ms
         send c to=r2 limit=1              -> messaging_limit_reached 1 of 1 retry 1s
         at 40h
@@ -99,7 +100,8 @@ async fn a_release_keeps_the_place_an_earlier_message_took(case: LedgerCase) {
         at 24h
         send d to=r1 limit=1              -> held 1.00 left 97.00
         at 24h+1m
-        # The 24 hours of the accepted one are over while another is under way; when that is released nothing holds the place.
+        # The 24 hours of the accepted one are over while another is under way; when that is
+        # released nothing holds the place.
         send e to=r2 limit=1              -> messaging_limit_reached 1 of 1
         release d                         -> released 1.00
         show window p1                    -> 0

@@ -204,7 +204,7 @@ async fn wallets_are_listed_in_order(case: LedgerCase) {
 
 async fn usage_is_listed_for_the_days_asked(case: LedgerCase) {
     let script = "
-        wallet main limit=9.00                        -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a channel=9 country=US category=service  -> held 1.00 left 8.00
         send b channel=10 country=BR                  -> held 1.00 left 7.00
         send c channel=10 category=utility            -> held 1.00 left 6.00
@@ -216,7 +216,9 @@ async fn usage_is_listed_for_the_days_asked(case: LedgerCase) {
         settle d                                      -> settled 1.00
         later 24h
         settle e                                      -> settled 1.00
-        show usage                                    -> day 0 10 BR marketing 1 1.00, day 0 10 IN marketing 1 1.00, day 0 10 IN utility 1 1.00, day 0 9 US service 1 1.00, day 1 9 DE marketing 1 1.00
+        show usage \
+            -> day 0 10 BR marketing 1 1.00, day 0 10 IN marketing 1 1.00, day 0 10 IN utility 1 \
+               1.00, day 0 9 US service 1 1.00, day 1 9 DE marketing 1 1.00
     ";
     let case = check(case, script).await.case;
     let today = day(CASE_START_MS).index;

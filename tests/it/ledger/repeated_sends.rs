@@ -119,7 +119,9 @@ async fn a_hold_in_doubt_guards_its_body(case: LedgerCase) {
         send e body=y                          -> held 1.00 left 6.00
         settle a                               -> settled 1.00
         send f body=x                          -> held 1.00 left 5.00
-        show campaign diwali                   -> active of main spent 1.00 accepted 1 unknown 1 rejected outcome_unknown 1 used IN marketing 1 1.00
+        show campaign diwali \
+            -> active of main spent 1.00 accepted 1 unknown 1 rejected outcome_unknown 1 used IN \
+               marketing 1 1.00
         show events                            -> hold_in_doubt main diwali a 1.00
     ";
     check(case, script).await;
@@ -200,7 +202,7 @@ async fn a_finished_campaign_forgets_its_recipients_after_30_days(case: LedgerCa
         send b campaign=diwali to=r1           -> campaign_stopped finished since 0s
         # A hold that ends after its recipient was forgotten does no harm.
         release a                              -> released 1.00
-        show campaign diwali                   -> finished since 0s of main dedupe rejected campaign_stopped 1
+        show campaign diwali         -> finished since 0s of main dedupe rejected campaign_stopped 1
     ";
     check(case, script).await;
 }

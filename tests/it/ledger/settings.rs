@@ -36,7 +36,7 @@ async fn each_change_raises_the_version(case: LedgerCase) {
 
 async fn a_send_under_other_settings_is_asked_again(case: LedgerCase) {
     let script = r#"
-        wallet main limit=9.00                              -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a version=1                                    -> held 1.00 left 8.00
         send b version=2                                    -> stale settings
         document channel/100 {}                             -> changed version 2
@@ -44,18 +44,18 @@ async fn a_send_under_other_settings_is_asked_again(case: LedgerCase) {
         & send d version=2                                  -> held 1.00 left 7.00
         # What is under way ends under the settings it began with.
         settle a                                            -> settled 1.00
-        show wallet main                                    -> settled -1.00 held 1.00 available 7.00 limit 9.00
+        show wallet main                        -> settled -1.00 held 1.00 available 7.00 limit 9.00
     "#;
     check(case, script).await;
 }
 
 async fn a_price_past_its_end_is_asked_again(case: LedgerCase) {
     let script = "
-        wallet main limit=9.00                              -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a valid=1ms                                    -> held 1.00 left 8.00
         send b valid=0s                                     -> stale price
         send c valid=-1h                                    -> stale price
-        show wallet main                                    -> settled 0.00 held 1.00 available 8.00 limit 9.00
+        show wallet main                         -> settled 0.00 held 1.00 available 8.00 limit 9.00
     ";
     check(case, script).await;
 }

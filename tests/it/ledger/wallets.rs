@@ -34,7 +34,9 @@ async fn a_reference_moves_money_once(case: LedgerCase) {
         & top-up main 1.00 pay-2        -> posted 1.00 balance 5.00
         & top-up main 1.00 pay-2        -> posted before 1.00 balance 5.00
         show wallet main                -> settled 5.00 held 0.00 available 5.00
-        show entries main               -> 1 top_up pay-1 5.00 balance 5.00, 2 adjustment fix-1 'typo' -1.00 balance 4.00, 3 top_up pay-2 1.00 balance 5.00
+        show entries main \
+            -> 1 top_up pay-1 5.00 balance 5.00, 2 adjustment fix-1 'typo' -1.00 balance 4.00, 3 \
+               top_up pay-2 1.00 balance 5.00
     ";
     check(case, script).await;
 }
@@ -134,7 +136,7 @@ async fn a_threshold_fires_once_on_the_way_down(case: LedgerCase) {
     let script = "
         wallet main                             -> settled 0.00 held 0.00 available 0.00
         top-up main 10.00 a                     -> posted 10.00 balance 10.00
-        wallet main low=5.00,2.00               -> settled 10.00 held 0.00 available 10.00 low [5.00, 2.00]
+        wallet main low=5.00,2.00        -> settled 10.00 held 0.00 available 10.00 low [5.00, 2.00]
         send a price=5.00                       -> held 5.00 left 5.00
         show events                             -> none
         send b price=1.00                       -> held 1.00 left 4.00
@@ -152,7 +154,7 @@ async fn a_threshold_fires_once_on_the_way_down(case: LedgerCase) {
         show events                             -> low_balance main 2.00 available 1.00
         top-up main 20.00 c                     -> posted 20.00 balance 31.00
         adjust main -20.00 d                    -> posted -20.00 balance 11.00
-        show events                             -> low_balance main 5.00 available 1.00, low_balance main 2.00 available 1.00
+        show events    -> low_balance main 5.00 available 1.00, low_balance main 2.00 available 1.00
     ";
     check(case, script).await;
 }
@@ -164,7 +166,7 @@ async fn thresholds_set_below_the_balance_wait_and_above_it_stay_silent(case: Le
         top-up main 3.00 a                      -> posted 3.00 balance 3.00
         send a price=2.50                       -> held 2.50 left 0.50
         show events                             -> low_balance main 1.00 available 0.50
-        wallet main limit=4.00                  -> settled 3.00 held 2.50 available 4.50 limit 4.00 low [1.00]
+        wallet main limit=4.00        -> settled 3.00 held 2.50 available 4.50 limit 4.00 low [1.00]
         wallet main limit=0.00                  -> settled 3.00 held 2.50 available 0.50 low [1.00]
         show events                             -> low_balance main 1.00 available 0.50
         wallet main low=                        -> settled 3.00 held 2.50 available 0.50
@@ -188,10 +190,12 @@ async fn amounts_near_two_to_the_53_stay_exact(case: LedgerCase) {
         send b price=0.000001                   -> insufficient_balance needs 0.000001 has 0.00
         settle a                                -> settled 9007199254.740991
         show wallet main                        -> settled 0.00 held 0.00 available 0.00
-        wallet main limit=9007199254.740991     -> settled 0.00 held 0.00 available 9007199254.740991 limit 9007199254.740991
+        wallet main limit=9007199254.740991 \
+            -> settled 0.00 held 0.00 available 9007199254.740991 limit 9007199254.740991
         send c price=9007199254.740990          -> held 9007199254.74099 left 0.000001
         settle c                                -> settled 9007199254.74099
-        show wallet main                        -> settled -9007199254.74099 held 0.00 available 0.000001 limit 9007199254.740991
+        show wallet main \
+            -> settled -9007199254.74099 held 0.00 available 0.000001 limit 9007199254.740991
         adjust main -0.000001 d                 -> posted -0.000001 balance -9007199254.740991
         adjust main -0.000001 e                 -> out of range
         show usage                              -> day 0 100 IN marketing 2 9007199254.740991
@@ -209,18 +213,21 @@ async fn statement_entries_carry_the_balance_after(case: LedgerCase) {
         send y price=1.00 wallet=other          -> held 1.00 left 0.00
         settle y                                -> settled 1.00
         settle x                                -> settled 1.00
-        show entries main                       -> 1 top_up a 3.00 balance 3.00, 4 charge x 200 BR utility -1.00 balance 2.00
-        show entries other                      -> 2 top_up a 1.00 balance 1.00, 3 charge y 100 IN marketing -1.00 balance 0.00
+        show entries main \
+            -> 1 top_up a 3.00 balance 3.00, 4 charge x 200 BR utility -1.00 balance 2.00
+        show entries other \
+            -> 2 top_up a 1.00 balance 1.00, 3 charge y 100 IN marketing -1.00 balance 0.00
     ";
     check(case, script).await;
 }
 
 async fn settings_left_out_stay(case: LedgerCase) {
     let script = "
-        wallet main limit=1.00 low=0.50         -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.50]
-        wallet main                             -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.50]
-        wallet main low=0.25                    -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.25]
-        wallet main limit=2.00                  -> settled 0.00 held 0.00 available 2.00 limit 2.00 low [0.25]
+        wallet main limit=1.00 low=0.50 \
+            -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.50]
+        wallet main                   -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.50]
+        wallet main low=0.25          -> settled 0.00 held 0.00 available 1.00 limit 1.00 low [0.25]
+        wallet main limit=2.00        -> settled 0.00 held 0.00 available 2.00 limit 2.00 low [0.25]
     ";
     check(case, script).await;
 }

@@ -1,4 +1,4 @@
-//! The words of a script as operations, with defaults for what a line leaves out.
+//! Operations from the lines of a script, with defaults for what a line leaves out.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub fn amount(text: &str) -> Amount {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Bytes that stand for a word: its letters, filled up with dots.
+/// Bytes for a word: its letters, filled up with dots.
 fn bytes<const N: usize>(word: &str) -> [u8; N] {
     assert!(word.len() <= N, "{word:?} is longer than {N} letters");
     let mut bytes = [b'.'; N];
@@ -46,14 +46,14 @@ fn caps(text: &str) -> Arc<[CapRule]> {
     text.split(',').map(rule).collect()
 }
 
-/// `send LABEL` with, where the line does not say otherwise: a marketing message to India from
-/// channel 100 to the recipient `r1`, at 1.00 from the wallet `main`, body and hold of its own, at
+/// The reserve of `send LABEL`. Options left out make it a marketing message to India from channel
+/// 100 to the recipient `r1`, at 1.00 from the wallet `main`, with a body and a hold of its own, at
 /// the settings version given.
 ///
 /// `wallet=`, `external`, `campaign=` (created if new), `known-campaign=`, `channel=`, `country=`,
-/// `category=`, `price=`, `free=LIMIT` (that many are free this month), `to=`, `limit=PLACES` (of
-/// portfolio `p1`, or `portfolio=`), `caps=categories:max:span,...`, `body=`, `key=`, `version=`,
-/// `valid=SPAN` (the price holds that long), `clock=SPAN` (how far this gateway's clock is off).
+/// `category=`, `price=`, `free=LIMIT` (that many are free this month), `to=`, `limit=RECIPIENTS`
+/// (of portfolio `p1`, or `portfolio=`), `caps=categories:max:span,...`, `body=`, `key=`,
+/// `version=`, `valid=SPAN` (the price is valid that long), `clock=SPAN`.
 pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
     let label = line.word(1);
     let gateway_ms = now_ms + line.value("clock").map_or(0, span_ms);
@@ -90,11 +90,10 @@ pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
 /// Any operation but a send.
 pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
     let gateway_ms = now_ms + line.value("clock").map_or(0, span_ms);
-    // A label no line has given stands for a hold that never was.
+    // A label that no line has given is a hold that never was.
     let hold =
         || labels.get(line.word(1)).copied().unwrap_or_else(|| HoldId::from_bytes([0xee; 16]));
     let wallet = || line.word(1).parse().unwrap();
-    let campaign = || line.word(1).parse().unwrap();
     match line.verb() {
         "settle" => Operation::Settle {
             hold: hold(),
@@ -136,6 +135,23 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
             let (kind, id) = document(line.word(1));
             Operation::DeleteDocument { kind, id }
         }
+        "sweep" => Operation::Sweep {
+            open_age_ms: span_ms(line.value("open").unwrap()),
+            in_doubt_age_ms: span_ms(line.value("doubt").unwrap()),
+            policy: if line.has("release") {
+                InDoubtPolicy::Release
+            } else {
+                InDoubtPolicy::Charge
+            },
+            day: day(gateway_ms),
+        },
+        _ => campaign_operation(line),
+    }
+}
+
+fn campaign_operation(line: &Line) -> Operation {
+    let campaign = || line.word(1).parse().unwrap();
+    match line.verb() {
         "create" => Operation::CreateCampaign(Box::new(CampaignPlan {
             id: campaign(),
             name: line.value("name").unwrap_or("").into(),
@@ -157,16 +173,6 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
                 count: line.word(3).parse().unwrap(),
             }
         }
-        "sweep" => Operation::Sweep {
-            open_age_ms: span_ms(line.value("open").unwrap()),
-            in_doubt_age_ms: span_ms(line.value("doubt").unwrap()),
-            policy: if line.has("release") {
-                InDoubtPolicy::Release
-            } else {
-                InDoubtPolicy::Charge
-            },
-            day: day(gateway_ms),
-        },
         verb => panic!("{verb:?} is no operation"),
     }
 }

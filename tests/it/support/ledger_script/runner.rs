@@ -1,16 +1,7 @@
-//! Cases as tables: one line is one operation or question and the whole answer to it, in words.
-//!
-//! ```text
-//! top-up main 2.00 pay-1       -> posted 2.00 balance 2.00
-//! send a campaign=diwali       -> held 1.00 left 1.00
-//! later 90s
-//! & settle a                   -> settled 1.00
-//! ```
-//! A line that begins with `&` belongs to the batch of the line before it. `send` knows the
-//! defaults of [`super::operations::send`].
+//! Runs a script on a ledger and compares every verdict; the grammar is in `parser.rs`.
 
 use super::operations;
-use super::parser::{Labels, Line, span_ms};
+use super::parser::{self, Labels, Line, span_ms};
 use super::render;
 use crate::support::ledger_case::{LedgerCase, all};
 use crate::support::time::CASE_START_MS;
@@ -20,12 +11,12 @@ use tollgate::ledger::Operation;
 pub struct Script {
     pub case: LedgerCase,
     pub labels: Labels,
-    events_told: usize,
+    events_shown: usize,
 }
 
-/// Runs a whole script in a fresh account; fails with every line whose answer is another.
+/// Runs a whole script in a fresh account; fails if a line returns something else than expected.
 pub async fn check(case: LedgerCase, script: &str) -> Script {
-    let mut run = Script { case, labels: Labels::new(), events_told: 0 };
+    let mut run = Script { case, labels: Labels::new(), events_shown: 0 };
     run.check(script).await;
     run
 }
@@ -33,44 +24,37 @@ pub async fn check(case: LedgerCase, script: &str) -> Script {
 impl Script {
     /// Goes on with further lines.
     pub async fn check(&mut self, script: &str) {
-        let lines: Vec<&str> = script
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .collect();
-        let mut told = Vec::new();
+        let lines = parser::lines(script);
+        let mut report = Vec::new();
         let mut wrong = false;
         let mut rest = &lines[..];
         while let [first, ..] = rest {
             let length = 1 + rest[1..].iter().take_while(|line| line.starts_with('&')).count();
             let (group, after) = rest.split_at(length);
-            let answers = self.answer(group).await;
-            for (line, answer) in group.iter().zip(answers) {
+            let results = self.run(group).await;
+            for (line, result) in group.iter().zip(results) {
                 let (command, expected) = line
                     .split_once("->")
-                    .map_or((*line, ""), |(command, expected)| (command, expected.trim()));
-                told.push(if answer == expected {
+                    .map_or((line.as_str(), ""), |(command, expected)| (command, expected.trim()));
+                report.push(if result == expected {
                     format!("  {line}")
                 } else {
                     wrong = true;
-                    format!(
-                        "! {} -> {answer}\n      where {expected:?} was expected",
-                        command.trim_end()
-                    )
+                    format!("! {} -> {result}\n      expected: {expected:?}", command.trim_end())
                 });
             }
-            assert!(!wrong, "after {first:?}:\n{}", told.join("\n"));
+            assert!(!wrong, "after {first:?}:\n{}", report.join("\n"));
             rest = after;
         }
     }
 
-    /// Answers to the lines of one batch, or to a single question.
-    async fn answer(&mut self, group: &[&str]) -> Vec<String> {
+    /// What the lines of one batch return, or a single question or step in time.
+    async fn run(&mut self, group: &[String]) -> Vec<String> {
         let lines: Vec<Line> = group.iter().map(|line| Line::parse(line)).collect();
         if let [line] = &lines[..]
-            && let Some(answer) = self.read(line).await
+            && let Some(result) = self.step_or_question(line).await
         {
-            return vec![answer];
+            return vec![result];
         }
         let operations: Vec<Operation> = lines.iter().map(|line| self.operation(line)).collect();
         match self.case.apply(operations).await {
@@ -92,80 +76,72 @@ impl Script {
         operations::operation(line, now_ms, &self.labels)
     }
 
-    /// The answer to a question, or to a step in time; `None` where the line is an operation.
-    async fn read(&mut self, line: &Line<'_>) -> Option<String> {
-        let Script { case, labels, .. } = self;
-        let (ledger, account) = (case.ledger.clone(), case.account.clone());
-        let join = |items: Vec<String>| {
-            if items.is_empty() { "none".to_owned() } else { items.join(", ") }
-        };
-        Some(match (line.verb(), line.word_or(1, "")) {
-            ("later", span) => {
-                case.clock.advance(span_ms(span));
-                String::new()
+    /// What a step in time or a question returns; `None` if the line is an operation.
+    async fn step_or_question(&mut self, line: &Line<'_>) -> Option<String> {
+        let clock = &self.case.clock;
+        match line.verb() {
+            "later" => clock.advance(span_ms(line.word(1))),
+            "at" => clock.advance(CASE_START_MS + span_ms(line.word(1)) - clock.now_ms()),
+            "show" if line.word(1) == "events" => return Some(self.new_events().await),
+            "show" => return Some(self.show(line).await),
+            _ => return None,
+        }
+        Some(String::new())
+    }
+
+    async fn show(&self, line: &Line<'_>) -> String {
+        let Script { case: LedgerCase { ledger, account, .. }, labels, .. } = self;
+        let reads = &ledger.reads;
+        match line.word(1) {
+            "wallet" => {
+                let wallets = reads.wallets(account).await.unwrap();
+                let found = wallets.iter().find(|view| view.id.as_str() == line.word(2));
+                found.map_or_else(|| "none".into(), render::wallet)
             }
-            ("at", span) => {
-                case.clock.advance(CASE_START_MS + span_ms(span) - case.clock.now_ms());
-                String::new()
-            }
-            ("show", "wallet") => {
-                let wallets = ledger.reads.wallets(&account).await.unwrap();
-                wallets
-                    .iter()
-                    .find(|view| view.id.as_str() == line.word(2))
-                    .map_or_else(|| "none".into(), render::wallet)
-            }
-            ("show", "campaign") => {
-                let found =
-                    ledger.reads.campaign(&account, &line.word(2).parse().unwrap()).await.unwrap();
+            "campaign" => {
+                let found = reads.campaign(account, &line.word(2).parse().unwrap()).await.unwrap();
                 found.as_ref().map_or_else(|| "none".into(), render::campaign)
             }
-            ("show", "hold") => {
-                let found = ledger.reads.hold(&account, labels[line.word(2)]).await.unwrap();
+            "hold" => {
+                let found = reads.hold(account, labels[line.word(2)]).await.unwrap();
                 found.as_ref().map_or_else(|| "none".into(), |view| render::hold(view, labels))
             }
-            ("show", "holds") => {
-                let holds =
-                    all(100, async |page| ledger.reads.holds(&account, None, &page).await.unwrap())
-                        .await;
-                join(holds.iter().map(|view| render::hold(view, labels)).collect())
+            "holds" => {
+                let read = async |page| reads.holds(account, None, &page).await.unwrap();
+                join(all(100, read).await.iter().map(|view| render::hold(view, labels)))
             }
-            ("show", "window") => ledger
-                .reads
-                .window_used(&account, &line.word(2).parse().unwrap())
-                .await
-                .unwrap()
-                .to_string(),
-            ("show", "usage") => {
-                let rows = ledger.reads.usage(&account, i32::MIN, i32::MAX).await.unwrap();
-                join(rows.iter().map(render::usage).collect())
+            "window" => {
+                let portfolio = line.word(2).parse().unwrap();
+                reads.window_used(account, &portfolio).await.unwrap().to_string()
             }
-            ("show", "entries") => {
+            "usage" => {
+                let rows = reads.usage(account, i32::MIN, i32::MAX).await.unwrap();
+                join(rows.iter().map(render::usage))
+            }
+            "entries" => {
                 let wallet = line.word(2).parse().unwrap();
                 let read = async |page| {
-                    ledger
-                        .reads
-                        .entries(&account, &wallet, i64::MIN, i64::MAX, &page)
-                        .await
-                        .unwrap()
+                    reads.entries(account, &wallet, i64::MIN, i64::MAX, &page).await.unwrap()
                 };
-                join(
-                    all(100, read).await.iter().map(|entry| render::entry(entry, labels)).collect(),
-                )
+                join(all(100, read).await.iter().map(|entry| render::entry(entry, labels)))
             }
-            ("show", "events") => {
-                let events =
-                    all(100, async |page| ledger.reads.events(&account, &page).await.unwrap())
-                        .await;
-                let new: Vec<String> = events
-                    .iter()
-                    .skip(self.events_told)
-                    .map(|event| render::event(event, labels))
-                    .collect();
-                self.events_told = events.len();
-                join(new)
-            }
-            _ => return None,
-        })
+            other => panic!("{other:?} cannot be shown"),
+        }
     }
+
+    /// The events since the last time they were shown.
+    async fn new_events(&mut self) -> String {
+        let LedgerCase { ledger, account, .. } = &self.case;
+        let read = async |page| ledger.reads.events(account, &page).await.unwrap();
+        let events = all(100, read).await;
+        let new = events.iter().skip(self.events_shown);
+        let shown = join(new.map(|event| render::event(event, &self.labels)));
+        self.events_shown = events.len();
+        shown
+    }
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
