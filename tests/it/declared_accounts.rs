@@ -15,10 +15,9 @@ use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
 use tollgate::ledger::{ClaimKind, OpenLedger};
 
-use crate::support::ask;
 use crate::support::redis_server;
+use crate::support::{OPERATOR_KEY, ask};
 
-const OPERATOR: &str = "operator-key-0123456789";
 const WITH_OPERATOR: &str = "[admin]\nbootstrap_key = \"operator-key-0123456789\"\n";
 
 const ACME: &str = r#"
@@ -125,31 +124,34 @@ async fn opened_by(gateway: &Gateway, keys: &[&str]) -> Vec<bool> {
 
 async fn what_is_declared_is_created_once(place: Place) {
     let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
-    let account = get(&gateway, OPERATOR, "/v1/accounts/acme").await;
+    let account = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme").await;
     assert_eq!(account["messaging_limit"], 250);
     assert_eq!(
         account["caps"],
         json!([{"categories": ["marketing"], "max": 100, "window_s": 2_592_000}])
     );
     assert_eq!(account["markup"]["percent"], "5");
-    let main = get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/main").await;
+    let main = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/main").await;
     assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("2.00")));
     assert_eq!(main["low_balance_thresholds"], json!(["1.00"]));
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/alerts").await["settled"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/alerts").await["settled"],
         "3.00"
     );
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7").await["portfolio"], "group");
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/channels/71").await["token_file"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7").await["portfolio"],
+        "group"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/channels/71").await["token_file"],
         "token"
     );
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
         "marketing"
     );
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/campaigns/diwali").await["budget"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/campaigns/diwali").await["budget"],
         "5.00"
     );
     assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
@@ -160,7 +162,7 @@ async fn what_is_declared_is_created_once(place: Place) {
         (Method::POST, "/v1/accounts/acme/campaigns/diwali/finish", ""),
     ] {
         assert_eq!(
-            ask(gateway.admin_addr(), OPERATOR, method, path, body).await.status,
+            ask(gateway.admin_addr(), OPERATOR_KEY, method, path, body).await.status,
             200,
             "{path}"
         );
@@ -180,28 +182,31 @@ async fn what_is_declared_is_created_once(place: Place) {
         ))
         .await
         .unwrap();
-    assert_eq!(get(&gateway, OPERATOR, "/v1/accounts/acme").await["messaging_limit"], Value::Null);
-    let main = get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/main").await;
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme").await["messaging_limit"],
+        Value::Null
+    );
+    let main = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/main").await;
     assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("0.00")));
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7").await["time_zone"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7").await["time_zone"],
         "Asia/Kolkata"
     );
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
         "marketing"
     );
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/channels/71").await["token_file"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/channels/71").await["token_file"],
         "token"
     );
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/campaigns/diwali").await["state"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/campaigns/diwali").await["state"],
         "finished"
     );
     assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
     assert_eq!(
-        get(&gateway, OPERATOR, "/v1/accounts/acme/wallets/third").await["settled"],
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/third").await["settled"],
         "1.00",
         "what is new is created"
     );
@@ -306,7 +311,7 @@ async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
 
     let gateway = place.start("").await.unwrap();
     let made = gateway.made_operator_key.clone().unwrap();
-    assert_eq!(opened_by(&gateway, &[&made, OPERATOR]).await, [true, false]);
+    assert_eq!(opened_by(&gateway, &[&made, OPERATOR_KEY]).await, [true, false]);
     gateway.shutdown().await;
     let gateway = place.start("").await.unwrap();
     assert_eq!(
@@ -316,19 +321,19 @@ async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
     gateway.shutdown().await;
     let gateway = place.start(WITH_OPERATOR).await.unwrap();
     assert_eq!(
-        (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made, OPERATOR]).await),
+        (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made, OPERATOR_KEY]).await),
         (None, vec![false, true])
     );
     gateway.shutdown().await;
     let gateway = place.start(&WITH_OPERATOR.replace("operator", "new-operator")).await.unwrap();
     assert_eq!(
-        opened_by(&gateway, &[&made, OPERATOR, "new-operator-key-0123456789"]).await,
+        opened_by(&gateway, &[&made, OPERATOR_KEY, "new-operator-key-0123456789"]).await,
         [false, false, true]
     );
     gateway.shutdown().await;
     let gateway = place.start("").await.unwrap();
     assert_eq!(
-        opened_by(&gateway, &[&made, OPERATOR, "new-operator-key-0123456789"]).await,
+        opened_by(&gateway, &[&made, OPERATOR_KEY, "new-operator-key-0123456789"]).await,
         [false, false, true]
     );
     gateway.shutdown().await;
@@ -357,11 +362,11 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
     assert_eq!(made.len(), 1);
     let made = made.into_iter().next().unwrap();
     let (one, two) = tokio::join!(
-        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR)),
-        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR))
+        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY)),
+        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY))
     );
     assert!(one.is_ok() && two.is_ok());
-    assert_eq!((known(&made).await, known(OPERATOR).await), (false, true));
+    assert_eq!((known(&made).await, known(OPERATOR_KEY).await), (false, true));
     let account_key = "key-of-an-account-012345";
     ledger
         .claims
@@ -380,19 +385,19 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
         bootstrap(&*ledger.claims, &hasher, Some(&format!("tg_live_{}", "0".repeat(33)))).await,
         Err(BootstrapError::Malformed)
     ));
-    assert!(known(OPERATOR).await, "what was in force stays");
+    assert!(known(OPERATOR_KEY).await, "what was in force stays");
     // Half of a change, as a crash leaves it: the old key is gone, its place is not.
     ledger
         .claims
         .unclaim(
             ClaimKind::Key,
-            &tollgate::catalog::keys::hex(&hasher.key(OPERATOR)),
+            &tollgate::catalog::keys::hex(&hasher.key(OPERATOR_KEY)),
             "*/bootstrap",
         )
         .await
         .unwrap();
-    bootstrap(&*ledger.claims, &hasher, Some(OPERATOR)).await.unwrap();
-    assert!(known(OPERATOR).await);
+    bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY)).await.unwrap();
+    assert!(known(OPERATOR_KEY).await);
     ledger.ledger.close().await.unwrap();
 }
 

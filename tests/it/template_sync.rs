@@ -11,14 +11,10 @@ use tollgate::config::Config;
 use tollgate::gateway::Gateway;
 use tollgate_simulator::{Fault, FaultAction, Simulator, SimulatorOptions, SimulatorTemplate};
 
-use crate::support::{Process, Reply, ask, run, template};
+use crate::support::{KEY, NUMBER, OPERATOR_KEY, Process, Reply, WABA, ask, run, template};
 
-const OPERATOR: &str = "operator-key-0123456789";
-const ENGINE: &str = "engine-key-0123456789";
 const MANAGER: &str = "manager-key-0123456789";
 const TOKEN: &str = "EAAtoken0of0acme";
-const WABA: &str = "102290129340398";
-const NUMBER: &str = "106540352242922";
 const SYNC: &str = "/v1/accounts/acme/wabas/102290129340398/templates/sync";
 
 /// Prices to India on the October 2026 card; utility and authentication cost the same there.
@@ -58,11 +54,11 @@ impl SyncDeployment {
         let directory = home.path().display();
         let mut text = format!(
             "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{directory}/ledger\"\n\
-             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR}\"\n[shutdown]\ndrain_s = 5\n\
+             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[shutdown]\ndrain_s = 5\n\
              [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nunknown_template = \"refuse\"\n\
              [[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
              [[accounts.wabas]]\nid = \"{WABA}\"\n[[accounts.wabas]]\nid = \"7\"\n[[accounts.wabas]]\nid = \"8\"\n\
-             [[accounts.keys]]\nid = \"engine\"\nkey = \"{ENGINE}\"\n\
+             [[accounts.keys]]\nid = \"engine\"\nkey = \"{KEY}\"\n\
              [[accounts.keys]]\nid = \"manager\"\nkey = \"{MANAGER}\"\nscopes = [\"manage\"]\n",
             simulator.url()
         );
@@ -84,14 +80,8 @@ async fn sync(gateway: &Gateway, key: &str, path: &str) -> Reply {
 
 async fn send(gateway: &Gateway, name: &str, language: &str) -> Reply {
     let path = format!("/v24.0/{NUMBER}/messages");
-    ask(
-        gateway.data_addr(),
-        ENGINE,
-        Method::POST,
-        &path,
-        &template("+919812345678", name, language),
-    )
-    .await
+    ask(gateway.data_addr(), KEY, Method::POST, &path, &template("+919812345678", name, language))
+        .await
 }
 
 #[tokio::test]
@@ -112,7 +102,7 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
         let path = format!("/v1/accounts/acme/wabas/{WABA}/templates/{name}/en_US");
         let put = ask(
             gateway.admin_addr(),
-            OPERATOR,
+            OPERATOR_KEY,
             Method::PUT,
             &path,
             &format!(r#"{{"category":"{category}"}}"#),
@@ -126,7 +116,7 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
     assert_eq!(synced.json, json!({"read": 450, "changed": 447, "skipped": 2}));
     assert_eq!(deployment.simulator.requests_count() - reads, 3, "pages");
     assert_eq!(
-        sync(&gateway, OPERATOR, SYNC).await.json,
+        sync(&gateway, OPERATOR_KEY, SYNC).await.json,
         json!({"read": 450, "changed": 0, "skipped": 2})
     );
     for (name, language, charge) in [
@@ -169,32 +159,32 @@ async fn what_stands_in_the_way_is_said_and_nothing_changes() {
         assert!(reply.json["detail"].as_str().unwrap().contains(told), "{told}: {:?}", reply.json);
     };
     check(
-        &sync(&gateway, OPERATOR, &path("7")).await,
+        &sync(&gateway, OPERATOR_KEY, &path("7")).await,
         409,
         "not_configured",
         "no channel of the account is in WABA 7",
     );
     check(
-        &sync(&gateway, OPERATOR, &path("8")).await,
+        &sync(&gateway, OPERATOR_KEY, &path("8")).await,
         409,
         "not_configured",
         "channel 8: token file missing: ",
     );
-    check(&sync(&gateway, OPERATOR, &path("9")).await, 404, "not_found", "WABA 9");
-    check(&sync(&gateway, ENGINE, SYNC).await, 403, "forbidden", "manage");
+    check(&sync(&gateway, OPERATOR_KEY, &path("9")).await, 404, "not_found", "WABA 9");
+    check(&sync(&gateway, KEY, SYNC).await, 403, "forbidden", "manage");
     deployment.simulator.fault(Fault::refuse(190).every(3).on_reads());
-    check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_refused", "Meta answered 190");
+    check(&sync(&gateway, OPERATOR_KEY, SYNC).await, 502, "upstream_refused", "Meta answered 190");
     deployment.simulator.clear();
     deployment.simulator.fault(Fault::new(FaultAction::Garbage).on_reads());
     check(
-        &sync(&gateway, OPERATOR, SYNC).await,
+        &sync(&gateway, OPERATOR_KEY, SYNC).await,
         502,
         "upstream_unavailable",
         "no template was changed",
     );
     let listed = ask(
         gateway.admin_addr(),
-        OPERATOR,
+        OPERATOR_KEY,
         Method::GET,
         &format!("/v1/accounts/acme/wabas/{WABA}/templates"),
         "",
@@ -202,7 +192,12 @@ async fn what_stands_in_the_way_is_said_and_nothing_changes() {
     .await;
     assert_eq!(listed.json["items"], json!([]));
     deployment.simulator.shutdown().await;
-    check(&sync(&gateway, OPERATOR, SYNC).await, 502, "upstream_unavailable", "connection_refused");
+    check(
+        &sync(&gateway, OPERATOR_KEY, SYNC).await,
+        502,
+        "upstream_unavailable",
+        "connection_refused",
+    );
     gateway.shutdown().await;
 }
 
@@ -215,7 +210,7 @@ async fn the_command_asks_a_running_gateway() {
     let admin = format!("http://{}", process.client.admin);
     let command = ["templates", "sync", "--account", "acme", "--waba", WABA, "--admin", &admin];
     let key_file = deployment.home.path().join("operator");
-    std::fs::write(&key_file, format!("{OPERATOR}\n")).unwrap();
+    std::fs::write(&key_file, format!("{OPERATOR_KEY}\n")).unwrap();
     let with_file = [&command[..], &["--key-file", key_file.to_str().unwrap()]].concat();
     let first = run(&with_file, &[]).await;
     assert_eq!(
@@ -224,7 +219,7 @@ async fn the_command_asks_a_running_gateway() {
         "{}",
         first.stderr
     );
-    let again = run(&command, &[("TOLLGATE_OPERATOR_KEY", OPERATOR)]).await;
+    let again = run(&command, &[("TOLLGATE_OPERATOR_KEY", OPERATOR_KEY)]).await;
     assert_eq!(
         (again.code, again.stdout.as_str()),
         (Some(0), "450 templates read, 0 new or changed, 2 left out\n"),
@@ -234,7 +229,7 @@ async fn the_command_asks_a_running_gateway() {
     let path = format!("/v24.0/{NUMBER}/messages");
     let sent = ask(
         process.client.data,
-        ENGINE,
+        KEY,
         Method::POST,
         &path,
         &template("+919812345678", "offer_000", "en_US"),

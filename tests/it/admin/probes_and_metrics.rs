@@ -11,33 +11,33 @@ use tollgate::admin::ops::ops_router;
 use tollgate::admin::service;
 use tollgate::http::listener::{ServerOptions, serve};
 
-use crate::support::admin_api::Desk;
+use crate::support::AdminApi;
 
 #[tokio::test]
 async fn readiness_names_what_is_not_ready() {
-    let desk = Desk::open().await;
-    assert_eq!(desk.ask_as("", "GET", "/livez", "").await.text, "ok\n");
-    let ready = desk.ask_as("", "GET", "/readyz", "").await;
+    let api = AdminApi::open().await;
+    assert_eq!(api.ask_as("", "GET", "/livez", "").await.text, "ok\n");
+    let ready = api.ask_as("", "GET", "/readyz", "").await;
     assert_eq!((ready.status, ready.json), (200, json!({"ready":true,"not_ready":[]})));
-    assert!(desk.ask_as("", "GET", "/metrics", "").await.text.contains("tollgate_build_info"));
-    desk.ops.drain();
-    desk.ledger.ledger.close().await.unwrap();
-    let answer = desk.ask_as("", "GET", "/readyz", "").await;
+    assert!(api.ask_as("", "GET", "/metrics", "").await.text.contains("tollgate_build_info"));
+    api.ops.drain();
+    api.ledger.ledger.close().await.unwrap();
+    let answer = api.ask_as("", "GET", "/readyz", "").await;
     assert_eq!((answer.status, &answer.json["ready"]), (503, &json!(false)));
     let reasons = answer.json["not_ready"].as_array().unwrap();
     assert_eq!([&reasons[0]["what"], &reasons[1]["what"]], ["gateway", "ledger"]);
-    assert_eq!(desk.ask_as("", "GET", "/livez", "").await.status, 200, "it lives nevertheless");
+    assert_eq!(api.ask_as("", "GET", "/livez", "").await.status, 200, "it lives nevertheless");
 }
 
 #[tokio::test]
 async fn the_listener_serves_it() {
-    let desk = Desk::open().await;
+    let api = AdminApi::open().await;
     let stop = CancellationToken::new();
     for (router, path, expected) in [
-        (desk.router.clone(), "/v1/accounts", "HTTP/1.1 401 Unauthorized"),
-        (desk.router.clone(), "/livez", "HTTP/1.1 200 OK"),
-        (ops_router(desk.ops.clone()), "/readyz", "HTTP/1.1 200 OK"),
-        (ops_router(desk.ops.clone()), "/v1/accounts", "HTTP/1.1 404 Not Found"),
+        (api.router.clone(), "/v1/accounts", "HTTP/1.1 401 Unauthorized"),
+        (api.router.clone(), "/livez", "HTTP/1.1 200 OK"),
+        (ops_router(api.ops.clone()), "/readyz", "HTTP/1.1 200 OK"),
+        (ops_router(api.ops.clone()), "/v1/accounts", "HTTP/1.1 404 Not Found"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -7,49 +7,49 @@ use serde_json::json;
 use tollgate::catalog::rate_cards::load_dir;
 use tollgate::pricing::PriceBook;
 
-use crate::support::admin_api::{Answer, Desk, OPERATOR};
+use crate::support::{AdminApi, ApiReply, OPERATOR_KEY};
 
 const CARD: &str = include_str!("../../../config/rates/meta-usd-2026-10-01.csv");
 
-async fn put(desk: &Desk, card: &str, date: &str, csv: &str) -> Answer {
+async fn put(api: &AdminApi, card: &str, date: &str, csv: &str) -> ApiReply {
     let request = Request::put(format!("/v1/rate-cards/{card}/versions/{date}"))
-        .header("authorization", format!("Bearer {OPERATOR}"))
+        .header("authorization", format!("Bearer {OPERATOR_KEY}"))
         .header("content-type", "text/csv");
-    desk.send(request.body(Body::from(csv.to_owned())).unwrap()).await
+    api.send(request.body(Body::from(csv.to_owned())).unwrap()).await
 }
 
 #[tokio::test]
 async fn a_version_is_in_use_and_kept() {
-    let desk = Desk::open().await;
-    assert_eq!(put(&desk, "meta-usd", "2027-01-01", CARD).await.status, 201);
-    assert_eq!(put(&desk, "meta-usd", "2027-01-01", CARD).await.status, 200);
+    let api = AdminApi::open().await;
+    assert_eq!(put(&api, "meta-usd", "2027-01-01", CARD).await.status, 201);
+    assert_eq!(put(&api, "meta-usd", "2027-01-01", CARD).await.status, 200);
     assert_eq!(
-        put(&desk, "own", "2026-10-01", CARD).await.status,
+        put(&api, "own", "2026-10-01", CARD).await.status,
         201,
         "a new card may begin in the past"
     );
-    let card = desk.get("/v1/rate-cards/meta-usd").await;
+    let card = api.get("/v1/rate-cards/meta-usd").await;
     assert_eq!(card["versions"][2]["effective"], "2027-01-01");
     assert_eq!(
         card["versions"][2]["rates"]["India"]["marketing"],
         card["versions"][1]["rates"]["India"]["marketing"]
     );
     assert_eq!(
-        desk.ask("POST", "/v1/accounts", r#"{"id":"acme","currency":"USD","rate_card":"own"}"#)
+        api.ask("POST", "/v1/accounts", r#"{"id":"acme","currency":"USD","rate_card":"own"}"#)
             .await
             .status,
         201
     );
-    let book = load_dir(&desk.directory.path().join("cards"), PriceBook::builtin()).unwrap();
+    let book = load_dir(&api.directory.path().join("cards"), PriceBook::builtin()).unwrap();
     assert_eq!(book.card("meta-usd").unwrap().versions().len(), 3);
     assert!(book.card("own").is_some());
 }
 
 #[tokio::test]
 async fn a_wrong_file_is_refused_with_all_its_mistakes() {
-    let desk = Desk::open().await;
+    let api = AdminApi::open().await;
     let wrong = CARD.replace("India,", "Indiana,").replace("USD", "EUR");
-    let answer = put(&desk, "meta-usd", "2027-01-01", &wrong).await;
+    let answer = put(&api, "meta-usd", "2027-01-01", &wrong).await;
     assert_eq!((answer.status, answer.code()), (422, "invalid"));
     let errors = answer.json["errors"].as_array().unwrap();
     assert!(errors.len() >= 3, "{}", answer.text);
@@ -69,7 +69,7 @@ async fn a_wrong_file_is_refused_with_all_its_mistakes() {
         ("..%2Fup", "2027-01-01", 422, "invalid"),
         ("own", "2020-01-01", 422, "invalid"),
     ] {
-        let answer = put(&desk, card, date, CARD).await;
+        let answer = put(&api, card, date, CARD).await;
         assert_eq!(
             (answer.status, answer.code()),
             (status, code),
@@ -78,27 +78,27 @@ async fn a_wrong_file_is_refused_with_all_its_mistakes() {
         );
     }
     assert_eq!(
-        put(&desk, "own", "2027-01-01", &" ".repeat((1 << 20) + 1)).await.code(),
+        put(&api, "own", "2027-01-01", &" ".repeat((1 << 20) + 1)).await.code(),
         "too_large"
     );
     assert_eq!(
-        desk.ask("PUT", "/v1/rate-cards/own/versions/2027-01-01", "{}").await.code(),
+        api.ask("PUT", "/v1/rate-cards/own/versions/2027-01-01", "{}").await.code(),
         "unsupported_media_type"
     );
-    assert!(!desk.directory.path().join("cards").exists(), "nothing was kept");
-    assert_eq!(desk.get("/v1/rate-cards").await["items"].as_array().unwrap().len(), 3);
+    assert!(!api.directory.path().join("cards").exists(), "nothing was kept");
+    assert_eq!(api.get("/v1/rate-cards").await["items"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn an_account_sees_the_card_it_is_priced_by() {
-    let desk = Desk::with_acme().await;
-    let key = desk.key("acme", r#"["read"]"#).await;
-    let list = desk.ask_as(&key, "GET", "/v1/rate-cards", "").await;
+    let api = AdminApi::with_acme().await;
+    let key = api.key("acme", r#"["read"]"#).await;
+    let list = api.ask_as(&key, "GET", "/v1/rate-cards", "").await;
     let versions = json!(["2026-07-01", "2026-10-01"]);
     assert_eq!(
         list.json,
         json!({"items":[{"id":"meta-usd","currency":"USD","versions":versions}],"next":null})
     );
-    assert_eq!(desk.ask_as(&key, "GET", "/v1/rate-cards/meta-usd", "").await.status, 200);
-    assert_eq!(desk.ask_as(&key, "GET", "/v1/rate-cards/meta-eur", "").await.status, 404);
+    assert_eq!(api.ask_as(&key, "GET", "/v1/rate-cards/meta-usd", "").await.status, 200);
+    assert_eq!(api.ask_as(&key, "GET", "/v1/rate-cards/meta-eur", "").await.status, 404);
 }

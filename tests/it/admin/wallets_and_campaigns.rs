@@ -4,24 +4,24 @@
 use tollgate::ids::{AccountId, CampaignId};
 use tollgate::ledger::{Rejection, StopReason};
 
-use crate::support::admin_api::Desk;
+use crate::support::AdminApi;
 
 #[tokio::test]
 async fn a_top_up_moves_money_once() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let path = "/v1/accounts/acme/wallets/main/top-ups";
-    let first = desk.ask("POST", path, r#"{"amount":"98.82","reference":"pay_123"}"#).await;
+    let first = api.ask("POST", path, r#"{"amount":"98.82","reference":"pay_123"}"#).await;
     assert_eq!(
         (first.status, &first.json["balance_after"]),
         (201, &"99.82".into()),
         "{}",
         first.text
     );
-    let again = desk.ask("POST", path, r#"{"reference":"pay_123","amount":"98.820000"}"#).await;
+    let again = api.ask("POST", path, r#"{"reference":"pay_123","amount":"98.820000"}"#).await;
     assert_eq!((again.status, &again.json), (200, &first.json));
-    let other = desk.ask("POST", path, r#"{"amount":"98.83","reference":"pay_123"}"#).await;
+    let other = api.ask("POST", path, r#"{"amount":"98.83","reference":"pay_123"}"#).await;
     assert_eq!((other.status, other.code()), (409, "reference_conflict"));
-    let wallet = desk.get("/v1/accounts/acme/wallets/main").await;
+    let wallet = api.get("/v1/accounts/acme/wallets/main").await;
     assert_eq!(
         (&wallet["settled"], &wallet["available"], &wallet["held"]),
         (&"99.82".into(), &"99.82".into(), &"0.00".into())
@@ -30,12 +30,12 @@ async fn a_top_up_moves_money_once() {
 
 #[tokio::test]
 async fn reads_see_what_this_gateway_has_queued() {
-    let desk = Desk::with_acme().await;
-    desk.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali","wallet":"main"}"#).await;
-    desk.spend("0.0118", Some("diwali")).await;
-    let wallet = desk.get("/v1/accounts/acme/wallets/main").await;
+    let api = AdminApi::with_acme().await;
+    api.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali","wallet":"main"}"#).await;
+    api.spend("0.0118", Some("diwali")).await;
+    let wallet = api.get("/v1/accounts/acme/wallets/main").await;
     assert_eq!((&wallet["settled"], &wallet["held"]), (&"0.9882".into(), &"0.00".into()));
-    let campaign = desk.get("/v1/accounts/acme/campaigns/diwali").await;
+    let campaign = api.get("/v1/accounts/acme/campaigns/diwali").await;
     assert_eq!(
         (&campaign["counts"]["accepted"], &campaign["spent"]),
         (&1.into(), &"0.0118".into())
@@ -44,12 +44,12 @@ async fn reads_see_what_this_gateway_has_queued() {
 
 #[tokio::test]
 async fn a_stopped_campaign_runs_again_when_a_person_says_so_and_credits_are_there() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let path = "/v1/accounts/acme/campaigns";
-    assert_eq!(desk.ask("POST", path, r#"{"id":"diwali","wallet":"main"}"#).await.status, 201);
-    desk.spend("0.99", Some("diwali")).await;
-    desk.reserve("0.0118", Some("diwali")).await;
-    let stopped = desk.get("/v1/accounts/acme/campaigns/diwali").await;
+    assert_eq!(api.ask("POST", path, r#"{"id":"diwali","wallet":"main"}"#).await.status, 201);
+    api.spend("0.99", Some("diwali")).await;
+    api.reserve("0.0118", Some("diwali")).await;
+    let stopped = api.get("/v1/accounts/acme/campaigns/diwali").await;
     assert_eq!(
         (&stopped["state"], &stopped["reason"]),
         (&"stopped".into(), &"credits_exhausted".into())
@@ -57,15 +57,15 @@ async fn a_stopped_campaign_runs_again_when_a_person_says_so_and_credits_are_the
     assert_eq!(stopped["since"], "2026-11-21T12:00:00Z");
     assert_eq!(stopped["counts"]["rejected"]["insufficient_balance"], 1);
 
-    let refused = desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "").await;
+    let refused = api.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "").await;
     assert_eq!((refused.status, refused.code()), (409, "insufficient_balance"));
     let numbers = ["needed", "available", "shortfall", "currency"]
         .map(|member| refused.json[member].as_str().unwrap());
     assert_eq!(numbers, ["0.0118", "0.01", "0.0018", "USD"]);
-    let new = desk.ask("POST", path, r#"{"id":"holi","wallet":"main"}"#).await;
+    let new = api.ask("POST", path, r#"{"id":"holi","wallet":"main"}"#).await;
     assert_eq!((new.status, new.code()), (409, "wallet_exhausted"));
 
-    let top_up = desk
+    let top_up = api
         .ask(
             "POST",
             "/v1/accounts/acme/wallets/main/top-ups",
@@ -74,11 +74,11 @@ async fn a_stopped_campaign_runs_again_when_a_person_says_so_and_credits_are_the
         .await;
     assert_eq!(top_up.status, 201);
     assert_eq!(
-        desk.get("/v1/accounts/acme/campaigns/diwali").await["state"],
+        api.get("/v1/accounts/acme/campaigns/diwali").await["state"],
         "stopped",
         "a top-up restarts nothing"
     );
-    let restarted = desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "{}").await;
+    let restarted = api.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "{}").await;
     assert_eq!(
         (restarted.status, &restarted.json["state"]),
         (200, &"active".into()),
@@ -89,62 +89,62 @@ async fn a_stopped_campaign_runs_again_when_a_person_says_so_and_credits_are_the
 
 #[tokio::test]
 async fn one_of_many_equal_top_ups_counts() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let path = "/v1/accounts/acme/wallets/main/top-ups";
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
-        let (control, router) = (desk.control.clone(), desk.router.clone());
-        let desk = Desk {
-            ledger: desk.ledger.clone(),
+        let (control, router) = (api.control.clone(), api.router.clone());
+        let api = AdminApi {
+            ledger: api.ledger.clone(),
             control,
-            ops: desk.ops.clone(),
+            ops: api.ops.clone(),
             router,
-            clock: desk.clock.clone(),
+            clock: api.clock.clone(),
             directory: tempfile::tempdir().unwrap(),
         };
         calls.spawn(async move {
-            desk.ask("POST", path, r#"{"amount":"5.00","reference":"pay_1"}"#).await
+            api.ask("POST", path, r#"{"amount":"5.00","reference":"pay_1"}"#).await
         });
     }
     let answers = calls.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     assert!(answers.iter().all(|answer| answer.json == answers[0].json));
-    assert_eq!(desk.get("/v1/accounts/acme/wallets/main").await["settled"], "6.00");
+    assert_eq!(api.get("/v1/accounts/acme/wallets/main").await["settled"], "6.00");
 }
 
 #[tokio::test]
 async fn nothing_an_operator_takes_away_oversells() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let wallet = "/v1/accounts/acme/wallets/main";
     let adjustments = "/v1/accounts/acme/wallets/main/adjustments";
-    assert_eq!(desk.ask("PATCH", wallet, r#"{"overdraft_limit":"2.00"}"#).await.status, 200);
+    assert_eq!(api.ask("PATCH", wallet, r#"{"overdraft_limit":"2.00"}"#).await.status, 200);
     let taken = r#"{"amount":"-2.50","reference":"fix","reason":"paid twice"}"#;
-    assert_eq!(desk.ask("POST", adjustments, taken).await.json["balance_after"], "-1.50");
-    let again = desk.ask("POST", adjustments, taken).await;
+    assert_eq!(api.ask("POST", adjustments, taken).await.json["balance_after"], "-1.50");
+    let again = api.ask("POST", adjustments, taken).await;
     assert_eq!((again.status, &again.json["balance_after"]), (200, &"-1.50".into()));
-    let other = desk
+    let other = api
         .ask("POST", adjustments, r#"{"amount":"-2.50","reference":"fix","reason":"another"}"#)
         .await;
     assert_eq!(other.code(), "reference_conflict");
-    let lowered = desk.ask("PATCH", wallet, r#"{"overdraft_limit":"1.00"}"#).await;
+    let lowered = api.ask("PATCH", wallet, r#"{"overdraft_limit":"1.00"}"#).await;
     assert_eq!((lowered.status, lowered.code()), (409, "insufficient_balance"));
     let numbers =
         ["needed", "available", "shortfall"].map(|member| lowered.json[member].as_str().unwrap());
     assert_eq!(numbers, ["1.00", "0.50", "0.50"]);
-    assert_eq!(desk.get(wallet).await["available"], "0.50");
+    assert_eq!(api.get(wallet).await["available"], "0.50");
 }
 
 #[tokio::test]
 async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let (account, campaign): (AccountId, CampaignId) =
         ("acme".parse().unwrap(), "diwali".parse().unwrap());
-    desk.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali"}"#).await;
-    desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/stop", "").await;
-    let now_ms = desk.clock.now_ms();
+    api.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali"}"#).await;
+    api.ask("POST", "/v1/accounts/acme/campaigns/diwali/stop", "").await;
+    let now_ms = api.clock.now_ms();
     let refused = || {
-        desk.control.services.leases.refusal(
-            &desk.control.services.batcher,
+        api.control.services.leases.refusal(
+            &api.control.services.batcher,
             &account,
             &campaign,
             true,
@@ -152,13 +152,10 @@ async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
         )
     };
     let stopped = Rejection::CampaignStopped { reason: StopReason::Operator, since_ms: now_ms };
-    desk.control.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
+    api.control.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
     assert!(refused().is_some() && refused().is_some());
-    let counts = desk.get("/v1/accounts/acme/campaigns/diwali").await["counts"].clone();
+    let counts = api.get("/v1/accounts/acme/campaigns/diwali").await["counts"].clone();
     assert_eq!(counts["rejected"]["campaign_stopped"], 2);
-    assert_eq!(
-        desk.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "").await.status,
-        200
-    );
+    assert_eq!(api.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "").await.status, 200);
     assert!(refused().is_none());
 }

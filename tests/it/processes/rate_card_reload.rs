@@ -8,11 +8,7 @@ use http::Method;
 use tempfile::TempDir;
 use tollgate_simulator::{Simulator, SimulatorOptions};
 
-use crate::support::{Process, ask, run, template};
-
-const OPERATOR: &str = "operator-key-0123456789";
-const ENGINE: &str = "engine-key-0123456789";
-const NUMBER: &str = "106540352242922";
+use crate::support::{KEY, NUMBER, OPERATOR_KEY, Process, ask, run, template};
 
 const CARD: &str = include_str!("../../../config/rates/meta-usd-2026-10-01.csv");
 const FILE: &str = "own-2026-07-01.csv";
@@ -43,12 +39,12 @@ impl CardDeployment {
         let home = self.home.path().display();
         let text = format!(
             "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{home}/ledger\"\n\
-             [secrets]\ndir = \"{home}\"\n[admin]\nbootstrap_key = \"{OPERATOR}\"\n[pricing]\nrate_card_dir = \"{home}/cards\"\nrate_card_interval_s = {interval}\n\
+             [secrets]\ndir = \"{home}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[pricing]\nrate_card_dir = \"{home}/cards\"\nrate_card_interval_s = {interval}\n\
              [log]\nlevel = \"{level}\"\n\
              [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nrate_card = \"own\"\n[[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
              [[accounts.wabas]]\nid = \"1\"\n[[accounts.templates]]\nwaba = \"1\"\nname = \"offer\"\nlanguage = \"en\"\ncategory = \"marketing\"\n\
              [[accounts.channels]]\nphone_number_id = \"{NUMBER}\"\nwaba = \"1\"\ntoken_file = \"token\"\n\
-             [[accounts.keys]]\nid = \"engine\"\nkey = \"{ENGINE}\"\n",
+             [[accounts.keys]]\nid = \"engine\"\nkey = \"{KEY}\"\n",
             self.simulator.url()
         );
         let file = self.home.path().join("tollgate.toml");
@@ -75,7 +71,7 @@ async fn price(process: &Process) -> String {
     let path = format!("/v24.0/{NUMBER}/messages");
     let sent = ask(
         process.client.data,
-        ENGINE,
+        KEY,
         Method::POST,
         &path,
         &template("+919812345678", "offer", "en"),
@@ -100,7 +96,7 @@ async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
     assert_eq!(price(&process).await, "0.50 USD");
     process.wait_for("\"level\":\"DEBUG\"");
     let second =
-        ask(process.client.admin, OPERATOR, Method::GET, "/v1/rate-cards/second", "").await;
+        ask(process.client.admin, OPERATOR_KEY, Method::GET, "/v1/rate-cards/second", "").await;
     assert_eq!(second.status, 200, "{:?}", second.json);
 
     // One good change and two bad files: nothing is taken over.
@@ -141,7 +137,7 @@ async fn versions_that_were_put_are_there_after_a_start() {
     // runs.
     deployment.put_card("other-2026-07-01.csv", "2");
     let process = Process::start(&file, &[]);
-    let listed = ask(process.client.admin, OPERATOR, Method::GET, "/v1/rate-cards", "").await;
+    let listed = ask(process.client.admin, OPERATOR_KEY, Method::GET, "/v1/rate-cards", "").await;
     let ids: Vec<&str> = listed.json["items"]
         .as_array()
         .unwrap()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -27,14 +27,13 @@ use tollgate::services::{Services, ServicesOptions};
 use tollgate::upstream::client::UpstreamOptions;
 use tower::ServiceExt;
 
+use super::api_reply::ApiReply;
+use super::openapi_check::check_response;
+use super::setup::OPERATOR_KEY;
 use super::time::NOON_MS;
-use crate::admin::openapi as document;
-
-/// The operator's key.
-pub const OPERATOR: &str = "bootstrap-key-of-a-test";
 
 /// An Admin API to be asked.
-pub struct Desk {
+pub struct AdminApi {
     pub ledger: OpenLedger,
     pub control: Arc<Control>,
     pub ops: Arc<Ops>,
@@ -43,42 +42,21 @@ pub struct Desk {
     pub directory: TempDir,
 }
 
-/// What it answered.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
-    /// `null` where the body is no JSON.
-    pub json: Value,
-}
-
-impl Answer {
-    /// The code of a problem document.
-    pub fn code(&self) -> &str {
-        self.json["code"].as_str().unwrap_or_default()
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-}
-
-impl Desk {
-    pub async fn open() -> Desk {
-        let desk = Desk::unlocked();
+impl AdminApi {
+    pub async fn open() -> AdminApi {
+        let api = AdminApi::unlocked();
         bootstrap(
-            &*desk.control.services.claims,
-            desk.control.services.catalog.hasher(),
-            Some(OPERATOR),
+            &*api.control.services.claims,
+            api.control.services.catalog.hasher(),
+            Some(OPERATOR_KEY),
         )
         .await
         .unwrap();
-        desk
+        api
     }
 
     /// Without an operator key.
-    fn unlocked() -> Desk {
+    fn unlocked() -> AdminApi {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
         let store = EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap();
@@ -99,12 +77,12 @@ impl Desk {
         let control = Control::new(services.clone(), Some(directory.path().join("cards")));
         let ops = Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone()));
         let router = admin::router(control.clone(), ops.clone());
-        Desk { ledger, control, ops, router, clock, directory }
+        AdminApi { ledger, control, ops, router, clock, directory }
     }
 
     /// With the account `acme`: USD, one channel with a WABA, 1.00 in its wallet.
-    pub async fn with_acme() -> Desk {
-        let desk = Desk::open().await;
+    pub async fn with_acme() -> AdminApi {
+        let api = AdminApi::open().await;
         for (method, path, body) in [
             ("POST", "/v1/accounts", r#"{"id":"acme","currency":"USD"}"#),
             ("PUT", "/v1/accounts/acme/wabas/102290129340398", r#"{"time_zone":"Asia/Kolkata"}"#),
@@ -119,18 +97,18 @@ impl Desk {
                 r#"{"amount":"1.00","reference":"first"}"#,
             ),
         ] {
-            assert_eq!(desk.ask(method, path, body).await.status, 201, "{path}");
+            assert_eq!(api.ask(method, path, body).await.status, 201, "{path}");
         }
-        desk
+        api
     }
 
     /// Asks as the operator.
-    pub async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.ask_as(OPERATOR, method, path, body).await
+    pub async fn ask(&self, method: &str, path: &str, body: &str) -> ApiReply {
+        self.ask_as(OPERATOR_KEY, method, path, body).await
     }
 
     /// Asks with a key; an empty one is not sent.
-    pub async fn ask_as(&self, key: &str, method: &str, path: &str, body: &str) -> Answer {
+    pub async fn ask_as(&self, key: &str, method: &str, path: &str, body: &str) -> ApiReply {
         let mut request = Request::builder().method(method).uri(path);
         if !key.is_empty() {
             request = request.header("authorization", format!("Bearer {key}"));
@@ -142,36 +120,36 @@ impl Desk {
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.ask("GET", path, "").await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-        answer.json
+        let reply = self.ask("GET", path, "").await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        reply.json
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub async fn send(&self, request: Request<Body>) -> ApiReply {
         let (method, path) = (request.method().to_string(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, json };
-        document::check_answer(&method, &path, &answer);
+        let reply = ApiReply { status: parts.status.as_u16(), headers: parts.headers, text, json };
+        check_response(&method, &path, &reply);
         if parts.status.is_client_error() || parts.status.is_server_error() {
-            check_problem(&format!("{method} {path}"), parts.status, &answer);
+            check_problem(&format!("{method} {path}"), parts.status, &reply);
         }
-        answer
+        reply
     }
 
     /// A new key of the account.
     pub async fn key(&self, account: &str, scopes: &str) -> String {
-        let answer = self
+        let reply = self
             .ask(
                 "POST",
                 &format!("/v1/accounts/{account}/keys"),
                 &format!(r#"{{"scopes":{scopes}}}"#),
             )
             .await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
-        answer.json["key"].as_str().unwrap().to_owned()
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        reply.json["key"].as_str().unwrap().to_owned()
     }
 
     /// One send of acme for `amount` as the send path asks for it, up to the ledger's verdict.
@@ -224,19 +202,19 @@ impl Desk {
 }
 
 /// Every refusal is a complete problem document and says under which id it is logged.
-fn check_problem(what: &str, status: StatusCode, answer: &Answer) {
-    if answer.header("content-type") != "application/problem+json" {
+fn check_problem(what: &str, status: StatusCode, reply: &ApiReply) {
+    if reply.header("content-type") != "application/problem+json" {
         // Readiness answers probes, not programs.
-        assert!(what.ends_with("/readyz"), "{what}: {}", answer.text);
+        assert!(what.ends_with("/readyz"), "{what}: {}", reply.text);
         return;
     }
-    assert_eq!(answer.json["status"], status.as_u16(), "{what}");
-    assert_eq!(answer.json["type"], format!("urn:tollgate:problem:{}", answer.code()), "{what}");
+    assert_eq!(reply.json["status"], status.as_u16(), "{what}");
+    assert_eq!(reply.json["type"], format!("urn:tollgate:problem:{}", reply.code()), "{what}");
     for member in ["title", "detail"] {
         assert!(
-            answer.json[member].as_str().is_some_and(|text| !text.is_empty()),
+            reply.json[member].as_str().is_some_and(|text| !text.is_empty()),
             "{what}: {member}"
         );
     }
-    assert_eq!(answer.json["request_id"], answer.header("x-request-id"), "{what}");
+    assert_eq!(reply.json["request_id"], reply.header("x-request-id"), "{what}");
 }

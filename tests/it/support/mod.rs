@@ -1,12 +1,14 @@
 //! What the tests share: servers, clients, and the worlds and cases that they run in.
 
-pub mod admin_api;
+mod admin_api;
+mod api_reply;
 mod client;
 mod deployment;
 mod ledger_case;
 pub mod ledger_script;
 mod ledgers;
 mod messages;
+pub mod openapi_check;
 mod operator;
 mod process;
 pub mod redis_server;
@@ -14,6 +16,8 @@ mod setup;
 mod time;
 mod world;
 
+pub use admin_api::AdminApi;
+pub use api_reply::ApiReply;
 pub use client::{Client, Reply, Request, ask, micros};
 pub use deployment::Deployment;
 pub use ledger_case::{LedgerCase, all};
