@@ -53,17 +53,25 @@ impl SyncDeployment {
         std::fs::write(home.path().join("token"), TOKEN).unwrap();
         let directory = home.path().display();
         let mut text = format!(
-            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{directory}/ledger\"\n\
-             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[shutdown]\ndrain_s = 5\n\
+            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n\
+             [ledger]\nurl = \"embedded:{directory}/ledger\"\n\
+             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n\
+             [shutdown]\ndrain_s = 5\n\
              [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nunknown_template = \"refuse\"\n\
              [[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
-             [[accounts.wabas]]\nid = \"{WABA}\"\n[[accounts.wabas]]\nid = \"7\"\n[[accounts.wabas]]\nid = \"8\"\n\
+             [[accounts.wabas]]\nid = \"{WABA}\"\n[[accounts.wabas]]\nid = \"7\"\n\
+             [[accounts.wabas]]\nid = \"8\"\n\
              [[accounts.keys]]\nid = \"engine\"\nkey = \"{KEY}\"\n\
              [[accounts.keys]]\nid = \"manager\"\nkey = \"{MANAGER}\"\nscopes = [\"manage\"]\n",
             simulator.url()
         );
         for (number, waba, token) in [(NUMBER, WABA, "token"), ("8", "8", "missing")] {
-            write!(text, "[[accounts.channels]]\nphone_number_id = \"{number}\"\nwaba = \"{waba}\"\ntoken_file = \"{token}\"\n").unwrap();
+            write!(
+                text,
+                "[[accounts.channels]]\nphone_number_id = \"{number}\"\n\
+            waba = \"{waba}\"\ntoken_file = \"{token}\"\n"
+            )
+            .unwrap();
         }
         SyncDeployment { simulator, home, text }
     }

@@ -57,7 +57,10 @@ fn a_wrong_answer_is_noticed() {
     let schema = serde_json::json!({"$ref": "#/components/schemas/Limits"});
     for (text, wrong) in [
         (
-            r#"{"messaging_limit":null,"portfolios":[{"portfolio":"default","used":0,"left":null}],"caps":[]}"#,
+            concat!(
+                r#"{"messaging_limit":null,"caps":[],"#,
+                r#""portfolios":[{"portfolio":"default","used":0,"left":null}]}"#
+            ),
             0,
         ),
         (r#"{"messaging_limit":"1","portfolios":[],"caps":[]}"#, 1),

@@ -70,15 +70,21 @@ async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
 }
 
 fn body(to: &str, recipient: &str) -> String {
-    json!({"messaging_product": "whatsapp", to: recipient, "type": "text", "text": {"body": "We have marzipan"},
-           "biz_opaque_callback_data": "marzipan"})
+    json!({
+        "messaging_product": "whatsapp", to: recipient,
+        "type": "text", "text": {"body": "We have marzipan"},
+        "biz_opaque_callback_data": "marzipan",
+    })
     .to_string()
 }
 
 fn offer(to: &str) -> String {
-    json!({"messaging_product": "whatsapp", "to": to, "type": "template",
-           "template": {"name": "spring_offer", "language": {"code": "en_US"},
-                        "components": [{"type": "body", "parameters": [{"type": "text", "text": "marzipan"}]}]}})
+    let parameters = json!([{"type": "text", "text": "marzipan"}]);
+    json!({
+        "messaging_product": "whatsapp", "to": to, "type": "template",
+        "template": {"name": "spring_offer", "language": {"code": "en_US"},
+                     "components": [{"type": "body", "parameters": parameters}]},
+    })
     .to_string()
 }
 

@@ -34,7 +34,8 @@ fn form(file: &[u8]) -> Bytes {
         b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n",
     );
     form.extend_from_slice(
-        b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\
+          Content-Type: image/jpeg\r\n\r\n",
     );
     form.extend_from_slice(file);
     form.extend_from_slice(b"\r\n--XX--\r\n");
@@ -55,7 +56,10 @@ async fn media_is_uploaded_sent_read_and_deleted(backend: Backend) {
     let uploaded = upload.body(form(&file)).await;
     assert!(passed(&uploaded), "{} {}", uploaded.status, uploaded.json);
     let id = uploaded.text("/id").to_owned();
-    let sent = world.send(json!({"messaging_product": "whatsapp", "to": "+16505550144", "type": "image", "image": {"id": id}}).to_string());
+    let image = json!({
+        "messaging_product": "whatsapp", "to": "+16505550144", "type": "image", "image": {"id": id},
+    });
+    let sent = world.send(image.to_string());
     assert_eq!(sent.await.told(), "200 0.00 USD service North America");
     let path = format!("/v24.0/{id}");
     let several = world.data(Method::GET, &path).await;

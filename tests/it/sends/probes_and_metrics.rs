@@ -42,7 +42,10 @@ async fn metrics_tell_what_happened_by_their_contract_names(backend: Backend) {
         r#"tollgate_rejections_total{rejection="insufficient_balance"} 1"#,
         r#"tollgate_rejections_total{rejection="path_not_allowed"} 1"#,
         r#"tollgate_upstream_errors_total{code="131026"} 1"#,
-        r#"tollgate_charged_credits_total{currency="USD",category="marketing",country="IN"} 0.035400"#,
+        concat!(
+            r#"tollgate_charged_credits_total{currency="USD",category="marketing",country="IN"}"#,
+            " 0.035400"
+        ),
         r#"tollgate_stage_seconds_count{stage="reserve"} 6"#,
         r#"tollgate_stage_seconds_count{stage="forward"} 5"#,
         concat!(r#"tollgate_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),

@@ -25,8 +25,9 @@ const SENT: &str = "200 0.025 USD marketing North America";
 
 /// A template body with these members in place of `to` and `recipient_type`.
 fn with(members: &str) -> String {
+    let template = r#"{"name":"spring_offer","language":{"code":"en_US"}}"#;
     format!(
-        r#"{{"messaging_product":"whatsapp",{members},"type":"template","template":{{"name":"spring_offer","language":{{"code":"en_US"}}}}}}"#
+        r#"{{"messaging_product":"whatsapp",{members},"type":"template","template":{template}}}"#
     )
 }
 
@@ -39,9 +40,10 @@ async fn bodies_as_sdks_write_them_pass_unchanged(backend: Backend) {
         with(r#""to":"+1 (650) 555-0144""#),
         with(r#""to":"1-650-555-0144","context":null"#),
         with(r#""to":"\u002b16505550144","recipient_type":"individual","recipient":null"#),
-        with(
-            r#""to":"+1 650 555 0144","context":{"message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#,
-        ),
+        with(concat!(
+            r#""to":"+1 650 555 0144","#,
+            r#""context":{"message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#
+        )),
         with(r#""recipient":"US.13400000000000000001""#),
         with(r#""recipient":"US.ENT.13400000000000000001","recipient_type":"individual""#),
         with(r#""to":"+16505550144","recipient":"IN.13400000000000000001""#),
@@ -49,10 +51,13 @@ async fn bodies_as_sdks_write_them_pass_unchanged(backend: Backend) {
         with(r#""biz_opaque_callback_data":"an engine's own","to":"+16505550144""#),
         format!(r#"{{"to":"+16505550144",{content},"messaging_product":"whatsapp"}}"#),
         format!(
-            "\r\n\t {{ \"messaging_product\" : \"whatsapp\" ,\n\"to\":\"+16505550144\",{content} }} \n"
+            "\r\n\t {{ \"messaging_product\" : \"whatsapp\" ,\n\
+             \"to\":\"+16505550144\",{content} }} \n"
         ),
         format!(
-            r#"{{"messaging_product":"whatsapp","to":"+16505550144","type":"template",{content},"biz_opaque_callback_data":"naïve – ünïcode 🎆"}}"#
+            r#"{{"messaging_product":"whatsapp",{},{content},{}}}"#,
+            r#""to":"+16505550144","type":"template""#,
+            r#""biz_opaque_callback_data":"naïve – ünïcode 🎆""#
         ),
         // Both spellings of a language are one template.
         with(r#""to":"+16505550144""#).replace("en_US", "en-US"),
@@ -139,13 +144,15 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
         sized("Content-Type: application/json; charset=utf-8\r\n"),
         sized("content-type: Application/JSON ;charset=UTF-8\r\n"),
         sized(
-            "Content-Type: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nUser-Agent: WhatsApp-SDK/1.0\r\nAccept: */*\r\n",
+            "Content-Type: application/json\r\nAccept-Encoding: gzip, deflate, br\r\n\
+             User-Agent: WhatsApp-SDK/1.0\r\nAccept: */*\r\n",
         ),
         sized("Content-Type: application/json\r\nContent-Encoding: identity\r\nCookie: a=b\r\n"),
     ];
     for frame in &frames {
         let request = format!(
-            "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n{frame}"
+            "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+             Authorization: Bearer {KEY}\r\n{frame}"
         );
         let answer = raw(&world, &[&request]).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{frame}: {answer}");
@@ -156,10 +163,12 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
     // A body that waits to be asked for, and comes in two pieces.
     let (begin, end) = body.split_at(40);
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         Authorization: Bearer {KEY}\r\n"
     );
     let expecting = format!(
-        "{head}Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        "{head}Content-Type: application/json\r\nExpect: 100-continue\r\n\
+         Content-Length: {}\r\n\r\n",
         body.len()
     );
     let answer = raw(&world, &[&expecting, begin, end]).await;
@@ -214,10 +223,12 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
     );
     assert_eq!(world.send(filled(262_145)).await.told(), "413 too_large");
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         Authorization: Bearer {KEY}\r\n"
     );
     let unsaid = format!(
-        "{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        "{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n\
+         0\r\n\r\n",
         262_145,
         filled(262_145)
     );
@@ -255,7 +266,8 @@ async fn one_connection_carries_many_sends(backend: Backend) {
     let world = World::on(backend).await;
     let mut stream = TcpStream::connect(world.data).await.unwrap();
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\n\
+         Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
     );
     for n in 0..5 {
         // A rejection in between must not end the connection.
@@ -307,7 +319,8 @@ async fn request_ids_and_traces_are_kept(backend: Backend) {
 async fn a_body_that_does_not_come_is_not_waited_for(backend: Backend) {
     let world = World::of(Setup::on(backend).set("send.body_timeout_ms", 200)).await;
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         Authorization: Bearer {KEY}\r\n"
     );
     let slow = format!("{head}Content-Type: application/json\r\nContent-Length: 200\r\n\r\n{{");
     let answer = raw(&world, &[&slow]).await;

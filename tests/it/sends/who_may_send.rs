@@ -4,8 +4,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, Backend, CAMPAIGN_KEY, DISABLED, KEY, MARKETING_US, NUMBER, OPERATOR_KEY, READING_KEY,
-    RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing, on_every_ledger, template, text,
+    ACCOUNT, Backend, CAMPAIGN_KEY, DISABLED, KEY, MARKETING_US, NUMBER, OPERATOR_KEY,
+    READ_RECEIPT, READING_KEY, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing,
+    on_every_ledger, template, text,
 };
 
 on_every_ledger!(
@@ -208,9 +209,8 @@ async fn settings_changed_by_an_operator_count_at_once(backend: Backend) {
 
 async fn a_read_receipt_is_free(backend: Backend) {
     let world = World::of(Setup::on(backend).credits(0)).await;
-    let receipt = r#"{"messaging_product":"whatsapp","status":"read","message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#;
     for _ in 0..3 {
-        let reply = world.send(receipt).await;
+        let reply = world.send(READ_RECEIPT).await;
         assert_eq!((reply.told().as_str(), &reply.json), ("200", &json!({"success": true})));
     }
     assert_eq!(

@@ -178,7 +178,12 @@ fn launch(directory: &TempDir, port: u16) -> (Child, Guard) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("redis-server cannot be started ({error}); `make test` installs it, through .ci/setup"));
+        .unwrap_or_else(|error| {
+            panic!(
+                "redis-server cannot be started ({error}); \
+                 `make test` installs it, through .ci/setup"
+            )
+        });
     let guard = Guard::watch(process.id(), directory);
     (process, guard)
 }
