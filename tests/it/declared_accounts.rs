@@ -268,7 +268,7 @@ async fn gateways_that_start_together_declare_everything_once() {
 }
 
 #[tokio::test]
-async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
+async fn a_key_is_made_once_and_a_configured_one_replaces_it() {
     let location = LedgerLocation::on_ledger(Backend::Embedded).await;
     // A start that fails shows no key, so it must not have made one.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,5 @@
 //! `templates sync` brings a WABA's templates from Meta into the catalog, page by page, and their
-//! sends are priced by what Meta says.
+//! sends are priced by Meta's categories.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ const SYNC: &str = "/v1/accounts/acme/wabas/102290129340398/templates/sync";
 const MARKETING: &str = "0.0118 USD";
 const UTILITY: &str = "0.0014 USD";
 
-/// 450 templates: the gateway asks for 200 a page.
+/// 450 templates: the gateway reads 200 a page.
 fn templates() -> Vec<SimulatorTemplate> {
     let mut templates: Vec<SimulatorTemplate> = (0..447)
         .map(|number| {
@@ -143,7 +143,7 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
             sent.json
         );
     }
-    // It stayed: the gateway had a price, Meta said no.
+    // It stayed: the gateway had a price, and Meta refused it.
     assert_eq!(send(&gateway, "by_hand", "en_US").await.json["error"]["code"], 132_001);
     assert_eq!(
         send(&gateway, "of_the_future", "en_US").await.header("tollgate-rejection"),
@@ -153,18 +153,22 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_is_said_and_nothing_changes() {
+async fn a_sync_that_fails_states_why_and_changes_nothing() {
     let deployment = SyncDeployment::new(templates());
     let gateway = deployment.gateway().await;
     let path = |waba: &str| format!("/v1/accounts/acme/wabas/{waba}/templates/sync");
-    let check = |reply: &Reply, status: u16, code: &str, told: &str| {
+    let check = |reply: &Reply, status: u16, code: &str, expected: &str| {
         assert_eq!(
             (reply.status, reply.json["code"].as_str()),
             (status, Some(code)),
             "{:?}",
             reply.json
         );
-        assert!(reply.json["detail"].as_str().unwrap().contains(told), "{told}: {:?}", reply.json);
+        assert!(
+            reply.json["detail"].as_str().unwrap().contains(expected),
+            "{expected}: {:?}",
+            reply.json
+        );
     };
     check(
         &sync(&gateway, OPERATOR_KEY, &path("7")).await,

@@ -127,7 +127,7 @@ async fn usage_is_summed_as_asked() {
 }
 
 #[tokio::test]
-async fn limits_say_what_is_used_per_portfolio() {
+async fn limits_show_what_is_used_per_portfolio() {
     let api = AdminApi::with_acme().await;
     api.ask("PUT", "/v1/accounts/acme/wabas/7", r#"{"portfolio":"group"}"#).await;
     api.ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":250}"#).await;

@@ -164,7 +164,7 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
     );
     redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
 
-    // A repetition of what ran is answered, whatever it holds; nothing new is taken.
+    // A repetition of what ran returns the same verdicts, whatever it holds; nothing new is taken.
     assert_eq!(ledger.apply(&account, &first).await.unwrap(), verdicts);
     for lines in
         [&["settle a", "send e"][..], &["create holi"], &["document waba/7 {}"], &["wallet other"]]
@@ -266,7 +266,7 @@ async fn everything_can_be_read(ledger: &RedisLedger, account: &AccountId) {
     assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await, Ok(None));
 }
 
-/// Sends one command of plain words; panics unless the server answers it without an error.
+/// Sends one command of plain words; panics if the server returns an error.
 fn redis_command(server: &RedisServer, words: &[&str]) {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -281,7 +281,7 @@ fn redis_command(server: &RedisServer, words: &[&str]) {
 }
 
 #[tokio::test]
-async fn gateways_that_say_nothing_are_not_counted() {
+async fn silent_gateways_are_not_counted() {
     let server = RedisServer::start();
     let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
     assert_eq!(ledger.gateways_alive("a").await, Ok(1));

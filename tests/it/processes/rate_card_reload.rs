@@ -1,5 +1,5 @@
 //! SIGHUP takes over the log level and the rate cards of the directory, or keeps what it has and
-//! says why.
+//! logs why.
 
 use std::fs;
 use std::path::PathBuf;
@@ -160,8 +160,8 @@ async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
     fs::write(deployment.home.path().join("cards/nameless.csv"), CARD).unwrap();
     let refused = run(&["serve", "--config", file.to_str().unwrap()], &[]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    for told in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
-        assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
+    for expected in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
+        assert!(refused.stderr.contains(expected), "{expected}: {}", refused.stderr);
     }
     assert!(
         !deployment.home.path().join("ledger").exists(),
