@@ -16,8 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::recipient::Recipient;
 
 static BUILTIN: LazyLock<MarketTable> = LazyLock::new(|| {
-    let markets = include_str!("../../config/rates/markets.csv");
-    let numbering = include_str!("../../config/rates/numbering.csv");
+    let markets = include_str!("../../../config/rates/markets.csv");
+    let numbering = include_str!("../../../config/rates/numbering.csv");
     MarketTable::parse(markets, numbering)
         .expect("the compiled-in market table is read by a unit test")
 });
