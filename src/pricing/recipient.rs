@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::markets::Country;
+use super::country::Country;
 
 /// Longest text that can be a recipient: `XX.ENT.` and 128 characters.
 const MAX_TEXT: usize = 135;

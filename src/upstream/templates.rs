@@ -4,9 +4,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{HeaderMap, Method};
 use serde::Deserialize;
 
+use super::body::StreamBody;
 use super::client::Upstream;
 use super::graph_error::GraphError;
-use super::streaming::{PassThrough, StreamBody, StreamError};
+use super::streaming::{PassThrough, StreamError};
 use super::target::{AccessToken, BaseUrl};
 use bytes::{Bytes, BytesMut};
 

@@ -349,10 +349,10 @@ async fn pass<B>(
     address: SocketAddr,
     method: Method,
     body: B,
-) -> Result<hyper::Response<super::streaming::StreamBody>, StreamError>
+) -> Result<hyper::Response<super::body::StreamBody>, StreamError>
 where
     B: hyper::body::Body<Data = Bytes> + Send + Sync + Unpin + 'static,
-    B::Error: Into<super::client::BoxError>,
+    B::Error: Into<super::body::BoxError>,
 {
     let base: BaseUrl = format!("http://{address}").parse().expect("a base URL");
     let token: AccessToken = "EAAJ".parse().expect("a token");
