@@ -24,7 +24,8 @@ pub struct Amount(i64);
 pub enum AmountError {
     /// Not of the form `[-]digits[.digits]`.
     #[error(
-        "an amount is written as digits with an optional minus sign and decimal point, for example \"100.00\""
+        "an amount is written as digits with an optional minus sign and decimal point, \
+         for example \"100.00\""
     )]
     Malformed,
     /// More than six decimals.

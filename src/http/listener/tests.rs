@@ -42,7 +42,10 @@ impl Door {
         let shutdown = CancellationToken::new();
         let service = service_fn(move |request| {
             let answering = handler(request);
-            async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(answering.await)))) }
+            async move {
+                let body = Bytes::from(answering.await);
+                Ok::<_, Infallible>(Response::new(Full::new(body)))
+            }
         });
         let served = tokio::spawn(serve(listener, options, service, shutdown.clone()));
         Door { address, shutdown, served }
