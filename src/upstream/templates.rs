@@ -96,7 +96,8 @@ impl Upstream {
                 .map(|cursor| format!("&after={}", percent_encoded(cursor)))
                 .unwrap_or_default();
             let path = format!(
-                "/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}"
+                "/{VERSION}/{waba}/message_templates\
+                 ?fields=name,language,category,status&limit={PAGE}{cursor}"
             );
             let page = self.template_page(base, token, &path).await?;
             templates.extend(page.data);
