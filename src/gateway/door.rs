@@ -22,7 +22,7 @@ pub(super) async fn answer(
 ) -> Result<StreamedReply, Infallible> {
     let whole = request.uri().path().to_owned();
     Ok(match route(request.method(), &whole) {
-        Route::Send { campaign, number, marketing, path } => {
+        Route::Send { campaign, channel_id: number, marketing, path } => {
             let route = SendRoute {
                 campaign: campaign.map(str::to_owned),
                 number: number.to_owned(),
