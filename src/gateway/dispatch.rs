@@ -23,7 +23,7 @@ pub(super) async fn dispatch(
 ) -> Result<StreamedReply, Infallible> {
     let whole = request.uri().path().to_owned();
     Ok(match route(request.method(), &whole) {
-        Route::Send { campaign, number, marketing, path } => {
+        Route::Send { campaign, channel_id: number, marketing, path } => {
             let route = SendRoute {
                 campaign: campaign.map(str::to_owned),
                 channel_id: number.to_owned(),

@@ -25,8 +25,8 @@ pub struct RateCard {
     versions: Vec<RateCardVersion>,
 }
 
-/// The rates of a card from one date on. JSON:
-/// `{"effective":"2026-10-01","market_mapping":"2026-10-01","rates":{"India":{"marketing":"0.0118",...}}}`.
+/// The rates of a card from one date on. JSON: `{"effective":"2026-10-01",`
+/// `"market_mapping":"2026-10-01","rates":{"India":{"marketing":"0.0118",...}}}`.
 #[derive(Debug, Clone)]
 pub struct RateCardVersion {
     start: StartDate,

@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::amount::Amount;
 
 use super::category::Category;
-use super::markets::{Country, Market};
+use super::country::Country;
+use super::markets::Market;
 use super::markup::Markup;
 
 /// Whether the recipient's customer service window is open, as far as we know.

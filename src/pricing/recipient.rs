@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::markets::Country;
+use super::country::Country;
 
 /// Longest text that can be a recipient: `XX.ENT.` and 128 characters.
 const MAX_TEXT: usize = 135;
@@ -56,7 +56,8 @@ pub enum RecipientError {
     /// A character that neither a phone number nor a user id has, or a plus sign that is not in
     /// front.
     #[error(
-        "a phone number is digits with an optional plus sign in front, spaces, hyphens and parentheses"
+        "a phone number is digits with an optional plus sign in front, spaces, hyphens and \
+         parentheses"
     )]
     NotANumber,
     /// Fewer than 7 digits.
@@ -70,7 +71,8 @@ pub enum RecipientError {
     LeadingZero,
     /// It has the form `XX.` but not that of a user id.
     #[error(
-        "a business-scoped user id is a country code in capitals, a dot, and 1 to 128 letters or digits"
+        "a business-scoped user id is a country code in capitals, a dot, and 1 to 128 letters or \
+         digits"
     )]
     MalformedUserId,
 }

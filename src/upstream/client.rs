@@ -18,14 +18,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::Service;
 
+use super::body::{BoxError, StreamBody};
 use super::headers;
 use super::outcome::UnknownReason;
-use super::streaming::StreamBody;
 use super::target::{AccessToken, BaseUrl};
 use crate::clock::Stopwatch;
-
-/// Any error, boxed; what streamed bodies fail with.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Bounds of the connections to Meta.
 #[derive(Debug, Clone, PartialEq, Eq)]

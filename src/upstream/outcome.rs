@@ -150,7 +150,10 @@ fn message_id(body: &[u8]) -> Option<String> {
 mod tests {
     use super::{Outcome, UnknownReason, judge, read_receipt_taken};
 
-    const ACCEPTED: &str = r#"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.A"}]}"#;
+    const ACCEPTED: &str = concat!(
+        r#"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"#,
+        r#""messages":[{"id":"wamid.A"}]}"#
+    );
 
     #[track_caller]
     fn check(status: u16, body: &str, expected: Outcome) {
@@ -158,9 +161,8 @@ mod tests {
     }
 
     fn graph_error(code: i64) -> String {
-        format!(
-            r##"{{"error":{{"message":"(#{code})","type":"OAuthException","code":{code},"error_data":"plain"}}}}"##
-        )
+        let rest = r#""type":"OAuthException","error_data":"plain""#;
+        format!(r##"{{"error":{{"message":"(#{code})","code":{code},{rest}}}}}"##)
     }
 
     fn unknown(reason: UnknownReason) -> Outcome {
@@ -174,7 +176,10 @@ mod tests {
         check(202, ACCEPTED, accepted("wamid.A"));
         check(
             200,
-            r#"{"success":true,"messages":[{"id":"a\u0062","message_status":"held_for_quality_assessment"}]}"#,
+            concat!(
+                r#"{"success":true,"messages":[{"id":"a\u0062","#,
+                r#""message_status":"held_for_quality_assessment"}]}"#
+            ),
             accepted("ab"),
         );
         check(200, r#"{"messages":[{"id":"a"},{"id":"b"}]}"#, accepted("a"));

@@ -13,13 +13,11 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::{HeaderMap, Method, Request, Response};
 use tokio::time::Sleep;
 
-use super::client::{BoxError, NotSentReason, Upstream, lost, not_sent};
+use super::body::{BoxError, StreamBody};
+use super::client::{NotSentReason, Upstream, lost, not_sent};
 use super::headers;
 use super::outcome::UnknownReason;
 use super::target::{AccessToken, BaseUrl};
-
-/// A body that is carried on frame by frame.
-pub type StreamBody = BoxBody<Bytes, BoxError>;
 
 /// The head of a request that passes through.
 #[derive(Debug)]

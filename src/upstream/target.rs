@@ -20,7 +20,8 @@ pub struct BaseUrl {
 pub enum BaseUrlError {
     /// `https://`.
     #[error(
-        "TLS upstreams are not supported in this version; put a local TLS-terminating forwarder in front"
+        "TLS upstreams are not supported in this version; \
+         put a local TLS-terminating forwarder in front"
     )]
     TlsUnsupported,
     /// Not `http://host[:port][/prefix]`.

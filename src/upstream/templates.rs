@@ -4,9 +4,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{HeaderMap, Method};
 use serde::Deserialize;
 
+use super::body::StreamBody;
 use super::client::Upstream;
 use super::graph_error::GraphError;
-use super::streaming::{PassThrough, StreamBody, StreamError};
+use super::streaming::{PassThrough, StreamError};
 use super::target::{AccessToken, BaseUrl};
 use bytes::{Bytes, BytesMut};
 
@@ -95,7 +96,8 @@ impl Upstream {
                 .map(|cursor| format!("&after={}", percent_encoded(cursor)))
                 .unwrap_or_default();
             let path = format!(
-                "/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}"
+                "/{VERSION}/{waba}/message_templates\
+                 ?fields=name,language,category,status&limit={PAGE}{cursor}"
             );
             let page = self.template_page(base, token, &path).await?;
             templates.extend(page.data);

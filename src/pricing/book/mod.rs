@@ -24,17 +24,17 @@ const META_CARDS: [(&str, Date, &str); 3] = [
     (
         "meta-usd",
         Date::constant(2026, 7, 1),
-        include_str!("../../config/rates/meta-usd-2026-07-01.csv"),
+        include_str!("../../../config/rates/meta-usd-2026-07-01.csv"),
     ),
     (
         "meta-usd",
         Date::constant(2026, 10, 1),
-        include_str!("../../config/rates/meta-usd-2026-10-01.csv"),
+        include_str!("../../../config/rates/meta-usd-2026-10-01.csv"),
     ),
     (
         "meta-eur",
         Date::constant(2026, 7, 1),
-        include_str!("../../config/rates/meta-eur-2026-07-01.csv"),
+        include_str!("../../../config/rates/meta-eur-2026-07-01.csv"),
     ),
 ];
 
