@@ -350,6 +350,37 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Whether it brings the account into being.
+    pub const fn creates_account(&self) -> bool {
+        matches!(self, Operation::PutDocument { kind: DocumentKind::Account, .. })
+    }
+
+    /// Whether a store that is out of memory must not take it on. Ending holds, stopping and money
+    /// coming in must never wait for memory.
+    pub const fn needs_memory(&self) -> bool {
+        matches!(
+            self,
+            Operation::Reserve(_)
+                | Operation::PutDocument { .. }
+                | Operation::PutWallet { .. }
+                | Operation::CreateCampaign(_)
+        )
+    }
+}
+
+impl Batch {
+    /// Whether any operation brings the account into being.
+    pub fn creates_account(&self) -> bool {
+        self.operations.iter().any(Operation::creates_account)
+    }
+
+    /// Whether any operation needs memory.
+    pub fn needs_memory(&self) -> bool {
+        self.operations.iter().any(Operation::needs_memory)
+    }
+}
+
 /// Low-balance thresholds of one wallet at most.
 pub const MAX_THRESHOLDS: usize = 16;
 

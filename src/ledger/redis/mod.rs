@@ -5,6 +5,7 @@
 //! the same number gets the same verdicts, and the batcher above may repeat it. Nothing is decided
 //! while the server is away.
 
+mod codes;
 mod decode;
 mod encode;
 mod keys;
@@ -147,13 +148,13 @@ impl RedisLedger {
         }
         // First, so that no account is missing from the list; one whose batch then fails is left
         // out when the list is read.
-        let unlisted = encode::founds(batch) && !self.list_account(account).await?;
+        let unlisted = batch.creates_account() && !self.list_account(account).await?;
         let call =
             Call::new(self.keys.of(account), batch, self.clock.fixed_now_ms(), self.known(account));
-        let grows = encode::grows(batch);
+        let needs_memory = batch.needs_memory();
         let run = async |live: Arc<Live>| {
             let connection = &mut live.connection.clone();
-            if grows && !unlisted {
+            if needs_memory && !unlisted {
                 let answer =
                     call.command(&live.script.growing, false).query_async(connection).await;
                 if !answer.as_ref().is_err_and(link::is_out_of_memory) {
@@ -162,7 +163,7 @@ impl RedisLedger {
             }
             // An earlier try may have run though its answer was lost; then a full server must say
             // what it decided.
-            call.command(&live.script.always, grows).query_async(connection).await
+            call.command(&live.script.always, needs_memory).query_async(connection).await
         };
         let reply: Value = self.writes.run(run).await?;
         match decode::outcome(reply, batch)? {

@@ -225,8 +225,8 @@ impl RedisLedger {
         let keys = self.keys.of(account);
         let mut pipe = redis::pipe();
         // In this order: a hold goes from open to in doubt and never back.
-        pipe.cmd("HGET").arg(keys.open(keys::open_slot(id))).arg(id.as_bytes());
-        pipe.cmd("HGET").arg(keys.doubt(keys::doubt_slot(id))).arg(id.as_bytes());
+        pipe.cmd("HGET").arg(keys.open(keys::open_second(id))).arg(id.as_bytes());
+        pipe.cmd("HGET").arg(keys.doubt(keys::doubt_minute(id))).arg(id.as_bytes());
         let (open, doubt): (Option<Bytes>, Option<Bytes>) = self.pipe(&pipe).await?;
         let open = open.map(|packed| (HoldState::Open, packed));
         let found = open.or(doubt.map(|packed| (HoldState::InDoubt, packed)));
@@ -274,8 +274,8 @@ impl RedisLedger {
         wanted: usize,
     ) -> Result<Vec<HoldView>, LedgerFault> {
         let (index, slot_of): (_, fn(HoldId) -> i64) = match state {
-            HoldState::Open => (keys.open_index(), keys::open_slot),
-            HoldState::InDoubt => (keys.doubt_index(), keys::doubt_slot),
+            HoldState::Open => (keys.open_index(), keys::open_second),
+            HoldState::InDoubt => (keys.doubt_index(), keys::doubt_minute),
         };
         let mut pipe = redis::pipe();
         pipe.cmd("HKEYS").arg(index);
