@@ -24,7 +24,7 @@ pub(super) enum Known {
 /// An encoded batch; the script's digest is put before it when it is sent.
 pub(super) struct Call {
     keys: Declared,
-    /// All arguments behind one another, and where each ends: no allocation per argument.
+    /// All arguments behind one another, and the end of each: no allocation per argument.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
