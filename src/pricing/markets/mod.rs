@@ -207,9 +207,9 @@ impl MarketTable {
         Ok(())
     }
 
-    /// Columns: prefix (empty: no number leads to this country), iso2 (empty: the prefix belongs to
-    /// no country), country, `priced_as` (a prefix whose markets it shares, or `other`), note. A row
-    /// replaces an earlier one about the same country.
+    /// Columns: prefix (empty: no number leads to this country), iso2 (empty: the prefix belongs
+    /// to no country), country, `priced_as` (a prefix whose markets it shares, or `other`), note. A
+    /// row replaces an earlier one about the same country.
     fn read_numbering(&mut self, text: &str) -> Result<(), String> {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         for record in reader.records() {
