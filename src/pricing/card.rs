@@ -90,8 +90,8 @@ impl RateCardVersion {
     ) -> RateCardVersion {
         let mut rates = vec![[None; Category::COUNT]; MarketTable::builtin().market_count()];
         for (market, row) in rows {
-            if let Some(slot) = rates.get_mut(market.position()) {
-                *slot = row;
+            if let Some(entry) = rates.get_mut(market.position()) {
+                *entry = row;
             }
         }
         RateCardVersion { start: StartDate::new(date), mapping, rates }

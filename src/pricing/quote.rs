@@ -96,13 +96,13 @@ pub enum Unpriced {
     /// The version has no such rate.
     #[error("the rate card {card} of {version} has no {category} rate for {market}")]
     NoRate {
-        /// The card.
+        /// The id of the card.
         card: Arc<str>,
         /// The date of its version.
         version: Date,
-        /// The market.
+        /// The market of the recipient's country.
         market: Market,
-        /// The category.
+        /// The category the message would be priced as.
         category: Category,
     },
     /// The price with its mark-up is larger than any amount, or the time is beyond the calendar.

@@ -22,7 +22,7 @@ impl StartDate {
         StartDate { date, utc_midnight_ms: midnight_ms(date, &TimeZone::UTC) }
     }
 
-    /// The date itself.
+    /// The calendar date, without a zone.
     pub const fn date(self) -> Date {
         self.date
     }

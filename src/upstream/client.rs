@@ -81,11 +81,11 @@ pub enum Attempt {
     /// A complete answer; [`super::outcome::judge`] decides whether it means that the message will
     /// be sent.
     Answered {
-        /// The HTTP status.
+        /// The HTTP status of the answer, of any class.
         status: u16,
         /// Upstream's headers without those about its connection and without the length.
         headers: HeaderMap,
-        /// Upstream's body.
+        /// Upstream's body, byte for byte.
         body: Bytes,
     },
     /// Provably nothing was sent.

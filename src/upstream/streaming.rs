@@ -26,7 +26,7 @@ pub struct PassThrough<'a> {
     pub base: &'a BaseUrl,
     /// The channel's token; replaces the client's `Authorization`.
     pub token: &'a AccessToken,
-    /// The client's method.
+    /// The client's method, passed on unchanged.
     pub method: Method,
     /// The path and query at Meta, for example `/v24.0/106540352242922/media`.
     pub path_and_query: &'a str,

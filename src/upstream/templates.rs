@@ -26,7 +26,7 @@ const MAX_PAGE_BYTES: usize = 4 << 20;
 /// A template as Meta lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ListedTemplate {
-    /// Its name.
+    /// The name that sends refer to it by.
     pub name: String,
     /// Its language code, as Meta writes it.
     pub language: String,

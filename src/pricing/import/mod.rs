@@ -32,7 +32,7 @@ pub struct RateSheet {
     pub rows: Vec<RateRow>,
 }
 
-/// One market's rates.
+/// The rates of one market, as read from one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateRow {
     /// The line of the file on which the row begins, from 1.
@@ -48,7 +48,7 @@ pub struct RateRow {
 pub struct ImportError {
     /// The line it is on, from 1; `None` if it concerns the file as a whole.
     pub line: Option<u64>,
-    /// What is wrong.
+    /// What is wrong there.
     pub problem: ImportProblem,
 }
 
@@ -82,7 +82,7 @@ pub enum ImportProblem {
          which a version beginning on this date has"
     )]
     MarketNotInMapping {
-        /// The market.
+        /// The market of the row.
         market: Market,
         /// The date of the mapping.
         mapping: jiff::civil::Date,
@@ -90,7 +90,7 @@ pub enum ImportProblem {
     /// A market that has two rows.
     #[error("the market {market} stands already on line {first}")]
     DuplicateMarket {
-        /// The market.
+        /// The market of both rows.
         market: Market,
         /// The line of its first row, from 1.
         first: u64,
@@ -112,9 +112,9 @@ pub enum ImportProblem {
     /// A rate that is no amount.
     #[error("the {category} rate {text:?} of {market} is not a rate: {reason}")]
     BadRate {
-        /// The market.
+        /// The market of the row.
         market: Market,
-        /// The column.
+        /// The category whose column the cell is in.
         category: Category,
         /// The content of the cell.
         text: String,
@@ -124,9 +124,9 @@ pub enum ImportProblem {
     /// A rate every market must have.
     #[error("{market} has no {category} rate")]
     NoRate {
-        /// The market.
+        /// The market of the row.
         market: Market,
-        /// The column.
+        /// The category whose rate is missing.
         category: Category,
     },
     /// More cells than the header has.
@@ -319,7 +319,7 @@ impl Reading {
             return self.fail(Some(line), ImportProblem::DuplicateMarket { market, first });
         }
         let mut rates: Rates = [None; Category::COUNT];
-        for (category, slot) in Category::ALL.into_iter().zip(&mut rates) {
+        for (category, entry) in Category::ALL.into_iter().zip(&mut rates) {
             let column = Column::Rate(category);
             if !self.columns.contains(&column) {
                 continue;
@@ -328,7 +328,7 @@ impl Reading {
                 Ok(None) if REQUIRED.contains(&column) => {
                     self.fail(Some(line), ImportProblem::NoRate { market, category })
                 }
-                Ok(found) => *slot = found,
+                Ok(found) => *entry = found,
                 Err(reason) => {
                     let text = cell(column).to_owned();
                     self.fail(
