@@ -6,7 +6,7 @@ use http::Method;
 /// What a path asks for. Texts are parts of the path as they came; ids are digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// A message.
+    /// A message to be sent.
     Send {
         /// The campaign of a `/campaigns/{id}` prefix.
         campaign: Option<&'a str>,
@@ -17,9 +17,9 @@ pub enum Route<'a> {
         /// The path at Meta.
         path: &'a str,
     },
-    /// Another Graph path.
+    /// A Graph path other than a send, without a campaign.
     Graph {
-        /// Which kind.
+        /// The kind of request, from method and path.
         kind: GraphPath,
         /// The id in the path: a phone number ID, a WABA or a media object, by kind.
         id: &'a str,

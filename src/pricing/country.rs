@@ -16,7 +16,7 @@ pub struct Country([u8; 2]);
 pub struct NotACountry;
 
 impl Country {
-    /// The two letters.
+    /// The two capital letters, for example `IN`.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("ZZ")
     }

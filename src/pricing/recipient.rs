@@ -47,10 +47,10 @@ pub enum WithoutPlus {
     ChannelCountry,
 }
 
-/// Why a text is no recipient.
+/// Why a text is not a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientError {
-    /// Nothing there.
+    /// The text has no characters.
     #[error("the recipient is empty")]
     Empty,
     /// A character that neither a phone number nor a user id has, or a plus sign that is not in
@@ -172,7 +172,7 @@ impl FromStr for Recipient {
     }
 }
 
-// Recipients are personal data: what may end in a log shows only where they are from.
+// Recipients are personal data: what may end in a log shows only the country they are from.
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

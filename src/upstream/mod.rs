@@ -1,4 +1,4 @@
-//! The only room that talks to Meta: it carries requests to the Graph API and says what became of
+//! The only room that talks to Meta: it sends requests to the Graph API and reports what became of
 //! them.
 
 pub mod body;

@@ -85,7 +85,7 @@ impl Peer {
     }
 }
 
-/// Serves every connection with `script`, which is told the connection's number.
+/// Serves every connection with `script`, which gets the connection's number.
 async fn server<F>(script: fn(usize, Peer) -> F) -> (SocketAddr, Seen)
 where
     F: Future<Output = ()> + Send + 'static,

@@ -59,7 +59,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// How serving ended.
+/// The result of serving until shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
     /// Connections that were cut because their requests outlasted the drain.
