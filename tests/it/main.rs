@@ -14,15 +14,11 @@
 )]
 
 mod admin;
-mod declare;
+mod declared_accounts;
 mod ledger;
 mod processes;
-mod reload;
 mod sdk;
 mod sends;
-mod serve;
-mod served;
-mod servers;
-mod templates;
+mod support;
+mod template_sync;
 mod tidy;
-mod world;

@@ -4,7 +4,7 @@
 use http::Method;
 use tollgate::admin::routes::{Access, ROUTES, Route};
 
-use super::desk::Desk;
+use crate::support::AdminApi;
 
 /// A path of the route on an account, with ids that name nothing.
 fn path(route: &Route, account: &str) -> String {
@@ -26,10 +26,10 @@ fn path(route: &Route, account: &str) -> String {
 
 #[tokio::test]
 async fn every_call_but_the_document_needs_a_key() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     for route in ROUTES {
         for key in ["", "tg_live_0000000000000000000000000000000000", "some-other-bootstrap-key"] {
-            let answer = desk.ask_as(key, route.method.as_str(), &path(route, "acme"), "").await;
+            let answer = api.ask_as(key, route.method.as_str(), &path(route, "acme"), "").await;
             if route.access == Access::Public {
                 assert_eq!(answer.status, 200, "{}", route.path);
             } else {
@@ -48,37 +48,37 @@ async fn every_call_but_the_document_needs_a_key() {
 
 #[tokio::test]
 async fn another_account_looks_like_one_that_does_not_exist() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     assert_eq!(
-        desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await.status,
+        api.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await.status,
         201
     );
-    let key = desk.key("rival", r#"["send","read","manage"]"#).await;
+    let key = api.key("rival", r#"["send","read","manage"]"#).await;
     for route in ROUTES.iter().filter(|route| route.path.contains("{account}")) {
         let method = route.method.as_str();
         let [acme, nobody, impossible] =
             ["acme", "nobody", "no%20id"].map(|account| path(route, account));
-        let acme = desk.ask_as(&key, method, &acme, "").await;
+        let acme = api.ask_as(&key, method, &acme, "").await;
         assert_eq!((acme.status, acme.code()), (404, "not_found"), "{method} {}", route.path);
         for (other, name) in [(nobody, "nobody"), (impossible, "no id")] {
-            let mut other = desk.ask_as(&key, method, &other, "").await;
+            let mut other = api.ask_as(&key, method, &other, "").await;
             other.json["request_id"] = acme.json["request_id"].clone();
             other.json["detail"] =
                 other.json["detail"].as_str().unwrap().replace(name, "acme").into();
             assert_eq!(other.json, acme.json, "{method} {}", route.path);
         }
-        let operator = desk.ask("GET", &path(route, "nobody"), "").await;
+        let operator = api.ask("GET", &path(route, "nobody"), "").await;
         assert!([404, 405].contains(&operator.status), "{method} {}", route.path);
     }
 }
 
 #[tokio::test]
 async fn scopes_open_what_they_say() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     for scope in ["send", "read", "manage"] {
-        let key = desk.key("acme", &format!(r#"["{scope}"]"#)).await;
+        let key = api.key("acme", &format!(r#"["{scope}"]"#)).await;
         for route in ROUTES {
-            let answer = desk.ask_as(&key, route.method.as_str(), &path(route, "acme"), "").await;
+            let answer = api.ask_as(&key, route.method.as_str(), &path(route, "acme"), "").await;
             let open = match route.access {
                 Access::Public => true,
                 Access::Read => scope == "read",
@@ -111,9 +111,9 @@ fn only_operators_and_managers_change_anything() {
 
 #[tokio::test]
 async fn a_key_is_shown_once_and_can_be_taken_back() {
-    let desk = Desk::with_acme().await;
-    let manager = desk.key("acme", r#"["manage"]"#).await;
-    let made = desk
+    let api = AdminApi::with_acme().await;
+    let manager = api.key("acme", r#"["manage"]"#).await;
+    let made = api
         .ask_as(
             &manager,
             "POST",
@@ -125,23 +125,23 @@ async fn a_key_is_shown_once_and_can_be_taken_back() {
     let key = made.json["key"].as_str().unwrap().to_owned();
     assert!(key.starts_with("tg_live_"));
     assert!(key.ends_with(made.json["ends_with"].as_str().unwrap()));
-    let list = desk.ask_as(&manager, "GET", "/v1/accounts/acme/keys", "").await;
+    let list = api.ask_as(&manager, "GET", "/v1/accounts/acme/keys", "").await;
     assert!(!list.text.contains(&key) && !list.text.contains("hash"), "{}", list.text);
     assert_eq!(list.json["items"][0]["campaign"], "diwali");
 
-    let again = desk
+    let again = api
         .ask_as(&manager, "POST", "/v1/accounts/acme/keys", r#"{"id":"engine","scopes":["read"]}"#)
         .await;
     assert_eq!((again.status, again.code()), (409, "exists"));
 
-    assert_eq!(desk.ask_as(&key, "GET", "/v1/accounts/acme", "").await.status, 200);
+    assert_eq!(api.ask_as(&key, "GET", "/v1/accounts/acme", "").await.status, 200);
     assert_eq!(
-        desk.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status,
+        api.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status,
         204
     );
-    assert_eq!(desk.ask_as(&key, "GET", "/v1/accounts/acme", "").await.status, 401);
+    assert_eq!(api.ask_as(&key, "GET", "/v1/accounts/acme", "").await.status, 401);
     assert_eq!(
-        desk.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status,
+        api.ask_as(&manager, "DELETE", "/v1/accounts/acme/keys/engine", "").await.status,
         404
     );
 }
@@ -152,12 +152,12 @@ async fn declared_keys_are_made_once_and_shared_by_nobody() {
     use tollgate::catalog::Principal::Operator;
     use tollgate::catalog::documents::{Grant, Scope};
     use tollgate::control::{Existing, Made, key, wallet};
-    let desk = Desk::with_acme().await;
-    desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
+    let api = AdminApi::with_acme().await;
+    api.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
     let grant = Grant { scopes: vec![Scope::Read], campaign: None };
     let put = async |account: &str, id: &str, text: &str| {
         key::put(
-            &desk.control,
+            &api.control,
             &Operator,
             &account.parse().unwrap(),
             &id.parse().unwrap(),
@@ -175,10 +175,10 @@ async fn declared_keys_are_made_once_and_shared_by_nobody() {
         "it keeps the text it had"
     );
     assert_eq!(
-        desk.ask_as("another-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status,
+        api.ask_as("another-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status,
         401
     );
-    assert_eq!(desk.ask_as("a-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status, 200);
+    assert_eq!(api.ask_as("a-key-from-a-file", "GET", "/v1/accounts/acme", "").await.status, 200);
     assert_eq!(
         put("rival", "declared", "a-key-from-a-file").await.unwrap_err().kind.code,
         "claimed"
@@ -190,9 +190,9 @@ async fn declared_keys_are_made_once_and_shared_by_nobody() {
         ..Default::default()
     };
     let (account, main) = ("acme".parse().unwrap(), "main".parse().unwrap());
-    let kept = wallet::put(&desk.control, &Operator, &account, &main, &settings, Existing::Keep)
+    let kept = wallet::put(&api.control, &Operator, &account, &main, &settings, Existing::Keep)
         .await
         .unwrap();
     assert_eq!(kept, Made::Present);
-    assert_eq!(desk.get("/v1/accounts/acme/wallets/main").await["overdraft_limit"], "0.00");
+    assert_eq!(api.get("/v1/accounts/acme/wallets/main").await["overdraft_limit"], "0.00");
 }

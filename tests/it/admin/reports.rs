@@ -4,16 +4,16 @@
 use serde_json::json;
 use tollgate::ledger::{Operation, Verdict};
 
-use super::desk::Desk;
+use crate::support::AdminApi;
 
 #[tokio::test]
 async fn the_statement_adds_up() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let base = "/v1/accounts/acme/wallets/main";
-    desk.spend("0.0118", Some("diwali")).await;
-    desk.get(base).await;
-    desk.clock.advance(1_000);
-    let adjusted = desk
+    api.spend("0.0118", Some("diwali")).await;
+    api.get(base).await;
+    api.clock.advance(1_000);
+    let adjusted = api
         .ask(
             "POST",
             &format!("{base}/adjustments"),
@@ -21,7 +21,7 @@ async fn the_statement_adds_up() {
         )
         .await;
     assert_eq!(adjusted.status, 201, "{}", adjusted.text);
-    let entries = desk.get(&format!("{base}/statement")).await["items"].clone();
+    let entries = api.get(&format!("{base}/statement")).await["items"].clone();
     let lines: Vec<_> = entries
         .as_array()
         .unwrap()
@@ -43,7 +43,7 @@ async fn the_statement_adds_up() {
     );
 
     let count = async |query: &str| {
-        desk.get(&format!("{base}/statement?{query}")).await["items"].as_array().unwrap().len()
+        api.get(&format!("{base}/statement?{query}")).await["items"].as_array().unwrap().len()
     };
     assert_eq!(count("from=2026-11-21T12:00:01Z").await, 1);
     assert_eq!(count("to=2026-11-21T12:00:01Z").await, 2, "an instant is exclusive");
@@ -55,16 +55,16 @@ async fn the_statement_adds_up() {
 
 #[tokio::test]
 async fn tables_open_safely_in_a_spreadsheet() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let base = "/v1/accounts/acme/wallets/main";
-    desk.ask(
+    api.ask(
         "POST",
         &format!("{base}/adjustments"),
         r#"{"amount":"-0.50","reference":"+1","reason":"=1+1, \"quoted\""}"#,
     )
     .await;
-    desk.spend("0.0118", Some("-diwali")).await;
-    let csv = desk.ask("GET", &format!("{base}/statement?format=csv&limit=2"), "").await;
+    api.spend("0.0118", Some("-diwali")).await;
+    let csv = api.ask("GET", &format!("{base}/statement?format=csv&limit=2"), "").await;
     assert_eq!(
         (csv.header("content-type"), csv.header("tollgate-next-cursor")),
         ("text/csv; charset=utf-8", "2")
@@ -73,12 +73,12 @@ async fn tables_open_safely_in_a_spreadsheet() {
     let rows = "1,2026-11-21T12:00:00Z,main,top_up,1.00,1.00,USD,first,,,,,,\r\n\
                 2,2026-11-21T12:00:00Z,main,adjustment,-0.50,0.50,USD,'+1,\"'=1+1, \"\"quoted\"\"\",,,,,\r\n";
     assert_eq!(csv.text, format!("{head}{rows}"));
-    let rest = desk.ask("GET", &format!("{base}/statement?format=csv&cursor=2"), "").await;
+    let rest = api.ask("GET", &format!("{base}/statement?format=csv&cursor=2"), "").await;
     assert!(rest.text.ends_with(",106540352242922,'-diwali,IN,marketing\r\n"), "{}", rest.text);
     assert_eq!(rest.header("tollgate-next-cursor"), "");
 
     let usage =
-        desk.ask("GET", "/v1/accounts/acme/usage?group_by=category,campaign&format=csv", "").await;
+        api.ask("GET", "/v1/accounts/acme/usage?group_by=category,campaign&format=csv", "").await;
     assert_eq!(
         usage.text,
         "campaign,category,messages,credits,currency\r\n'-diwali,marketing,1,0.0118,USD\r\n"
@@ -87,13 +87,13 @@ async fn tables_open_safely_in_a_spreadsheet() {
 
 #[tokio::test]
 async fn usage_is_summed_as_asked() {
-    let desk = Desk::with_acme().await;
-    desk.spend("0.0118", Some("diwali")).await;
-    desk.spend("0.0118", None).await;
-    desk.get("/v1/accounts/acme/usage").await;
-    desk.clock.advance(12 * 3_600_000);
-    desk.spend("0.0118", Some("diwali")).await;
-    let usage = async |query: &str| desk.get(&format!("/v1/accounts/acme/usage{query}")).await;
+    let api = AdminApi::with_acme().await;
+    api.spend("0.0118", Some("diwali")).await;
+    api.spend("0.0118", None).await;
+    api.get("/v1/accounts/acme/usage").await;
+    api.clock.advance(12 * 3_600_000);
+    api.spend("0.0118", Some("diwali")).await;
+    let usage = async |query: &str| api.get(&format!("/v1/accounts/acme/usage{query}")).await;
     let total = json!({"messages":3,"credits":"0.0354"});
     let whole = usage("").await;
     assert_eq!(
@@ -123,31 +123,31 @@ async fn usage_is_summed_as_asked() {
 
 #[tokio::test]
 async fn limits_say_what_is_used_per_portfolio() {
-    let desk = Desk::with_acme().await;
-    desk.ask("PUT", "/v1/accounts/acme/wabas/7", r#"{"portfolio":"group"}"#).await;
-    desk.ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":250}"#).await;
-    desk.spend("0.0118", None).await;
-    let limits = desk.get("/v1/accounts/acme/limits").await;
+    let api = AdminApi::with_acme().await;
+    api.ask("PUT", "/v1/accounts/acme/wabas/7", r#"{"portfolio":"group"}"#).await;
+    api.ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":250}"#).await;
+    api.spend("0.0118", None).await;
+    let limits = api.get("/v1/accounts/acme/limits").await;
     let portfolios = json!([{"portfolio":"default","used":1,"left":249},{"portfolio":"group","used":0,"left":250}]);
     assert_eq!(limits, json!({"messaging_limit":250,"portfolios":portfolios,"caps":[]}));
 }
 
 #[tokio::test]
 async fn an_operator_resolves_holds_in_doubt_and_no_others() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let account = "acme".parse().unwrap();
     let base = "/v1/accounts/acme/holds";
-    let (sent, _) = desk.reserve("0.10", None).await;
-    let (lost, _) = desk.reserve("0.20", None).await;
-    let (going, _) = desk.reserve("0.30", None).await;
+    let (sent, _) = api.reserve("0.10", None).await;
+    let (lost, _) = api.reserve("0.20", None).await;
+    let (going, _) = api.reserve("0.30", None).await;
     for hold in [sent, lost] {
         assert_eq!(
-            desk.control.services.batcher.call(&account, Operation::MarkInDoubt { hold }).await,
+            api.control.services.batcher.call(&account, Operation::MarkInDoubt { hold }).await,
             Ok(Verdict::Marked)
         );
     }
     let ids = async |query: &str| {
-        let list = desk.get(&format!("{base}{query}")).await;
+        let list = api.get(&format!("{base}{query}")).await;
         list["items"]
             .as_array()
             .unwrap()
@@ -162,14 +162,14 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
     assert_eq!(ids("").await.len(), 3);
 
     let settled =
-        desk.ask("POST", &format!("{base}/{sent}/settle"), r#"{"message_id":"wamid.X"}"#).await;
+        api.ask("POST", &format!("{base}/{sent}/settle"), r#"{"message_id":"wamid.X"}"#).await;
     assert_eq!(
         settled.json,
         json!({"id":sent.to_string(),"state":"settled","amount":"0.10"}),
         "{}",
         settled.text
     );
-    let released = desk.ask("POST", &format!("{base}/{lost}/release"), "").await;
+    let released = api.ask("POST", &format!("{base}/{lost}/release"), "").await;
     assert_eq!(
         released.json,
         json!({"id":lost.to_string(),"state":"released","amount":"0.20"}),
@@ -177,38 +177,38 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
         released.text
     );
     for path in [format!("{base}/{sent}/release"), format!("{base}/{lost}/settle")] {
-        assert_eq!(desk.ask("POST", &path, "").await.status, 404, "a hold resolves once");
+        assert_eq!(api.ask("POST", &path, "").await.status, 404, "a hold resolves once");
     }
-    let open = desk.ask("POST", &format!("{base}/{going}/release"), "").await;
+    let open = api.ask("POST", &format!("{base}/{going}/release"), "").await;
     assert_eq!((open.status, open.code()), (409, "hold_open"));
-    let wallet = desk.get("/v1/accounts/acme/wallets/main").await;
+    let wallet = api.get("/v1/accounts/acme/wallets/main").await;
     assert_eq!((&wallet["settled"], &wallet["held"]), (&json!("0.90"), &json!("0.30")));
     assert!(
-        desk.ask("GET", "/metrics", "").await.text.contains("country=\"IN\"} 0.100000"),
+        api.ask("GET", "/metrics", "").await.text.contains("country=\"IN\"} 0.100000"),
         "the charge is counted"
     );
 }
 
 #[tokio::test]
 async fn a_poller_goes_on_where_it_stopped() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let base = "/v1/accounts/acme/events";
-    assert_eq!(desk.get(base).await, json!({"items":[],"next":"0","more":false}));
-    desk.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali","wallet":"main"}"#).await;
+    assert_eq!(api.get(base).await, json!({"items":[],"next":"0","more":false}));
+    api.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali","wallet":"main"}"#).await;
     for call in ["stop", "restart", "stop"] {
-        desk.ask("POST", &format!("/v1/accounts/acme/campaigns/diwali/{call}"), "").await;
+        api.ask("POST", &format!("/v1/accounts/acme/campaigns/diwali/{call}"), "").await;
     }
-    let first = desk.get(&format!("{base}?cursor=0&limit=2")).await;
+    let first = api.get(&format!("{base}?cursor=0&limit=2")).await;
     assert_eq!((&first["next"], &first["more"]), (&json!("2"), &json!(true)));
     assert_eq!(first["items"][0]["kind"], "campaign_stopped");
     assert_eq!(first["items"][0]["reason"], "operator");
-    let second = desk.get(&format!("{base}?cursor=2")).await;
+    let second = api.get(&format!("{base}?cursor=2")).await;
     assert_eq!(
         (second["items"].as_array().unwrap().len(), &second["next"], &second["more"]),
         (1, &json!("3"), &json!(false))
     );
     assert_eq!(
-        desk.get(&format!("{base}?cursor=3")).await,
+        api.get(&format!("{base}?cursor=3")).await,
         json!({"items":[],"next":"3","more":false})
     );
 }

@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::desk::Desk;
+use crate::support::AdminApi;
 
 #[tokio::test]
 async fn what_is_put_is_what_is_shown() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let account = json!({"id":"acme","currency":"USD","rate_card":"meta-usd","time_zone":"UTC","charge_on":"accepted",
         "enforcement":"enforce","messaging_limit":null,"caps":[],"unknown_template":"ceiling",
         "markup":{"percent":"0","per_message":"0.00"},"authentication_international":false});
@@ -22,14 +22,14 @@ async fn what_is_put_is_what_is_shown() {
         ("/v1/accounts/acme/wabas", "/v1/accounts/acme/wabas/102290129340398", waba),
         ("/v1/accounts/acme/wallets", "/v1/accounts/acme/wallets/main", wallet),
     ] {
-        assert_eq!(desk.get(one).await, expected);
-        assert_eq!(desk.get(list).await, json!({"items":[expected],"next":null}));
+        assert_eq!(api.get(one).await, expected);
+        assert_eq!(api.get(list).await, json!({"items":[expected],"next":null}));
     }
 }
 
 #[tokio::test]
 async fn the_same_again_is_the_same() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     for (method, path, body, first, again) in [
         (
             "POST",
@@ -71,23 +71,23 @@ async fn the_same_again_is_the_same() {
         ("POST", "/v1/accounts/acme/campaigns/diwali/restart", "", 200, 200),
         ("POST", "/v1/accounts/acme/campaigns/diwali/finish", "", 200, 200),
     ] {
-        let one = desk.ask(method, path, body).await;
-        let two = desk.ask(method, path, body).await;
+        let one = api.ask(method, path, body).await;
+        let two = api.ask(method, path, body).await;
         assert_eq!((one.status, two.status), (first, again), "{path}: {}", one.text);
         assert_eq!(one.json, two.json);
     }
-    assert_eq!(desk.get("/v1/accounts/new/wallets/main").await["currency"], "message");
-    assert_eq!(desk.get("/v1/accounts/new").await["rate_card"], "message");
+    assert_eq!(api.get("/v1/accounts/new/wallets/main").await["currency"], "message");
+    assert_eq!(api.get("/v1/accounts/new").await["rate_card"], "message");
 }
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let patch = r#"{"messaging_limit":100000,"caps":[{"categories":["marketing"],"max":2,"window_s":86400}],"markup":{"percent":"2.5"},"unknown_template":"refuse"}"#;
-    let changed = desk.ask("PATCH", "/v1/accounts/acme", patch).await;
+    let changed = api.ask("PATCH", "/v1/accounts/acme", patch).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert_eq!(changed.json["messaging_limit"], 100_000);
-    let cleared = desk
+    let cleared = api
         .ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":null,"currency":"USD"}"#)
         .await
         .json;
@@ -96,14 +96,14 @@ async fn a_patch_changes_what_it_names() {
         (&json!(null), &json!("refuse"))
     );
     assert_eq!(cleared["markup"], json!({"percent":"2.5","per_message":"0.00"}));
-    assert_eq!(desk.get("/v1/accounts/acme").await, cleared);
+    assert_eq!(api.get("/v1/accounts/acme").await, cleared);
 
-    let wallet = desk
+    let wallet = api
         .ask("PATCH", "/v1/accounts/acme/wallets/main", r#"{"overdraft_limit":"20.00"}"#)
         .await
         .json;
     assert_eq!((&wallet["available"], &wallet["settled"]), (&json!("21.00"), &json!("1.00")));
-    let wallet = desk
+    let wallet = api
         .ask("PATCH", "/v1/accounts/acme/wallets/main", r#"{"low_balance_thresholds":["0.50"]}"#)
         .await
         .json;
@@ -111,7 +111,7 @@ async fn a_patch_changes_what_it_names() {
         (&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]),
         (&json!("20.00"), &json!(["0.50"]))
     );
-    let wallet = desk.ask("PUT", "/v1/accounts/acme/wallets/main", "{}").await.json;
+    let wallet = api.ask("PUT", "/v1/accounts/acme/wallets/main", "{}").await.json;
     assert_eq!(
         (&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]),
         (&json!("0.00"), &json!([]))
@@ -120,95 +120,87 @@ async fn a_patch_changes_what_it_names() {
 
 #[tokio::test]
 async fn numbers_and_portfolios_belong_to_one_account() {
-    let desk = Desk::with_acme().await;
-    desk.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
+    let api = AdminApi::with_acme().await;
+    api.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
     let channel = r#"{"token_env":"META_TOKEN_RIVAL"}"#;
-    let taken = desk.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await;
+    let taken = api.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await;
     assert_eq!((taken.status, taken.code()), (409, "claimed"));
     assert!(!taken.text.contains("acme"), "nobody learns whose it is");
+    assert_eq!(api.ask("GET", "/v1/accounts/rival/channels/106540352242922", "").await.status, 404);
     assert_eq!(
-        desk.ask("GET", "/v1/accounts/rival/channels/106540352242922", "").await.status,
+        api.ask("DELETE", "/v1/accounts/rival/channels/106540352242922", "").await.status,
         404
     );
     assert_eq!(
-        desk.ask("DELETE", "/v1/accounts/rival/channels/106540352242922", "").await.status,
-        404
-    );
-    assert_eq!(
-        desk.ask("DELETE", "/v1/accounts/acme/channels/106540352242922", "").await.status,
+        api.ask("DELETE", "/v1/accounts/acme/channels/106540352242922", "").await.status,
         204
     );
     assert_eq!(
-        desk.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await.status,
+        api.ask("PUT", "/v1/accounts/rival/channels/106540352242922", channel).await.status,
         201
     );
 
     let waba = |portfolio: &str| format!(r#"{{"portfolio":"{portfolio}"}}"#);
-    assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/1", &waba("group")).await.status, 201);
-    assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/2", &waba("group")).await.status, 201);
+    assert_eq!(api.ask("PUT", "/v1/accounts/acme/wabas/1", &waba("group")).await.status, 201);
+    assert_eq!(api.ask("PUT", "/v1/accounts/acme/wabas/2", &waba("group")).await.status, 201);
     assert_eq!(
-        desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(),
+        api.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(),
         "claimed"
     );
     assert_eq!(
-        desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("default")).await.status,
+        api.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("default")).await.status,
         201,
         "everybody has a default"
     );
-    assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/1", &waba("default")).await.status, 200);
+    assert_eq!(api.ask("PUT", "/v1/accounts/acme/wabas/1", &waba("default")).await.status, 200);
     assert_eq!(
-        desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(),
+        api.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.code(),
         "claimed",
         "WABA 2 still names it"
     );
-    assert_eq!(desk.ask("PUT", "/v1/accounts/acme/wabas/2", &waba("default")).await.status, 200);
-    assert_eq!(desk.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.status, 200);
+    assert_eq!(api.ask("PUT", "/v1/accounts/acme/wabas/2", &waba("default")).await.status, 200);
+    assert_eq!(api.ask("PUT", "/v1/accounts/rival/wabas/3", &waba("group")).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_template_has_one_spelling() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let base = "/v1/accounts/acme/wabas/102290129340398/templates";
-    let put = desk
-        .ask("PUT", &format!("{base}/spring%5Fsale/en-US"), r#"{"category":"marketing"}"#)
-        .await;
+    let put =
+        api.ask("PUT", &format!("{base}/spring%5Fsale/en-US"), r#"{"category":"marketing"}"#).await;
     assert_eq!(
         put.json,
         json!({"name":"spring_sale","language":"en_US","category":"marketing"}),
         "{}",
         put.text
     );
-    assert_eq!(desk.get(&format!("{base}/spring_sale/en_US")).await, put.json);
+    assert_eq!(api.get(&format!("{base}/spring_sale/en_US")).await, put.json);
     let snapshot =
-        desk.control.services.catalog.reload(&"acme".parse().unwrap()).await.unwrap().unwrap();
+        api.control.services.catalog.reload(&"acme".parse().unwrap()).await.unwrap().unwrap();
     assert!(
         snapshot.template(&"102290129340398".parse().unwrap(), "spring_sale", "en_US").is_some()
     );
-    assert_eq!(desk.get(base).await["items"], json!([put.json]));
-    assert_eq!(desk.ask("DELETE", &format!("{base}/spring_sale/en-US"), "").await.status, 204);
-    assert_eq!(desk.ask("DELETE", &format!("{base}/spring_sale/en-US"), "").await.status, 404);
-    assert_eq!(desk.get(base).await["items"], json!([]));
+    assert_eq!(api.get(base).await["items"], json!([put.json]));
+    assert_eq!(api.ask("DELETE", &format!("{base}/spring_sale/en-US"), "").await.status, 204);
+    assert_eq!(api.ask("DELETE", &format!("{base}/spring_sale/en-US"), "").await.status, 404);
+    assert_eq!(api.get(base).await["items"], json!([]));
 }
 
 #[tokio::test]
 async fn lists_page_to_their_end() {
-    let desk = Desk::with_acme().await;
+    let api = AdminApi::with_acme().await;
     let base = "/v1/accounts/acme";
     for at in 1..=5 {
-        desk.ask("POST", "/v1/accounts", &format!(r#"{{"id":"b{at}","currency":"USD"}}"#)).await;
-        desk.ask("PUT", &format!("{base}/wabas/{at}"), "{}").await;
-        desk.ask("PUT", &format!("{base}/wabas/1/templates/t{at}/en"), r#"{"category":"utility"}"#)
+        api.ask("POST", "/v1/accounts", &format!(r#"{{"id":"b{at}","currency":"USD"}}"#)).await;
+        api.ask("PUT", &format!("{base}/wabas/{at}"), "{}").await;
+        api.ask("PUT", &format!("{base}/wabas/1/templates/t{at}/en"), r#"{"category":"utility"}"#)
             .await;
-        desk.ask("PUT", &format!("{base}/channels/{at}"), r#"{"token_env":"META_TOKEN"}"#).await;
-        desk.ask("PUT", &format!("{base}/wallets/w{at}"), "{}").await;
-        desk.ask("POST", &format!("{base}/campaigns"), &format!(r#"{{"id":"c{at}"}}"#)).await;
-        desk.ask(
-            "POST",
-            &format!("{base}/keys"),
-            &format!(r#"{{"id":"k{at}","scopes":["send"]}}"#),
-        )
-        .await;
-        desk.ask(
+        api.ask("PUT", &format!("{base}/channels/{at}"), r#"{"token_env":"META_TOKEN"}"#).await;
+        api.ask("PUT", &format!("{base}/wallets/w{at}"), "{}").await;
+        api.ask("POST", &format!("{base}/campaigns"), &format!(r#"{{"id":"c{at}"}}"#)).await;
+        api.ask("POST", &format!("{base}/keys"), &format!(r#"{{"id":"k{at}","scopes":["send"]}}"#))
+            .await;
+        api.ask(
             "POST",
             &format!("{base}/wallets/main/top-ups"),
             &format!(r#"{{"amount":"1","reference":"r{at}"}}"#),
@@ -226,10 +218,10 @@ async fn lists_page_to_their_end() {
         (format!("{base}/keys"), 5),
         (format!("{base}/wallets/main/statement"), 6),
     ] {
-        let whole = desk.get(&path).await["items"].clone();
+        let whole = api.get(&path).await["items"].clone();
         let (mut paged, mut next) = (Vec::new(), String::new());
         loop {
-            let page = desk.get(&format!("{path}?limit=2{next}")).await;
+            let page = api.get(&format!("{path}?limit=2{next}")).await;
             paged.extend(page["items"].as_array().unwrap().clone());
             let Some(cursor) = page["next"].as_str() else { break };
             next = format!("&cursor={cursor}");

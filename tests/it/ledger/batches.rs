@@ -1,22 +1,20 @@
 //! Batches: bounded, refused whole where the clocks disagree, decided once per number; and time
 //! that never goes back.
 
-use super::on_every_ledger;
-use super::script::check;
-use super::words::{Line, operation, send};
-use super::world::{MINUTE, World};
+use crate::support::ledger_script::{Line, check, operations::operation, operations::send, render};
+use crate::support::{LedgerCase, MINUTE, on_every_ledger};
 use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::{Batch, LedgerFault, Operation, PageRequest, Verdict};
 
-on_every_ledger! {
-    a_repeated_batch_gets_its_verdicts_again
-    an_old_number_is_refused
-    a_batch_that_is_too_large_is_refused_whole
-    a_clock_over_a_minute_off_is_refused
-    time_does_not_go_back
-    an_account_comes_to_be_with_its_document
+on_every_ledger!(
+    a_repeated_batch_gets_its_verdicts_again,
+    an_old_number_is_refused,
+    a_batch_that_is_too_large_is_refused_whole,
+    a_clock_over_a_minute_off_is_refused,
+    time_does_not_go_back,
+    an_account_comes_to_be_with_its_document,
     many_batches_at_once_oversell_nothing
-}
+);
 
 fn line(text: &str, now_ms: i64) -> Operation {
     let line = Line::parse(text);
@@ -27,15 +25,15 @@ fn line(text: &str, now_ms: i64) -> Operation {
     }
 }
 
-async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
-    let now_ms = world.clock.now_ms();
-    world.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
-    let batch = world.batch(vec![
+async fn a_repeated_batch_gets_its_verdicts_again(mut case: LedgerCase) {
+    let now_ms = case.clock.now_ms();
+    case.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
+    let batch = case.batch(vec![
         line("send a", now_ms),
         line("adjust main 1.00 x", now_ms),
         line("send b price=99.00", now_ms),
     ]);
-    let first = world.ledger.ledger.apply(&world.account, &batch).await.unwrap();
+    let first = case.ledger.ledger.apply(&case.account, &batch).await.unwrap();
     assert!(
         matches!(
             first[..],
@@ -48,54 +46,51 @@ async fn a_repeated_batch_gets_its_verdicts_again(mut world: World) {
         "{first:?}"
     );
     // As after a reply that was lost: the gateway repeats the number, a little later.
-    world.clock.advance(50);
-    assert_eq!(world.ledger.ledger.apply(&world.account, &batch).await.unwrap(), first);
-    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled 1.00 held 1.00 available 9.00 limit 9.00");
+    case.clock.advance(50);
+    assert_eq!(case.ledger.ledger.apply(&case.account, &batch).await.unwrap(), first);
+    let wallets = case.ledger.reads.wallets(&case.account).await.unwrap();
+    assert_eq!(render::wallet(&wallets[0]), "settled 1.00 held 1.00 available 9.00 limit 9.00");
     // Another writer's numbers are its own.
-    let mut other = world.batch(vec![line("send c", now_ms)]);
+    let mut other = case.batch(vec![line("send c", now_ms)]);
     (other.writer, other.number) = (other.writer + 1_000_000, 1);
     assert!(matches!(
-        world.ledger.ledger.apply(&world.account, &other).await.unwrap()[..],
+        case.ledger.ledger.apply(&case.account, &other).await.unwrap()[..],
         [Verdict::Reserved { .. }]
     ));
-    assert_eq!(world.ledger.ledger.apply(&world.account, &batch).await.unwrap(), first);
+    assert_eq!(case.ledger.ledger.apply(&case.account, &batch).await.unwrap(), first);
 }
 
-async fn an_old_number_is_refused(mut world: World) {
-    let now_ms = world.clock.now_ms();
-    world.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
-    let old = world.batch(vec![line("send a", now_ms)]);
-    world.ledger.ledger.apply(&world.account, &old).await.unwrap();
-    world.apply(vec![line("send b", now_ms)]).await.unwrap();
-    let late = world.ledger.ledger.apply(&world.account, &old).await;
+async fn an_old_number_is_refused(mut case: LedgerCase) {
+    let now_ms = case.clock.now_ms();
+    case.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
+    let old = case.batch(vec![line("send a", now_ms)]);
+    case.ledger.ledger.apply(&case.account, &old).await.unwrap();
+    case.apply(vec![line("send b", now_ms)]).await.unwrap();
+    let late = case.ledger.ledger.apply(&case.account, &old).await;
     assert!(matches!(late, Err(LedgerFault::Refused(_))), "{late:?}");
-    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    assert_eq!(super::say::wallet(&wallets[0]), "settled 0.00 held 2.00 available 7.00 limit 9.00");
+    let wallets = case.ledger.reads.wallets(&case.account).await.unwrap();
+    assert_eq!(render::wallet(&wallets[0]), "settled 0.00 held 2.00 available 7.00 limit 9.00");
     // The order goes on.
     assert!(matches!(
-        world.apply(vec![line("send c", now_ms)]).await.unwrap()[..],
+        case.apply(vec![line("send c", now_ms)]).await.unwrap()[..],
         [Verdict::Reserved { .. }]
     ));
 }
 
-async fn a_batch_that_is_too_large_is_refused_whole(mut world: World) {
-    let now_ms = world.clock.now_ms();
-    world.apply(vec![line("wallet main limit=99.00", now_ms)]).await.unwrap();
+async fn a_batch_that_is_too_large_is_refused_whole(mut case: LedgerCase) {
+    let now_ms = case.clock.now_ms();
+    case.apply(vec![line("wallet main limit=99.00", now_ms)]).await.unwrap();
     let sends = |count: usize| {
         (0..count).map(|index| line(&format!("send s{index}"), now_ms)).collect::<Vec<_>>()
     };
-    let refused = world.apply(sends(MAX_BATCH + 1)).await;
+    let refused = case.apply(sends(MAX_BATCH + 1)).await;
     assert!(matches!(refused, Err(LedgerFault::Refused(_))), "{refused:?}");
-    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    assert_eq!(
-        super::say::wallet(&wallets[0]),
-        "settled 0.00 held 0.00 available 99.00 limit 99.00"
-    );
-    // A batch that was refused whole has used no number up; the world takes the same for the next.
-    let largest = world.batch(sends(MAX_BATCH));
-    assert_eq!(world.ledger.ledger.apply(&world.account, &largest).await.unwrap().len(), MAX_BATCH);
-    assert_eq!(world.ledger.ledger.apply(&world.account, &next_after(&largest)).await.unwrap(), []);
+    let wallets = case.ledger.reads.wallets(&case.account).await.unwrap();
+    assert_eq!(render::wallet(&wallets[0]), "settled 0.00 held 0.00 available 99.00 limit 99.00");
+    // A batch that was refused whole has used no number up; the case takes the same for the next.
+    let largest = case.batch(sends(MAX_BATCH));
+    assert_eq!(case.ledger.ledger.apply(&case.account, &largest).await.unwrap().len(), MAX_BATCH);
+    assert_eq!(case.ledger.ledger.apply(&case.account, &next_after(&largest)).await.unwrap(), []);
 }
 
 /// An empty batch under the next number.
@@ -103,44 +98,45 @@ fn next_after(batch: &Batch) -> Batch {
     Batch { number: batch.number + 1, operations: Vec::new(), ..batch.clone() }
 }
 
-async fn a_clock_over_a_minute_off_is_refused(mut world: World) {
-    let now_ms = world.clock.now_ms();
-    world.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
-    let mut batch = world.batch(vec![line("send a", now_ms)]);
+async fn a_clock_over_a_minute_off_is_refused(mut case: LedgerCase) {
+    let now_ms = case.clock.now_ms();
+    case.apply(vec![line("wallet main limit=9.00", now_ms)]).await.unwrap();
+    let mut batch = case.batch(vec![line("send a", now_ms)]);
     for off_ms in [MINUTE + 1, -MINUTE - 1, i64::MAX / 2, i64::MIN / 2] {
         batch.clock_ms = now_ms.saturating_add(off_ms);
-        let refused = world.ledger.ledger.apply(&world.account, &batch).await;
+        let refused = case.ledger.ledger.apply(&case.account, &batch).await;
         assert!(matches!(refused, Err(LedgerFault::Refused(_))), "{off_ms} ms off: {refused:?}");
     }
     // Nothing was changed, not even an account's founding.
-    let founding = world.batch(vec![line("document account/account {}", now_ms)]);
+    let founding = case.batch(vec![line("document account/account {}", now_ms)]);
     let founding = Batch { number: 1, clock_ms: now_ms + 2 * MINUTE, ..founding };
     let nobody = "nobody".parse().unwrap();
     assert!(matches!(
-        world.ledger.ledger.apply(&nobody, &founding).await,
+        case.ledger.ledger.apply(&nobody, &founding).await,
         Err(LedgerFault::Refused(_))
     ));
     let accounts =
-        world.ledger.reads.accounts(&PageRequest { cursor: None, limit: 9 }).await.unwrap();
-    assert_eq!(accounts.items, [world.account.clone()]);
+        case.ledger.reads.accounts(&PageRequest { cursor: None, limit: 9 }).await.unwrap();
+    assert_eq!(accounts.items, [case.account.clone()]);
     for off_ms in [MINUTE, -MINUTE] {
         batch.clock_ms = now_ms + off_ms;
         batch.operations = vec![line(&format!("send s{off_ms}"), now_ms)];
         assert!(matches!(
-            world.ledger.ledger.apply(&world.account, &batch).await.unwrap()[..],
+            case.ledger.ledger.apply(&case.account, &batch).await.unwrap()[..],
             [Verdict::Reserved { .. }]
         ));
         batch.number += 1;
     }
 }
 
-async fn time_does_not_go_back(world: World) {
+async fn time_does_not_go_back(case: LedgerCase) {
     let script = "
         wallet main limit=9.00                  -> settled 0.00 held 0.00 available 9.00 limit 9.00
         at 10m
         send a limit=1 caps=marketing:1:1h      -> held 1.00 left 8.00
         settle a                                -> settled 1.00
-        # The ledger's own clock was set back; what is written goes on from the latest time it has seen.
+        # The ledger's own clock was set back; what is written goes on from the latest time it has
+        # seen.
         at 5m
         send b caps=marketing:1:1h              -> frequency_capped 1 in 3600s retry 3600s
         send c to=r2 limit=1                    -> messaging_limit_reached 1 of 1 retry 86460s
@@ -151,12 +147,12 @@ async fn time_does_not_go_back(world: World) {
         at 70m
         send d caps=marketing:1:1h              -> held 1.00 left 7.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn an_account_comes_to_be_with_its_document(mut world: World) {
-    let (now_ms, acme) = (world.clock.now_ms(), world.account.clone());
-    world.turn_to("nobody");
+async fn an_account_comes_to_be_with_its_document(mut case: LedgerCase) {
+    let (now_ms, acme) = (case.clock.now_ms(), case.account.clone());
+    case.turn_to("nobody");
     let operations = [
         "send a version=0",
         "settle a",
@@ -165,7 +161,7 @@ async fn an_account_comes_to_be_with_its_document(mut world: World) {
         "stop diwali operator",
         "finish diwali",
     ];
-    let verdicts = world.apply(operations.map(|text| line(text, now_ms)).into()).await.unwrap();
+    let verdicts = case.apply(operations.map(|text| line(text, now_ms)).into()).await.unwrap();
     let unknown = Verdict::CampaignUnknown;
     assert_eq!(
         verdicts[..4],
@@ -173,14 +169,14 @@ async fn an_account_comes_to_be_with_its_document(mut world: World) {
     );
     assert_eq!(verdicts[4..], [unknown.clone(), unknown]);
     let one = PageRequest { cursor: None, limit: 9 };
-    assert_eq!(world.ledger.reads.accounts(&one).await.unwrap().items, std::slice::from_ref(&acme));
-    assert_eq!(world.ledger.reads.wallets(&world.account).await.unwrap(), []);
+    assert_eq!(case.ledger.reads.accounts(&one).await.unwrap().items, std::slice::from_ref(&acme));
+    assert_eq!(case.ledger.reads.wallets(&case.account).await.unwrap(), []);
     let founding = vec![
         line("document account/account {}", now_ms),
         line("wallet main limit=1.00", now_ms),
         line("send a", now_ms),
     ];
-    let verdicts = world.apply(founding).await.unwrap();
+    let verdicts = case.apply(founding).await.unwrap();
     assert!(
         matches!(
             verdicts[..],
@@ -189,24 +185,23 @@ async fn an_account_comes_to_be_with_its_document(mut world: World) {
         "{verdicts:?}"
     );
     assert_eq!(
-        world.ledger.reads.accounts(&one).await.unwrap().items,
-        [acme.clone(), world.account.clone()]
+        case.ledger.reads.accounts(&one).await.unwrap().items,
+        [acme.clone(), case.account.clone()]
     );
     // Accounts share nothing.
-    assert_eq!(world.ledger.reads.wallets(&acme).await.unwrap(), []);
+    assert_eq!(case.ledger.reads.wallets(&acme).await.unwrap(), []);
 }
 
 /// Sixteen gateways, each with batches of its own, after the same 100 credits.
-async fn many_batches_at_once_oversell_nothing(mut world: World) {
-    let now_ms = world.clock.now_ms();
-    world
-        .apply(vec![line("wallet main", now_ms), line("top-up main 100.00 p", now_ms)])
+async fn many_batches_at_once_oversell_nothing(mut case: LedgerCase) {
+    let now_ms = case.clock.now_ms();
+    case.apply(vec![line("wallet main", now_ms), line("top-up main 100.00 p", now_ms)])
         .await
         .unwrap();
     let mut gateways = tokio::task::JoinSet::new();
     for gateway in 0..16u64 {
         let (ledger, account, clock) =
-            (world.ledger.clone(), world.account.clone(), world.clock.clone());
+            (case.ledger.clone(), case.account.clone(), case.clock.clone());
         gateways.spawn(async move {
             let mut held = 0;
             for number in 1..=5 {
@@ -227,15 +222,12 @@ async fn many_batches_at_once_oversell_nothing(mut world: World) {
         });
     }
     assert_eq!(gateways.join_all().await.into_iter().sum::<usize>(), 100);
-    let wallets = world.ledger.reads.wallets(&world.account).await.unwrap();
-    assert_eq!(
-        super::say::wallet(&wallets[0]),
-        "settled 100.00 held 100.00 available 0.00 exhausted"
-    );
-    let events = world
+    let wallets = case.ledger.reads.wallets(&case.account).await.unwrap();
+    assert_eq!(render::wallet(&wallets[0]), "settled 100.00 held 100.00 available 0.00 exhausted");
+    let events = case
         .ledger
         .reads
-        .events(&world.account, &PageRequest { cursor: None, limit: 99 })
+        .events(&case.account, &PageRequest { cursor: None, limit: 99 })
         .await
         .unwrap();
     assert_eq!(events.items.len(), 1, "{:?}", events.items);

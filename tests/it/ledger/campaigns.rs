@@ -1,20 +1,18 @@
 //! Campaigns: made, stopped, restarted by a person, finished; their budgets and their counts.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use super::script::check;
-use super::world::World;
-
-on_every_ledger! {
-    a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send
-    making_a_campaign_twice_makes_one
-    a_budget_stops_its_campaign_alone
-    a_stopped_campaign_waits_for_a_person
-    a_finished_campaign_stays_finished
-    counts_add_up
+on_every_ledger!(
+    a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send,
+    making_a_campaign_twice_makes_one,
+    a_budget_stops_its_campaign_alone,
+    a_stopped_campaign_waits_for_a_person,
+    a_finished_campaign_stays_finished,
+    counts_add_up,
     a_stop_for_another_reason_still_needs_the_credits
-}
+);
 
-async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(world: World) {
+async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(case: LedgerCase) {
     let script = "
         wallet main                                  -> settled 0.00 held 0.00 available 0.00
         wallet other                                 -> settled 0.00 held 0.00 available 0.00
@@ -25,7 +23,7 @@ async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(world: World
         send b campaign=diwali wallet=other          -> held 1.00 left 4.00
         send c campaign=diwali wallet=main           -> campaign_unknown
         send d campaign=diwali external              -> held 0.00
-        show campaign diwali                         -> active of other held 1.00 rejected campaign_unknown 1
+        show campaign diwali                -> active of other held 1.00 rejected campaign_unknown 1
         send e known-campaign=nobody                 -> campaign_unknown
         show campaign nobody                         -> none
         send f known-campaign=diwali wallet=other    -> held 1.00 left 3.00
@@ -34,12 +32,12 @@ async fn a_campaign_belongs_to_the_wallet_of_its_first_prepaid_send(world: World
         create elsewhere wallet=nobody               -> wallet unknown
         send h wallet=nobody                         -> wallet unknown
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn making_a_campaign_twice_makes_one(world: World) {
+async fn making_a_campaign_twice_makes_one(case: LedgerCase) {
     let script = "
-        wallet main                                          -> settled 0.00 held 0.00 available 0.00
+        wallet main                                         -> settled 0.00 held 0.00 available 0.00
         create diwali name=Lights wallet=main budget=5.00    -> active 'Lights' of main budget 5.00
         create diwali name=Lights wallet=main budget=5.00    -> active 'Lights' of main budget 5.00
         create diwali name=Lights budget=5.00                -> active 'Lights' of main budget 5.00
@@ -52,10 +50,10 @@ async fn making_a_campaign_twice_makes_one(world: World) {
         show campaign holi                                   -> none
         show events                                          -> none
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_budget_stops_its_campaign_alone(world: World) {
+async fn a_budget_stops_its_campaign_alone(case: LedgerCase) {
     let script = "
         wallet main                               -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                        -> posted 9.00 balance 9.00
@@ -75,17 +73,20 @@ async fn a_budget_stops_its_campaign_alone(world: World) {
         send h campaign=holi                      -> held 1.00 left 6.00
         send i campaign=diwali external           -> held 0.00
         show events                               -> campaign_stopped main diwali 2.00 budget_spent
-        restart diwali                            -> active of main budget 2.00 spent 1.00 held 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        restart diwali \
+            -> active of main budget 2.00 spent 1.00 held 1.00 accepted 1 rejected \
+               campaign_stopped 2 used IN marketing 1 1.00
         send j campaign=diwali                    -> campaign_stopped budget_spent since 2s
-        show events                               -> campaign_restarted main diwali, campaign_stopped main diwali 2.00 budget_spent
+        show events \
+            -> campaign_restarted main diwali, campaign_stopped main diwali 2.00 budget_spent
         create frugal budget=0.00                 -> active budget 0.00
         send k campaign=frugal                    -> campaign_stopped budget_spent since 2s
         show wallet main                          -> settled 8.00 held 2.00 available 6.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_stopped_campaign_waits_for_a_person(world: World) {
+async fn a_stopped_campaign_waits_for_a_person(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                   -> posted 9.00 balance 9.00
@@ -99,17 +100,21 @@ async fn a_stopped_campaign_waits_for_a_person(world: World) {
         send c campaign=diwali external      -> campaign_stopped operator since 3s
         # What is under way still ends.
         settle a                             -> settled 1.00
-        restart diwali                       -> active of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        restart diwali \
+            -> active of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing \
+               1 1.00
         send d campaign=diwali               -> held 1.00 left 7.00
-        show events                          -> campaign_stopped main diwali operator, campaign_restarted main diwali
+        show events         -> campaign_stopped main diwali operator, campaign_restarted main diwali
         stop nobody operator                 -> campaign unknown
-        stop diwali error_rate               -> stopped error_rate since 6s of main spent 1.00 held 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        stop diwali error_rate \
+            -> stopped error_rate since 6s of main spent 1.00 held 1.00 accepted 1 rejected \
+               campaign_stopped 2 used IN marketing 1 1.00
         send e campaign=diwali external      -> campaign_stopped error_rate since 6s
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_finished_campaign_stays_finished(world: World) {
+async fn a_finished_campaign_stays_finished(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                   -> posted 9.00 balance 9.00
@@ -123,14 +128,16 @@ async fn a_finished_campaign_stays_finished(world: World) {
         send b campaign=diwali               -> campaign_stopped finished since 1s
         send c campaign=diwali external      -> campaign_stopped finished since 1s
         settle a                             -> settled 1.00
-        show campaign diwali                 -> finished since 1s of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN marketing 1 1.00
+        show campaign diwali \
+            -> finished since 1s of main spent 1.00 accepted 1 rejected campaign_stopped 2 used IN \
+               marketing 1 1.00
         finish nobody                        -> campaign unknown
         show events                          -> none
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn counts_add_up(world: World) {
+async fn counts_add_up(case: LedgerCase) {
     let script = "
         wallet main                                      -> settled 0.00 held 0.00 available 0.00
         top-up main 9.00 p                               -> posted 9.00 balance 9.00
@@ -152,25 +159,30 @@ async fn counts_add_up(world: World) {
         count diwali campaign_stopped 2                  -> counted
         # Of a campaign that is not there nothing is counted.
         count nobody campaign_stopped 2                  -> counted
-        show campaign diwali                             -> active of main spent 1.75 accepted 3 unknown 1 rejected campaign_stopped 42 rejected throughput_limited 2 refused 131026 2 used DE marketing 2 0.75 used IN utility 1 1.00
+        show campaign diwali \
+            -> active of main spent 1.75 accepted 3 unknown 1 rejected campaign_stopped 42 \
+               rejected throughput_limited 2 refused 131026 2 used DE marketing 2 0.75 used IN \
+               utility 1 1.00
         show campaign nobody                             -> none
-        show usage                                       -> day 0 100 DE marketing 2 0.75, day 0 100 IN utility 1 1.00
+        show usage                     -> day 0 100 DE marketing 2 0.75, day 0 100 IN utility 1 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_stop_for_another_reason_still_needs_the_credits(world: World) {
+async fn a_stop_for_another_reason_still_needs_the_credits(case: LedgerCase) {
     let script = "
         wallet main                          -> settled 0.00 held 0.00 available 0.00
         top-up main 1.00 p                   -> posted 1.00 balance 1.00
         send a campaign=diwali               -> held 1.00 left 0.00
         send b campaign=diwali               -> insufficient_balance needs 1.00 has 0.00
-        stop diwali operator                 -> stopped operator since 0s of main held 1.00 rejected insufficient_balance 1
+        stop diwali operator \
+            -> stopped operator since 0s of main held 1.00 rejected insufficient_balance 1
         restart diwali                       -> shortfall needs 1.00 has 0.00
         send c campaign=diwali               -> campaign_stopped operator since 0s
         top-up main 1.00 q                   -> posted 1.00 balance 2.00
-        restart diwali                       -> active of main held 1.00 rejected campaign_stopped 1 rejected insufficient_balance 1
+        restart diwali \
+            -> active of main held 1.00 rejected campaign_stopped 1 rejected insufficient_balance 1
         send d campaign=diwali               -> held 1.00 left 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

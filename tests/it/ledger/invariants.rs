@@ -27,13 +27,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::DAY;
 use tollgate::ids::{CampaignId, HoldId};
 use tollgate::ledger::{
     CampaignState, CampaignView, Entry, Event, HoldView, InDoubtPolicy, Operation, Reserve,
     StopReason, UsageRow, Verdict, WalletView,
 };
-
-use super::world::DAY;
 
 /// Everything a ledger shows of an account.
 #[derive(Debug, Default, PartialEq)]
@@ -272,7 +271,7 @@ impl Auditor {
     }
 
     fn check_windows(&self, limit: u32) {
-        for portfolio in super::traffic::PORTFOLIOS {
+        for portfolio in super::random_traffic::PORTFOLIOS {
             let counts = |sent: &&Sent| {
                 let here = sent
                     .request

@@ -1,20 +1,19 @@
 //! Settings documents and their version, the version and the price a send must carry, and names
 //! that belong to one account.
 
-use super::on_every_ledger;
-use super::script::check;
-use super::world::World;
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 use tollgate::ledger::{ClaimKind, Document, DocumentKind};
 
-on_every_ledger! {
-    each_change_raises_the_version
-    a_send_under_other_settings_is_asked_again
-    a_price_past_its_end_is_asked_again
-    documents_are_read_with_their_version
+on_every_ledger!(
+    each_change_raises_the_version,
+    a_send_under_other_settings_is_asked_again,
+    a_price_past_its_end_is_asked_again,
+    documents_are_read_with_their_version,
     a_name_belongs_to_one_owner
-}
+);
 
-async fn each_change_raises_the_version(world: World) {
+async fn each_change_raises_the_version(case: LedgerCase) {
     let script = r#"
         document channel/100 {"wallet":"main"}              -> changed version 2
         document channel/100 {"wallet":"main"}              -> unchanged version 2
@@ -32,12 +31,12 @@ async fn each_change_raises_the_version(world: World) {
         create diwali                                       -> active
         delete channel/300                                  -> unchanged version 8
     "#;
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_send_under_other_settings_is_asked_again(world: World) {
+async fn a_send_under_other_settings_is_asked_again(case: LedgerCase) {
     let script = r#"
-        wallet main limit=9.00                              -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a version=1                                    -> held 1.00 left 8.00
         send b version=2                                    -> stale settings
         document channel/100 {}                             -> changed version 2
@@ -45,23 +44,23 @@ async fn a_send_under_other_settings_is_asked_again(world: World) {
         & send d version=2                                  -> held 1.00 left 7.00
         # What is under way ends under the settings it began with.
         settle a                                            -> settled 1.00
-        show wallet main                                    -> settled -1.00 held 1.00 available 7.00 limit 9.00
+        show wallet main                        -> settled -1.00 held 1.00 available 7.00 limit 9.00
     "#;
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_price_past_its_end_is_asked_again(world: World) {
+async fn a_price_past_its_end_is_asked_again(case: LedgerCase) {
     let script = "
-        wallet main limit=9.00                              -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a valid=1ms                                    -> held 1.00 left 8.00
         send b valid=0s                                     -> stale price
         send c valid=-1h                                    -> stale price
-        show wallet main                                    -> settled 0.00 held 1.00 available 8.00 limit 9.00
+        show wallet main                         -> settled 0.00 held 1.00 available 8.00 limit 9.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn documents_are_read_with_their_version(world: World) {
+async fn documents_are_read_with_their_version(case: LedgerCase) {
     let script = r#"
         document channel/100 {"a":"\u00e9é"}                -> changed version 2
         document channel/20 {}                              -> changed version 3
@@ -70,8 +69,8 @@ async fn documents_are_read_with_their_version(world: World) {
         document template/7/sale/de {}                      -> changed version 6
         delete waba/7                                       -> changed version 7
     "#;
-    let run = check(world, script).await;
-    let read = run.world.ledger.reads.documents(&run.world.account).await.unwrap();
+    let run = check(case, script).await;
+    let read = run.case.ledger.reads.documents(&run.case.account).await.unwrap();
     assert_eq!(read.settings_version, 7);
     let document = |kind, id: &str, body: &str| Document { kind, id: id.into(), body: body.into() };
     let expected = [
@@ -84,12 +83,12 @@ async fn documents_are_read_with_their_version(world: World) {
     let mut documents = read.documents;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     assert_eq!(documents, expected);
-    let nobody = run.world.ledger.reads.documents(&"nobody".parse().unwrap()).await.unwrap();
+    let nobody = run.case.ledger.reads.documents(&"nobody".parse().unwrap()).await.unwrap();
     assert_eq!((nobody.settings_version, nobody.documents.len()), (0, 0));
 }
 
-async fn a_name_belongs_to_one_owner(world: World) {
-    let ledger = &world.ledger;
+async fn a_name_belongs_to_one_owner(case: LedgerCase) {
+    let ledger = &case.ledger;
     assert_eq!(ledger.claims.claimed(ClaimKind::Channel, "100").await.unwrap(), None);
     assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "acme").await.unwrap(), "acme");
     assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "acme").await.unwrap(), "acme");
@@ -116,7 +115,7 @@ async fn a_name_belongs_to_one_owner(world: World) {
     assert_eq!(ledger.claims.claim(ClaimKind::Channel, "100", "other").await.unwrap(), "other");
     let mut race = tokio::task::JoinSet::new();
     for owner in 0..20 {
-        let ledger = world.ledger.clone();
+        let ledger = case.ledger.clone();
         race.spawn(async move {
             ledger.claims.claim(ClaimKind::Key, "race", &format!("owner-{owner}")).await.unwrap()
         });

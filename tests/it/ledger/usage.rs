@@ -1,23 +1,21 @@
 //! What was used: booked on the right day, by channel, country and category; and the free messages
 //! of a month.
+use crate::support::ledger_script::check;
+use crate::support::{LedgerCase, on_every_ledger};
 
-use super::on_every_ledger;
-use super::script::check;
-use super::world::World;
-
-on_every_ledger! {
-    usage_is_booked_when_it_is_settled
-    a_clock_that_is_off_books_nothing_on_the_wrong_day
-    the_first_messages_of_a_month_are_free
-    a_released_message_gives_its_free_place_back
-    a_new_month_has_free_messages_again
+on_every_ledger!(
+    usage_is_booked_when_it_is_settled,
+    a_clock_that_is_off_books_nothing_on_the_wrong_day,
+    the_first_messages_of_a_month_are_free,
+    a_released_message_gives_its_free_place_back,
+    a_new_month_has_free_messages_again,
     a_clock_that_is_off_takes_nothing_from_the_wrong_month
-}
+);
 
 /// The case begins at 08:00 UTC; its day ends 16 hours later.
-async fn usage_is_booked_when_it_is_settled(world: World) {
+async fn usage_is_booked_when_it_is_settled(case: LedgerCase) {
     let script = "
-        wallet main limit=9.00                              -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a                                              -> held 1.00 left 8.00
         send b channel=200 country=DE category=utility      -> held 1.00 left 7.00
         send c channel=200 external                         -> held 0.00
@@ -31,12 +29,14 @@ async fn usage_is_booked_when_it_is_settled(world: World) {
         settle d                                            -> settled 1.00
         send e                                              -> held 1.00 left 5.00
         release e                                           -> released 1.00
-        show usage                                          -> day 0 100 IN marketing 1 1.00, day 0 200 DE utility 1 1.00, day 0 200 IN marketing 1 0.00, day 1 100 IN marketing 1 1.00
+        show usage \
+            -> day 0 100 IN marketing 1 1.00, day 0 200 DE utility 1 1.00, day 0 200 IN marketing \
+               1 0.00, day 1 100 IN marketing 1 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_clock_that_is_off_books_nothing_on_the_wrong_day(world: World) {
+async fn a_clock_that_is_off_books_nothing_on_the_wrong_day(case: LedgerCase) {
     let script = "
         wallet main limit=9.00            -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a                            -> held 1.00 left 8.00
@@ -51,17 +51,17 @@ async fn a_clock_that_is_off_books_nothing_on_the_wrong_day(world: World) {
         # This gateway has still yesterday.
         settle c clock=-1ms               -> settled 1.00
         settle d clock=1s                 -> settled 1.00
-        show usage                        -> day 0 100 IN marketing 2 2.00, day 1 100 IN marketing 2 2.00
+        show usage                   -> day 0 100 IN marketing 2 2.00, day 1 100 IN marketing 2 2.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn the_first_messages_of_a_month_are_free(world: World) {
+async fn the_first_messages_of_a_month_are_free(case: LedgerCase) {
     let script = "
-        wallet main                                              -> settled 0.00 held 0.00 available 0.00
+        wallet main                                         -> settled 0.00 held 0.00 available 0.00
         send a category=service free=2                           -> held 0.00 left 0.00
         send b category=service free=2                           -> held 0.00 left 0.00
-        send c category=service free=2                           -> insufficient_balance needs 1.00 has 0.00
+        send c category=service free=2                   -> insufficient_balance needs 1.00 has 0.00
         send d category=service free=2 channel=200               -> held 0.00 left 0.00
         top-up main 1.00 p                                       -> posted 1.00 balance 1.00
         send e category=service free=2 campaign=diwali           -> held 1.00 left 0.00
@@ -69,58 +69,58 @@ async fn the_first_messages_of_a_month_are_free(world: World) {
         settle e                                                 -> settled 1.00
         # A raised allowance counts what was taken before.
         send f category=service free=3                           -> held 0.00 left 0.00
-        send g category=service free=3                           -> insufficient_balance needs 1.00 has 0.00
+        send g category=service free=3                   -> insufficient_balance needs 1.00 has 0.00
         show usage                                               -> day 0 100 IN service 2 1.00
-        show campaign diwali                                     -> active of main spent 1.00 accepted 1 used IN service 1 1.00
+        show campaign diwali          -> active of main spent 1.00 accepted 1 used IN service 1 1.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_released_message_gives_its_free_place_back(world: World) {
+async fn a_released_message_gives_its_free_place_back(case: LedgerCase) {
     let script = "
-        wallet main                                              -> settled 0.00 held 0.00 available 0.00
+        wallet main                                         -> settled 0.00 held 0.00 available 0.00
         send a category=service free=1                           -> held 0.00 left 0.00
-        send b category=service free=1                           -> insufficient_balance needs 1.00 has 0.00
+        send b category=service free=1                   -> insufficient_balance needs 1.00 has 0.00
         release a                                                -> released 0.00
         send c category=service free=1                           -> held 0.00 left 0.00
         settle c                                                 -> settled 0.00
-        send d category=service free=1                           -> insufficient_balance needs 1.00 has 0.00
+        send d category=service free=1                   -> insufficient_balance needs 1.00 has 0.00
         # A paid one gives nothing back.
         top-up main 5.00 p                                       -> posted 5.00 balance 5.00
         send e category=service free=1                           -> held 1.00 left 4.00
         release e                                                -> released 1.00
         send f category=service free=1                           -> held 1.00 left 4.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
 /// October ends 16 days and 16 hours after the case begins.
-async fn a_new_month_has_free_messages_again(world: World) {
+async fn a_new_month_has_free_messages_again(case: LedgerCase) {
     let script = "
-        wallet main                                              -> settled 0.00 held 0.00 available 0.00
+        wallet main                                         -> settled 0.00 held 0.00 available 0.00
         send a category=service free=2                           -> held 0.00 left 0.00
         send b category=service free=2                           -> held 0.00 left 0.00
         at 16d+15h+59m+59s+999ms
-        send c category=service free=2                           -> insufficient_balance needs 1.00 has 0.00
+        send c category=service free=2                   -> insufficient_balance needs 1.00 has 0.00
         at 16d+16h
         send d category=service free=2                           -> held 0.00 left 0.00
         # Last month's place is no place of this month.
         release a                                                -> released 0.00
         send e category=service free=2                           -> held 0.00 left 0.00
-        send f category=service free=2                           -> insufficient_balance needs 1.00 has 0.00
+        send f category=service free=2                   -> insufficient_balance needs 1.00 has 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }
 
-async fn a_clock_that_is_off_takes_nothing_from_the_wrong_month(world: World) {
+async fn a_clock_that_is_off_takes_nothing_from_the_wrong_month(case: LedgerCase) {
     let script = "
-        wallet main                                              -> settled 0.00 held 0.00 available 0.00
+        wallet main                                         -> settled 0.00 held 0.00 available 0.00
         at 16d+15h+59m+30s
         send a category=service free=1 clock=45s                 -> held 0.00 left 0.00
-        send b category=service free=1                           -> insufficient_balance needs 1.00 has 0.00
+        send b category=service free=1                   -> insufficient_balance needs 1.00 has 0.00
         at 16d+16h
         send c category=service free=1 clock=-1s                 -> held 0.00 left 0.00
-        send d category=service free=1                           -> insufficient_balance needs 1.00 has 0.00
+        send d category=service free=1                   -> insufficient_balance needs 1.00 has 0.00
     ";
-    check(world, script).await;
+    check(case, script).await;
 }

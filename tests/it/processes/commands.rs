@@ -2,11 +2,8 @@
 //! refused.
 
 use std::path::Path;
-use std::time::Duration;
 
-use crate::world::{free_address, run};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{free_address, run_in};
 
 /// Line and key of each mistake in `fixtures/ten_mistakes.toml`.
 const MISTAKES: [(u32, &str); 10] = [
@@ -25,7 +22,7 @@ const MISTAKES: [(u32, &str); 10] = [
 #[tokio::test]
 async fn the_demo_tells_its_story_and_ends_well() {
     let directory = tempfile::tempdir().unwrap();
-    let demo = run(&["demo", "--exit"], directory.path(), PATIENCE).await;
+    let demo = run_in(directory.path(), &["demo", "--exit"], &[]).await;
     assert_eq!(demo.code, Some(0), "{}\n{}", demo.stdout, demo.stderr);
     for told in [
         "insufficient_balance",
@@ -49,7 +46,7 @@ async fn every_mistake_is_reported_at_once() {
     let fixture = fixture.to_str().unwrap();
     let directory = tempfile::tempdir().unwrap();
     for command in ["check", "serve"] {
-        let refused = run(&[command, "--config", fixture], directory.path(), PATIENCE).await;
+        let refused = run_in(directory.path(), &[command, "--config", fixture], &[]).await;
         assert_eq!(refused.code, Some(64), "{command}: {}", refused.stderr);
         for (line, key) in MISTAKES {
             let begin = format!("{fixture}:{line}: {key}: ");
@@ -79,15 +76,14 @@ async fn a_start_that_fails_says_why() {
     );
     std::fs::write(&file, text).unwrap();
     let refused =
-        run(&["serve", "--config", file.to_str().unwrap()], directory.path(), PATIENCE).await;
+        run_in(directory.path(), &["serve", "--config", file.to_str().unwrap()], &[]).await;
     assert!(refused.code.is_some_and(|code| code != 0 && code != 64), "{:?}", refused.code);
     assert!(
         refused.stderr.contains(&taken.local_addr().unwrap().to_string()),
         "{}",
         refused.stderr
     );
-    let missing =
-        run(&["check", "--config", "no-such-file.toml"], directory.path(), PATIENCE).await;
+    let missing = run_in(directory.path(), &["check", "--config", "no-such-file.toml"], &[]).await;
     assert_eq!(missing.code, Some(64));
     assert!(missing.stderr.contains("no-such-file.toml"), "{}", missing.stderr);
 }

@@ -9,8 +9,9 @@ use tollgate::clock::Clock;
 use tollgate::config::Config;
 use tollgate::gateway::Gateway;
 
-use crate::world::{
-    Backend, Client, Ground, MARKETING_INDIA, Process, Setup, indian, marketing, on_every_ledger,
+use crate::support::{
+    Backend, Client, Deployment, MARKETING_INDIA, Process, Setup, indian, marketing,
+    on_every_ledger,
 };
 
 on_every_ledger!(what_upstream_took_is_in_the_books_after_a_crash);
@@ -26,33 +27,33 @@ async fn what_upstream_took_is_in_the_books_after_a_crash(backend: Backend) {
         .channel("throughput_limit = 1000")
         .set("throttle.max_wait_ms", 20_000)
         .simulator(|options| options.latency = Duration::from_millis(30));
-    let ground = Ground::lay(setup);
+    let deployment = Deployment::prepare(setup);
     let next = AtomicUsize::new(0);
-    let mut process = Process::serve(&ground, &[]);
+    let mut process = Process::serve(&deployment, &[]);
     for crash in 0..3 {
-        process = crash_under_load(process, &ground, &next, 40 + 20 * crash).await;
-        check_books(&process.client, &ground).await;
+        process = crash_under_load(process, &deployment, &next, 40 + 20 * crash).await;
+        check_books(&process.client, &deployment).await;
     }
     // The gateway works on, and whoever repeats a message that is in doubt does not send it again.
     let reply = process.client.send(marketing(&indian(next.load(Ordering::SeqCst)))).await;
     assert_eq!(reply.told(), "200 0.0118 USD marketing India");
-    check_books(&process.client, &ground).await;
-    let messages = ground.simulator.accepted_count();
+    check_books(&process.client, &deployment).await;
+    let messages = deployment.simulator.accepted_count();
     process.kill();
-    everything_open_becomes_in_doubt(&ground).await;
-    assert_eq!(ground.simulator.accepted_count(), messages, "something was sent again");
+    everything_open_becomes_in_doubt(&deployment).await;
+    assert_eq!(deployment.simulator.accepted_count(), messages, "something was sent again");
 }
 
 /// Sends until enough arrived, kills the gateway in the midst of it, and starts it again.
 async fn crash_under_load(
     process: Process,
-    ground: &Ground,
+    deployment: &Deployment,
     next: &AtomicUsize,
     enough: u64,
 ) -> Process {
     let process = Arc::new(process);
     let stop = Arc::new(AtomicBool::new(false));
-    let before = ground.simulator.accepted_count();
+    let before = deployment.simulator.accepted_count();
     let first = next.fetch_add(10_000, Ordering::SeqCst);
     let workers = (0..WORKERS).map(|worker| {
         let (process, stop) = (process.clone(), stop.clone());
@@ -74,7 +75,7 @@ async fn crash_under_load(
     });
     let workers: Vec<_> = workers.collect();
     let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while ground.simulator.accepted_count() < before + enough {
+        while deployment.simulator.accepted_count() < before + enough {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
@@ -84,15 +85,15 @@ async fn crash_under_load(
     for worker in workers {
         worker.await.unwrap();
     }
-    Process::serve(ground, &[])
+    Process::serve(deployment, &[])
 }
 
 /// Top-ups - settled + held covers every message that was taken; what it covers beyond is held, and
 /// nothing but what is open is held.
-async fn check_books(client: &Client, ground: &Ground) {
+async fn check_books(client: &Client, deployment: &Deployment) {
     let books = client.books().await;
     let price = MARKETING_INDIA;
-    let taken = i64::try_from(ground.simulator.accepted_count()).unwrap() * price;
+    let taken = i64::try_from(deployment.simulator.accepted_count()).unwrap() * price;
     let charged = PAID_IN - books.settled;
     assert!(charged <= taken, "charged {charged} for messages worth {taken}");
     assert!(
@@ -116,9 +117,9 @@ async fn check_books(client: &Client, ground: &Ground) {
 
 /// A minute later nothing is simply open any more. A gateway of this process with a clock that is
 /// ahead stands in for the wait.
-async fn everything_open_becomes_in_doubt(ground: &Ground) {
+async fn everything_open_becomes_in_doubt(deployment: &Deployment) {
     let config =
-        Config::from_parts(&ground.text, "world.toml", ground.environment.clone()).unwrap();
+        Config::from_parts(&deployment.text, "world.toml", deployment.environment.clone()).unwrap();
     let later = Clock::system().now_ms() + 60_000;
     let gateway = Gateway::start(&config, Clock::fixed(later)).await.unwrap();
     let client = Client::new(gateway.data_addr(), gateway.admin_addr());
@@ -136,6 +137,6 @@ async fn everything_open_becomes_in_doubt(ground: &Ground) {
         held
     );
     assert!(held > 0, "the crash met no send in work: it shows nothing");
-    check_books(&client, ground).await;
+    check_books(&client, deployment).await;
     assert!(gateway.shutdown().await.clean);
 }

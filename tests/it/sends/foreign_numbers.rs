@@ -3,7 +3,7 @@
 
 use http::Method;
 
-use crate::world::{Backend, EXTERNAL, NUMBER, RIVAL_KEY, RIVAL_NUMBER, World, on_every_ledger};
+use crate::support::{Backend, EXTERNAL, NUMBER, RIVAL_KEY, RIVAL_NUMBER, World, on_every_ledger};
 
 on_every_ledger!(another_accounts_number_is_no_media);
 

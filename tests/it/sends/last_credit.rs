@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{
+use crate::support::{
     Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, on_every_ledger,
 };
 
@@ -36,7 +36,7 @@ async fn a_thousand_at_once_send_exactly_what_the_credits_cover(backend: Backend
     assert_eq!(world.books().await, Books { settled: price - 1, held: 0, available: price - 1 });
     let usage = world.operate(Method::GET, "/usage?group_by=country,category", Value::Null).await;
     assert_eq!(usage["total"]["messages"], k);
-    assert_eq!(crate::world::micros(usage["total"]["credits"].as_str().unwrap()), k * price);
+    assert_eq!(crate::support::micros(usage["total"]["credits"].as_str().unwrap()), k * price);
     let events = world.events().await;
     assert_eq!(events.iter().filter(|event| *event == "wallet_exhausted").count(), 1, "{events:?}");
     assert_eq!(world.campaign("diwali").await, "stopped credits_exhausted");

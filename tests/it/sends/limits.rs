@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::Value;
 use tollgate_simulator::Fault;
 
-use crate::world::{
+use crate::support::{
     Backend, MARKETING_INDIA, NUMBER, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing,
     on_every_ledger, template, text,
 };

@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction, SimulatorTemplate};
 
-use crate::world::{
+use crate::support::{
     ACCOUNT, Backend, DISABLED, EXTERNAL, KEY, NUMBER, OPERATOR_KEY, RIVAL_KEY, RIVAL_NUMBER,
     RIVAL_WABA, Reply, Setup, WABA, World, on_every_ledger,
 };

@@ -17,7 +17,7 @@ use tollgate::ledger::{
 use tollgate::metrics::Metrics;
 use tollgate::pricing::Category;
 
-use crate::world::NOON_MS;
+use crate::support::NOON_MS;
 
 const TWO_MINUTES_MS: i64 = 120_000;
 

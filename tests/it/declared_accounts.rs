@@ -1,0 +1,412 @@
+//! What the configuration declares is there after a start, once, whoever else starts at the same
+//! time; and the first operator key.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tollgate::catalog::keys::KeyHasher;
+use tollgate::clock::Clock;
+use tollgate::config::Config;
+use tollgate::gateway::bootstrap::{BootstrapError, bootstrap};
+use tollgate::gateway::{Gateway, StartError};
+use tollgate::ledger::open::{LedgerOptions, open};
+use tollgate::ledger::{ClaimKind, OpenLedger};
+
+use crate::support::redis_server;
+use crate::support::{OPERATOR_KEY, ask};
+
+const WITH_OPERATOR: &str = "[admin]\nbootstrap_key = \"operator-key-0123456789\"\n";
+
+const ACME: &str = r#"
+[[accounts]]
+id = "acme"
+currency = "USD"
+messaging_limit = 250
+caps = [{ categories = ["marketing"], max = 100, window_s = 2592000 }]
+markup = { percent = "5" }
+[[accounts.wallets]]
+id = "main"
+overdraft_limit = "2"
+low_balance_thresholds = ["1"]
+opening_top_up = "10"
+[[accounts.wallets]]
+id = "alerts"
+opening_top_up = "3"
+[[accounts.wabas]]
+id = "7"
+time_zone = "Asia/Kolkata"
+portfolio = "group"
+[[accounts.channels]]
+phone_number_id = "71"
+waba = "7"
+token_file = "token"
+[[accounts.templates]]
+waba = "7"
+name = "offer"
+language = "en_US"
+category = "marketing"
+[[accounts.keys]]
+id = "engine"
+key = "engine-key-0123456789"
+scopes = ["send", "read"]
+[[accounts.campaigns]]
+id = "diwali"
+wallet = "main"
+budget = "5"
+"#;
+
+/// A ledger that outlives its gateways.
+struct Place {
+    url: String,
+    prefix: String,
+    home: TempDir,
+}
+
+impl Place {
+    fn embedded() -> Place {
+        let home = tempfile::tempdir().unwrap();
+        Place {
+            url: format!("embedded:{}/ledger", home.path().display()),
+            prefix: "tg".to_owned(),
+            home,
+        }
+    }
+
+    /// Of the server that all tests share, a part of its own.
+    fn redis() -> Place {
+        let prefix = uuid::Uuid::new_v4().simple().to_string()[..16].to_owned();
+        Place { url: redis_server::shared().url(), prefix, home: tempfile::tempdir().unwrap() }
+    }
+
+    async fn start(&self, text: &str) -> Result<Gateway, StartError> {
+        let home = self.home.path().display();
+        let text = format!(
+            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[ledger]\nurl = \"{}\"\nkey_prefix = \"{}\"\n[secrets]\ndir = \"{home}\"\n\
+             [shutdown]\ndrain_s = 5\n{text}",
+            self.url, self.prefix
+        );
+        Gateway::start(
+            &Config::from_parts(&text, "the test's configuration", []).unwrap(),
+            Clock::system(),
+        )
+        .await
+    }
+
+    async fn open(&self) -> OpenLedger {
+        let options = LedgerOptions {
+            deadline: Duration::from_secs(5),
+            key_prefix: self.prefix.clone(),
+            allow_unsafe: false,
+        };
+        open(&self.url, options, Clock::system()).await.unwrap()
+    }
+}
+
+async fn get(gateway: &Gateway, key: &str, path: &str) -> Value {
+    let reply = ask(gateway.admin_addr(), key, Method::GET, path, "").await;
+    assert_eq!(reply.status, 200, "{path}: {:?}", reply.json);
+    reply.json
+}
+
+/// Statuses of the same call with several keys.
+async fn opened_by(gateway: &Gateway, keys: &[&str]) -> Vec<bool> {
+    let mut opened = Vec::new();
+    for key in keys {
+        let status = ask(gateway.admin_addr(), key, Method::GET, "/v1/accounts", "").await.status;
+        assert!(matches!(status, 200 | 401), "{status}");
+        opened.push(status == 200);
+    }
+    opened
+}
+
+async fn what_is_declared_is_created_once(place: Place) {
+    let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
+    let account = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme").await;
+    assert_eq!(account["messaging_limit"], 250);
+    assert_eq!(
+        account["caps"],
+        json!([{"categories": ["marketing"], "max": 100, "window_s": 2_592_000}])
+    );
+    assert_eq!(account["markup"]["percent"], "5");
+    let main = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/main").await;
+    assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("2.00")));
+    assert_eq!(main["low_balance_thresholds"], json!(["1.00"]));
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/alerts").await["settled"],
+        "3.00"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7").await["portfolio"],
+        "group"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/channels/71").await["token_file"],
+        "token"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
+        "marketing"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/campaigns/diwali").await["budget"],
+        "5.00"
+    );
+    assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
+    // What a person changes afterwards is the state.
+    for (method, path, body) in [
+        (Method::PATCH, "/v1/accounts/acme", r#"{"messaging_limit":null}"#),
+        (Method::PATCH, "/v1/accounts/acme/wallets/main", r#"{"overdraft_limit":"0"}"#),
+        (Method::POST, "/v1/accounts/acme/campaigns/diwali/finish", ""),
+    ] {
+        assert_eq!(
+            ask(gateway.admin_addr(), OPERATOR_KEY, method, path, body).await.status,
+            200,
+            "{path}"
+        );
+    }
+    assert!(gateway.shutdown().await.clean);
+
+    let changed = ACME
+        .replace("id = \"7\"\ntime_zone = \"Asia/Kolkata\"", "id = \"7\"\ntime_zone = \"UTC\"")
+        .replace("\"marketing\"\n", "\"utility\"\n")
+        .replace("opening_top_up = \"10\"", "opening_top_up = \"20\"")
+        .replace("token_file = \"token\"", "token_file = \"other\"")
+        .replace("budget = \"5\"", "budget = \"6\"")
+        .replace("engine-key-0123456789", "another-key-0123456789");
+    let gateway = place
+        .start(&format!(
+            "{WITH_OPERATOR}{changed}[[accounts.wallets]]\nid = \"third\"\nopening_top_up = \"1\"\n"
+        ))
+        .await
+        .unwrap();
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme").await["messaging_limit"],
+        Value::Null
+    );
+    let main = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/main").await;
+    assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("0.00")));
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7").await["time_zone"],
+        "Asia/Kolkata"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
+        "marketing"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/channels/71").await["token_file"],
+        "token"
+    );
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/campaigns/diwali").await["state"],
+        "finished"
+    );
+    assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
+    assert_eq!(
+        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/third").await["settled"],
+        "1.00",
+        "what is new is created"
+    );
+    assert!(gateway.shutdown().await.clean);
+}
+
+#[tokio::test]
+async fn what_is_declared_is_created_once_embedded() {
+    what_is_declared_is_created_once(Place::embedded()).await;
+}
+
+#[tokio::test]
+async fn what_is_declared_is_created_once_redis() {
+    what_is_declared_is_created_once(Place::redis()).await;
+}
+
+#[tokio::test]
+async fn the_checks_are_those_of_the_admin_api() {
+    let place = Place::embedded();
+    let check = async |text: &str, told: &str| {
+        let refused = place
+            .start(&format!("{WITH_OPERATOR}{text}"))
+            .await
+            .err()
+            .unwrap_or_else(|| panic!("{told}"));
+        assert!(refused.to_string().contains(told), "{told}: {refused}");
+    };
+    check(
+        &ACME.replace("\"USD\"", "\"INR\""),
+        "declared account acme: The content does not fit: rate_card: there is no rate card meta-inr",
+    )
+    .await;
+    check(
+        &ACME.replace("\"USD\"", "\"EUR\"\nrate_card = \"meta-usd\""),
+        "meta-usd is in USD, the account counts in EUR",
+    )
+    .await;
+    let bad_checksum = format!("tg_live_{}", "0".repeat(33));
+    check(
+        &ACME.replace("engine-key-0123456789", &bad_checksum),
+        "key engine: The content does not fit: key: ",
+    )
+    .await;
+    let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
+    assert!(gateway.shutdown().await.clean);
+    // Names that belong to another account.
+    let rival = |what: &str| ACME.replace("\"acme\"", "\"rival\"").replace(what, "");
+    check(&rival(""), "declared account rival, WABA 7: It belongs to another account").await;
+    check(
+        &rival("portfolio = \"group\"\n"),
+        "declared account rival, channel 71: It belongs to another account",
+    )
+    .await;
+    let own = rival("portfolio = \"group\"\n").replace("\"71\"", "\"72\"");
+    check(&own, "declared account rival, key engine: It belongs to another account").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_start_together_declare_everything_once() {
+    for _ in 0..5 {
+        let place = Place::redis();
+        let (one, two, three) =
+            tokio::join!(place.start(ACME), place.start(ACME), place.start(ACME));
+        let gateways = [one.unwrap(), two.unwrap(), three.unwrap()];
+        let made: Vec<&str> =
+            gateways.iter().filter_map(|gateway| gateway.made_operator_key.as_deref()).collect();
+        let [key] = made[..] else { panic!("{} keys were made", made.len()) };
+        for gateway in &gateways {
+            assert_eq!(
+                get(gateway, key, "/v1/accounts/acme/wallets/main").await["settled"],
+                "10.00"
+            );
+            assert_eq!(
+                get(gateway, key, "/v1/accounts/acme/wallets/alerts").await["settled"],
+                "3.00"
+            );
+            assert_eq!(
+                get(gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"],
+                "acme"
+            );
+        }
+        let entries = get(&gateways[0], key, "/v1/accounts/acme/wallets/main/statement").await;
+        assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
+        for gateway in gateways {
+            gateway.shutdown().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
+    let place = Place::embedded();
+    // A start that fails shows no key, so it must not have made one.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!(
+        "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nops = \"{}\"\n[ledger]\nurl = \"{}\"\n",
+        taken.local_addr().unwrap(),
+        place.url
+    );
+    let config = Config::from_parts(&text, "the test's configuration", []).unwrap();
+    assert!(Gateway::start(&config, Clock::system()).await.is_err());
+
+    let gateway = place.start("").await.unwrap();
+    let made = gateway.made_operator_key.clone().unwrap();
+    assert_eq!(opened_by(&gateway, &[&made, OPERATOR_KEY]).await, [true, false]);
+    gateway.shutdown().await;
+    let gateway = place.start("").await.unwrap();
+    assert_eq!(
+        (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made]).await),
+        (None, vec![true])
+    );
+    gateway.shutdown().await;
+    let gateway = place.start(WITH_OPERATOR).await.unwrap();
+    assert_eq!(
+        (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made, OPERATOR_KEY]).await),
+        (None, vec![false, true])
+    );
+    gateway.shutdown().await;
+    let gateway = place.start(&WITH_OPERATOR.replace("operator", "new-operator")).await.unwrap();
+    assert_eq!(
+        opened_by(&gateway, &[&made, OPERATOR_KEY, "new-operator-key-0123456789"]).await,
+        [false, false, true]
+    );
+    gateway.shutdown().await;
+    let gateway = place.start("").await.unwrap();
+    assert_eq!(
+        opened_by(&gateway, &[&made, OPERATOR_KEY, "new-operator-key-0123456789"]).await,
+        [false, false, true]
+    );
+    gateway.shutdown().await;
+}
+
+async fn one_bootstrap_key_is_in_force(place: Place) {
+    let ledger = place.open().await;
+    let hasher = KeyHasher::new(&ledger.identity.pepper);
+    let known = async |key: &str| {
+        ledger
+            .claims
+            .claimed(ClaimKind::Key, &tollgate::catalog::keys::hex(&hasher.key(key)))
+            .await
+            .unwrap()
+            .is_some()
+    };
+    let (one, two, three) = tokio::join!(
+        bootstrap(&*ledger.claims, &hasher, None),
+        bootstrap(&*ledger.claims, &hasher, None),
+        bootstrap(&*ledger.claims, &hasher, None)
+    );
+    let made: HashSet<String> = [one, two, three]
+        .into_iter()
+        .filter_map(|made| made.unwrap().map(|key| key.as_str().to_owned()))
+        .collect();
+    assert_eq!(made.len(), 1);
+    let made = made.into_iter().next().unwrap();
+    let (one, two) = tokio::join!(
+        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY)),
+        bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY))
+    );
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!((known(&made).await, known(OPERATOR_KEY).await), (false, true));
+    let account_key = "key-of-an-account-012345";
+    ledger
+        .claims
+        .claim(
+            ClaimKind::Key,
+            &tollgate::catalog::keys::hex(&hasher.key(account_key)),
+            "acme/engine",
+        )
+        .await
+        .unwrap();
+    assert!(matches!(
+        bootstrap(&*ledger.claims, &hasher, Some(account_key)).await,
+        Err(BootstrapError::Taken)
+    ));
+    assert!(matches!(
+        bootstrap(&*ledger.claims, &hasher, Some(&format!("tg_live_{}", "0".repeat(33)))).await,
+        Err(BootstrapError::Malformed)
+    ));
+    assert!(known(OPERATOR_KEY).await, "what was in force stays");
+    // Half of a change, as a crash leaves it: the old key is gone, its place is not.
+    ledger
+        .claims
+        .unclaim(
+            ClaimKind::Key,
+            &tollgate::catalog::keys::hex(&hasher.key(OPERATOR_KEY)),
+            "*/bootstrap",
+        )
+        .await
+        .unwrap();
+    bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY)).await.unwrap();
+    assert!(known(OPERATOR_KEY).await);
+    ledger.ledger.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_bootstrap_key_is_in_force_embedded() {
+    one_bootstrap_key_is_in_force(Place::embedded()).await;
+}
+
+#[tokio::test]
+async fn one_bootstrap_key_is_in_force_redis() {
+    one_bootstrap_key_is_in_force(Place::redis()).await;
+}

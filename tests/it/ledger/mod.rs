@@ -1,0 +1,21 @@
+//! One suite for every ledger: a case stands once and runs on each. Cases are tables (see
+//! `support/ledger_script`); random operations come on top.
+
+mod batches;
+mod campaigns;
+mod embedded_restart;
+mod exhausted_wallets;
+mod frequency_caps;
+mod holds_in_doubt;
+mod invariants;
+mod messaging_limit;
+mod paged_lists;
+mod random_operations;
+mod random_traffic;
+mod redis_unavailable;
+mod rejection_order;
+mod repeated_sends;
+mod settings;
+mod sweep_fairness;
+mod usage;
+mod wallets;

@@ -1,0 +1,297 @@
+//! What happens to the Redis ledger when its server restarts, stalls, forgets or refuses.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tollgate::clock::Clock;
+use tollgate::ids::{AccountId, HoldId};
+use tollgate::ledger::batcher::{Batcher, BatcherOptions, CallFault};
+use tollgate::ledger::redis::{RedisLedger, RedisOptions};
+use tollgate::ledger::*;
+use tollgate::metrics::Metrics;
+
+use crate::support::CASE_START_MS;
+use crate::support::ledger_script::{Line, operations};
+use crate::support::redis_server::RedisServer;
+
+fn options() -> RedisOptions {
+    RedisOptions { deadline: Duration::from_millis(400), ..RedisOptions::default() }
+}
+
+fn batch(number: u64, operations: Vec<Operation>) -> Batch {
+    Batch { writer: 7, number, clock_ms: Clock::system().now_ms(), operations }
+}
+
+fn founding() -> Vec<Operation> {
+    vec![
+        Operation::PutDocument {
+            kind: DocumentKind::Account,
+            id: "account".into(),
+            body: "{}".into(),
+            only_if_absent: true,
+        },
+        Operation::PutWallet {
+            wallet: "main".parse().unwrap(),
+            overdraft_limit: None,
+            low_balance_thresholds: None,
+        },
+    ]
+}
+
+fn top_up(reference: &str) -> Operation {
+    Operation::TopUp {
+        wallet: "main".parse().unwrap(),
+        amount: "5".parse().unwrap(),
+        reference: reference.into(),
+    }
+}
+
+async fn settled(ledger: &RedisLedger, account: &AccountId) -> String {
+    ledger.wallets(account).await.unwrap()[0].settled.to_string()
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing_and_needs_nobody() {
+    let mut server = RedisServer::start_with(&["--appendfsync", "always"]);
+    let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
+    assert_eq!(ledger.durability(), "always");
+    let account: AccountId = "acme".parse().unwrap();
+    ledger.apply(&account, &batch(1, founding())).await.unwrap();
+    ledger.apply(&account, &batch(2, vec![top_up("a")])).await.unwrap();
+    server.kill();
+    let begin = Instant::now();
+    let away = ledger.apply(&account, &batch(3, vec![top_up("b")])).await;
+    assert!(matches!(away, Err(LedgerFault::Unavailable(_))), "{away:?}");
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert!(ledger.ping().await.is_err());
+    server.restart();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    ledger.apply(&account, &batch(3, vec![top_up("b")])).await.unwrap();
+    ledger.apply(&account, &batch(3, vec![top_up("b")])).await.unwrap();
+    assert_eq!(settled(&ledger, &account).await, "10.00");
+    let late = ledger.apply(&account, &batch(2, vec![top_up("c")])).await;
+    assert!(matches!(late, Err(LedgerFault::Refused(_))), "{late:?}");
+    let gap = ledger.apply(&account, &batch(9, vec![top_up("c")])).await;
+    assert!(matches!(gap, Err(LedgerFault::Closed(_))), "{gap:?}");
+}
+
+#[tokio::test]
+async fn a_stalled_server_fails_in_time_and_what_it_ran_is_answered_again() {
+    let server = RedisServer::start();
+    let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
+    assert_eq!(ledger.durability(), "everysec");
+    let account: AccountId = "acme".parse().unwrap();
+    ledger.apply(&account, &batch(1, founding())).await.unwrap();
+    server.pause();
+    for _ in 0..5 {
+        let begin = Instant::now();
+        let away = ledger.apply(&account, &batch(2, vec![top_up("a")])).await;
+        assert!(matches!(away, Err(LedgerFault::Unavailable(_))), "{away:?}");
+        assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    }
+    server.resume();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let verdicts = ledger.apply(&account, &batch(2, vec![top_up("a")])).await.unwrap();
+    assert!(matches!(verdicts[..], [Verdict::Posted { repeated: false, .. }]), "{verdicts:?}");
+    assert_eq!(settled(&ledger, &account).await, "5.00");
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_is_not_an_empty_one() {
+    let mut server = RedisServer::start_with(&["--appendonly", "no"]);
+    let refused = RedisLedger::connect(&server.url(), options()).await.err().unwrap().to_string();
+    assert!(refused.contains("appendonly is off"), "{refused}");
+    let ledger =
+        RedisLedger::connect(&server.url(), RedisOptions { allow_unsafe: true, ..options() })
+            .await
+            .unwrap();
+    assert_eq!(ledger.durability(), "memory");
+    let account: AccountId = "acme".parse().unwrap();
+    ledger.apply(&account, &batch(1, founding())).await.unwrap();
+    redis_command(&server, &["SCRIPT", "FLUSH"]);
+    ledger.apply(&account, &batch(2, vec![top_up("a")])).await.unwrap();
+    redis_command(&server, &["FLUSHALL"]);
+    let gone = ledger.apply(&account, &batch(3, vec![top_up("a")])).await;
+    assert!(matches!(gone, Err(LedgerFault::Closed(_))), "{gone:?}");
+    server.restart();
+    let gone = ledger.apply(&account, &batch(3, vec![top_up("a")])).await;
+    assert!(
+        matches!(&gone, Err(LedgerFault::Closed(text)) if text.contains("no ledger")),
+        "{gone:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_server_takes_no_new_business_but_ends_the_old() {
+    let server = RedisServer::start();
+    let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
+    let account: AccountId = "acme".parse().unwrap();
+    let operations = |lines: &[&str]| -> Vec<Operation> {
+        let labels = HOLDS.map(|label| (label.to_owned(), hold(label))).into();
+        let read = |line: &&str| match Line::parse(line).verb() {
+            "send" => {
+                let line = Line::parse(line);
+                Operation::Reserve(Box::new(Reserve {
+                    hold: hold(line.word(1)),
+                    ..operations::send(&line, CASE_START_MS, 1)
+                }))
+            }
+            _ => operations::operation(&Line::parse(line), Clock::system().now_ms(), &labels),
+        };
+        lines.iter().map(read).collect()
+    };
+    ledger.apply(&account, &batch(1, founding())).await.unwrap();
+    let first = batch(
+        2,
+        operations(&[
+            "top-up main 9 paid",
+            "send a campaign=diwali limit=9",
+            "send b",
+            "send c",
+            "send d",
+        ]),
+    );
+    let verdicts = ledger.apply(&account, &first).await.unwrap();
+    assert!(
+        matches!(verdicts[1..], [Verdict::Reserved { .. }, _, _, Verdict::Reserved { .. }]),
+        "{verdicts:?}"
+    );
+    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+
+    // A repetition of what ran is answered, whatever it holds; nothing new is taken.
+    assert_eq!(ledger.apply(&account, &first).await.unwrap(), verdicts);
+    for lines in
+        [&["settle a", "send e"][..], &["create holi"], &["document waba/7 {}"], &["wallet other"]]
+    {
+        let full = ledger.apply(&account, &batch(3, operations(lines))).await;
+        assert!(
+            matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")),
+            "{lines:?}: {full:?}"
+        );
+    }
+    let other = "other".parse().unwrap();
+    let full = ledger.apply(&other, &batch(1, founding())).await;
+    assert!(
+        matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")),
+        "{full:?}"
+    );
+
+    let ends = [
+        "settle a",
+        "release b",
+        "doubt c",
+        "abandon d",
+        "top-up main 5 more",
+        "count diwali campaign_stopped 2",
+        "stop diwali operator",
+    ];
+    let verdicts = ledger.apply(&account, &batch(3, operations(&ends))).await.unwrap();
+    assert!(
+        matches!(
+            verdicts[..4],
+            [Verdict::Settled { .. }, Verdict::Released { .. }, Verdict::Marked, Verdict::Marked]
+        ),
+        "{verdicts:?}"
+    );
+    let sweep =
+        ledger.apply(&account, &batch(4, operations(&["sweep open=0ms doubt=24h"]))).await.unwrap();
+    assert_eq!(sweep, [Verdict::Swept { marked: 1, resolved: 0, more: false }]);
+
+    everything_can_be_read(&ledger, &account).await;
+    let another = RedisLedger::connect(&server.url(), options()).await.expect("a gateway starts");
+    everything_can_be_read(&another, &account).await;
+    redis_command(&server, &["CONFIG", "SET", "maxmemory", "0"]);
+    let verdicts = ledger.apply(&account, &batch(5, operations(&["send e"]))).await.unwrap();
+    assert!(matches!(verdicts[..], [Verdict::Reserved { .. }]), "{verdicts:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_came_with() {
+    let server = RedisServer::start();
+    let ledger = Arc::new(RedisLedger::connect(&server.url(), options()).await.unwrap());
+    let account: AccountId = "acme".parse().unwrap();
+    ledger.apply(&account, &batch(1, [founding(), vec![top_up("a")]].concat())).await.unwrap();
+    let send = |label: &str| {
+        let line = format!("send {label}");
+        Operation::Reserve(Box::new(Reserve {
+            hold: hold(label),
+            ..operations::send(&Line::parse(&line), CASE_START_MS, 1)
+        }))
+    };
+    ledger.apply(&account, &batch(2, vec![send("a")])).await.unwrap();
+    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    let bounds = BatcherOptions { deadline: Duration::from_secs(5), queue: 10 };
+    let batcher = Batcher::new(ledger.clone(), Clock::system(), Arc::new(Metrics::new(1)), bounds);
+    batcher.post(
+        &account,
+        operations::operation(
+            &Line::parse("settle a"),
+            Clock::system().now_ms(),
+            &[("a".to_owned(), hold("a"))].into(),
+        ),
+    );
+    let refused = batcher.call(&account, send("b")).await;
+    assert!(
+        matches!(&refused, Err(CallFault::Ledger(LedgerFault::Refused(text))) if text.contains("out of memory")),
+        "{refused:?}"
+    );
+    assert!(batcher.drain_all(Duration::from_secs(5)).await, "the settle still waits");
+    assert_eq!(settled(&ledger, &account).await, "4.00");
+}
+
+const HOLDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// The same for the same label.
+fn hold(label: &str) -> HoldId {
+    static MADE: OnceLock<[HoldId; 5]> = OnceLock::new();
+    let made = MADE.get_or_init(|| HOLDS.map(|_| HoldId::new(Clock::system().now_ms())));
+    made[HOLDS.iter().position(|known| *known == label).unwrap()]
+}
+
+/// With one campaign stopped, and two holds in doubt.
+async fn everything_can_be_read(ledger: &RedisLedger, account: &AccountId) {
+    let page = PageRequest { cursor: None, limit: 10 };
+    assert_eq!(settled(ledger, account).await, "13.00");
+    assert_eq!(ledger.documents(account).await.unwrap().documents.len(), 1);
+    assert_eq!(ledger.campaigns(account, &page).await.unwrap().items[0].accepted, 1);
+    assert_eq!(ledger.holds(account, None, &page).await.unwrap().items.len(), 2);
+    assert_eq!(
+        ledger.hold(account, hold("c")).await.unwrap().map(|view| view.state),
+        Some(HoldState::InDoubt)
+    );
+    assert_eq!(ledger.holds_in_doubt(account).await, Ok(2));
+    assert_eq!(ledger.window_used(account, &"p1".parse().unwrap()).await, Ok(1));
+    assert_eq!(ledger.accounts(&page).await.unwrap().items, std::slice::from_ref(account));
+    assert_eq!(ledger.gateways_alive("a").await, Ok(1));
+    assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await, Ok(None));
+}
+
+/// Sends one command of plain words; panics unless the server answers it without an error.
+fn redis_command(server: &RedisServer, words: &[&str]) {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(format!("{}\r\n", words.join(" ")).as_bytes()).unwrap();
+    let mut answer = [0u8; 64];
+    let length = stream.read(&mut answer).unwrap();
+    assert!(
+        answer[..length].starts_with(b"+OK"),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&answer[..length])
+    );
+}
+
+#[tokio::test]
+async fn gateways_that_say_nothing_are_not_counted() {
+    let server = RedisServer::start();
+    let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
+    assert_eq!(ledger.gateways_alive("a").await, Ok(1));
+    assert_eq!(ledger.gateways_alive("b").await, Ok(2));
+    assert_eq!(ledger.gateways_alive("a").await, Ok(2));
+    let begin = Instant::now();
+    while ledger.gateways_alive("b").await != Ok(1) {
+        assert!(begin.elapsed() < Duration::from_secs(8), "`a` should have been forgotten");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

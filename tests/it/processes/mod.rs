@@ -1,0 +1,12 @@
+//! The program as operators run it: its commands and exit codes, its end by signal and by force,
+//! its log, and a store that goes away.
+
+mod commands;
+mod crash;
+mod ledger_identity;
+mod log_level_reload;
+mod log_redaction;
+mod rate_card_reload;
+mod shutdown;
+mod startup;
+mod store_unavailable;

@@ -1,0 +1,69 @@
+//! A client that gives up while its reserve still waits for the store, and sends the same bytes
+//! again: one message, one charge.
+
+use std::time::Duration;
+
+use crate::support::{Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, text};
+
+/// How long the client waits, and how long the store stands still; the ledger's deadline is longer
+/// than both.
+const PATIENCE: Duration = Duration::from_millis(300);
+const STANDSTILL: Duration = Duration::from_millis(600);
+const LEDGER_DEADLINE: Duration = Duration::from_secs(1);
+
+const SENT: &str = "200 0.0118 USD marketing India";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
+    let world = World::of(
+        Setup::on(Backend::Redis)
+            .own_server()
+            .set("ledger.deadline_ms", LEDGER_DEADLINE.as_millis()),
+    )
+    .await;
+    // Key and settings are in memory from here on: only the reserve needs the store.
+    assert_eq!(world.send(text(&indian(1))).await.told(), "200 0.00 USD service India");
+    let body = marketing(&indian(2));
+    let server = world.redis.as_ref().unwrap();
+    server.pause();
+    let resume = async {
+        tokio::time::sleep(STANDSTILL).await;
+        server.resume();
+    };
+    let client = async {
+        let given_up = world.send(body.clone()).within(PATIENCE).await;
+        assert!(
+            given_up.is_none(),
+            "the store stands still, and yet: {}",
+            given_up.unwrap().told()
+        );
+        assert_eq!(
+            world.simulator.accepted_count(),
+            1,
+            "something was forwarded without a decision"
+        );
+        world.send(body.clone()).await
+    };
+    let ((), repeated) = tokio::join!(resume, client);
+    assert_eq!(repeated.told(), SENT);
+    let left = 100_000_000 - MARKETING_INDIA;
+    let expected = Books { settled: left, held: 0, available: left };
+    assert_eq!(settled_books(&world).await, expected);
+    assert_eq!(world.accepted_bodies(), [text(&indian(1)), body]);
+    assert!(world.holds("open").await.is_empty() && world.holds("in_doubt").await.is_empty());
+    // Nothing of the first send comes later either.
+    tokio::time::sleep(LEDGER_DEADLINE).await;
+    assert_eq!((world.simulator.accepted_count(), world.books().await), (2, expected));
+}
+
+/// The books once nothing is held any more.
+async fn settled_books(world: &World) -> Books {
+    for _ in 0..100 {
+        let books = world.books().await;
+        if books.held == 0 {
+            return books;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.books().await
+}

@@ -1,0 +1,20 @@
+//! A send seen from outside: one file for each behaviour that an engine can rely on.
+
+mod client_hang_up;
+mod content_type;
+mod example_payloads;
+mod external_channels;
+mod foreign_numbers;
+mod in_doubt_policy;
+mod last_credit;
+mod limits;
+mod pass_through;
+mod probes_and_metrics;
+mod rates_by_date;
+mod refused_batch;
+mod repeated_sends;
+mod request_formats;
+mod revocation;
+mod two_gateways;
+mod upstream_outcomes;
+mod who_may_send;

@@ -1,0 +1,198 @@
+//! The ground a case stands on: an empty ledger of one backend, one account, a clock that stands
+//! still until it is moved.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tollgate::clock::Clock;
+use tollgate::ids::AccountId;
+use tollgate::ledger::embedded::EmbeddedLedger;
+use tollgate::ledger::redis::{RedisLedger, RedisOptions};
+use tollgate::ledger::{
+    Batch, DocumentKind, LedgerFault, OpenLedger, Operation, Page, PageRequest, Verdict,
+};
+
+use super::ledgers::{Backend, OnLedger};
+use super::redis_server;
+use super::time::CASE_START_MS;
+
+/// Where a ledger keeps what it must find again when it is opened once more.
+enum Home {
+    Directory(TempDir),
+    /// A key prefix of its own in the server that all tests share.
+    Prefix(String),
+}
+
+impl Home {
+    fn new(backend: Backend) -> Home {
+        match backend {
+            Backend::Embedded => Home::Directory(tempfile::tempdir().unwrap()),
+            Backend::Redis => Home::Prefix(format!("test{}", fresh_writer())),
+        }
+    }
+
+    async fn open(&self, clock: &Clock) -> OpenLedger {
+        match self {
+            Home::Directory(directory) => {
+                EmbeddedLedger::open(directory.path(), clock.clone()).unwrap().into_open()
+            }
+            Home::Prefix(prefix) => {
+                // Other tests keep the machine busy; what happens at the real deadline is another
+                // test's subject.
+                let deadline = Duration::from_secs(20);
+                let options = RedisOptions {
+                    deadline,
+                    key_prefix: prefix.clone(),
+                    clock: clock.clone(),
+                    ..RedisOptions::default()
+                };
+                RedisLedger::connect(&redis_server::shared().url(), options)
+                    .await
+                    .unwrap()
+                    .into_open()
+            }
+        }
+    }
+}
+
+/// A ledger under test and what a gateway in front of it would know.
+pub struct LedgerCase {
+    pub ledger: OpenLedger,
+    pub clock: Clock,
+    pub account: AccountId,
+    /// The settings version sends carry: the last one a verdict named.
+    pub settings_version: u64,
+    writer: u64,
+    number: u64,
+    home: Home,
+}
+
+impl OnLedger for LedgerCase {
+    async fn on_ledger(backend: Backend) -> LedgerCase {
+        LedgerCase::new(backend).await
+    }
+}
+
+impl LedgerCase {
+    /// An empty ledger with the account `acme` in it.
+    pub async fn new(backend: Backend) -> LedgerCase {
+        let mut case = LedgerCase::without_account(backend).await;
+        let founding = Operation::PutDocument {
+            kind: DocumentKind::Account,
+            id: "account".into(),
+            body: r#"{"currency":"USD"}"#.into(),
+            only_if_absent: true,
+        };
+        assert_eq!(
+            case.apply(vec![founding]).await.unwrap(),
+            [Verdict::Document { changed: true, settings_version: 1 }]
+        );
+        case
+    }
+
+    /// An empty ledger.
+    pub async fn without_account(backend: Backend) -> LedgerCase {
+        let (clock, home) = (Clock::fixed(CASE_START_MS), Home::new(backend));
+        let ledger = home.open(&clock).await;
+        LedgerCase {
+            ledger,
+            clock,
+            account: "acme".parse().unwrap(),
+            settings_version: 0,
+            writer: fresh_writer(),
+            number: 0,
+            home,
+        }
+    }
+
+    /// Puts the operations to the ledger as one batch, under the next number.
+    pub async fn apply(&mut self, operations: Vec<Operation>) -> Result<Vec<Verdict>, LedgerFault> {
+        let batch = self.batch(operations);
+        let verdicts = self
+            .ledger
+            .ledger
+            .apply(&self.account, &batch)
+            .await
+            .inspect_err(|_| self.number -= 1)?;
+        for verdict in &verdicts {
+            if let Verdict::Document { settings_version, .. } = verdict {
+                self.settings_version = *settings_version;
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// The next batch of this case's writer, at the case's time.
+    pub fn batch(&mut self, operations: Vec<Operation>) -> Batch {
+        self.number += 1;
+        Batch {
+            writer: self.writer,
+            number: self.number,
+            clock_ms: self.clock.now_ms(),
+            operations,
+        }
+    }
+
+    /// For a batch that was refused whole.
+    pub fn give_number_back(&mut self) {
+        self.number -= 1;
+    }
+
+    /// Turns to another account, as a new writer.
+    pub fn turn_to(&mut self, account: &str) {
+        self.account = account.parse().unwrap();
+        (self.writer, self.number) = (fresh_writer(), 0);
+    }
+
+    /// Closes the ledger and opens it again, as a restarted gateway does: a new writer.
+    pub async fn reopen(&mut self) {
+        self.ledger.ledger.close().await.unwrap();
+        self.reopen_after_close().await;
+    }
+
+    /// Opens the ledger again that a case has closed.
+    pub async fn reopen_after_close(&mut self) {
+        self.ledger = self.home.open(&self.clock).await;
+        (self.writer, self.number) = (fresh_writer(), 0);
+    }
+
+    /// Whether a ledger that is opened again must ask what became of open holds: nobody else can be
+    /// about to settle them.
+    pub fn doubts_open_holds_on_opening(&self) -> bool {
+        matches!(self.home, Home::Directory(_))
+    }
+
+    /// Where an embedded ledger lives.
+    pub fn directory(&self) -> &std::path::Path {
+        let Home::Directory(directory) = &self.home else {
+            panic!("only an embedded ledger has a directory")
+        };
+        directory.path()
+    }
+}
+
+fn fresh_writer() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Reads a list to its end in pages of `limit`; fails where a page is longer or a cursor leads in a
+/// circle.
+pub async fn all<T>(limit: usize, mut page_at: impl AsyncFnMut(PageRequest) -> Page<T>) -> Vec<T> {
+    let (mut items, mut cursor) = (Vec::new(), None);
+    for _ in 0..100_000 {
+        let page = page_at(PageRequest { cursor, limit }).await;
+        assert!(
+            page.items.len() <= limit,
+            "a page of {} where {limit} were asked for",
+            page.items.len()
+        );
+        items.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return items;
+        }
+    }
+    panic!("the list has no end");
+}

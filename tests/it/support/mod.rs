@@ -1,0 +1,31 @@
+//! What the tests share: servers, clients, and the worlds and cases that they run in.
+
+mod admin_api;
+mod api_reply;
+mod client;
+mod deployment;
+mod ledger_case;
+pub mod ledger_script;
+mod ledgers;
+mod messages;
+pub mod openapi_check;
+mod operator;
+mod process;
+pub mod redis_server;
+mod setup;
+mod time;
+mod world;
+
+pub use admin_api::AdminApi;
+pub use api_reply::ApiReply;
+pub use client::{Client, Reply, Request, ask, micros};
+pub use deployment::Deployment;
+pub use ledger_case::{LedgerCase, all};
+pub(crate) use ledgers::on_every_ledger;
+pub use ledgers::{Backend, on_ledger};
+pub use messages::{indian, marketing, template, text};
+pub use operator::Books;
+pub use process::{Finished, Process, free_address, run, run_in};
+pub use setup::*;
+pub use time::*;
+pub use world::World;

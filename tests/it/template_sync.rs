@@ -1,0 +1,245 @@
+//! `templates sync` brings a WABA's templates from Meta into the catalog, page by page, and their
+//! sends are priced by what Meta says.
+
+use std::fmt::Write as _;
+
+use http::Method;
+use serde_json::json;
+use tempfile::TempDir;
+use tollgate::clock::Clock;
+use tollgate::config::Config;
+use tollgate::gateway::Gateway;
+use tollgate_simulator::{Fault, FaultAction, Simulator, SimulatorOptions, SimulatorTemplate};
+
+use crate::support::{KEY, NUMBER, OPERATOR_KEY, Process, Reply, WABA, ask, run, template};
+
+const MANAGER: &str = "manager-key-0123456789";
+const TOKEN: &str = "EAAtoken0of0acme";
+const SYNC: &str = "/v1/accounts/acme/wabas/102290129340398/templates/sync";
+
+/// Prices to India on the October 2026 card; utility and authentication cost the same there.
+const MARKETING: &str = "0.0118 USD";
+const UTILITY: &str = "0.0014 USD";
+
+/// 450 templates: the gateway asks for 200 a page.
+fn templates() -> Vec<SimulatorTemplate> {
+    let mut templates: Vec<SimulatorTemplate> = (0..447)
+        .map(|number| {
+            let category = ["MARKETING", "UTILITY", "AUTHENTICATION"][number % 3];
+            SimulatorTemplate::approved(&format!("offer_{number:03}"), "en_US", category)
+        })
+        .collect();
+    templates.push(SimulatorTemplate::approved("dashed", "pt-BR", "UTILITY"));
+    templates.push(SimulatorTemplate::approved("of_the_future", "en_US", "GREETING"));
+    templates.push(SimulatorTemplate::approved("of_the_future", "klingon", "UTILITY"));
+    templates
+}
+
+struct SyncDeployment {
+    simulator: Simulator,
+    home: TempDir,
+    text: String,
+}
+
+impl SyncDeployment {
+    fn new(templates: Vec<SimulatorTemplate>) -> SyncDeployment {
+        let options = SimulatorOptions {
+            templates,
+            tokens: Some(vec![TOKEN.to_owned()]),
+            ..SimulatorOptions::default()
+        };
+        let simulator = Simulator::start(options).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("token"), TOKEN).unwrap();
+        let directory = home.path().display();
+        let mut text = format!(
+            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{directory}/ledger\"\n\
+             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[shutdown]\ndrain_s = 5\n\
+             [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nunknown_template = \"refuse\"\n\
+             [[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
+             [[accounts.wabas]]\nid = \"{WABA}\"\n[[accounts.wabas]]\nid = \"7\"\n[[accounts.wabas]]\nid = \"8\"\n\
+             [[accounts.keys]]\nid = \"engine\"\nkey = \"{KEY}\"\n\
+             [[accounts.keys]]\nid = \"manager\"\nkey = \"{MANAGER}\"\nscopes = [\"manage\"]\n",
+            simulator.url()
+        );
+        for (number, waba, token) in [(NUMBER, WABA, "token"), ("8", "8", "missing")] {
+            write!(text, "[[accounts.channels]]\nphone_number_id = \"{number}\"\nwaba = \"{waba}\"\ntoken_file = \"{token}\"\n").unwrap();
+        }
+        SyncDeployment { simulator, home, text }
+    }
+
+    async fn gateway(&self) -> Gateway {
+        let config = Config::from_parts(&self.text, "the test's configuration", []).unwrap();
+        Gateway::start(&config, Clock::system()).await.unwrap()
+    }
+}
+
+async fn sync(gateway: &Gateway, key: &str, path: &str) -> Reply {
+    ask(gateway.admin_addr(), key, Method::POST, path, "").await
+}
+
+async fn send(gateway: &Gateway, name: &str, language: &str) -> Reply {
+    let path = format!("/v24.0/{NUMBER}/messages");
+    ask(gateway.data_addr(), KEY, Method::POST, &path, &template("+919812345678", name, language))
+        .await
+}
+
+#[tokio::test]
+async fn all_pages_are_read_and_their_templates_have_a_price() {
+    let deployment = SyncDeployment::new(templates());
+    let gateway = deployment.gateway().await;
+    let unknown = send(&gateway, "offer_000", "en_US").await;
+    assert_eq!(
+        (unknown.status, unknown.header("tollgate-rejection")),
+        (422, "unclassified"),
+        "{:?}",
+        unknown.json
+    );
+    // Declared by hand, one as Meta has it, one otherwise, one that Meta does not list.
+    for (name, category) in
+        [("offer_001", "utility"), ("offer_003", "utility"), ("by_hand", "authentication")]
+    {
+        let path = format!("/v1/accounts/acme/wabas/{WABA}/templates/{name}/en_US");
+        let put = ask(
+            gateway.admin_addr(),
+            OPERATOR_KEY,
+            Method::PUT,
+            &path,
+            &format!(r#"{{"category":"{category}"}}"#),
+        )
+        .await;
+        assert_eq!(put.status, 201);
+    }
+    let reads = deployment.simulator.requests_count();
+    let synced = sync(&gateway, MANAGER, SYNC).await;
+    assert_eq!(synced.status, 200, "{:?}", synced.json);
+    assert_eq!(synced.json, json!({"read": 450, "changed": 447, "skipped": 2}));
+    assert_eq!(deployment.simulator.requests_count() - reads, 3, "pages");
+    assert_eq!(
+        sync(&gateway, OPERATOR_KEY, SYNC).await.json,
+        json!({"read": 450, "changed": 0, "skipped": 2})
+    );
+    for (name, language, charge) in [
+        ("offer_000", "en_US", MARKETING),
+        ("offer_003", "en_US", MARKETING),
+        ("offer_001", "en_US", UTILITY),
+        ("offer_446", "en_US", UTILITY),
+        ("dashed", "pt-BR", UTILITY),
+    ] {
+        let sent = send(&gateway, name, language).await;
+        assert_eq!(
+            sent.header("tollgate-charge"),
+            charge,
+            "{name}: {} {:?}",
+            sent.status,
+            sent.json
+        );
+    }
+    // It stayed: the gateway had a price, Meta said no.
+    assert_eq!(send(&gateway, "by_hand", "en_US").await.json["error"]["code"], 132_001);
+    assert_eq!(
+        send(&gateway, "of_the_future", "en_US").await.header("tollgate-rejection"),
+        "unclassified"
+    );
+    assert!(gateway.shutdown().await.clean);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_said_and_nothing_changes() {
+    let deployment = SyncDeployment::new(templates());
+    let gateway = deployment.gateway().await;
+    let path = |waba: &str| format!("/v1/accounts/acme/wabas/{waba}/templates/sync");
+    let check = |reply: &Reply, status: u16, code: &str, told: &str| {
+        assert_eq!(
+            (reply.status, reply.json["code"].as_str()),
+            (status, Some(code)),
+            "{:?}",
+            reply.json
+        );
+        assert!(reply.json["detail"].as_str().unwrap().contains(told), "{told}: {:?}", reply.json);
+    };
+    check(
+        &sync(&gateway, OPERATOR_KEY, &path("7")).await,
+        409,
+        "not_configured",
+        "no channel of the account is in WABA 7",
+    );
+    check(
+        &sync(&gateway, OPERATOR_KEY, &path("8")).await,
+        409,
+        "not_configured",
+        "channel 8: token file missing: ",
+    );
+    check(&sync(&gateway, OPERATOR_KEY, &path("9")).await, 404, "not_found", "WABA 9");
+    check(&sync(&gateway, KEY, SYNC).await, 403, "forbidden", "manage");
+    deployment.simulator.fault(Fault::refuse(190).every(3).on_reads());
+    check(&sync(&gateway, OPERATOR_KEY, SYNC).await, 502, "upstream_refused", "Meta answered 190");
+    deployment.simulator.clear();
+    deployment.simulator.fault(Fault::new(FaultAction::Garbage).on_reads());
+    check(
+        &sync(&gateway, OPERATOR_KEY, SYNC).await,
+        502,
+        "upstream_unavailable",
+        "no template was changed",
+    );
+    let listed = ask(
+        gateway.admin_addr(),
+        OPERATOR_KEY,
+        Method::GET,
+        &format!("/v1/accounts/acme/wabas/{WABA}/templates"),
+        "",
+    )
+    .await;
+    assert_eq!(listed.json["items"], json!([]));
+    deployment.simulator.shutdown().await;
+    check(
+        &sync(&gateway, OPERATOR_KEY, SYNC).await,
+        502,
+        "upstream_unavailable",
+        "connection_refused",
+    );
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_command_asks_a_running_gateway() {
+    let deployment = SyncDeployment::new(templates());
+    let file = deployment.home.path().join("tollgate.toml");
+    std::fs::write(&file, &deployment.text).unwrap();
+    let process = Process::start(&file, &[]);
+    let admin = format!("http://{}", process.client.admin);
+    let command = ["templates", "sync", "--account", "acme", "--waba", WABA, "--admin", &admin];
+    let key_file = deployment.home.path().join("operator");
+    std::fs::write(&key_file, format!("{OPERATOR_KEY}\n")).unwrap();
+    let with_file = [&command[..], &["--key-file", key_file.to_str().unwrap()]].concat();
+    let first = run(&with_file, &[]).await;
+    assert_eq!(
+        (first.code, first.stdout.as_str()),
+        (Some(0), "450 templates read, 448 new or changed, 2 left out\n"),
+        "{}",
+        first.stderr
+    );
+    let again = run(&command, &[("TOLLGATE_OPERATOR_KEY", OPERATOR_KEY)]).await;
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (Some(0), "450 templates read, 0 new or changed, 2 left out\n"),
+        "{}",
+        again.stderr
+    );
+    let path = format!("/v24.0/{NUMBER}/messages");
+    let sent = ask(
+        process.client.data,
+        KEY,
+        Method::POST,
+        &path,
+        &template("+919812345678", "offer_000", "en_US"),
+    )
+    .await;
+    assert_eq!((sent.status, sent.header("tollgate-charge")), (200, MARKETING), "{:?}", sent.json);
+    let wrong_key = run(&command, &[("TOLLGATE_OPERATOR_KEY", "some-other-operator-key")]).await;
+    assert_eq!((wrong_key.code, wrong_key.stdout.as_str()), (Some(1), ""));
+    assert!(wrong_key.stderr.contains("the gateway answered 401"), "{}", wrong_key.stderr);
+    let no_key = run(&command, &[]).await;
+    assert_eq!(no_key.code, Some(1));
+    assert!(no_key.stderr.contains("an operator key is needed"), "{}", no_key.stderr);
+}
