@@ -7,15 +7,15 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::SimulatorTemplate;
 use crate::graph_error::GraphError;
 use crate::media;
+use crate::options::SimulatorTemplate;
 use crate::record::push_base64;
 use crate::reply::{self, Reply};
 use crate::route::query_value;
 use crate::state::State;
 
-/// Templates per page when the request does not say; Meta's default.
+/// Templates per page if the request has no `limit`; Meta's default.
 const PAGE_DEFAULT: usize = 25;
 const PAGE_MAX: usize = 1_000;
 
@@ -90,8 +90,8 @@ fn template_object(index: usize, template: &SimulatorTemplate) -> Map<String, Va
     }
 }
 
-/// The members asked for; the id always comes along. Names the object lacks are left out, as Meta
-/// does with members that have no value.
+/// Returns the members in `fields`, and always the id. Names that the object lacks are left out, as
+/// Meta does with members that have no value.
 fn select(members: Map<String, Value>, fields: Option<&str>) -> Value {
     let Some(fields) = fields else {
         return Value::Object(members);
@@ -106,7 +106,7 @@ fn cursor(offset: usize) -> String {
     text
 }
 
-/// Cursors are ours to read back; anything else is not a cursor.
+/// Returns the offset that [`cursor`] wrote as `text`; `None` if it wrote no such text.
 fn offset_from(text: &str) -> Option<usize> {
     (0..=100_000).find(|offset| cursor(*offset) == text)
 }
@@ -145,7 +145,9 @@ pub(crate) fn object(state: &State, id: &str, parts: &Parts) -> Result<Reply, Gr
             "account_mode": "LIVE",
             "health_status": {
                 "can_send_message": "AVAILABLE",
-                "entities": [{ "entity_type": "PHONE_NUMBER", "id": id, "can_send_message": "AVAILABLE" }],
+                "entities": [{
+                    "entity_type": "PHONE_NUMBER", "id": id, "can_send_message": "AVAILABLE",
+                }],
             },
         })
     };

@@ -1,10 +1,8 @@
-//! The way of a send through the simulator: read, limit, look up the template, strike with a fault
-//! or accept.
+//! What happens to a send: it is read, its template looked up, the throughput limit applied; then a
+//! fault strikes it or it is accepted.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,11 +15,9 @@ use crate::message::{self, Address, Kind, Message, Posted, SendPath};
 use crate::record::{Envelope, wa_id};
 use crate::reply::{self, Reply, ReplyBody, Reset};
 use crate::state::State;
+use crate::strike;
 
-/// Longest a hanging answer is held back.
-const HANG_MAX: Duration = Duration::from_secs(600);
-
-/// Answers one body posted to a send path.
+/// Returns the reply to one body posted to a send path; `Err` if the connection is to be reset.
 pub(crate) async fn handle(
     state: &State,
     path: SendPath,
@@ -121,7 +117,7 @@ fn check_template(state: &State, path: SendPath, message: &Message<'_>) -> Resul
 }
 
 async fn read_receipt(state: &State) -> Result<Reply, Reset> {
-    if let Some(reply) = state.strike_read().await {
+    if let Some(reply) = strike::read(state).await {
         return reply;
     }
     state.record.read_receipts.fetch_add(1, Ordering::Relaxed);
@@ -129,14 +125,14 @@ async fn read_receipt(state: &State) -> Result<Reply, Reset> {
     Ok(state.success())
 }
 
-/// The answer to a message that was taken; templates report a `message_status`.
+/// Returns the reply to a message that was accepted; templates report a `message_status`.
 fn accepted(state: &State, message: &Message<'_>, id: &str, status: Option<&str>) -> Reply {
     let status = status.or((message.kind == Kind::Template).then_some("accepted"));
     let body = accepted_body(message, Some((id, status)));
     reply::graph(StatusCode::OK, state.trace(), ReplyBody::whole(body))
 }
 
-/// `messages` is left out when there is no id to give.
+/// Returns the body of a good reply; without an id it has no `messages`.
 fn accepted_body(message: &Message<'_>, id: Option<(&str, Option<&str>)>) -> Vec<u8> {
     // Addresses were checked to hold nothing that JSON would escape.
     let written = message.address.as_written();
@@ -164,7 +160,7 @@ fn accepted_body(message: &Message<'_>, id: Option<(&str, Option<&str>)>) -> Vec
     body.into_bytes()
 }
 
-/// The answer a fault calls for on a send. `id` is empty when the message was not accepted.
+/// Returns the reply that `fault` makes of a send. `id` is empty if the message was not accepted.
 async fn faulty(
     state: &State,
     fault: &Fault,
@@ -188,74 +184,6 @@ async fn faulty(
             let body = ReplyBody::whole(accepted_body(message, None));
             Ok(reply::graph(StatusCode::OK, state.trace(), body))
         }
-        other => plain_fault(state, other).await,
-    }
-}
-
-/// The answer of a fault that needs no message: what sends and reads have in common.
-pub(crate) async fn plain_fault(state: &State, action: &FaultAction) -> Result<Reply, Reset> {
-    match action {
-        FaultAction::Refuse { code, status } => {
-            let mut error = GraphError::new(*code, "Scripted by the simulator.");
-            if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) {
-                error = error.with_status(status);
-            }
-            state.wait_latency().await;
-            Ok(state.refuse(&error))
-        }
-        FaultAction::Status { status } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY);
-            let page = "<html><body><h1>Sorry, something went wrong.</h1></body></html>";
-            Ok(reply::plain(status, "text/html; charset=\"utf-8\"", page))
-        }
-        FaultAction::Hang => {
-            state.wait(HANG_MAX).await;
-            Err(Reset)
-        }
-        FaultAction::Reset => Err(Reset),
-        FaultAction::Garbage | FaultAction::NoId | FaultAction::Held => {
-            let body = ReplyBody::whole(&b"\x1f\x8b\x08 not json {"[..]);
-            Ok(reply::graph(StatusCode::OK, state.trace(), body))
-        }
-        FaultAction::Truncate => {
-            let body = ReplyBody::truncated(br#"{"data":[{"id":"1"}]}"#.to_vec());
-            Ok(reply::graph(StatusCode::OK, state.trace(), body))
-        }
-        // On reads the caller goes on with the real answer after the delay.
-        FaultAction::Delay { ms } => {
-            state.wait(Duration::from_millis(*ms)).await;
-            Ok(state.success())
-        }
-    }
-}
-
-/// Messages per second per phone number ID, counted in whole seconds as they pass.
-pub(crate) struct Throughput {
-    /// 0: no limit.
-    limit: u32,
-    since: Instant,
-    counts: Mutex<HashMap<Box<str>, (u64, u32)>>,
-}
-
-impl Throughput {
-    pub(crate) fn new(limit: u32) -> Throughput {
-        Throughput { limit, since: Instant::now(), counts: Mutex::default() }
-    }
-
-    fn admit(&self, phone_number_id: &str) -> bool {
-        if self.limit == 0 {
-            return true;
-        }
-        let second = self.since.elapsed().as_secs();
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match counts.get_mut(phone_number_id) {
-            Some(entry) => entry,
-            None => counts.entry(phone_number_id.into()).or_default(),
-        };
-        if entry.0 != second {
-            *entry = (second, 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-        entry.1 <= self.limit
+        other => strike::without_message(state, other).await,
     }
 }

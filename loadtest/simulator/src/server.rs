@@ -1,5 +1,5 @@
-//! Listens, reads requests whole, hands them to their route, and resets connections when a fault
-//! says so.
+//! Listens, reads requests whole, hands them to their route, and resets connections if a fault asks
+//! for it.
 
 use std::error::Error as _;
 use std::pin::pin;
@@ -27,6 +27,7 @@ use crate::reply::{self, Reply, Reset};
 use crate::route::{self, Route};
 use crate::send;
 use crate::state::State;
+use crate::strike;
 
 /// Connections served at a time; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 8_192;
@@ -42,9 +43,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Accepts connections until the state's stop token is cancelled.
 pub(crate) async fn run(listener: TcpListener, state: Arc<State>, tasks: TaskTracker) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
+        let Ok(permit) = permits.clone().acquire_owned().await else {
             return;
         };
         let accepted = tokio::select! {
@@ -56,10 +57,10 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, tasks: TaskTra
                 let state = state.clone();
                 tasks.spawn(async move {
                     connection(stream, state).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
-            // Out of file descriptors, most likely: wait for some to come free.
+            // Out of file descriptors, most likely: wait until some are released.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
@@ -118,7 +119,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset
     if let Route::Send { path, phone_number_id } = route {
         return send::handle(state, path, phone_number_id, &parts, &body).await;
     }
-    if let Some(reply) = state.strike_read().await {
+    if let Some(reply) = strike::read(state).await {
         return reply;
     }
     state.wait_latency().await;

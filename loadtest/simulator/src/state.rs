@@ -1,5 +1,5 @@
 //! What all requests of one simulator share: options, record, faults, latency, and the small
-//! answers built from them.
+//! replies built from them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::SimulatorOptions;
-use crate::fault::{FaultAction, FaultBook, FaultScope};
+use crate::fault::FaultBook;
 use crate::graph_error::GraphError;
 use crate::media::MediaStore;
+use crate::options::SimulatorOptions;
 use crate::random::fresh_seed;
 use crate::record::Record;
-use crate::reply::{self, Reply, ReplyBody, Reset};
-use crate::send::{self, Throughput};
+use crate::reply::{self, Reply, ReplyBody};
+use crate::throughput::Throughput;
 
 pub(crate) struct State {
     pub(crate) options: SimulatorOptions,
@@ -48,7 +48,7 @@ impl State {
         self.latency_micros.store(micros(latency), Ordering::Release);
     }
 
-    /// No faults, no latency.
+    /// Removes all faults and the latency.
     pub(crate) fn clear(&self) {
         self.faults.clear();
         self.set_latency(Duration::ZERO);
@@ -63,7 +63,7 @@ impl State {
         Duration::from_micros(self.latency_micros.load(Ordering::Acquire))
     }
 
-    /// The latency every good answer has.
+    /// Waits for the latency that every good reply has.
     pub(crate) async fn wait_latency(&self) {
         let latency = self.latency();
         if !latency.is_zero() {
@@ -71,12 +71,12 @@ impl State {
         }
     }
 
-    /// Waits, but not longer than the simulator lives.
+    /// Waits for `time`, or until the simulator stops.
     pub(crate) async fn wait(&self, time: Duration) {
         let _ = tokio::time::timeout(time, self.stop.cancelled()).await;
     }
 
-    /// A number for the trace headers of one answer.
+    /// Returns a new number for the trace headers of one reply.
     pub(crate) fn trace(&self) -> u64 {
         self.traces.fetch_add(1, Ordering::Relaxed)
     }
@@ -92,22 +92,13 @@ impl State {
         reply::graph(StatusCode::OK, self.trace(), body)
     }
 
-    /// A good JSON answer.
+    /// Returns a good reply with a JSON body.
     pub(crate) fn json(&self, body: &serde_json::Value) -> Reply {
         let body = ReplyBody::whole(body.to_string());
         reply::graph(StatusCode::OK, self.trace(), body)
     }
 
-    /// The answer of a fault that strikes a request other than a send, if one does.
-    pub(crate) async fn strike_read(&self) -> Option<Result<Reply, Reset>> {
-        let fault = self.faults.strike(FaultScope::Reads, "")?;
-        self.record.faults.fetch_add(1, Ordering::Relaxed);
-        let reply = send::plain_fault(self, &fault.action).await;
-        let delayed = matches!(fault.action, FaultAction::Delay { .. });
-        (!delayed).then_some(reply)
-    }
-
-    /// Any bearer token will do unless the options list the good ones.
+    /// Fails without a bearer token, or with one that the options do not list, if they list any.
     pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<(), GraphError> {
         let token = headers
             .get(AUTHORIZATION)
