@@ -24,7 +24,8 @@ pub struct Amount(i64);
 pub enum AmountError {
     /// Not of the form `[-]digits[.digits]`.
     #[error(
-        "an amount is written as digits with an optional minus sign and decimal point, for example \"100.00\""
+        "an amount is written as digits with an optional minus sign and decimal point, \
+         for example \"100.00\""
     )]
     Malformed,
     /// More than six decimals.
@@ -36,10 +37,10 @@ pub enum AmountError {
 }
 
 impl Amount {
-    /// No credits.
+    /// Zero credits, the start of every sum.
     pub const ZERO: Amount = Amount(0);
 
-    /// From a count of micro-credits; `None` where its magnitude is above [`MAX_MICROS`].
+    /// From a count of micro-credits; `None` if its magnitude is above [`MAX_MICROS`].
     pub const fn from_micros(micros: i64) -> Option<Amount> {
         if micros >= -MAX_MICROS && micros <= MAX_MICROS { Some(Amount(micros)) } else { None }
     }
@@ -85,22 +86,22 @@ impl Amount {
         Amount(self.0.saturating_neg())
     }
 
-    /// Above zero.
+    /// Whether it is above zero.
     pub const fn is_positive(self) -> bool {
         self.0 > 0
     }
 
-    /// Below zero.
+    /// Whether it is below zero.
     pub const fn is_negative(self) -> bool {
         self.0 < 0
     }
 
-    /// Nothing.
+    /// Whether it is exactly zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// From an exact decimal; an error where it has more than six significant decimals or is too
+    /// From an exact decimal; an error if it has more than six significant decimals or is too
     /// large.
     pub fn from_decimal(value: Decimal) -> Result<Amount, AmountError> {
         let scaled =

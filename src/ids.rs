@@ -1,5 +1,4 @@
-//! Names of things: validated newtypes, so that an account can never be passed where a wallet is
-//! meant.
+//! Identifiers as validated newtypes, so that an account can never be passed for a wallet.
 
 use std::fmt;
 use std::str::FromStr;
@@ -94,12 +93,12 @@ id!(/// A gateway key's public name (not the key).
     KeyId, is_own_id, IdError::Malformed);
 id!(/// Meta's business portfolio, which carries the messaging limit; named by the operator.
     PortfolioId, is_own_id, IdError::Malformed);
-id!(/// Meta's phone number ID, as it stands in the URL.
+id!(/// Meta's phone number ID, as it is written in the URL.
     ChannelId, is_meta_id, IdError::NotDigits);
 id!(/// Meta's WhatsApp Business Account id.
     WabaId, is_meta_id, IdError::NotDigits);
 
-/// One hold: a time-ordered UUID (version 7), made by the gateway, so that its age can be told from
+/// One hold: a time-ordered UUID (version 7), made by the gateway, so that its age can be read from
 /// the id alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldId(Uuid);
@@ -116,17 +115,17 @@ impl HoldId {
         )
     }
 
-    /// From its sixteen bytes, whatever they are; used when reading back what the ledger stored.
+    /// From its sixteen bytes, unchecked; used when reading back what the ledger stored.
     pub const fn from_bytes(bytes: [u8; 16]) -> HoldId {
         HoldId(Uuid::from_bytes(bytes))
     }
 
-    /// The sixteen bytes.
+    /// The sixteen bytes of the UUID, in its own order.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    /// When it was made, in Unix milliseconds.
+    /// Returns when it was made, in Unix milliseconds.
     pub fn created_ms(&self) -> i64 {
         let bytes = self.0.as_bytes();
         bytes[..6].iter().fold(0i64, |time, byte| (time << 8) | i64::from(*byte))

@@ -21,16 +21,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell the whole story on this machine with nothing installed: a campaign spends its credits,
+    /// Run the whole scenario on this machine, nothing to install: a campaign spends its credits,
     /// stops, and is restarted.
     Demo(demo::DemoArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
-    /// Say everything that is wrong with a configuration.
+    /// Validate a configuration and list every error.
     Check(check::CheckArgs),
-    /// Say what a message costs.
+    /// Print what a message costs.
     Quote(quote::QuoteArgs),
-    /// Keep the catalog of templates up to date.
+    /// Read templates from Meta into the catalog.
     Templates(templates::TemplatesArgs),
 }
 
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The environment's readable variables; others cannot be meant.
+/// The environment's readable variables.
 fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -149,8 +149,8 @@ impl Write for &Queue {
     }
 }
 
-/// Writes lines until every logging thread is gone; says how many were dropped as soon as there is
-/// room again.
+/// Writes lines until every logging thread is gone; reports how many were dropped as soon as there
+/// is room again.
 fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, out: &mut impl Write) {
     for line in lines {
         // Nobody is left to be told that stderr does not work.

@@ -12,19 +12,19 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// Most one call may take.
+/// Longest that one call may take.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// Largest answer read.
+/// Longest answer that is read, in bytes.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
 pub struct JsonClient {
     base: String,
-    /// Bearer key, where the other side wants one.
+    /// Bearer key, if the server wants one.
     key: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// Status and body of one answer; the body is null when it was not JSON.
+/// Status and body of one answer; the body is null if it is not JSON.
 pub struct Answer {
     pub status: StatusCode,
     pub body: Value,
@@ -39,7 +39,7 @@ impl JsonClient {
         }
     }
 
-    /// One call, whatever its status.
+    /// Makes one call and returns its answer, whatever the status.
     pub async fn call(
         &self,
         method: Method,
@@ -75,7 +75,7 @@ impl JsonClient {
             .with_context(|| format!("{url}: no answer"))
     }
 
-    /// One call that must succeed.
+    /// Makes one call and returns the body; fails unless the status is a success.
     pub async fn expect(
         &self,
         method: Method,

@@ -11,7 +11,7 @@ use crate::admin::JsonClient;
 use crate::credits;
 use crate::duration;
 
-/// Most pages of holds that are read.
+/// Most pages of holds that are read; ends a list whose cursors go in circles.
 const HOLD_PAGES_MAX: usize = 10_000;
 
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub struct AuditOptions {
     pub within: Duration,
 }
 
-/// What the two sides say. Amounts in micro-credits.
+/// The figures of the gateway and of the upstream. Amounts are in micro-credits.
 #[derive(Debug, Clone, Default)]
 struct Books {
     topped_up: i64,
@@ -69,7 +69,7 @@ struct Check {
     agrees: bool,
 }
 
-/// Prints the table; fails unless every line agrees.
+/// Prints one line per check; fails unless every line agrees.
 pub async fn audit(options: AuditOptions) -> anyhow::Result<()> {
     let checks = settle_down(&options).await?;
     let width = checks.iter().map(|check| check.what.len()).max().unwrap_or(0);
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// How many checks disagree after a change to books that agree.
+    /// Asserts how many checks disagree after a change to books that agree.
     fn check(change: impl FnOnce(&mut Books), expected: usize) {
         let mut books = good();
         change(&mut books);

@@ -25,9 +25,24 @@ impl BodyMaker {
     pub fn new(content: &Content, prefixes: Vec<String>, recipients: u64) -> BodyMaker {
         let before = r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":""#;
         let after = match content {
-            Content::Text => r#"","type":"text","text":{"preview_url":false,"body":"Your table for two is ready. Reply 1 to keep it."},"biz_opaque_callback_data":"loadtest"}"#.to_owned(),
+            Content::Text => concat!(
+                r#"","type":"text","text":{"preview_url":false,"body":""#,
+                r#"Your table for two is ready. Reply 1 to keep it."}"#,
+                r#","biz_opaque_callback_data":"loadtest"}"#,
+            )
+            .to_owned(),
             Content::Template { name, language } => format!(
-                r#"","type":"template","template":{{"name":{},"language":{{"code":{}}},"components":[{{"type":"header","parameters":[{{"type":"image","image":{{"link":"https://cdn.example.com/campaigns/spring/banner.jpg"}}}}]}},{{"type":"body","parameters":[{{"type":"text","text":"Ana Example"}},{{"type":"text","text":"20 % off everything until Sunday"}}]}},{{"type":"button","sub_type":"url","index":"0","parameters":[{{"type":"text","text":"a1b2c3d4"}}]}}]}},"biz_opaque_callback_data":"loadtest"}}"#,
+                concat!(
+                    r#"","type":"template","template":{{"name":{},"language":{{"code":{}}},"#,
+                    r#""components":["#,
+                    r#"{{"type":"header","parameters":[{{"type":"image","image":{{"#,
+                    r#""link":"https://cdn.example.com/campaigns/spring/banner.jpg"}}}}]}},"#,
+                    r#"{{"type":"body","parameters":[{{"type":"text","text":"Ana Example"}},"#,
+                    r#"{{"type":"text","text":"20 % off everything until Sunday"}}]}},"#,
+                    r#"{{"type":"button","sub_type":"url","index":"0","#,
+                    r#""parameters":[{{"type":"text","text":"a1b2c3d4"}}]}}]}},"#,
+                    r#""biz_opaque_callback_data":"loadtest"}}"#,
+                ),
                 serde_json::Value::from(name.as_str()),
                 serde_json::Value::from(language.as_str()),
             ),
@@ -35,7 +50,7 @@ impl BodyMaker {
         BodyMaker { before: before.to_owned(), after, prefixes, recipients: recipients.max(1) }
     }
 
-    /// The number of recipient `index`: twelve digits after the plus.
+    /// Appends the number of recipient `index`: twelve digits after the plus.
     fn push_recipient(&self, body: &mut String, index: u64) {
         let index = index % self.recipients;
         let prefix = &self.prefixes[(index % self.prefixes.len() as u64) as usize];
@@ -47,7 +62,7 @@ impl BodyMaker {
         let _ = write!(body, "{prefix}{number:0width$}");
     }
 
-    /// The body of the `index`-th message.
+    /// Returns the body of the `index`-th message.
     pub fn make(&self, index: u64) -> Bytes {
         let mut body = String::with_capacity(self.before.len() + 16 + self.after.len());
         body.push_str(&self.before);
@@ -57,7 +72,7 @@ impl BodyMaker {
     }
 }
 
-/// A plus and 2 to 8 digits: what numbers begin with.
+/// Reads the beginning of recipients' numbers: a plus, which may be missing, and 2 to 8 digits.
 pub fn parse_prefix(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let good = (2..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,5 +1,6 @@
-//! Sends on a schedule. In an open loop each send has an intended start, whatever the answers do,
-//! and its latency counts from there: a slow target cannot hide by slowing the generator down.
+//! Sends on a schedule. In an open loop each send has an intended start that does not depend on
+//! earlier sends, and its latency counts from that start: a slow target cannot hide by slowing
+//! the generator down.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,7 +59,7 @@ pub enum Pace {
     Open { rate: u32, total: u64, due: Arc<Semaphore> },
 }
 
-/// The headers every send carries; fails on a key or campaign that cannot stand in a header.
+/// Returns the headers of every send; fails if the key or the campaign is not valid in a header.
 pub fn headers(
     authority: &str,
     key: &str,
@@ -94,10 +95,10 @@ pub fn pace(plan: &Plan, connections: usize) {
     due.add_permits(connections);
 }
 
-/// One connection's share of the run.
+/// Sends over one connection until the run ends.
 pub async fn drive(plan: Arc<Plan>, index: usize) {
     let mut connection = Connection::default();
-    // Connect before the first send is due; if that fails, the first send says so.
+    // Connect before the first send is due; if that fails, the first send counts the error.
     let warm_up = timeout(plan.deadline, connection.ready(&plan.authority)).await;
     if !matches!(warm_up, Ok(Ok(_))) {
         connection = Connection::default();
@@ -144,7 +145,7 @@ pub async fn drive(plan: Arc<Plan>, index: usize) {
             Err(what) => tally.error(what),
         });
         if result.is_err() {
-            // A target that is away must not be hammered by a closed loop.
+            // Without a pause a closed loop would flood a target that is down.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -156,7 +157,7 @@ impl Plan {
         change(&mut tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// All tallies added up.
+    /// Returns the sum of all tallies.
     pub fn total(&self) -> anyhow::Result<Tally> {
         let mut total = Tally::new()?;
         for tally in &self.tallies {
@@ -186,7 +187,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Sends message `number`; gives back status and rejection name, or what went wrong.
+    /// Sends message `number`; returns status and rejection name, or the kind of error.
     async fn send(
         &mut self,
         plan: &Plan,
@@ -201,8 +202,8 @@ impl Connection {
         Ok((parts.status.as_u16(), parts.headers.get(REJECTION).cloned()))
     }
 
-    /// The open connection, or a new one when there is none or the target closed it while it was
-    /// idle.
+    /// Returns the open connection, or a new one if there is none or the target closed it while it
+    /// was idle.
     async fn ready(
         &mut self,
         authority: &str,

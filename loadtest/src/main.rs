@@ -28,8 +28,10 @@ use clap::{Parser, Subcommand};
     version,
     after_help = "A first run against a gateway on its default ports:\n  \
         loadtest simulate --listen 127.0.0.1:9090 &        # point upstream.url at it\n  \
-        loadtest run --key tg_live_... --phone-number-id 106540352242922 --rate 500 --duration 10s\n  \
-        loadtest audit --operator-key ... --account acme --topped-up 100 --simulator http://127.0.0.1:9090"
+        loadtest run --key tg_live_... --phone-number-id 106540352242922 \
+                     --rate 500 --duration 10s\n  \
+        loadtest audit --operator-key ... --account acme --topped-up 100 \
+                       --simulator http://127.0.0.1:9090"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,7 +42,7 @@ struct Cli {
 enum Command {
     /// Serve the simulated WhatsApp Cloud API until Ctrl-C
     Simulate(simulate::SimulateOptions),
-    /// Send messages at a fixed rate (open loop) or as fast as answers come (closed loop)
+    /// Send messages at a fixed rate (open loop) or as fast as the target replies (closed loop)
     Run(run::RunOptions),
     /// Compare wallet, usage and holds with what the simulated upstream accepted
     Audit(audit::AuditOptions),

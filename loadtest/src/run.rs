@@ -16,8 +16,7 @@ use crate::duration;
 use crate::generate::{self, Pace, Plan, SHARDS};
 use crate::tally::Tally;
 
-/// Connections when the command line does not say: few for a closed loop, room for a backlog in an
-/// open one.
+/// Connections without `--connections`: few for a closed loop, room for a backlog in an open one.
 const CONNECTIONS_CLOSED: usize = 64;
 const CONNECTIONS_OPEN: usize = 256;
 
@@ -39,8 +38,8 @@ pub struct RunOptions {
     /// Campaign the sends belong to
     #[arg(long)]
     campaign: Option<String>,
-    /// Sends a second, whatever the answers do (open loop); without it each connection sends when
-    /// it is free
+    /// Sends a second, however fast the target replies (open loop); without it each connection
+    /// sends when it is free
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// Connections, and so the most sends in flight (default 64, with --rate 256)
@@ -72,7 +71,7 @@ pub struct RunOptions {
     deadline: Duration,
 }
 
-/// Runs and prints the summary as JSON on stdout; fails when nothing was answered at all.
+/// Runs and prints the summary as JSON on stdout; fails if the target answered no send at all.
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let default = match options.rate {
         Some(_) => CONNECTIONS_OPEN,
@@ -132,7 +131,7 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
         }
     };
     let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
-        .context("the key or the campaign cannot stand in a header")?;
+        .context("the key or the campaign is not valid in a header")?;
     // Time to open the connections first: that is not what is measured.
     let start = Instant::now() + Duration::from_millis(50 + connections as u64 / 5);
     let total = |rate: u32| u128::from(rate) * options.duration.as_millis() / 1_000;
@@ -160,13 +159,13 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
     })
 }
 
-/// Makes the idempotency keys of one run differ from those of another.
+/// Returns a prefix of idempotency keys that differs from run to run.
 fn run_name() -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(format!("loadtest-{:x}-", now.as_nanos()))
 }
 
-/// One line a second on stderr.
+/// Prints one line a second on stderr.
 async fn progress(plan: Arc<Plan>) {
     let mut answered = 0;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -179,7 +178,8 @@ async fn progress(plan: Arc<Plan>) {
         let now = total.answered();
         let rejected: u64 = total.rejections.values().sum();
         eprintln!(
-            "{second:>4} s  {:>7}/s  answered {now}  succeeded {}  rejected {rejected}  errors {}  p50 {:.2} ms  p99 {:.2} ms",
+            "{second:>4} s  {:>7}/s  answered {now}  succeeded {}  rejected {rejected}  errors {}  \
+             p50 {:.2} ms  p99 {:.2} ms",
             now - answered,
             total.succeeded(),
             total.failed(),

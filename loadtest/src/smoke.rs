@@ -23,7 +23,7 @@ const PHONE_NUMBER_ID: &str = "106540352242922";
 const WABA: &str = "102290129340398";
 const META_TOKEN: &str = "EAAsmoke";
 const OPERATOR_KEY: &str = "smoke-operator-key-0123456789";
-/// Where the gateway's output goes, in the temporary directory.
+/// The file with the gateway's output, in the temporary directory.
 const LOG: &str = "gateway.log";
 const TEMPLATE: &str = "spring_offer";
 
@@ -43,7 +43,8 @@ pub struct SmokeOptions {
     ready_within: Duration,
 }
 
-/// The story: create, fund, send until the credits run out, refuse, top up, restart, kill, audit.
+/// Creates an account, funds it, sends until the credits run out, tops it up, restarts the
+/// campaign, kills the gateway and audits the books.
 pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     let simulator = Simulator::start(SimulatorOptions {
         tokens: Some(vec![META_TOKEN.to_owned()]),
@@ -52,7 +53,7 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     })
     .context("cannot start the simulator")?;
     let directory = Directory::make()?;
-    let result = story(&options, &simulator, &directory.0).await;
+    let result = scenario(&options, &simulator, &directory.0).await;
     if result.is_err() {
         let log = std::fs::read_to_string(directory.0.join(LOG)).unwrap_or_default();
         eprintln!("--- what the gateway wrote ---\n{log}");
@@ -61,14 +62,14 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     result
 }
 
-async fn story(
+async fn scenario(
     options: &SmokeOptions,
     simulator: &Simulator,
     directory: &Path,
 ) -> anyhow::Result<()> {
     let mut gateway = Gateway::start(options, simulator, directory).await?;
-    tell(&gateway, simulator).await?;
-    say("killing the gateway and starting it again");
+    run_out_and_restart(&gateway, simulator).await?;
+    report("killing the gateway and starting it again");
     gateway.child.kill().await.context("cannot kill the gateway")?;
     gateway = Gateway::start(options, simulator, directory).await?;
     audit::audit(AuditOptions {
@@ -85,17 +86,18 @@ async fn story(
     gateway.child.kill().await.context("cannot stop the gateway")
 }
 
-fn say(line: &str) {
+fn report(line: &str) {
     eprintln!("smoke: {line}");
 }
 
-async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
+/// Sends until the campaign is stopped for lack of credits, then tops up and restarts it.
+async fn run_out_and_restart(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
     let admin = JsonClient::new(&gateway.admin_url(), Some(OPERATOR_KEY));
     let key = set_up(&admin).await?;
     let engine = JsonClient::new(&format!("http://{}", gateway.data), Some(&key));
     top_up(&admin, "1.00", "smoke-1").await?;
     let sent = send_until_refused(&engine).await?;
-    say(&format!("one credit paid for {sent} messages"));
+    report(&format!("one credit paid for {sent} messages"));
     ensure!(
         simulator.accepted_count() == sent,
         "{sent} sends were answered 200, but {} messages reached the upstream",
@@ -120,18 +122,20 @@ async fn tell(gateway: &Gateway, simulator: &Simulator) -> anyhow::Result<()> {
     admin.expect(Method::POST, &restart, None).await?;
     let answer = send(&engine, sent + 3).await?;
     ensure!(answer.status == 200, "after the restart: {} {}", answer.status, answer.body);
-    say("stopped, refused to restart, topped up, restarted");
+    report("stopped, refused to restart, topped up, restarted");
     Ok(())
 }
 
-/// Creates everything a send needs; gives back a key to send with.
+/// Creates everything a send needs; returns a key to send with.
 async fn set_up(admin: &JsonClient) -> anyhow::Result<String> {
     let account = format!("/v1/accounts/{ACCOUNT}");
     let steps = [
         (
             Method::POST,
             "/v1/accounts".to_owned(),
-            json!({ "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC" }),
+            json!({
+                "id": ACCOUNT, "currency": "USD", "rate_card": "meta-usd", "time_zone": "UTC",
+            }),
         ),
         (
             Method::PUT,
@@ -177,7 +181,8 @@ async fn send(engine: &JsonClient, index: u64) -> anyhow::Result<Answer> {
     engine.call(Method::POST, &path, Some(&body)).await
 }
 
-/// Sends until the first refusal, which must be for money; gives back how many were accepted.
+/// Sends until the first refusal, which must be for lack of credits; returns how many sends were
+/// accepted.
 async fn send_until_refused(engine: &JsonClient) -> anyhow::Result<u64> {
     for index in 0..SENDS_MAX {
         let answer = send(engine, index).await?;
@@ -201,7 +206,7 @@ fn expect_rejection(answer: &Answer, status: u16, name: &str) -> anyhow::Result<
     Ok(())
 }
 
-/// A gateway process of our own; killed when dropped.
+/// A gateway process; killed when dropped.
 struct Gateway {
     child: Child,
     data: SocketAddr,
@@ -263,7 +268,7 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-/// A temporary directory that goes with the value.
+/// A temporary directory; removed when dropped.
 struct Directory(PathBuf);
 
 impl Directory {

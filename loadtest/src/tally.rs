@@ -1,4 +1,4 @@
-//! What a run counted and how long answers took.
+//! Counts the sends of a run and the latencies of their responses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// Longest latency told apart, in microseconds: ten minutes.
+/// Longest latency recorded as such, in microseconds: ten minutes.
 const LATENCY_MAX_MICROS: u64 = 600_000_000;
 
 /// Counts and latencies of some sends; tallies of several connections are merged.
@@ -38,7 +38,7 @@ impl Tally {
         })
     }
 
-    /// One answer, `latency` after the send was due.
+    /// Counts one answer, `latency` after the send was due.
     pub fn answer(&mut self, status: u16, rejection: Option<&str>, latency: Duration) {
         *self.statuses.entry(status).or_default() += 1;
         if let Some(rejection) = rejection {
@@ -88,12 +88,12 @@ impl Tally {
         self.errors.values().sum()
     }
 
-    /// A latency quantile of all answers, in milliseconds.
+    /// Returns a latency quantile over every answer, in milliseconds.
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
         self.all.value_at_quantile(quantile) as f64 / 1_000.0
     }
 
-    /// The counts and percentiles as JSON; latencies in microseconds.
+    /// Returns the counts and percentiles as JSON; latencies are in microseconds.
     pub fn describe(&self) -> Value {
         let statuses: BTreeMap<String, u64> =
             self.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();

@@ -1,5 +1,5 @@
 //! One admin call as its handler sees it: who calls, on which account, with which path, query and
-//! body; and how it answers.
+//! body; and how it replies.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use crate::catalog::{Principal, Snapshot};
 use crate::control::Control;
 use crate::ledger::{Page, PageRequest};
 
-/// Items of a page where the call does not say.
+/// Items of a page if the call names no limit.
 const PAGE: usize = 100;
 
 /// Items of a page at most.
@@ -169,19 +169,19 @@ fn faulty_field(path: &str, message: &str) -> String {
     }
 }
 
-/// A JSON answer.
+/// A JSON reply.
 pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response<Body>, Problem> {
     let text = serde_json::to_vec(value)
         .map_err(|error| Problem::internal("an answer could not be written", &error))?;
     Ok(with_type(status, text, "application/json"))
 }
 
-/// `200` and a JSON answer.
+/// `200` and a JSON reply.
 pub fn ok<T: Serialize>(value: &T) -> Result<Response<Body>, Problem> {
     json(StatusCode::OK, value)
 }
 
-/// `201` where something was made, else `200`, and a JSON answer.
+/// `201` if something was made, else `200`, and a JSON reply.
 pub fn made<T: Serialize>(new: bool, value: &T) -> Result<Response<Body>, Problem> {
     json(if new { StatusCode::CREATED } else { StatusCode::OK }, value)
 }

@@ -1,4 +1,4 @@
-//! Events: what an operator may want to know at once, for pollers that go on where they stopped.
+//! Events: what an operator may want to know at once, for pollers that continue from a cursor.
 
 use axum::body::Body;
 use http::Response;
@@ -10,7 +10,7 @@ use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
 use crate::ledger::{Event, EventKind, StopReason};
 
-/// An event as answers show it; what does not belong to its kind is left out.
+/// An event as replies show it; what does not belong to its kind is left out.
 #[derive(Serialize)]
 struct EventView<'a> {
     sequence: u64,

@@ -41,8 +41,10 @@ pub fn document() -> Value {
             "title": "Tollgate Admin API",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Amounts are decimal strings of at most 6 decimals. Lists page by `limit` and `cursor`. An account key on another \
-                account's path is answered as if that account did not exist. Errors are RFC 9457 problem documents; programs switch on `code`.",
+            "description": "Amounts are decimal strings of at most 6 decimals. Lists page by \
+                `limit` and `cursor`. An account key on another account's path is answered as if \
+                that account did not exist. Errors are RFC 9457 problem documents; programs switch \
+                on `code`.",
         },
         "security": [{"key": []}],
         "paths": paths,
@@ -63,10 +65,12 @@ fn operation(route: &Route) -> Value {
     match route.takes {
         Takes::Nothing => {}
         Takes::Json(schema) => {
-            operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": named(schema)}}})
+            let content = json!({"application/json": {"schema": named(schema)}});
+            operation["requestBody"] = json!({"required": true, "content": content})
         }
         Takes::MaybeJson(schema) => {
-            operation["requestBody"] = json!({"required": false, "content": {"application/json": {"schema": named(schema)}}});
+            let content = json!({"application/json": {"schema": named(schema)}});
+            operation["requestBody"] = json!({"required": false, "content": content});
         }
         Takes::Csv => {
             operation["requestBody"] =
@@ -113,7 +117,8 @@ fn responses(route: &Route) -> Value {
         }
         responses.insert(status.to_string(), response);
     }
-    let problem = json!({"description": "Not done", "content": {"application/problem+json": {"schema": named("Problem")}}});
+    let content = json!({"application/problem+json": {"schema": named("Problem")}});
+    let problem = json!({"description": "Not done", "content": content});
     responses.insert("default".into(), problem);
     responses.into()
 }

@@ -14,12 +14,12 @@ use super::call::with_type;
 use crate::ledger::LedgerReads;
 use crate::metrics::Metrics;
 
-/// How long the ledger may take to say that it is there.
+/// How long the ledger may take to reply to a ping.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
 
-/// What the answers are about.
+/// What probes and scrapers ask about.
 pub struct Ops {
-    /// Asked whether it answers.
+    /// The ledger, for readiness.
     pub ledger: Arc<dyn LedgerReads>,
     /// Rendered for scrapers.
     pub metrics: Arc<Metrics>,

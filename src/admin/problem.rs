@@ -44,13 +44,17 @@ kinds! {
     SLOW = REQUEST_TIMEOUT "request_timeout" "The request did not arrive in time";
     EXISTS = CONFLICT (Conflict::Exists.code()) (Conflict::Exists.title());
     CAMPAIGN_EXISTS = CONFLICT (Conflict::CampaignExists.code()) (Conflict::CampaignExists.title());
-    CAMPAIGN_FINISHED = CONFLICT (Conflict::CampaignFinished.code()) (Conflict::CampaignFinished.title());
+    CAMPAIGN_FINISHED = CONFLICT
+        (Conflict::CampaignFinished.code()) (Conflict::CampaignFinished.title());
     CLAIMED = CONFLICT (Conflict::Claimed.code()) (Conflict::Claimed.title());
-    REFERENCE_CONFLICT = CONFLICT (Conflict::ReferenceConflict.code()) (Conflict::ReferenceConflict.title());
-    WALLET_EXHAUSTED = CONFLICT (Conflict::WalletExhausted.code()) (Conflict::WalletExhausted.title());
+    REFERENCE_CONFLICT = CONFLICT
+        (Conflict::ReferenceConflict.code()) (Conflict::ReferenceConflict.title());
+    WALLET_EXHAUSTED = CONFLICT
+        (Conflict::WalletExhausted.code()) (Conflict::WalletExhausted.title());
     INSUFFICIENT_BALANCE = CONFLICT "insufficient_balance" "Not enough credits";
     HOLD_OPEN = CONFLICT (Conflict::HoldOpen.code()) (Conflict::HoldOpen.title());
-    VERSION_IN_FORCE = CONFLICT (Conflict::VersionInForce.code()) (Conflict::VersionInForce.title());
+    VERSION_IN_FORCE = CONFLICT
+        (Conflict::VersionInForce.code()) (Conflict::VersionInForce.title());
     NOT_CONFIGURED = CONFLICT (Conflict::NotConfigured.code()) (Conflict::NotConfigured.title());
     TOO_LARGE = PAYLOAD_TOO_LARGE "too_large" "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type"

@@ -20,7 +20,7 @@ use crate::ledger::calendar::midnight_ms;
 use crate::ledger::{Entry, EntryKind};
 use crate::pricing::{Category, Country};
 
-/// An entry as answers show it. What does not belong to its kind is left out.
+/// An entry as replies show it. What does not belong to its kind is left out.
 #[derive(Serialize)]
 pub(super) struct EntryView<'a> {
     sequence: u64,
@@ -152,7 +152,7 @@ pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// Where a page of entries begins: digits, on some ledgers two groups of them. The ledger itself
+/// The cursor of a page of entries: digits, on some ledgers two groups of them. The ledger itself
 /// reads it.
 struct EntryCursor;
 
@@ -194,7 +194,8 @@ pub(super) fn date(parameter: &str, text: &str) -> Result<Date, Problem> {
         bad_parameter(
             parameter,
             format!(
-                "{text:?} is neither a date such as 2026-11-21 nor, where instants are taken, RFC 3339; write + as %2B"
+                "{text:?} is neither a date such as 2026-11-21 nor, where instants are taken, RFC \
+                 3339; write + as %2B"
             ),
         )
     };

@@ -1,4 +1,4 @@
-//! CSV answers, safe to open in a spreadsheet: words of others never become formulas.
+//! CSV replies, safe to open in a spreadsheet: words of others never become formulas.
 
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode};

@@ -19,7 +19,7 @@ use crate::ledger::UsageSum;
 use crate::ledger::calendar::{date_at, date_of, day_index};
 use crate::pricing::{Category, Country};
 
-/// Days shown where the call names none.
+/// Days shown if the call names none.
 const USUAL_DAYS: i32 = 30;
 
 /// Days of one call at most.
@@ -124,7 +124,7 @@ impl Sums {
         self.columns.contains(&column)
     }
 
-    /// `full` says everything that is known of the row; what was not asked for is dropped.
+    /// `full` has everything that is known of the row; what was not asked for is dropped.
     fn add(&mut self, full: RowKey, sum: UsageSum) -> Result<(), Problem> {
         let key = RowKey {
             day: full.day.filter(|_| self.has(Column::Day)),
@@ -176,8 +176,12 @@ fn columns(text: &str) -> Result<Vec<Column>, Problem> {
     let mut columns = Vec::new();
     for name in text.split(',') {
         let column = Column::ALL.into_iter().find(|column| column.as_str() == name.trim());
-        let column =
-            column.ok_or_else(|| wrong("it is a list of day, channel, country and category, or campaign with country and category"))?;
+        let column = column.ok_or_else(|| {
+            wrong(
+                "it is a list of day, channel, country and category, or \
+                                        campaign with country and category",
+            )
+        })?;
         if columns.contains(&column) {
             return Err(wrong("a column stands there twice"));
         }

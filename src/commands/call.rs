@@ -20,17 +20,17 @@ pub struct Reply {
     pub status: u16,
     /// All headers.
     pub headers: HeaderMap,
-    /// The body, null where it is not JSON.
+    /// The body, null if it is not JSON.
     pub body: Value,
 }
 
 impl Reply {
-    /// A header's text, empty where it is missing.
+    /// A header's text, empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The text at a JSON pointer, empty where there is none.
+    /// The text at a JSON pointer, empty if there is none.
     pub fn text(&self, pointer: &str) -> &str {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! `tollgate check`: says what is wrong with a configuration, every mistake at once, or what is in
+//! `tollgate check`: lists what is wrong with a configuration, every mistake at once, or what is in
 //! force.
 
 use std::io::{self, Write};
@@ -12,13 +12,13 @@ pub struct CheckArgs {
     /// The configuration to check; without it the defaults and the environment are checked.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print the configuration in force, each value with where it came from; secrets are left out.
+    /// Print the configuration in force, each value with its source; secrets are left out.
     #[arg(long)]
     pub print: bool,
 }
 
 /// Checks, writes the result to `out` and the mistakes to `err`, and gives the exit code: 0, or 64
-/// where there are mistakes.
+/// if there are mistakes.
 pub fn run(
     args: &CheckArgs,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn mistakes_go_to_stderr_and_end_with_64() {
         let expected = "FILE:2: log.level: must be text, not a whole number\n\
-                        TOLLGATE__LOG__FORMTA: log.formta: is not a known key; did you mean \"format\"?\n\
+                        TOLLGATE__LOG__FORMTA: log.formta: is not a known key; \
+                        did you mean \"format\"?\n\
                         2 mistakes in the configuration\n";
         let answer = check("[log]\nlevel = 3", true, &[("TOLLGATE__LOG__FORMTA", "text")]);
         assert_eq!(answer, (64, String::new(), expected.to_owned()));

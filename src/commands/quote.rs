@@ -41,7 +41,7 @@ pub struct QuoteArgs {
 }
 
 /// Prints the quote to `out`. `now_ms` (Unix milliseconds) is when the message is sent unless
-/// `--at` says otherwise.
+/// `--at` names another time.
 pub fn run(args: &QuoteArgs, now_ms: i64, out: &mut impl Write) -> Result<(), anyhow::Error> {
     let zone = TimeZone::get(&args.time_zone).with_context(|| {
         format!("{:?} is no time zone, for example Asia/Kolkata", args.time_zone)
@@ -118,7 +118,8 @@ fn print(
         let zone = &args.time_zone;
         writeln!(
             out,
-            "allowance   The first {limit} service messages of a channel in each calendar month ({zone}) are free;"
+            "allowance   The first {limit} service messages of a channel in each calendar month \
+             ({zone}) are free;"
         )?;
         writeln!(out, "            each further one costs {price}.")?;
     }
@@ -205,7 +206,8 @@ mod tests {
     fn prints_the_price_and_where_it_comes_from() {
         assert_eq!(
             quote("--to|+91 (98123) 456-78|--category|marketing"),
-            "recipient   +919812345678\ncountry     IN (India)\nmarket      India\ncategory    marketing\n\
+            "recipient   +919812345678\ncountry     IN (India)\nmarket      India\n\
+             category    marketing\n\
              rate card   meta-usd, version 2026-10-01\nprice       0.0118 USD\n"
         );
     }
@@ -217,7 +219,13 @@ mod tests {
             text.contains("country     US (United States)\nmarket      North America\n"),
             "{text}"
         );
-        assert!(text.contains("The first 1,000 service messages of a channel in each calendar month (UTC) are free;"), "{text}");
+        assert!(
+            text.contains(
+                "The first 1,000 service messages of a channel in each calendar \
+                               month (UTC) are free;"
+            ),
+            "{text}"
+        );
         assert!(text.contains("each further one costs 0.0034 USD."), "{text}");
     }
 
@@ -258,9 +266,12 @@ mod tests {
         let value: serde_json::Value =
             serde_json::from_str(&quote("--to|+919812345678|--category|service|--json")).unwrap();
         let expected = serde_json::json!({
-            "to": "+919812345678", "country": "IN", "country_name": "India", "market": "India", "category": "service", "rate_card": "meta-usd",
+            "to": "+919812345678", "country": "IN", "country_name": "India",
+            "market": "India", "category": "service", "rate_card": "meta-usd",
             "version": "2026-10-01", "currency": "USD", "price": "0.0014", "valid_until": null,
-            "free_allowance": {"messages": 1000, "per": "channel and calendar month", "time_zone": "UTC"},
+            "free_allowance": {
+                "messages": 1000, "per": "channel and calendar month", "time_zone": "UTC"
+            },
         });
         assert_eq!(value, expected);
     }

@@ -1,7 +1,8 @@
 //! `tollgate serve`: runs the gateway until it is told to stop.
 #![allow(
     clippy::print_stderr,
-    reason = "start-up messages and the one-time operator key belong on the terminal, not in the log"
+    reason = "start-up messages and the one-time operator key belong on the terminal, not in the \
+              log"
 )]
 
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub struct ServeArgs {
     pub config: Option<PathBuf>,
 }
 
-/// Serves; answers the exit code. SIGTERM and SIGINT drain, SIGHUP reads the file again.
+/// Serves until it is stopped; returns the exit code. SIGTERM and SIGINT drain, SIGHUP reads the
+/// file again.
 pub fn main(args: &ServeArgs, environment: Vec<(String, String)>) -> anyhow::Result<u8> {
     let config = match Config::load(args.config.as_deref(), environment.clone()) {
         Ok(config) => config,
@@ -76,14 +78,16 @@ async fn serve(
     Ok(u8::from(!shutdown.clean))
 }
 
-/// Takes over what can change while running, or keeps everything and says why.
+/// Takes over what can change while running, or keeps everything and logs why.
 async fn reload(
     args: &ServeArgs,
     gateway: &Gateway,
     telemetry: &Telemetry,
     environment: &[(String, String)],
 ) {
-    let refused = |mistake: &dyn std::fmt::Display| tracing::error!(%mistake, "the configuration was read again and nothing is taken over");
+    let refused = |mistake: &dyn std::fmt::Display| {
+        tracing::error!(%mistake, "the configuration was read again and nothing is taken over");
+    };
     let config = match Config::load(args.config.as_deref(), environment.to_vec()) {
         Ok(config) => config,
         Err(mistakes) => return mistakes.iter().for_each(|mistake| refused(mistake)),
@@ -92,5 +96,6 @@ async fn reload(
         return mistakes.iter().for_each(|mistake| refused(mistake));
     }
     telemetry.set_level(config.log.level);
-    tracing::info!(log_level = ?config.log.level, "the configuration was read again; the log level is in force, so are the rate cards; the rest needs a restart");
+    tracing::info!(log_level = ?config.log.level, "the configuration was read again; the log \
+            level is in force, so are the rate cards; the rest needs a restart");
 }

@@ -1,4 +1,4 @@
-//! `tollgate templates sync`: tells a running gateway to read a WABA's templates from Meta, and
+//! `tollgate templates sync`: asks a running gateway to read a WABA's templates from Meta, and
 //! shows what changed.
 
 use std::io::Write;
@@ -50,7 +50,7 @@ struct SyncArgs {
     key_file: Option<PathBuf>,
 }
 
-/// Runs the command; answers the exit code.
+/// Runs the command; returns the exit code.
 pub fn main(
     args: &TemplatesArgs,
     environment: &[(String, String)],

@@ -1,10 +1,10 @@
-//! The first operator key: the configured one, or one made where the ledger never had any.
+//! The first operator key: the configured one, or one made if the ledger never had any.
 
 use crate::catalog::OPERATOR;
 use crate::catalog::keys::{KeyHasher, KeyText, hex, is_well_formed};
 use crate::ledger::{ClaimKind, Claims, LedgerFault};
 
-/// Stands among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks
+/// A name among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks
 /// like it.
 const IN_FORCE: &str = "bootstrap";
 
@@ -35,12 +35,12 @@ pub enum BootstrapError {
 }
 
 /// Makes `configured` the bootstrap key: one that was in force before, configured or made, opens
-/// nothing from now on. Without a configured key one is made where the ledger never had any, and
-/// answered: it cannot be shown again. Gateways may do this at the same time.
+/// nothing from now on. Without a configured key one is made if the ledger never had any, and
+/// returned: it cannot be shown again. Gateways may do this at the same time.
 ///
 /// # Errors
-/// See [`BootstrapError`]. What was in force stays so unless the ledger fails half-way; then the
-/// next start goes on.
+/// See [`BootstrapError`]. What was in force stays in force unless the ledger fails half-way; then
+/// the next start goes on.
 pub async fn bootstrap(
     claims: &dyn Claims,
     hasher: &KeyHasher,

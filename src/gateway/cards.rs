@@ -34,7 +34,8 @@ pub(super) async fn watch(control: Arc<Control>, interval: Duration, stop: Cance
             if seen.is_some() && now != seen {
                 match rate_card::reload(&control, Some(directory.to_path_buf())).await {
                     Ok(()) => {
-                        tracing::info!(directory = %directory.display(), "rate cards changed and are in use")
+                        tracing::info!(directory = %directory.display(), "rate cards changed and \
+                                are in use")
                     }
                     Err(mistakes) => tracing::error!(
                         ?mistakes,

@@ -23,7 +23,7 @@ pub(super) async fn dispatch(
 ) -> Result<StreamedReply, Infallible> {
     let whole = request.uri().path().to_owned();
     Ok(match route(request.method(), &whole) {
-        Route::Send { campaign, number, marketing, path } => {
+        Route::Send { campaign, channel_id: number, marketing, path } => {
             let route = SendRoute {
                 campaign: campaign.map(str::to_owned),
                 channel_id: number.to_owned(),
@@ -40,7 +40,8 @@ pub(super) async fn dispatch(
             service.services.metrics.rejection(RejectionKind::PathNotAllowed);
             let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
             let details = "messages go to POST /{version}/{phone-number-id}/messages or \
-                           /marketing_messages; other paths are passed on only where they are listed";
+                           /marketing_messages; other paths are passed on only where they are \
+                           listed";
             let rejected = Rejected::new(RejectionKind::PathNotAllowed, details);
             send::reply::rejection(&rejected, None, &request_id).map(Either::Left)
         }

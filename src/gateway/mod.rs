@@ -53,17 +53,17 @@ pub struct Shutdown {
 }
 
 impl Gateway {
-    /// Where campaign engines send.
+    /// Address of the data listener.
     pub fn data_addr(&self) -> SocketAddr {
         self.data_addr
     }
 
-    /// Where operators work.
+    /// Address of the admin listener.
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin_addr
     }
 
-    /// Where probes and scrapers look, if that is an address of its own.
+    /// Address of the ops listener, if there is one.
     pub fn ops_addr(&self) -> Option<SocketAddr> {
         self.ops_addr
     }

@@ -18,7 +18,7 @@ pub enum BodyError {
     /// Not complete within the deadline.
     #[error("the body did not arrive within {deadline:?}")]
     Slow {
-        /// The deadline.
+        /// The time from the start of reading that was allowed.
         deadline: Duration,
     },
     /// The connection ended, or the chunks are not well formed.

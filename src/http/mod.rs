@@ -1,4 +1,4 @@
-//! The door: connections and the parts of HTTP that every request shares.
+//! Accepting connections, and the parts of HTTP that every request shares.
 
 pub mod bearer;
 pub mod body;

@@ -5,7 +5,7 @@ use std::fmt;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-/// The header that carries the id both ways.
+/// The header that carries the id in requests and replies.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST: usize = 128;
@@ -31,7 +31,7 @@ impl RequestId {
         }
     }
 
-    /// A new id.
+    /// A made id: a time-ordered UUID whose time part is `now_ms` (Unix milliseconds).
     pub fn new(now_ms: i64) -> RequestId {
         let mut random = [0u8; 10];
         random.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[6..16]);
@@ -43,7 +43,7 @@ impl RequestId {
         RequestId(HeaderValue::from_str(text).expect("hexadecimal digits are a header value"))
     }
 
-    /// The text.
+    /// The id as visible ASCII characters.
     pub fn as_str(&self) -> &str {
         self.0.to_str().expect("checked to be visible ASCII when it was made")
     }

@@ -1,45 +1,45 @@
-//! Tells from method and path alone what a request on the data listener asks for. Only what is
-//! listed here has a way through.
+//! Reads from method and path alone what a request on the data listener asks for. Only what is
+//! listed here is passed on.
 
 use http::Method;
 
 /// What a path asks for. Texts are parts of the path as they came; ids are digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// A message.
+    /// A message to be sent.
     Send {
         /// The campaign of a `/campaigns/{id}` prefix.
         campaign: Option<&'a str>,
         /// The phone number ID.
-        number: &'a str,
+        channel_id: &'a str,
         /// `/marketing_messages` rather than `/messages`.
         marketing: bool,
         /// The path at Meta.
         path: &'a str,
     },
-    /// Another Graph path.
+    /// A Graph path other than a send, without a campaign.
     Graph {
-        /// Which kind.
+        /// The kind of request, from method and path.
         kind: GraphPath,
         /// The id in the path: a phone number ID, a WABA or a media object, by kind.
         id: &'a str,
         /// The path at Meta.
         path: &'a str,
     },
-    /// The process answers.
+    /// `GET /livez`: whether the process is alive.
     Alive,
-    /// Nothing that is passed on.
+    /// A request that is not passed on.
     NotAllowed,
 }
 
 /// Graph paths that cost nothing and may be passed through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GraphPath {
-    /// `POST /{version}/{number}/media`.
+    /// `POST /{version}/{channel_id}/media`.
     MediaUpload,
     /// `GET` or `DELETE /{version}/{id}`: a media object, or the channel's own phone number.
     Node,
-    /// `GET` or `POST /{version}/{number}/whatsapp_business_profile`.
+    /// `GET` or `POST /{version}/{channel_id}/whatsapp_business_profile`.
     BusinessProfile,
     /// `GET /{version}/{waba}/message_templates`.
     Templates,
@@ -72,9 +72,11 @@ pub fn route<'a>(method: &Method, whole: &'a str) -> Route<'a> {
     let graph =
         |kind| if campaign.is_none() { Route::Graph { kind, id, path } } else { Route::NotAllowed };
     match (method.as_str(), edge) {
-        ("POST", Some("messages")) => Route::Send { campaign, number: id, marketing: false, path },
+        ("POST", Some("messages")) => {
+            Route::Send { campaign, channel_id: id, marketing: false, path }
+        }
         ("POST", Some("marketing_messages")) => {
-            Route::Send { campaign, number: id, marketing: true, path }
+            Route::Send { campaign, channel_id: id, marketing: true, path }
         }
         ("POST", Some("media")) => graph(GraphPath::MediaUpload),
         ("GET" | "DELETE", None) => graph(GraphPath::Node),
@@ -84,7 +86,7 @@ pub fn route<'a>(method: &Method, whole: &'a str) -> Route<'a> {
     }
 }
 
-/// `v24.0`: unversioned calls run on whatever version is oldest, which nobody priced.
+/// `v24.0`: unversioned calls run on whichever version is oldest, which was never priced.
 fn is_version(text: &str) -> bool {
     let Some((major, minor)) = text.strip_prefix('v').and_then(|digits| digits.split_once('.'))
     else {
@@ -102,7 +104,7 @@ mod tests {
     use http::Method;
 
     fn send<'a>(campaign: Option<&'a str>, marketing: bool, path: &'a str) -> Route<'a> {
-        Route::Send { campaign, number: "106", marketing, path }
+        Route::Send { campaign, channel_id: "106", marketing, path }
     }
 
     #[test]
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_has_no_way_through() {
+    fn what_is_not_listed_is_not_passed_on() {
         for path in [
             "/",
             "/106/messages",

@@ -1,7 +1,7 @@
-//! Tells the log and the metrics what the ledger recorded: exhausted wallets, stopped campaigns,
+//! Logs and counts the events that the ledger recorded: exhausted wallets, stopped campaigns,
 //! low balances, holds in doubt.
 //!
-//! Every gateway tells every event of a shared ledger once; alerts over several gateways take the
+//! Every gateway logs every event of a shared ledger once; alerts over several gateways take the
 //! maximum, not the sum.
 
 use std::collections::HashMap;
@@ -10,33 +10,34 @@ use crate::ids::AccountId;
 use crate::ledger::{Event, EventKind, LedgerFault, LedgerReads, PageRequest};
 use crate::metrics::Metrics;
 
-/// Events of one account told in one round; more wait for the next.
+/// Events of one account logged in one round; more wait for the next.
 const PAGE: usize = 1_000;
 
-/// Tells events as they come; those from before it was made are passed over.
-pub(super) struct EventTeller {
+/// Logs events as they come; those from before it was made are passed over.
+pub(super) struct EventLogger {
     since_ms: i64,
-    told: HashMap<AccountId, u64>,
+    /// The last sequence logged, by account.
+    logged: HashMap<AccountId, u64>,
 }
 
-impl EventTeller {
-    pub(super) fn new(since_ms: i64) -> EventTeller {
-        EventTeller { since_ms, told: HashMap::new() }
+impl EventLogger {
+    pub(super) fn new(since_ms: i64) -> EventLogger {
+        EventLogger { since_ms, logged: HashMap::new() }
     }
 
-    /// Tells what is new of one account.
-    pub(super) async fn tell(
+    /// Logs what is new of one account.
+    pub(super) async fn log_new(
         &mut self,
         reads: &dyn LedgerReads,
         metrics: &Metrics,
         account: &AccountId,
     ) -> Result<(), LedgerFault> {
-        let told = self.told.entry(account.clone()).or_insert(0);
+        let logged = self.logged.entry(account.clone()).or_insert(0);
         let page = reads
-            .events(account, &PageRequest { cursor: Some(told.to_string()), limit: PAGE })
+            .events(account, &PageRequest { cursor: Some(logged.to_string()), limit: PAGE })
             .await?;
         for event in page.items {
-            *told = event.sequence;
+            *logged = event.sequence;
             if event.at_ms >= self.since_ms {
                 metrics.event(event.kind.as_str());
                 log(account, &event);
@@ -54,10 +55,16 @@ fn log(account: &AccountId, event: &Event) {
     let name = event.kind.as_str();
     match event.kind {
         EventKind::WalletExhausted => {
-            tracing::warn!(%account, wallet, campaign, needed = amount, available, event = name, "a wallet is exhausted; its campaigns are stopped");
+            tracing::warn!(
+                %account, wallet, campaign, needed = amount, available, event = name,
+                "a wallet is exhausted; its campaigns are stopped"
+            );
         }
         EventKind::LowBalance => {
-            tracing::warn!(%account, wallet, threshold = amount, available, event = name, "a wallet fell below a threshold");
+            tracing::warn!(
+                %account, wallet, threshold = amount, available, event = name,
+                "a wallet fell below a threshold"
+            );
         }
         EventKind::CampaignStopped => {
             let reason = event.reason.map(|reason| reason.as_str());
@@ -68,7 +75,10 @@ fn log(account: &AccountId, event: &Event) {
         }
         EventKind::HoldInDoubt => {
             let hold = event.hold.map(tracing::field::display);
-            tracing::warn!(%account, wallet, campaign, hold, held = amount, event = name, "a send's outcome is unknown");
+            tracing::warn!(
+                %account, wallet, campaign, hold, held = amount, event = name,
+                "a send's outcome is unknown"
+            );
         }
     }
 }

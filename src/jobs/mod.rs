@@ -1,4 +1,4 @@
-//! What runs without a caller: the sweep of old holds, telling events, signs of life, and the
+//! What runs without a caller: the sweep of old holds, logging events, presence, and the
 //! upkeep of metrics.
 
 mod events;
@@ -14,9 +14,9 @@ use crate::ids::AccountId;
 use crate::ledger::{CalendarSpan, InDoubtPolicy, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::UPKEEP_INTERVAL;
 use crate::services::Services;
-use events::EventTeller;
+use events::EventLogger;
 
-/// Time between two signs of life; several fit into the time one counts.
+/// Time between two reports of presence; several fit into the time one counts.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the
@@ -55,8 +55,8 @@ impl Jobs {
         }
     }
 
-    /// Says each second that this gateway is alive, and notes how many are, until `stop`. While the
-    /// ledger is away the last number stands.
+    /// Reports each second that this gateway is alive, and stores how many are, until `stop`. While
+    /// the ledger is away the last number is kept.
     pub async fn presence(self, stop: CancellationToken) {
         let name = uuid::Uuid::new_v4().simple().to_string();
         loop {
@@ -70,12 +70,12 @@ impl Jobs {
         }
     }
 
-    /// Looks after the next accounts each round until `stop`.
+    /// Sweeps the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
         let mut pass = Pass {
             cursor: None,
             in_doubt: 0,
-            teller: EventTeller::new(self.services.clock.now_ms()),
+            logger: EventLogger::new(self.services.clock.now_ms()),
         };
         loop {
             if let Err(fault) = self.sweep_page(&options, &mut pass).await {
@@ -88,7 +88,7 @@ impl Jobs {
         }
     }
 
-    /// Fails only where the accounts cannot be listed: what is wrong with one account must not keep
+    /// Fails only if the accounts cannot be listed: what is wrong with one account must not keep
     /// the others waiting.
     async fn sweep_page(&self, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
         let page = self
@@ -99,8 +99,9 @@ impl Jobs {
         self.services.metrics.ledger_up(true);
         pass.cursor = page.next;
         for account in page.items {
-            if let Err(fault) = self.look_after(&account, options, pass).await {
-                tracing::warn!(%account, %fault, "an account could not be looked after; the others are");
+            if let Err(fault) = self.sweep_and_log(&account, options, pass).await {
+                tracing::warn!(%account, %fault, "an account could not be looked after; the \
+                        others are");
             }
         }
         if pass.cursor.is_none() {
@@ -109,7 +110,7 @@ impl Jobs {
         Ok(())
     }
 
-    async fn look_after(
+    async fn sweep_and_log(
         &self,
         account: &AccountId,
         options: &SweepOptions,
@@ -122,7 +123,7 @@ impl Jobs {
         for wallet in self.services.reads.wallets(account).await? {
             self.services.metrics.wallet_available(account, &wallet.id, wallet.available);
         }
-        pass.teller.tell(&*self.services.reads, &self.services.metrics, account).await
+        pass.logger.log_new(&*self.services.reads, &self.services.metrics, account).await
     }
 
     async fn sweep_account(&self, snapshot: &Snapshot, options: &SweepOptions) {
@@ -136,35 +137,40 @@ impl Jobs {
             match self.services.batcher.call(&snapshot.id, operation).await {
                 Ok(Verdict::Swept { marked, resolved, more }) => {
                     if marked > 0 || resolved > 0 {
-                        tracing::warn!(account = %snapshot.id, in_doubt = marked, resolved, "old holds were swept");
+                        tracing::warn!(
+                            account = %snapshot.id, in_doubt = marked, resolved,
+                            "old holds were swept"
+                        );
                     }
                     if !more {
                         return;
                     }
                 }
                 Ok(other) => {
-                    return tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger answered a sweep in a way it should not");
+                    return tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger \
+                            answered a sweep in a way it should not");
                 }
                 Err(fault) => {
-                    return tracing::warn!(account = %snapshot.id, ?fault, "an account could not be swept");
+                    return tracing::warn!(account = %snapshot.id, ?fault, "an account could not \
+                            be swept");
                 }
             }
         }
     }
 }
 
-/// Where a pass over all accounts stands.
+/// The state of a pass over all accounts.
 struct Pass {
     cursor: Option<String>,
     in_doubt: u64,
-    teller: EventTeller,
+    logger: EventLogger,
 }
 
 fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Sleeps; answers whether it was woken to stop.
+/// Sleeps; returns whether it was woken to stop.
 async fn pause(time: Duration, stop: &CancellationToken) -> bool {
     tokio::time::timeout(time, stop.cancelled()).await.is_ok()
 }

@@ -43,7 +43,7 @@ pub fn date_of(day_index: i32) -> Date {
     epoch.checked_add(jiff::SignedDuration::from_hours(i64::from(day_index) * 24)).unwrap_or(epoch)
 }
 
-/// The first millisecond of a date in a zone (days may begin later than 00:00 where clocks change
+/// The first millisecond of a date in a zone (days may begin later than 00:00 if clocks change
 /// at midnight).
 pub fn midnight_ms(zone: &TimeZone, date: Date) -> i64 {
     date.to_zoned(zone.clone()).map_or(0, |midnight| midnight.timestamp().as_millisecond())

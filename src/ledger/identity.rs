@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::traits::{Claims, Ledger, LedgerReads};
 
-/// What the store itself is called and its secret, made once with the store and kept in it.
+/// The name of the store and its secret, made once with the store and kept in it.
 #[derive(Clone)]
 pub struct Identity {
     /// Random; store and gateway share it, so that an empty store is never taken for a zero
@@ -24,7 +24,7 @@ impl Identity {
     /// A new random identity.
     ///
     /// # Errors
-    /// Where the operating system gives no randomness.
+    /// If the operating system gives no randomness.
     pub fn fresh() -> Result<Identity, getrandom::Error> {
         let mut pepper = [0u8; 32];
         getrandom::fill(&mut pepper)?;

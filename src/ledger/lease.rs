@@ -19,7 +19,7 @@ type Key = (AccountId, CampaignId, bool);
 struct Stopped {
     rejection: Rejection,
     until_ms: i64,
-    /// Refused here since the ledger was told last.
+    /// Refused here since the ledger counted last.
     uncounted: u64,
 }
 
@@ -48,11 +48,11 @@ impl StopLease {
         stopped.until_ms = now_ms.saturating_add(LEASE_MS);
         let count = std::mem::take(&mut stopped.uncounted);
         drop(stopped);
-        tell(batcher, account, campaign, count);
+        post_count(batcher, account, campaign, count);
         None
     }
 
-    /// Takes note of what the ledger said about a send of the campaign.
+    /// Takes note of the ledger's decision about a send of the campaign.
     pub fn note(
         &self,
         account: &AccountId,
@@ -82,15 +82,15 @@ impl StopLease {
         }
     }
 
-    /// Forgets a campaign that was restarted here, so that its next send is judged.
+    /// Forgets a campaign that was restarted here, so that the ledger decides its next send.
     pub fn forget(&self, account: &AccountId, campaign: &CampaignId) {
         for prepaid in [true, false] {
             self.stopped.remove(&(account.clone(), campaign.clone(), prepaid));
         }
     }
 
-    /// Tells the ledger what was refused here, so that a campaign's counts are complete when they
-    /// are read.
+    /// Posts to the ledger what was refused here, so that a campaign's counts are complete when
+    /// they are read.
     pub fn flush(&self, batcher: &Batcher, account: &AccountId) {
         for mut entry in self
             .stopped
@@ -98,12 +98,12 @@ impl StopLease {
             .filter(|entry| entry.key().0 == *account && entry.value().uncounted > 0)
         {
             let count = std::mem::take(&mut entry.value_mut().uncounted);
-            tell(batcher, account, &entry.key().1, count);
+            post_count(batcher, account, &entry.key().1, count);
         }
     }
 }
 
-fn tell(batcher: &Batcher, account: &AccountId, campaign: &CampaignId, count: u64) {
+fn post_count(batcher: &Batcher, account: &AccountId, campaign: &CampaignId, count: u64) {
     if count > 0 {
         batcher.post(
             account,

@@ -24,10 +24,11 @@ pub struct LedgerOptions {
 #[error("the ledger cannot be opened: {0}")]
 pub struct LedgerOpenError(pub String);
 
-/// Opens `embedded:DIR`, or a Redis ledger for every other URL, which says which it supports.
+/// Opens `embedded:DIR`, or a Redis ledger for every other URL; an unsupported one fails with a
+/// sentence.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the URL, the directory or the store.
+/// A sentence about what is wrong with the URL, the directory or the store.
 pub async fn open(
     url: &str,
     options: LedgerOptions,

@@ -38,7 +38,7 @@ pub type RecipientHash = [u8; 8];
 pub type Fingerprint = [u8; 16];
 
 /// A day or a month of a time zone as the gateway computed it. The ledger corrects the index by one
-/// where its own clock stands on the other side of a boundary, so that a clock that is off by a
+/// if its own clock is on the other side of a boundary, so that a clock that is off by a
 /// second books nothing on the wrong day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalendarSpan {
@@ -107,7 +107,7 @@ pub struct AllowanceRule {
 pub struct CampaignUse {
     /// Its id.
     pub id: CampaignId,
-    /// Create it where it does not exist.
+    /// Create it if it does not exist.
     pub auto_create: bool,
 }
 
@@ -134,11 +134,11 @@ pub struct Reserve {
     pub category: Category,
     /// The price; zero for what is free.
     pub amount: Amount,
-    /// Where the price hangs on a free allowance: within it the hold is zero.
+    /// If the price depends on a free allowance: within it the hold is zero.
     pub allowance: Option<AllowanceRule>,
     /// Whom it is for.
     pub recipient: RecipientHash,
-    /// The messaging limit; `None` where this send does not count.
+    /// The messaging limit; `None` if this send does not count.
     pub window: Option<WindowRule>,
     /// The account's frequency caps.
     pub caps: Arc<[CapRule]>,
@@ -348,6 +348,37 @@ pub enum Operation {
         /// Today in the account's zone.
         day: CalendarSpan,
     },
+}
+
+impl Operation {
+    /// Whether it brings the account into being.
+    pub const fn creates_account(&self) -> bool {
+        matches!(self, Operation::PutDocument { kind: DocumentKind::Account, .. })
+    }
+
+    /// Whether a store that is out of memory must not take it on. Ending holds, stopping and money
+    /// coming in must never wait for memory.
+    pub const fn needs_memory(&self) -> bool {
+        matches!(
+            self,
+            Operation::Reserve(_)
+                | Operation::PutDocument { .. }
+                | Operation::PutWallet { .. }
+                | Operation::CreateCampaign(_)
+        )
+    }
+}
+
+impl Batch {
+    /// Whether any operation brings the account into being.
+    pub fn creates_account(&self) -> bool {
+        self.operations.iter().any(Operation::creates_account)
+    }
+
+    /// Whether any operation needs memory.
+    pub fn needs_memory(&self) -> bool {
+        self.operations.iter().any(Operation::needs_memory)
+    }
 }
 
 /// Low-balance thresholds of one wallet at most.

@@ -44,8 +44,8 @@ pub enum Rejection {
         limit: u32,
         /// Slots taken.
         used: u32,
-        /// Seconds until a slot frees at the latest known minute; `None` while all slots are held by
-        /// open sends.
+        /// Seconds until a slot frees at the latest known minute; `None` while all slots are held
+        /// by open sends.
         retry_after_s: Option<i64>,
     },
     /// Not enough credits.

@@ -193,7 +193,7 @@ pub enum KeyOutcome {
     Open,
     /// Unknown.
     InDoubt,
-    /// With this message id; empty where the hold was settled without one.
+    /// With this message id; empty if the hold was settled without one.
     Accepted(Arc<str>),
 }
 
@@ -266,7 +266,7 @@ pub struct AccountState {
 /// What a run of operations changed.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Rows to write (or delete, where they are gone).
+    /// Rows to write (or delete, if they are gone).
     pub rows: BTreeSet<Row>,
     /// New statement entries.
     pub entries: Vec<Entry>,

@@ -61,7 +61,7 @@ impl ClaimKind {
     }
 }
 
-/// A page of a list and where the next begins; `next` is `None` on the last.
+/// A page of a list and the cursor of the next; `next` is `None` on the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The items, in order.
@@ -70,23 +70,23 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// Which part of a list is asked for.
+/// Which part of a list is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct PageRequest {
-    /// Where to begin: a cursor from an earlier page.
+    /// A cursor from an earlier page; `None` for the first.
     pub cursor: Option<String>,
     /// Items at most (at least 1).
     pub limit: usize,
 }
 
-/// A gateway that said nothing for this long, in milliseconds, does not count as alive.
+/// A gateway that reported nothing for this long, in milliseconds, does not count as alive.
 pub const ALIVE_MS: i64 = 5_000;
 
 /// Writes: the only way in which an account's state changes. Every call returns within the ledger's
 /// deadline.
 pub trait Ledger: Send + Sync + 'static {
-    /// Decides and applies a batch; one verdict per operation, in order. An account comes to be
-    /// with its first document.
+    /// Decides and applies a batch; one verdict per operation, in order. An account is
+    /// created by its account document.
     fn apply<'a>(
         &'a self,
         account: &'a AccountId,
@@ -172,14 +172,14 @@ pub trait LedgerReads: Send + Sync + 'static {
         portfolio: &'a PortfolioId,
     ) -> LedgerFuture<'a, u32>;
 
-    /// Answers when the store can take work; for readiness.
+    /// Returns when the store can take work; for readiness.
     fn ping(&self) -> LedgerFuture<'_, ()>;
 }
 
 /// What crosses accounts: names that one account at most may hold, and which gateways are alive.
 /// Every call returns within the ledger's deadline.
 pub trait Claims: Send + Sync + 'static {
-    /// Claims a name for `owner` unless another holds it; answers who holds it now.
+    /// Claims a name for `owner` unless another holds it; returns who holds it now.
     fn claim<'a>(
         &'a self,
         kind: ClaimKind,
@@ -187,7 +187,7 @@ pub trait Claims: Send + Sync + 'static {
         owner: &'a str,
     ) -> LedgerFuture<'a, String>;
 
-    /// Gives a name up, if `owner` holds it.
+    /// Gives a name up if `owner` holds it.
     fn unclaim<'a>(
         &'a self,
         kind: ClaimKind,
@@ -198,7 +198,7 @@ pub trait Claims: Send + Sync + 'static {
     /// Who holds a name.
     fn claimed<'a>(&'a self, kind: ClaimKind, name: &'a str) -> LedgerFuture<'a, Option<String>>;
 
-    /// Says that the gateway of that name is alive, and answers how many said so in the last
+    /// Reports that the gateway of that name is alive; returns how many reported so in the last
     /// [`ALIVE_MS`]; an embedded ledger has one.
     fn gateways_alive<'a>(&'a self, gateway: &'a str) -> LedgerFuture<'a, u32>;
 }

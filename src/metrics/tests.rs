@@ -54,7 +54,8 @@ fn names_and_labels_are_the_contract() {
         "tollgate_holds_in_doubt 4",
         "tollgate_low_balance_total 1",
         "tollgate_events_total{event=\"low_balance\"} 1",
-        "tollgate_charged_credits_total{currency=\"USD\",category=\"marketing\",country=\"IN\"} 1.011800",
+        "tollgate_charged_credits_total{currency=\"USD\",category=\"marketing\",country=\"IN\"} \
+         1.011800",
         "tollgate_wallet_available_credits{account=\"acme\",wallet=\"main\"} 98.82",
         concat!("tollgate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "# TYPE tollgate_charged_credits_total counter",
@@ -72,7 +73,8 @@ fn what_is_in_no_list_is_other() {
     has(&metrics, "tollgate_upstream_errors_total{code=\"other\"} 1");
     has(
         &metrics,
-        "tollgate_charged_credits_total{currency=\"USD\",category=\"marketing\",country=\"other\"} 1.000000",
+        "tollgate_charged_credits_total{currency=\"USD\",category=\"marketing\",country=\"other\"} \
+         1.000000",
     );
 }
 
@@ -107,7 +109,8 @@ fn series_of_charges_are_bounded() {
     assert_eq!(metrics.charged.series(), SERIES_MAX + 1);
     let beyond = 13 * 26 * 26 - SERIES_MAX;
     let line = format!(
-        "tollgate_charged_credits_total{{currency=\"other\",category=\"marketing\",country=\"other\"}} {beyond}.000000"
+        "tollgate_charged_credits_total{{currency=\"other\",category=\"marketing\",\
+         country=\"other\"}} {beyond}.000000"
     );
     has(&metrics, &line);
 }

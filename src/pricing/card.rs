@@ -25,8 +25,8 @@ pub struct RateCard {
     versions: Vec<RateCardVersion>,
 }
 
-/// The rates of a card from one date on. JSON:
-/// `{"effective":"2026-10-01","market_mapping":"2026-10-01","rates":{"India":{"marketing":"0.0118",...}}}`.
+/// The rates of a card from one date on. JSON: `{"effective":"2026-10-01",`
+/// `"market_mapping":"2026-10-01","rates":{"India":{"marketing":"0.0118",...}}}`.
 #[derive(Debug, Clone)]
 pub struct RateCardVersion {
     start: StartDate,
@@ -41,7 +41,7 @@ impl RateCard {
         RateCard { id: id.into(), currency: currency.into(), versions: Vec::new() }
     }
 
-    /// The same card with `version` added, or put in the place of the one with its date.
+    /// The same card with `version` added, or replacing the one of the same date.
     pub(super) fn with(&self, version: RateCardVersion) -> RateCard {
         let mut versions = self.versions.clone();
         match versions.binary_search_by_key(&version.start, |known| known.start) {
@@ -65,7 +65,7 @@ impl RateCard {
         &self.currency
     }
 
-    /// Its versions, ascending by date.
+    /// Its versions, in ascending order of their dates.
     pub fn versions(&self) -> &[RateCardVersion] {
         &self.versions
     }
@@ -90,8 +90,8 @@ impl RateCardVersion {
     ) -> RateCardVersion {
         let mut rates = vec![[None; Category::COUNT]; MarketTable::builtin().market_count()];
         for (market, row) in rows {
-            if let Some(slot) = rates.get_mut(market.position()) {
-                *slot = row;
+            if let Some(entry) = rates.get_mut(market.position()) {
+                *entry = row;
             }
         }
         RateCardVersion { start: StartDate::new(date), mapping, rates }
@@ -107,7 +107,7 @@ impl RateCardVersion {
         self.mapping
     }
 
-    /// The rate of a category in a market; `None` where the card has none.
+    /// The rate of a category in a market; `None` if the card has none.
     pub fn rate(&self, market: Market, category: Category) -> Option<Amount> {
         self.rates
             .get(market.position())

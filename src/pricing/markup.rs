@@ -1,5 +1,5 @@
-//! The mark-up on a rate: a percentage and a fixed amount per charged message. The one rounding
-//! rule of prices stands here.
+//! The mark-up on a rate: a percentage and a fixed amount per charged message, with the one
+//! rounding rule of prices.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use rust_decimal::Decimal;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::{Amount, AmountError, MICROS_PER_CREDIT};
 
-/// Ten thousand percent: a larger mark-up is a slip of the keyboard.
+/// Ten thousand percent: a larger mark-up is taken for a typing error.
 const MAX_PERCENT_MICROS: i64 = 10_000 * MICROS_PER_CREDIT;
-/// A thousand credits per message: likewise.
+/// A thousand credits per message: a larger one is taken for a typing error too.
 const MAX_PER_MESSAGE_MICROS: i64 = 1_000 * MICROS_PER_CREDIT;
 /// One hundred percent, counted in millionths of a percent.
 const HUNDRED_PERCENT: i128 = 100_000_000;
@@ -55,7 +55,7 @@ fn zero() -> String {
 }
 
 impl Markup {
-    /// No mark-up.
+    /// The mark-up that leaves every rate as it is.
     pub const NONE: Markup = Markup { percent_micros: 0, per_message: Amount::ZERO };
 
     /// A mark-up of `percent` of the rate plus `per_message` for every charged message. Neither may
@@ -87,7 +87,7 @@ impl Markup {
 
     /// The price of a message whose rate is `rate`: `rate * (100 + percent) / 100 + per_message`,
     /// computed exactly and rounded **up to the next micro-credit**, so that a mark-up is never
-    /// lost to rounding. What is free stays free. `None` beyond the largest amount.
+    /// lost to rounding. A rate of zero stays zero. `None` if the price exceeds the largest amount.
     pub fn apply(&self, rate: Amount) -> Option<Amount> {
         if rate.is_zero() || *self == Markup::NONE {
             return Some(rate);

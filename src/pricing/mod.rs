@@ -5,6 +5,7 @@
 pub mod book;
 pub mod card;
 pub mod category;
+pub mod country;
 pub mod import;
 pub mod markets;
 pub mod markup;
@@ -16,7 +17,8 @@ pub mod start;
 pub use book::PriceBook;
 pub use card::{RateCard, RateCardVersion};
 pub use category::Category;
-pub use markets::{Country, Location, Market, MarketTable};
+pub use country::Country;
+pub use markets::{Location, Market, MarketTable};
 pub use markup::Markup;
 pub use quote::{FreeAllowance, Quote, ServiceWindow, Terms, Unpriced};
 pub use recipient::Recipient;

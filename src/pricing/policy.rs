@@ -1,5 +1,5 @@
-//! What Meta charges at all, by date: whether messages that are no template cost something, how
-//! many are free, and what an open service window spares.
+//! What Meta charges for, by date: whether service messages cost something, how many of them are
+//! free, and whether utility templates are free while the service window is open.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use jiff::civil::Date;

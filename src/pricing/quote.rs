@@ -1,5 +1,5 @@
-//! The words of a price: what is asked for (terms), what is answered (quote), and why there may be
-//! no answer (unpriced).
+//! The input and output of pricing: the terms of an account, the quote, and why a message may have
+//! no price.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::sync::Arc;
@@ -11,18 +11,19 @@ use serde::Serialize;
 use crate::amount::Amount;
 
 use super::category::Category;
-use super::markets::{Country, Market};
+use super::country::Country;
+use super::markets::Market;
 use super::markup::Markup;
 
 /// Whether the recipient's customer service window is open, as far as we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ServiceWindow {
-    /// Nothing tells; priced as if closed.
+    /// Not known; priced as if closed.
     #[default]
     Unknown,
     /// The recipient wrote in the last 24 hours.
     Open,
-    /// It did not.
+    /// The recipient did not write in the last 24 hours.
     Closed,
 }
 
@@ -35,7 +36,7 @@ pub struct Terms<'a> {
     pub time_zone: &'a TimeZone,
     /// What it pays above the rate.
     pub markup: &'a Markup,
-    /// Whether its authentication templates cost the international rate. Where a market has none,
+    /// Whether its authentication templates cost the international rate. If a market has none,
     /// they cost the authentication rate: Meta names an international rate only for some markets,
     /// and not all of those are public.
     pub authentication_international: bool,
@@ -49,8 +50,8 @@ pub struct Quote {
     /// The price, mark-up included, in the card's currency. With a free allowance: the price once
     /// that is used up.
     pub amount: Amount,
-    /// Where some messages are free before `amount` applies; which of them this one is, only the
-    /// ledger knows.
+    /// Present if some messages are free before `amount` applies; how many of them are used up,
+    /// only the ledger knows.
     pub free_allowance: Option<FreeAllowance>,
     /// The recipient's country.
     pub country: Country,
@@ -72,7 +73,7 @@ pub struct Quote {
 /// The first `limit` messages of a channel in a month are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FreeAllowance {
-    /// How many.
+    /// How many messages are free in the month.
     pub limit: u32,
     /// The month, `year * 12 + (month - 1)`, in the zone of the terms.
     pub month: i32,
@@ -86,7 +87,7 @@ pub enum Unpriced {
     /// The recipient's prefix is in no table.
     #[error("the recipient's prefix belongs to no country in the market table")]
     NoCountry,
-    /// No such card.
+    /// The terms name a card that the book does not have.
     #[error("there is no rate card {0:?}")]
     UnknownCard(String),
     /// Too early for the card's first version.
@@ -95,13 +96,13 @@ pub enum Unpriced {
     /// The version has no such rate.
     #[error("the rate card {card} of {version} has no {category} rate for {market}")]
     NoRate {
-        /// The card.
+        /// The id of the card.
         card: Arc<str>,
         /// The date of its version.
         version: Date,
-        /// The market.
+        /// The market of the recipient's country.
         market: Market,
-        /// The category.
+        /// The category the message would be priced as.
         category: Category,
     },
     /// The price with its mark-up is larger than any amount, or the time is beyond the calendar.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::markets::Country;
+use super::country::Country;
 
 /// Longest text that can be a recipient: `XX.ENT.` and 128 characters.
 const MAX_TEXT: usize = 135;
@@ -47,16 +47,17 @@ pub enum WithoutPlus {
     ChannelCountry,
 }
 
-/// Why a text is no recipient.
+/// Why a text is not a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientError {
-    /// Nothing there.
+    /// The text has no characters.
     #[error("the recipient is empty")]
     Empty,
     /// A character that neither a phone number nor a user id has, or a plus sign that is not in
     /// front.
     #[error(
-        "a phone number is digits with an optional plus sign in front, spaces, hyphens and parentheses"
+        "a phone number is digits with an optional plus sign in front, spaces, hyphens and \
+         parentheses"
     )]
     NotANumber,
     /// Fewer than 7 digits.
@@ -70,7 +71,8 @@ pub enum RecipientError {
     LeadingZero,
     /// It has the form `XX.` but not that of a user id.
     #[error(
-        "a business-scoped user id is a country code in capitals, a dot, and 1 to 128 letters or digits"
+        "a business-scoped user id is a country code in capitals, a dot, and 1 to 128 letters or \
+         digits"
     )]
     MalformedUserId,
 }
@@ -170,7 +172,7 @@ impl FromStr for Recipient {
     }
 }
 
-// Recipients are personal data: what may end in a log shows only where they are from.
+// Recipients are personal data: what may end in a log shows only the country they are from.
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// No zone's clock stands further from UTC than this, so beyond it the zone need not be asked.
+/// No zone is further from UTC than this, so beyond it the zone's rules need no lookup.
 const WIDEST_OFFSET_MS: i64 = 26 * 3_600_000;
 
 /// The date from which a card version or a policy row is in force.
@@ -22,13 +22,13 @@ impl StartDate {
         StartDate { date, utc_midnight_ms: midnight_ms(date, &TimeZone::UTC) }
     }
 
-    /// The date itself.
+    /// The calendar date, without a zone.
     pub const fn date(self) -> Date {
         self.date
     }
 
-    /// The first instant of the date in `zone`, in Unix milliseconds. Where the clock skips
-    /// midnight it is the instant of the skip.
+    /// The first instant of the date in `zone`, in Unix milliseconds. If the clock skips
+    /// midnight, it is the instant of the skip.
     pub fn begins_ms(self, zone: &TimeZone) -> i64 {
         midnight_ms(self.date, zone)
     }
@@ -85,7 +85,7 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month at `at_ms` in `zone`; `None` where the instant is beyond the calendar (years -9999
+    /// The month at `at_ms` in `zone`; `None` if the instant is beyond the calendar (years -9999
     /// to 9999).
     pub fn at(at_ms: i64, zone: &TimeZone) -> Option<Month> {
         let date = zone.to_datetime(Timestamp::from_millisecond(at_ms).ok()?).date();

@@ -114,7 +114,8 @@ fn one_campaign(
         match &named {
             Some(other) if *other != campaign => {
                 return Err(malformed(format!(
-                    "the send names two campaigns, {other} and {campaign}; header, path and key must agree"
+                    "the send names two campaigns, {other} and {campaign}; header, path and key \
+                     must agree"
                 )));
             }
             _ => named = Some(campaign),

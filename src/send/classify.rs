@@ -108,7 +108,8 @@ fn category(context: &SendContext, message: &Send<'_>) -> Result<Option<Category
             Err(Rejected::new(
                 RejectionKind::Unclassified,
                 format!(
-                    "template {} ({}) is not in the catalog, so its price is unknown; sync or declare it",
+                    "template {} ({}) is not in the catalog, so its price is unknown; sync or \
+                     declare it",
                     template.name, template.language
                 ),
             ))

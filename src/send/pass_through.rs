@@ -15,9 +15,9 @@ use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::route::GraphPath;
 use crate::ids::ChannelId;
 use crate::rejection::RejectionKind;
-use crate::upstream::client::BoxError;
+use crate::upstream::body::{BoxError, StreamBody};
 use crate::upstream::pass_through::Allowed;
-use crate::upstream::streaming::{PassThrough, StreamBody, StreamError};
+use crate::upstream::streaming::{PassThrough, StreamError};
 
 /// A reply whose body may be streamed.
 pub type StreamedReply = Response<Either<Full<bytes::Bytes>, StreamBody>>;

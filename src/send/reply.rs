@@ -1,4 +1,4 @@
-//! Reply: the only place in the room that knows HTTP statuses. Upstream's answers go back as they
+//! Reply: the only place in the room that knows HTTP statuses. Upstream's replies go back as they
 //! came; our own no is Graph-shaped.
 
 use bytes::Bytes;

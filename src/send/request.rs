@@ -26,7 +26,7 @@ use crate::http::request_id::RequestId;
 use crate::ids::HoldId;
 use crate::ledger::{Operation, ReleaseReason};
 use crate::metrics::{SendOutcome, Stage, StageTimer};
-use crate::pricing::Quote;
+use crate::pricing::{Quote, Recipient};
 use crate::rejection::RejectionKind;
 use crate::upstream::client::Attempt;
 use crate::upstream::outcome::Outcome;
@@ -109,7 +109,7 @@ impl SendRequest {
         log: &mut SendLog,
         timer: &mut StageTimer<'_>,
     ) -> Result<Reply, Rejected> {
-        let service = &*self.service;
+        let (service, client) = (&*self.service, &*self.client);
         // Accept.
         let _permit = service.permit()?;
         let key = accept::check_head(head)?;
@@ -120,8 +120,7 @@ impl SendRequest {
         timer.end(Stage::Authenticate);
         // Parse.
         let body = accept::body(body, &service.options).await?;
-        let message = message::parse(&body, self.route.endpoint)
-            .map_err(|malformed| Rejected::new(RejectionKind::Malformed, malformed.details))?;
+        let message = message::parse(&body, self.route.endpoint).map_err(malformed)?;
         let Message::Send(message) = message else {
             log.outcome = Some(SendOutcome::ReadReceipt);
             return self.forward_read_receipt(&context, &head.headers, body.clone(), timer).await;
@@ -129,8 +128,7 @@ impl SendRequest {
         let addressee = classify::addressee(&message, &service.options, context.channel())?;
         let recipient = &addressee.recipient;
         log.recipient = Some(recipient.clone());
-        let (hasher, path) = (service.services.catalog.hasher(), &self.route.path);
-        let prints = Fingerprints::of(hasher, &context.channel_id, path, &body, key, recipient);
+        let prints = self.fingerprints(&context, &body, key, recipient);
         timer.end(Stage::Parse);
         let in_flight = service.in_flight_bodies.enter(&context.snapshot.id, prints.body).await;
         let mut tries = 0;
@@ -158,8 +156,7 @@ impl SendRequest {
                         &self.request_id,
                     ));
                 }
-                Decision::Again if tries < TRIES => tries += 1,
-                Decision::Again => return Err(Rejected::settings_keep_changing()),
+                Decision::Again => tries = next_try(tries)?,
             }
             context = authenticate::reload(service, head, &self.route, &context).await?;
         };
@@ -167,14 +164,24 @@ impl SendRequest {
         // Forward.
         let body = classify::forwarded_body(&body, addressee.plus_at);
         timer.restart();
-        let attempt = forward(service, &target, path, &head.headers, body).await;
+        let attempt = forward(service, &target, &self.route.path, &head.headers, body).await;
         timer.end(Stage::Forward);
         // Settle.
-        let settled =
-            settle::settle(service, &context, &quote, &held, &attempt, &self.client).await;
+        let settled = settle::settle(service, &context, &quote, &held, &attempt, client).await;
         drop(in_flight);
         // Reply.
         self.reply(&context, &quote, &held, attempt, settled, log)
+    }
+
+    fn fingerprints(
+        &self,
+        context: &SendContext,
+        body: &[u8],
+        key: Option<&[u8]>,
+        recipient: &Recipient,
+    ) -> Fingerprints {
+        let (hasher, path) = (self.service.services.catalog.hasher(), &self.route.path);
+        Fingerprints::of(hasher, &context.channel_id, path, body, key, recipient)
     }
 
     /// The ledger's decision, or `Forward` with nothing held if the send touches nothing the ledger
@@ -264,6 +271,19 @@ impl SendRequest {
             }
             Attempt::Unknown { reason } => Err(Rejected::no_answer(reason.as_str())),
         }
+    }
+}
+
+fn malformed(found: message::Malformed) -> Rejected {
+    Rejected::new(RejectionKind::Malformed, found.details)
+}
+
+/// The number of the next try, if there is one.
+fn next_try(tries: usize) -> Result<usize, Rejected> {
+    if tries < TRIES {
+        Ok(tries.saturating_add(1))
+    } else {
+        Err(Rejected::settings_keep_changing())
     }
 }
 

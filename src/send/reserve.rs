@@ -52,8 +52,8 @@ pub enum Decision {
     Again,
 }
 
-/// Whether this send touches anything the ledger keeps. External channels without limits, campaign or
-/// key do not.
+/// Whether this send touches anything the ledger keeps. External channels without limits, campaign
+/// or key do not.
 pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool {
     let account = &context.snapshot.account;
     context.channel().settings.billing == Billing::Prepaid
@@ -109,7 +109,8 @@ pub async fn reserve(
         }
         Verdict::StaleSettings | Verdict::StalePrice => Ok(Decision::Again),
         other => {
-            tracing::error!(account = %account, verdict = ?other, "the ledger answered a reserve in a way it should not");
+            tracing::error!(account = %account, verdict = ?other, "the ledger answered a reserve \
+                    in a way it should not");
             Err(Rejected::new(
                 RejectionKind::LedgerUnavailable,
                 "the ledger cannot decide about this channel; its wallet may be missing",

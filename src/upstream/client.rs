@@ -18,14 +18,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::Service;
 
+use super::body::{BoxError, StreamBody};
 use super::headers;
 use super::outcome::UnknownReason;
-use super::streaming::StreamBody;
 use super::target::{AccessToken, BaseUrl};
 use crate::clock::Stopwatch;
-
-/// Any error, boxed; what streamed bodies fail with.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Bounds of the connections to Meta.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,42 +60,42 @@ impl Default for UpstreamOptions {
     }
 }
 
-/// One message on its way to Meta.
+/// One message to be sent to Meta.
 #[derive(Debug)]
 pub struct Forward<'a> {
-    /// Whose address.
+    /// The address of the Graph API that `path` is below.
     pub base: &'a BaseUrl,
     /// For example `/v24.0/106540352242922/messages`.
     pub path: &'a str,
-    /// The channel's token; takes the place of the client's `Authorization`.
+    /// The channel's token; replaces the client's `Authorization`.
     pub token: &'a AccessToken,
-    /// The client's headers; only harmless end-to-end ones travel on.
+    /// The client's headers; only harmless end-to-end ones are passed on.
     pub headers: &'a HeaderMap,
     /// The client's body, byte for byte.
     pub body: Bytes,
 }
 
-/// What came of one [`Forward`].
+/// The result of one [`Forward`].
 #[derive(Debug)]
 pub enum Attempt {
-    /// A complete answer; whether it means that the message will be sent is told by
-    /// [`super::outcome::judge`].
+    /// A complete answer; [`super::outcome::judge`] decides whether it means that the message will
+    /// be sent.
     Answered {
-        /// The HTTP status.
+        /// The HTTP status of the answer, of any class.
         status: u16,
         /// Upstream's headers without those about its connection and without the length.
         headers: HeaderMap,
-        /// Upstream's body.
+        /// Upstream's body, byte for byte.
         body: Bytes,
     },
     /// Provably nothing was sent.
     NotSent {
-        /// Why.
+        /// Why nothing was sent.
         reason: NotSentReason,
     },
     /// The message may have been sent.
     Unknown {
-        /// Why that cannot be told.
+        /// Why that is unknown.
         reason: UnknownReason,
     },
 }
@@ -112,7 +109,7 @@ pub enum NotSentReason {
     ConnectionRefused,
     /// The name could not be resolved, the network not be reached, or the like.
     ConnectFailed,
-    /// The path cannot stand in a request line.
+    /// The path has characters that a request line may not have.
     InvalidPath,
 }
 
@@ -130,8 +127,7 @@ impl NotSentReason {
 
 /// Talks to Meta over pooled HTTP/1.1 connections. Cheap to clone; clones share the connections.
 ///
-/// Sends and pass-through have pools of their own, so that a slow download never stands in the way
-/// of a send.
+/// Sends and pass-through have pools of their own, so that a slow download never delays a send.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     options: UpstreamOptions,
@@ -140,7 +136,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Connections are opened as they are needed.
+    /// A client without connections; they are opened as they are needed.
     pub fn new(options: UpstreamOptions) -> Upstream {
         let sends = pool(&options);
         let streams = pool(&options);
@@ -154,8 +150,8 @@ impl Upstream {
 
     /// Sends one message and waits for its answer, at most [`UpstreamOptions::answer_timeout`].
     ///
-    /// Dropping the future gives the message up in an unknown state: who reserved for it must let
-    /// it run to its end.
+    /// Dropping the future abandons the message in an unknown state: a caller that has reserved for
+    /// it must await the end.
     pub async fn forward(&self, forward: Forward<'_>) -> Attempt {
         let Some(uri) = forward.base.join(forward.path) else {
             return Attempt::NotSent { reason: NotSentReason::InvalidPath };
@@ -254,7 +250,7 @@ pub(super) fn not_sent(error: &ClientError) -> Option<NotSentReason> {
     })
 }
 
-/// How an exchange that had begun came to its end.
+/// Why the result of an exchange that had begun is unknown.
 pub(super) fn lost(error: &(dyn StdError + 'static)) -> UnknownReason {
     let unreadable = sources(error)
         .filter_map(|cause| cause.downcast_ref::<hyper::Error>())

@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-/// What a Graph error says; only `code` decides anything, the texts change and are localised.
+/// The content of a Graph error; only `code` decides anything, the texts change and are localised.
 ///
-/// Shape:
-/// `{"error":{"message","type","code","error_data":{"details"},"error_subcode"?,"is_transient"?,"fbtrace_id"}}`,
-/// where `error_data` may be a plain string.
+/// Shape: `{"error":{"message","type","code","error_data":{"details"},"error_subcode"?,`
+/// `"is_transient"?,"fbtrace_id"}}`; `error_data` may be a plain string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphError {
     /// For example 131056.
@@ -15,7 +14,7 @@ pub struct GraphError {
     pub subcode: Option<i64>,
     /// Meta's headline; may be empty.
     pub message: String,
-    /// `error_data.details`, or `error_data` itself where it is a string.
+    /// `error_data.details`, or `error_data` itself if it is a string.
     pub details: Option<String>,
     /// Meta's own hint that a repeat may help.
     pub is_transient: bool,
@@ -56,8 +55,10 @@ mod tests {
 
     #[test]
     fn the_usual_shape_is_read_whole() {
-        let body = br##"{"error":{"message":"(#131056) pair rate limit hit","type":"OAuthException","code":131056,"error_subcode":"463",
-            "is_transient":true,"error_data":{"messaging_product":"whatsapp","details":"Too many."},"fbtrace_id":"A"}}"##;
+        let body = br##"{"error":{"message":"(#131056) pair rate limit hit",
+            "type":"OAuthException","code":131056,"error_subcode":"463","is_transient":true,
+            "error_data":{"messaging_product":"whatsapp","details":"Too many."},
+            "fbtrace_id":"A"}}"##;
         let expected = GraphError {
             code: 131_056,
             subcode: Some(463),

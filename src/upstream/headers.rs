@@ -1,9 +1,9 @@
-//! Which headers travel to Meta and back.
+//! Which headers are passed to Meta and back.
 
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
-/// What a client's headers may tell Meta about a send. No `accept-encoding`: the answer must be
+/// The client's headers that are passed on with a send. No `accept-encoding`: the answer must be
 /// readable here.
 static SEND: [HeaderName; 5] = [
     header::ACCEPT,
@@ -13,7 +13,7 @@ static SEND: [HeaderName; 5] = [
     HeaderName::from_static("tracestate"),
 ];
 
-/// What they may tell about other paths, where nothing is read here.
+/// The client's headers that are passed on with other paths; no body of theirs is read here.
 static PASS_THROUGH: [HeaderName; 16] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
@@ -47,8 +47,8 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// The headers of a send to Meta. Its type is the one it was read and priced as, whatever the
-/// client wrote.
+/// The headers of a send to Meta. The content type is the one the body was read and priced as,
+/// not the client's.
 pub(super) fn for_send(client: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
     let mut headers = allowed(client, &SEND, authorization);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -74,7 +74,7 @@ fn allowed(client: &HeaderMap, names: &[HeaderName], authorization: HeaderValue)
     headers
 }
 
-/// Takes out of an answer what concerned only the connection it came by.
+/// Removes the headers of an answer that concern only its connection.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> =
         connection_tokens(headers).filter_map(|token| HeaderName::try_from(token).ok()).collect();
@@ -83,7 +83,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the `Connection` header makes `name` a matter of the connection.
+/// Whether the `Connection` header lists `name`, so that it concerns that connection only.
 fn names_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
     connection_tokens(headers).any(|token| token.eq_ignore_ascii_case(name.as_str()))
 }

@@ -1,6 +1,7 @@
-//! The only room that talks to Meta: it carries requests to the Graph API and says what became of
+//! The only room that talks to Meta: it sends requests to the Graph API and reports what became of
 //! them.
 
+pub mod body;
 pub mod client;
 pub mod graph_error;
 pub mod headers;

@@ -22,12 +22,12 @@ pub enum Outcome {
     },
     /// It may or may not have been sent.
     Unknown {
-        /// Why that cannot be told.
+        /// Why that is unknown.
         reason: UnknownReason,
     },
 }
 
-/// Why it cannot be told what upstream did.
+/// Why it is unknown what upstream did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnknownReason {
     /// No answer within the deadline.
@@ -40,7 +40,7 @@ pub enum UnknownReason {
     NoMessageId,
     /// A 4xx without a Graph error.
     NoGraphError,
-    /// A 5xx that does not say that the message was not sent.
+    /// A 5xx without a code that means that the message was not sent.
     ServerError,
     /// Any other status.
     UnexpectedStatus,
@@ -61,7 +61,7 @@ impl UnknownReason {
     }
 }
 
-/// What an answer must hold for a row to apply.
+/// The content an answer must have for a row to apply.
 enum Holds {
     /// `messages[0].id`.
     MessageId,
@@ -69,8 +69,8 @@ enum Holds {
     AnyGraphError,
     /// A Graph error with one of these codes.
     GraphErrorOf(&'static [i64]),
-    /// Anything or nothing.
-    Whatever,
+    /// Any body, also none.
+    Anything,
 }
 
 /// What a row decides.
@@ -80,28 +80,28 @@ enum Verdict {
     Unknown(UnknownReason),
 }
 
-/// Codes that say on a 5xx that the message was not sent: service unavailable (2, 131016, 133004)
+/// Codes that mean on a 5xx that the message was not sent: service unavailable (2, 131016, 133004)
 /// and number in maintenance (131057).
 const NOT_SENT_CODES: &[i64] = &[2, 131_016, 131_057, 133_004];
 
 /// The first row that applies decides; an answer to which no row applies has an unexpected status.
 const TABLE: [(RangeInclusive<u16>, Holds, Verdict); 6] = [
     (200..=299, Holds::MessageId, Verdict::Accepted),
-    (200..=299, Holds::Whatever, Verdict::Unknown(UnknownReason::NoMessageId)),
+    (200..=299, Holds::Anything, Verdict::Unknown(UnknownReason::NoMessageId)),
     (400..=499, Holds::AnyGraphError, Verdict::Refused),
-    (400..=499, Holds::Whatever, Verdict::Unknown(UnknownReason::NoGraphError)),
+    (400..=499, Holds::Anything, Verdict::Unknown(UnknownReason::NoGraphError)),
     (500..=599, Holds::GraphErrorOf(NOT_SENT_CODES), Verdict::Refused),
-    (500..=599, Holds::Whatever, Verdict::Unknown(UnknownReason::ServerError)),
+    (500..=599, Holds::Anything, Verdict::Unknown(UnknownReason::ServerError)),
 ];
 
-/// What upstream did with a message, told from its complete answer to the send.
+/// Returns what upstream did with a message, from the complete answer to the send.
 pub fn judge(status: u16, body: &[u8]) -> Outcome {
     for (statuses, holds, verdict) in &TABLE {
         if !statuses.contains(&status) {
             continue;
         }
         let (message_id, code) = match holds {
-            Holds::Whatever => (None, None),
+            Holds::Anything => (None, None),
             Holds::MessageId => (message_id(body), None),
             Holds::AnyGraphError => (None, GraphError::read(body).map(|error| error.code)),
             Holds::GraphErrorOf(codes) => (
@@ -150,7 +150,10 @@ fn message_id(body: &[u8]) -> Option<String> {
 mod tests {
     use super::{Outcome, UnknownReason, judge, read_receipt_taken};
 
-    const ACCEPTED: &str = r#"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.A"}]}"#;
+    const ACCEPTED: &str = concat!(
+        r#"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"#,
+        r#""messages":[{"id":"wamid.A"}]}"#
+    );
 
     #[track_caller]
     fn check(status: u16, body: &str, expected: Outcome) {
@@ -158,9 +161,8 @@ mod tests {
     }
 
     fn graph_error(code: i64) -> String {
-        format!(
-            r##"{{"error":{{"message":"(#{code})","type":"OAuthException","code":{code},"error_data":"plain"}}}}"##
-        )
+        let rest = r#""type":"OAuthException","error_data":"plain""#;
+        format!(r##"{{"error":{{"message":"(#{code})","code":{code},{rest}}}}}"##)
     }
 
     fn unknown(reason: UnknownReason) -> Outcome {
@@ -174,7 +176,10 @@ mod tests {
         check(202, ACCEPTED, accepted("wamid.A"));
         check(
             200,
-            r#"{"success":true,"messages":[{"id":"a\u0062","message_status":"held_for_quality_assessment"}]}"#,
+            concat!(
+                r#"{"success":true,"messages":[{"id":"a\u0062","#,
+                r#""message_status":"held_for_quality_assessment"}]}"#
+            ),
             accepted("ab"),
         );
         check(200, r#"{"messages":[{"id":"a"},{"id":"b"}]}"#, accepted("a"));

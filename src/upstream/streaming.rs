@@ -1,4 +1,4 @@
-//! Carries other Graph requests through without reading them, both bodies as they flow.
+//! Passes other Graph requests through without reading them; both bodies are streamed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,26 +13,24 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::{HeaderMap, Method, Request, Response};
 use tokio::time::Sleep;
 
-use super::client::{BoxError, NotSentReason, Upstream, lost, not_sent};
+use super::body::{BoxError, StreamBody};
+use super::client::{NotSentReason, Upstream, lost, not_sent};
 use super::headers;
 use super::outcome::UnknownReason;
 use super::target::{AccessToken, BaseUrl};
 
-/// A body that is carried on frame by frame.
-pub type StreamBody = BoxBody<Bytes, BoxError>;
-
 /// The head of a request that passes through.
 #[derive(Debug)]
 pub struct PassThrough<'a> {
-    /// Whose address.
+    /// The address of the Graph API that the path is below.
     pub base: &'a BaseUrl,
-    /// The channel's token; takes the place of the client's `Authorization`.
+    /// The channel's token; replaces the client's `Authorization`.
     pub token: &'a AccessToken,
-    /// The client's method.
+    /// The client's method, passed on unchanged.
     pub method: Method,
     /// The path and query at Meta, for example `/v24.0/106540352242922/media`.
     pub path_and_query: &'a str,
-    /// The client's headers; only harmless end-to-end ones travel on.
+    /// The client's headers; only harmless end-to-end ones are passed on.
     pub headers: &'a HeaderMap,
 }
 
@@ -47,18 +45,18 @@ pub enum StreamError {
     NoAnswer(UnknownReason),
 }
 
-/// A body in which nothing came for too long.
+/// A body of which nothing came for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body stood still for {0:?}")]
+#[error("the body made no progress for {0:?}")]
 pub struct Stalled(pub Duration);
 
 impl Upstream {
-    /// Sends a request and returns its answer as soon as its head is there; both bodies flow
-    /// meanwhile and later.
+    /// Sends a request and returns its answer as soon as the answer's head has come; both bodies
+    /// may still be streaming then.
     ///
-    /// Nothing is repeated and no redirect is followed. Each body fails with [`Stalled`] where it
-    /// stands still for [`super::client::UpstreamOptions::stream_idle_timeout`]; the answer's head
-    /// may take that long after the last progress.
+    /// Nothing is repeated and no redirect is followed. Each body fails with [`Stalled`] if it
+    /// makes no progress for [`super::client::UpstreamOptions::stream_idle_timeout`]; the answer's
+    /// head may take that long after the last progress.
     pub async fn stream<B>(
         &self,
         request: PassThrough<'_>,
@@ -113,7 +111,7 @@ fn passed_back(response: Response<Incoming>, idle: Duration) -> Response<StreamB
     )
 }
 
-/// Fails where the inner body stands still, and counts its frames.
+/// Fails if the inner body makes no progress for `idle`, and counts its frames.
 struct IdleBody<B> {
     inner: B,
     idle: Duration,

@@ -1,4 +1,4 @@
-//! Where a request to Meta goes and with whose token.
+//! The address a request to Meta is sent to, and the token it is sent with.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,8 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 
-/// The Graph API's address, or that of whatever stands in for it: `http://host[:port][/prefix]`.
+/// The address of the Graph API, or of a forwarder or simulator used instead:
+/// `http://host[:port][/prefix]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     authority: Authority,
@@ -20,7 +21,8 @@ pub struct BaseUrl {
 pub enum BaseUrlError {
     /// `https://`.
     #[error(
-        "TLS upstreams are not supported in this version; put a local TLS-terminating forwarder in front"
+        "TLS upstreams are not supported in this version; \
+         put a local TLS-terminating forwarder in front"
     )]
     TlsUnsupported,
     /// Not `http://host[:port][/prefix]`.
@@ -31,8 +33,8 @@ pub enum BaseUrlError {
 }
 
 impl BaseUrl {
-    /// The address of `path_and_query` (begins with `/`) below this URL; `None` where it cannot
-    /// stand in a request line.
+    /// The address of `path_and_query` (begins with `/`) below this URL; `None` if it is
+    /// not valid in a request line.
     pub fn join(&self, path_and_query: &str) -> Option<Uri> {
         if !path_and_query.starts_with('/') {
             return None;

@@ -4,9 +4,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{HeaderMap, Method};
 use serde::Deserialize;
 
+use super::body::StreamBody;
 use super::client::Upstream;
 use super::graph_error::GraphError;
-use super::streaming::{PassThrough, StreamBody, StreamError};
+use super::streaming::{PassThrough, StreamError};
 use super::target::{AccessToken, BaseUrl};
 use bytes::{Bytes, BytesMut};
 
@@ -25,7 +26,7 @@ const MAX_PAGE_BYTES: usize = 4 << 20;
 /// A template as Meta lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ListedTemplate {
-    /// Its name.
+    /// The name that sends refer to it by.
     pub name: String,
     /// Its language code, as Meta writes it.
     pub language: String,
@@ -56,21 +57,21 @@ struct Cursors {
 /// Why the list could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplatesError {
-    /// No answer.
+    /// No answer came.
     #[error("{0}")]
     NoAnswer(#[from] StreamError),
-    /// Meta said no.
+    /// Meta refused to list them.
     #[error("Meta answered {code}: {message}")]
     Refused {
         /// The Graph error's code.
         code: i64,
-        /// Its message.
+        /// The Graph error's message, as Meta wrote it.
         message: String,
     },
     /// The answer is not a list of templates.
     #[error("the answer cannot be read as a list of templates (status {0})")]
     Unreadable(u16),
-    /// More than a WABA can have; the cursors may go round in a circle.
+    /// More than a WABA can have; the cursors may repeat without end.
     #[error("the list does not end after {MAX_PAGES} pages")]
     Endless,
 }
@@ -80,7 +81,7 @@ impl Upstream {
     /// address it names for the next one.
     ///
     /// # Errors
-    /// What went wrong with the first page that could not be read; nothing is answered in part.
+    /// Why the first page that could not be read failed; no partial list is returned.
     pub async fn templates(
         &self,
         base: &BaseUrl,
@@ -95,7 +96,8 @@ impl Upstream {
                 .map(|cursor| format!("&after={}", percent_encoded(cursor)))
                 .unwrap_or_default();
             let path = format!(
-                "/{VERSION}/{waba}/message_templates?fields=name,language,category,status&limit={PAGE}{cursor}"
+                "/{VERSION}/{waba}/message_templates\
+                 ?fields=name,language,category,status&limit={PAGE}{cursor}"
             );
             let page = self.template_page(base, token, &path).await?;
             templates.extend(page.data);
@@ -136,8 +138,8 @@ impl Upstream {
     }
 }
 
-/// The whole body; `None` where it breaks off or is too large. Frame by frame: through `Limited`
-/// and its boxed error the compiler cannot tell that the callers' futures may change threads.
+/// The whole body; `None` if it breaks off or is too large. Frame by frame: through `Limited` and
+/// its boxed error the compiler cannot prove that the callers' futures are `Send`.
 async fn whole(mut body: StreamBody) -> Option<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -18,7 +18,12 @@ use super::target::{AccessToken, BaseUrl};
 
 const BODY: &[u8] =
     br#"{"messaging_product":"whatsapp","to":"+16505550144","text":{"body":"\u00e4"}}"#;
-const ACCEPTED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-fb-trace-id: T\r\ncontent-length: 31\r\n\r\n{\"messages\":[{\"id\":\"wamid.A\"}]}";
+const ACCEPTED: &str = "HTTP/1.1 200 OK\r\n\
+    content-type: application/json\r\n\
+    x-fb-trace-id: T\r\n\
+    content-length: 31\r\n\
+    \r\n\
+    {\"messages\":[{\"id\":\"wamid.A\"}]}";
 
 fn options() -> UpstreamOptions {
     UpstreamOptions {
@@ -80,7 +85,7 @@ impl Peer {
     }
 }
 
-/// Serves every connection with `script`, which is told the connection's number.
+/// Serves every connection with `script`, which gets the connection's number.
 async fn server<F>(script: fn(usize, Peer) -> F) -> (SocketAddr, Seen)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -324,10 +329,19 @@ async fn unreadable_answers_are_unknown() {
 async fn answers_of_every_form_are_read() {
     let (address, _) = server(|_, mut peer| async move {
         peer.request().await;
-        peer.write("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: x-hop\r\nx-hop: 1\r\n\r\n").await;
+        peer.write(
+            "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n\
+             HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\
+             connection: x-hop\r\nx-hop: 1\r\n\r\n",
+        )
+        .await;
         peer.write("3\r\n{\"a\r\n3\r\n\":1\r\n1\r\n}\r\n0\r\n\r\n").await;
         peer.request().await;
-        peer.write("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+        peer.write(
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\
+             content-length: 0\r\n\r\n",
+        )
+        .await;
         peer.request().await;
         peer.write("HTTP/1.0 400 Bad Request\r\n\r\nuntil the end").await;
     })
@@ -349,10 +363,10 @@ async fn pass<B>(
     address: SocketAddr,
     method: Method,
     body: B,
-) -> Result<hyper::Response<super::streaming::StreamBody>, StreamError>
+) -> Result<hyper::Response<super::body::StreamBody>, StreamError>
 where
     B: hyper::body::Body<Data = Bytes> + Send + Sync + Unpin + 'static,
-    B::Error: Into<super::client::BoxError>,
+    B::Error: Into<super::body::BoxError>,
 {
     let base: BaseUrl = format!("http://{address}").parse().expect("a base URL");
     let token: AccessToken = "EAAJ".parse().expect("a token");

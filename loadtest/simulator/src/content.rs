@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::graph_error::GraphError;
-use crate::message::{Kind, TemplateUse, Text};
+use crate::kind::Kind;
+use crate::text::Text;
 
 /// Longest text body, in characters.
 const TEXT_MAX: usize = 4096;
@@ -29,8 +30,15 @@ const INTERACTIVE: &[(&str, &[&str])] = &[
     ("carousel", &["cards"]),
 ];
 
-/// Checks `content` for `kind`; gives back the template when there is one. `group` says whether it
-/// goes to a group.
+/// Name and language of the template a message uses.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TemplateUse<'a> {
+    pub(crate) name: Text<'a>,
+    pub(crate) language: Text<'a>,
+}
+
+/// Checks `content` by the rules of `kind`; returns the template if the message uses one. `group`
+/// is `true` for a message to a group.
 pub(crate) fn check<'a>(
     kind: Kind,
     content: &'a RawValue,
@@ -51,7 +59,7 @@ pub(crate) fn check<'a>(
     Ok(None)
 }
 
-/// Reads a content object; a wrong or missing member is 131009 with the place named.
+/// Reads a content object; a wrong member is error 131009 with serde's line and column.
 fn parse<'a, T: Deserialize<'a>>(kind: Kind, content: &'a RawValue) -> Result<T, GraphError> {
     serde_json::from_str(content.get())
         .map_err(|error| GraphError::new(131009, format!("{}: {error}", kind.name())))

@@ -17,7 +17,7 @@ use crate::state::State;
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 10_000;
 
-/// Answers one request to `/_simulator/{path}`.
+/// Returns the reply to one request for `/_simulator/{path}`.
 pub(crate) fn handle(state: &State, path: &str, parts: &Parts, body: &Bytes) -> Reply {
     let answer = match (parts.method.as_str(), path) {
         ("GET", "stats") => serde_json::to_value(state.record.stats()).map_err(|e| e.to_string()),

@@ -26,22 +26,22 @@ pub enum FaultAction {
         /// HTTP status, 400 to 599.
         status: u16,
     },
-    /// Takes the message at once, answers it this much later.
+    /// Accepts the message at once and replies this much later.
     Delay {
         /// Milliseconds.
         ms: u64,
     },
-    /// Never answers; the connection stays open until the client leaves (or ten minutes passed).
+    /// Never replies; the connection stays open until the client closes it, at most ten minutes.
     Hang,
-    /// Resets the TCP connection instead of answering.
+    /// Resets the TCP connection instead of replying.
     Reset,
-    /// Begins a good answer and resets the connection in the middle of its body.
+    /// Begins a good reply and resets the connection in the middle of its body.
     Truncate,
     /// HTTP 200 with a body that is not JSON.
     Garbage,
     /// HTTP 200 with contacts but without a message id.
     NoId,
-    /// Takes the message and answers `message_status: held_for_quality_assessment`.
+    /// Accepts the message and replies `message_status: held_for_quality_assessment`.
     Held,
 }
 
@@ -151,13 +151,13 @@ impl Fault {
         self
     }
 
-    /// Reads a fault as `POST /_simulator/faults` takes it; the error says what is wrong with it.
+    /// Reads a fault in the JSON of `POST /_simulator/faults`; the error names what is wrong.
     pub fn from_json(json: &[u8]) -> Result<Fault, String> {
         let fault: Fault = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         fault.mistake().map_or(Ok(fault), Err)
     }
 
-    /// Why this fault cannot be used, or nothing.
+    /// Returns why this fault cannot be used; `None` if it can.
     pub(crate) fn mistake(&self) -> Option<String> {
         match (&self.action, &self.when) {
             (FaultAction::Status { status }, _) if !(400..=599).contains(status) => {
@@ -184,8 +184,7 @@ impl Fault {
     }
 }
 
-/// The rules in force. An atomic count keeps the way of a send free of the lock while there are
-/// none.
+/// The rules in force. While there are none, an atomic count spares each send the lock.
 #[derive(Default)]
 pub(crate) struct FaultBook {
     count: AtomicUsize,
@@ -221,7 +220,8 @@ impl FaultBook {
         rules.iter().map(|rule| rule.fault.clone()).collect()
     }
 
-    /// The fault that strikes this request, if any. `recipient` is empty for reads.
+    /// Returns the fault that strikes this request, if any, and removes it if it is used up.
+    /// `recipient` is empty for reads.
     pub(crate) fn strike(&self, scope: FaultScope, recipient: &str) -> Option<Fault> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
@@ -264,7 +264,7 @@ fn same_recipient(left: &str, right: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Which of ten sends in a row a fault strikes.
+    /// Asserts which of ten sends in a row a fault strikes: `x` for each struck one.
     fn check(fault: Fault, expected: &str) {
         let book = FaultBook::default();
         book.add(fault);

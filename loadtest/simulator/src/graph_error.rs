@@ -4,8 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 /// What is known of one Graph error code: HTTP status and message text, from Meta's public error
-/// tables. Codes that Meta reports by webhook only still carry the status they have when they do
-/// come synchronously.
+/// tables. A code that Meta usually reports by webhook has the status it comes with in a response.
 struct KnownError {
     code: i64,
     status: u16,
@@ -86,8 +85,8 @@ pub(crate) struct GraphError {
 }
 
 impl GraphError {
-    /// The error `code` with Meta's status and text; a code that no table lists gets HTTP 400 and a
-    /// neutral text.
+    /// Returns the error `code` with Meta's status and text, or with HTTP 400 and a neutral text if
+    /// no table lists the code.
     pub(crate) fn new(code: i64, details: impl Into<String>) -> GraphError {
         let entry = KNOWN_ERRORS.iter().find(|entry| entry.code == code);
         let status = entry.map_or(400, |entry| entry.status);
@@ -110,19 +109,19 @@ impl GraphError {
         self
     }
 
-    /// What Meta answers for an object that does not exist or that the token may not see.
+    /// Returns Meta's error for an object that does not exist or that the token may not see.
     pub(crate) fn unknown_object(id: &str) -> GraphError {
         GraphError::new(
             100,
             format!(
-                "Unsupported request. Object with ID '{id}' does not exist, cannot be loaded due to missing \
-                 permissions, or does not support this operation"
+                "Unsupported request. Object with ID '{id}' does not exist, cannot be loaded due \
+                 to missing permissions, or does not support this operation"
             ),
         )
         .with_subcode(33)
     }
 
-    /// The JSON body; `trace` becomes `fbtrace_id`.
+    /// Returns the JSON body; `trace` becomes `fbtrace_id`.
     pub(crate) fn body(&self, trace: u64) -> Vec<u8> {
         // Token errors and the application limit carry no number in the text and no details.
         let bare = matches!(self.code, 0 | 190);

@@ -10,6 +10,7 @@ mod content;
 mod control;
 mod fault;
 mod graph_error;
+mod kind;
 mod media;
 mod message;
 mod options;
@@ -22,6 +23,7 @@ mod send;
 mod server;
 mod state;
 mod strike;
+mod text;
 mod throughput;
 
 use std::io;

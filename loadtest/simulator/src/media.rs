@@ -1,5 +1,5 @@
-//! Media upload and download: multipart in, an id and an address out. Held in memory, oldest
-//! dropped first.
+//! Media upload and download: multipart in, an id and a URL out. Objects are kept in memory; beyond
+//! the limits the oldest are dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -21,42 +21,43 @@ pub(crate) struct MediaObject {
 
 #[derive(Default)]
 pub(crate) struct MediaStore {
-    shelf: Mutex<Shelf>,
+    objects: Mutex<Objects>,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Objects {
+    /// Uploads so far; the ids are counted from it.
     uploads: u64,
-    objects: VecDeque<MediaObject>,
+    kept: VecDeque<MediaObject>,
 }
 
 impl MediaStore {
-    /// Stores one upload and gives back its id.
+    /// Stores one upload and returns its id.
     pub(crate) fn put(&self, mime_type: String, bytes: Bytes) -> String {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.uploads += 1;
-        let id = (990_000_000_000_000 + shelf.uploads).to_string();
-        shelf.objects.push_back(MediaObject { id: id.clone(), mime_type, bytes });
-        let held = |shelf: &Shelf| -> usize {
-            shelf.objects.iter().map(|object| object.bytes.len()).sum()
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.uploads += 1;
+        let id = (990_000_000_000_000 + objects.uploads).to_string();
+        objects.kept.push_back(MediaObject { id: id.clone(), mime_type, bytes });
+        let bytes = |objects: &Objects| -> usize {
+            objects.kept.iter().map(|object| object.bytes.len()).sum()
         };
-        while shelf.objects.len() > OBJECTS_MAX || held(&shelf) > BYTES_MAX {
-            shelf.objects.pop_front();
+        while objects.kept.len() > OBJECTS_MAX || bytes(&objects) > BYTES_MAX {
+            objects.kept.pop_front();
         }
         id
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<MediaObject> {
-        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.objects.iter().find(|object| object.id == id).cloned()
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.kept.iter().find(|object| object.id == id).cloned()
     }
 
-    /// Whether there was such an object.
+    /// Returns `true` if there was such an object.
     pub(crate) fn delete(&self, id: &str) -> bool {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = shelf.objects.len();
-        shelf.objects.retain(|object| object.id != id);
-        shelf.objects.len() < before
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = objects.kept.len();
+        objects.kept.retain(|object| object.id != id);
+        objects.kept.len() < before
     }
 }
 
@@ -68,8 +69,8 @@ struct Part<'a> {
     end: usize,
 }
 
-/// Reads an upload form: `messaging_product`, `file`, and `type` unless the file part says it.
-/// Gives back the media type and the file's bytes.
+/// Reads an upload form: `messaging_product`, `file`, and `type` unless the file part names it.
+/// Returns the media type and the file's bytes.
 pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, Bytes), GraphError> {
     let boundary = content_type
         .strip_prefix("multipart/form-data")
@@ -147,7 +148,8 @@ mod tests {
     #[test]
     fn uploads() {
         let form = Bytes::from_static(
-            b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n\
+            b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\n\
+              whatsapp\r\n\
               --XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
               Content-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\r\n--XX--\r\n",
         );

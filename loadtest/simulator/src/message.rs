@@ -1,49 +1,16 @@
-//! Reads the body of a send the way Meta documents it, without copying what it does not change, and
-//! says which Graph error a wrong one gets.
-
-use std::borrow::Cow;
-use std::fmt;
+//! Reads the body of a send as Meta documents it, without copying what it does not change, and
+//! finds the Graph error that a wrong one gets.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
-use crate::content;
+use crate::content::{self, TemplateUse};
 use crate::graph_error::GraphError;
+use crate::kind::Kind;
+use crate::text::Text;
 
 /// Longest `biz_opaque_callback_data` Meta takes, in characters.
 const CALLBACK_DATA_MAX: usize = 512;
-
-/// A JSON string that borrows from the body unless it holds escapes. (`Option<Cow<str>>` would
-/// always copy.)
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text<'a>(Cow<'a, str>);
-
-impl std::ops::Deref for Text<'_> {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
 
 /// The members of a body that decide what it is. Everything else Meta ignores or passes on.
 #[derive(Deserialize)]
@@ -95,70 +62,22 @@ struct Envelope<'a> {
     pin: Option<&'a RawValue>,
 }
 
-/// The `type` of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Template,
-    Image,
-    Audio,
-    Video,
-    Document,
-    Sticker,
-    Location,
-    Contacts,
-    Interactive,
-    Reaction,
-    Pin,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Kind; 12] = [
-        Kind::Text,
-        Kind::Template,
-        Kind::Image,
-        Kind::Audio,
-        Kind::Video,
-        Kind::Document,
-        Kind::Sticker,
-        Kind::Location,
-        Kind::Contacts,
-        Kind::Interactive,
-        Kind::Reaction,
-        Kind::Pin,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Kind::Text => "text",
-            Kind::Template => "template",
-            Kind::Image => "image",
-            Kind::Audio => "audio",
-            Kind::Video => "video",
-            Kind::Document => "document",
-            Kind::Sticker => "sticker",
-            Kind::Location => "location",
-            Kind::Contacts => "contacts",
-            Kind::Interactive => "interactive",
-            Kind::Reaction => "reaction",
-            Kind::Pin => "pin",
-        }
-    }
-
-    fn content<'a>(self, envelope: &Envelope<'a>) -> Option<&'a RawValue> {
-        match self {
-            Kind::Text => envelope.text,
-            Kind::Template => envelope.template,
-            Kind::Image => envelope.image,
-            Kind::Audio => envelope.audio,
-            Kind::Video => envelope.video,
-            Kind::Document => envelope.document,
-            Kind::Sticker => envelope.sticker,
-            Kind::Location => envelope.location,
-            Kind::Contacts => envelope.contacts,
-            Kind::Interactive => envelope.interactive,
-            Kind::Reaction => envelope.reaction,
-            Kind::Pin => envelope.pin,
+impl<'a> Envelope<'a> {
+    /// Returns the content object of a message type, if the body has it.
+    fn content(&self, kind: Kind) -> Option<&'a RawValue> {
+        match kind {
+            Kind::Text => self.text,
+            Kind::Template => self.template,
+            Kind::Image => self.image,
+            Kind::Audio => self.audio,
+            Kind::Video => self.video,
+            Kind::Document => self.document,
+            Kind::Sticker => self.sticker,
+            Kind::Location => self.location,
+            Kind::Contacts => self.contacts,
+            Kind::Interactive => self.interactive,
+            Kind::Reaction => self.reaction,
+            Kind::Pin => self.pin,
         }
     }
 }
@@ -181,13 +100,6 @@ impl Address<'_> {
     }
 }
 
-/// Name and language of the template a message uses.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TemplateUse<'a> {
-    pub(crate) name: Text<'a>,
-    pub(crate) language: Text<'a>,
-}
-
 /// One message that Meta would take.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Message<'a> {
@@ -196,7 +108,7 @@ pub(crate) struct Message<'a> {
     pub(crate) template: Option<TemplateUse<'a>>,
 }
 
-/// What a body posted to a send path turned out to be.
+/// What a body posted to a send path is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Posted<'a> {
     /// `status: "read"`, with or without a typing indicator: nothing is sent.
@@ -211,7 +123,7 @@ pub(crate) enum SendPath {
     MarketingMessages,
 }
 
-/// Reads one body posted to `path`.
+/// Returns what one body posted to `path` is, or the Graph error that Meta gives for it.
 pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError> {
     let envelope: Envelope<'_> =
         serde_json::from_slice(body).map_err(|error| GraphError::new(100, error.to_string()))?;
@@ -231,7 +143,7 @@ pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError
     check_path(path, kind, &envelope)?;
     check_extras(&envelope)?;
     let group = is_group(&envelope)?;
-    let content = kind.content(&envelope).ok_or_else(|| {
+    let content = envelope.content(kind).ok_or_else(|| {
         let name = kind.name();
         GraphError::new(131008, format!("Parameter '{name}' is mandatory for type '{name}'"))
     })?;
@@ -255,14 +167,14 @@ fn read_receipt<'a>(
     }
 }
 
-/// The message type: as named, or told by the only content object there is.
+/// Returns the message type: the `type` member, or without one that of the only content object.
 fn kind(envelope: &Envelope<'_>) -> Result<Kind, GraphError> {
     if let Some(name) = envelope.kind.as_deref() {
         return Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
             GraphError::new(131051, format!("Message type '{name}' is not supported"))
         });
     }
-    let mut present = Kind::ALL.into_iter().filter(|kind| kind.content(envelope).is_some());
+    let mut present = Kind::ALL.into_iter().filter(|kind| envelope.content(*kind).is_some());
     match (present.next(), present.next()) {
         (Some(kind), None) => Ok(kind),
         _ => Err(GraphError::new(131008, "The parameter type is required.")),
@@ -322,7 +234,7 @@ fn is_group(envelope: &Envelope<'_>) -> Result<bool, GraphError> {
     }
 }
 
-/// Who the message is for; `to` wins when `recipient` is there as well.
+/// Returns the recipient; `to` counts if the body has both `to` and `recipient`.
 fn address<'a>(
     group: bool,
     to: Option<Text<'a>>,

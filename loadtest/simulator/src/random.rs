@@ -15,7 +15,7 @@ impl Random {
         mix(self.0)
     }
 
-    /// True with the given probability (0.0 never, 1.0 always).
+    /// Returns `true` with the given probability (0.0 never, 1.0 always).
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         // 53 bits are what a double holds exactly.
         let unit = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
@@ -31,8 +31,8 @@ pub(crate) fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A seed that differs between simulators and runs, taken from the standard library's per-process
-/// hash keys.
+/// Returns a seed that differs between simulators and runs, taken from the standard library's
+/// per-process hash keys.
 pub(crate) fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()

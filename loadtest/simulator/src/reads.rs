@@ -90,8 +90,8 @@ fn template_object(index: usize, template: &SimulatorTemplate) -> Map<String, Va
     }
 }
 
-/// Returns the members in `fields`, and always the id. Names that the object lacks are left out, as Meta
-/// does with members that have no value.
+/// Returns the members in `fields`, and always the id. Names that the object lacks are left out, as
+/// Meta does with members that have no value.
 fn select(members: Map<String, Value>, fields: Option<&str>) -> Value {
     let Some(fields) = fields else {
         return Value::Object(members);

@@ -17,7 +17,7 @@ const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// One message the simulator accepted, as it arrived.
 #[derive(Debug, Clone)]
 pub struct Accepted {
-    /// Counts up from 0 and never begins anew, so that message ids stay unique.
+    /// Counts up from 0 and is not reset, so that message ids stay unique.
     pub sequence: u64,
     /// Path and query as received.
     pub path: String,
@@ -29,7 +29,7 @@ pub struct Accepted {
     pub kind: String,
     /// Name and language code, for templates.
     pub template: Option<(String, String)>,
-    /// The id the answer carried (or would have, had a fault not eaten it).
+    /// The message id of the reply, also if a fault kept the reply from the client.
     pub message_id: String,
     /// Headers as received, `authorization` included.
     pub headers: HeaderMap,
@@ -108,7 +108,7 @@ impl Record {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepts one message and gives back its id.
+    /// Counts one message, keeps it if there is room for any, and returns its id.
     pub(crate) fn accept(
         &self,
         envelope: &Envelope<'_>,
@@ -146,7 +146,7 @@ impl Record {
         self.accepted.load(Ordering::Acquire)
     }
 
-    /// The kept messages from `offset` on, oldest first, at most `limit`.
+    /// Returns the kept messages from `offset` on, oldest first, at most `limit`.
     pub(crate) fn accepted(&self, offset: usize, limit: usize) -> Vec<Accepted> {
         let book = self.book();
         let some = book.kept.iter().skip(offset).take(limit);
@@ -171,7 +171,7 @@ impl Record {
         }
     }
 
-    /// Forgets everything counted and kept.
+    /// Sets the counters to zero and drops the kept messages.
     pub(crate) fn reset(&self) {
         let mut book = self.book();
         *book = Book::default();
@@ -209,8 +209,8 @@ impl Kept {
         }
     }
 
-    /// Reads the message again; it was read once before it was kept, so this finds nothing wrong
-    /// with it.
+    /// Returns the message as it was accepted. `None` does not occur in practice: only messages
+    /// that were read before are kept.
     fn unfold(&self, seed: u64) -> Option<Accepted> {
         let (head, body) = self.text.split_at(self.headers_end as usize);
         let (path, headers) = head.split_at(self.path_end as usize);
@@ -250,8 +250,8 @@ fn headers_from(lines: &[u8]) -> HeaderMap {
     headers
 }
 
-/// The WhatsApp id Meta answers with: the digits, and for Brazilian mobiles the short form without
-/// the extra 9. Group ids and user ids stand as they are.
+/// Returns the WhatsApp id in Meta's reply: the digits, and for Brazilian mobiles the short form
+/// without the extra 9. Group ids and user ids are unchanged.
 pub(crate) fn wa_id(address: &Address<'_>) -> String {
     let Address::Phone(phone) = address else {
         return address.as_written().to_owned();
@@ -263,8 +263,8 @@ pub(crate) fn wa_id(address: &Address<'_>) -> String {
     digits
 }
 
-/// A message id built like Meta's: base64 over a small structure that holds the recipient and a
-/// unique number. Unique per (seed, sequence): the number is a bijection of the two.
+/// Returns a message id built like Meta's: base64 over a small structure that holds the recipient
+/// and a number. Unique per (seed, sequence): the number is a bijection of the two.
 fn message_id(seed: u64, sequence: u64, wa_id: &str) -> String {
     let recipient = &wa_id.as_bytes()[..wa_id.len().min(20)];
     let mut raw = Vec::with_capacity(32 + recipient.len());
@@ -284,7 +284,7 @@ fn message_id(seed: u64, sequence: u64, wa_id: &str) -> String {
     id
 }
 
-/// Standard base64 with padding.
+/// Appends standard base64 with padding.
 pub(crate) fn push_base64(target: &mut String, bytes: &[u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for chunk in bytes.chunks(3) {

@@ -1,5 +1,4 @@
-//! The answers: a body type that can break off in the middle, and builders with the headers Meta
-//! sets.
+//! Replies: a body type that can break off in the middle, and builders with the headers Meta sets.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,19 +10,19 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-/// Instead of an answer: reset the connection.
+/// The error that makes the server reset the connection instead of replying.
 #[derive(Debug)]
 pub(crate) struct Reset;
 
 impl std::fmt::Display for Reset {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the simulator was told to reset this connection")
+        formatter.write_str("a scripted fault resets this connection")
     }
 }
 
 impl std::error::Error for Reset {}
 
-/// A whole body, or one that promises more than it gives and then ends in a reset.
+/// A whole body, or one that ends in a reset before the length it announced.
 pub(crate) enum ReplyBody {
     Whole(Option<Bytes>),
     Truncated {
@@ -39,7 +38,7 @@ impl ReplyBody {
         ReplyBody::Whole(Some(body.into()))
     }
 
-    /// The first half of `body` under the length of the whole.
+    /// Returns the first half of `body` with the length of the whole.
     pub(crate) fn truncated(body: Vec<u8>) -> ReplyBody {
         let whole = Bytes::from(body);
         ReplyBody::Truncated {
@@ -83,13 +82,13 @@ impl Body for ReplyBody {
 
 pub(crate) type Reply = Response<ReplyBody>;
 
-/// The headers a Graph answer carries beside `content-type`; `trace` fills the two ids.
+/// The headers of a Graph reply beside `content-type`; `trace` fills the two ids.
 const GRAPH_REQUEST_ID: HeaderName = HeaderName::from_static("x-fb-request-id");
 const GRAPH_TRACE_ID: HeaderName = HeaderName::from_static("x-fb-trace-id");
 const GRAPH_REVISION: HeaderName = HeaderName::from_static("x-fb-rev");
 const GRAPH_VERSION: HeaderName = HeaderName::from_static("facebook-api-version");
 
-/// A JSON answer with Meta's headers.
+/// Returns a JSON reply with Meta's headers.
 pub(crate) fn graph(status: StatusCode, trace: u64, body: ReplyBody) -> Reply {
     let mut reply = Response::new(body);
     *reply.status_mut() = status;
@@ -107,7 +106,7 @@ pub(crate) fn graph(status: StatusCode, trace: u64, body: ReplyBody) -> Reply {
     reply
 }
 
-/// Any other answer: pages, media, the simulator's own.
+/// Returns a reply without Meta's headers: HTML pages, media, the simulator's own endpoints.
 pub(crate) fn plain(
     status: StatusCode,
     content_type: &'static str,

@@ -1,4 +1,4 @@
-//! Finds out what a path asks for. Like Meta, it takes paths with and without a version and with a
+//! Finds the route of a path. Like Meta, it takes paths with and without a version and with a
 //! trailing slash.
 
 use http::Method;
@@ -24,7 +24,7 @@ pub(crate) enum Route<'a> {
     WriteProfile {
         phone_number_id: &'a str,
     },
-    /// A phone number, a WABA or a media object: ids do not tell which.
+    /// A phone number, a WABA or a media object: the id does not show which.
     ReadObject {
         id: &'a str,
     },
@@ -40,7 +40,7 @@ pub(crate) enum Route<'a> {
     Unknown,
 }
 
-/// The route of one request line.
+/// Returns the route of one request line.
 pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Route<'a> {
     if let Some(rest) = path.strip_prefix("/_simulator/") {
         return match rest.strip_prefix("media/") {
@@ -72,7 +72,7 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Route<'a> {
     }
 }
 
-/// `v24.0` and the like.
+/// Returns `true` for `v24.0` and the like.
 fn is_version(segment: &str) -> bool {
     segment.strip_prefix('v').and_then(|number| number.split_once('.')).is_some_and(
         |(major, minor)| {
@@ -82,7 +82,7 @@ fn is_version(segment: &str) -> bool {
     )
 }
 
-/// The value of one query parameter, percent-decoded.
+/// Returns the value of one query parameter, percent-decoded.
 pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
     query
         .split('&')

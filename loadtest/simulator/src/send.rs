@@ -11,7 +11,8 @@ use http::request::Parts;
 
 use crate::fault::{Fault, FaultAction, FaultScope};
 use crate::graph_error::GraphError;
-use crate::message::{self, Address, Kind, Message, Posted, SendPath};
+use crate::kind::Kind;
+use crate::message::{self, Address, Message, Posted, SendPath};
 use crate::record::{Envelope, wa_id};
 use crate::reply::{self, Reply, ReplyBody, Reset};
 use crate::state::State;

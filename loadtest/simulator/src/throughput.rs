@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// The limit of messages a second, applied to each phone number ID apart. The seconds are whole ones
-/// since the start, not a sliding window.
+/// A limit of messages a second for each phone number ID. The seconds are whole ones since the
+/// start, not a sliding window.
 pub(crate) struct Throughput {
     /// Messages a second; 0: no limit.
     limit: u32,

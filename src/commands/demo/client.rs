@@ -8,7 +8,7 @@ use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::{ACCOUNT, CAMPAIGN, NUMBER, OPERATOR_KEY, SEND_KEY};
+use super::names::{ACCOUNT, CAMPAIGN, NUMBER, OPERATOR_KEY, SEND_KEY};
 use crate::commands::call::{Caller, Reply};
 
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -68,6 +68,12 @@ impl Client {
 /// The body an SDK would post.
 pub(super) fn send_body(to: &str, template: &str) -> String {
     format!(
-        r#"{{"messaging_product":"whatsapp","recipient_type":"individual","to":"{to}","type":"template","template":{{"name":"{template}","language":{{"code":"en_US"}}}}}}"#
+        concat!(
+            r#"{{"messaging_product":"whatsapp","recipient_type":"individual","to":"{to}","#,
+            r#""type":"template","template":{{"name":"{template}","#,
+            r#""language":{{"code":"en_US"}}}}}}"#
+        ),
+        to = to,
+        template = template
     )
 }

@@ -1,9 +1,10 @@
-//! `tollgate demo`: the whole story on one machine, over real HTTP through the real data path,
+//! `tollgate demo`: the whole scenario on one machine, over real HTTP through the real data path,
 //! against a simulated Cloud API.
-#![allow(clippy::print_stdout, reason = "the story is told on the terminal")]
+#![allow(clippy::print_stdout, reason = "the scenario is shown on the terminal")]
 
 mod client;
-mod story;
+mod names;
+mod scenario;
 
 use anyhow::Context;
 use tollgate_simulator::{Simulator, SimulatorOptions};
@@ -12,24 +13,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use client::Client;
+use names::{ACCOUNT, NUMBER, OPERATOR_KEY, SEND_KEY, WABA};
 
 /// Arguments of `tollgate demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoArgs {
-    /// End after the story instead of serving on.
+    /// End after the scenario instead of serving on.
     #[arg(long)]
     pub exit: bool,
 }
 
-/// Names of the demo's world.
-const ACCOUNT: &str = "acme";
-const CAMPAIGN: &str = "diwali";
-const NUMBER: &str = "106540352242922";
-const WABA: &str = "102290129340398";
-const SEND_KEY: &str = "demo-send-key-of-acme";
-const OPERATOR_KEY: &str = "demo-operator-key";
-
-/// Tells the story; answers exit code 0 only if every step did what it should.
+/// Runs the scenario; returns exit code 0 only if every step did what it should.
 pub fn main(args: &DemoArgs) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(args))
@@ -48,8 +42,7 @@ async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     })?;
     let gateway = Gateway::start(&config, Clock::system()).await?;
     let client = Client::new(gateway.data_addr(), gateway.admin_addr());
-    let told = story::tell(&client, &simulator).await;
-    let code = match told {
+    let code = match scenario::run(&client, &simulator).await {
         Ok(()) => 0,
         Err(error) => {
             println!("\nThis step did not do what it should: {error:#}");
@@ -57,7 +50,7 @@ async fn run(args: &DemoArgs) -> anyhow::Result<u8> {
         }
     };
     if code == 0 && !args.exit {
-        story::invite(&client);
+        scenario::invite(&client);
         tokio::signal::ctrl_c().await?;
         println!();
     }

@@ -1,5 +1,5 @@
-//! A connection on which no write may stand still for ever, because hyper sets no deadline for a
-//! client that does not read.
+//! A connection whose writes cannot block for ever, because hyper sets no deadline for a client
+//! that does not read.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// A TCP connection whose writes fail with `TimedOut` where the peer takes nothing for too long.
+/// A TCP connection whose writes fail with `TimedOut` if the peer takes nothing for too long.
 pub(super) struct GuardedStream {
     inner: TcpStream,
     write_timeout: Duration,
@@ -24,7 +24,7 @@ impl GuardedStream {
         GuardedStream { inner, write_timeout, timer: None }
     }
 
-    /// Passes a write's result on, or ends a wait that has taken too long.
+    /// Returns a write's result unchanged, or `TimedOut` if the wait has taken too long.
     fn guard<T>(
         &mut self,
         cx: &mut Context<'_>,

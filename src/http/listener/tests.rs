@@ -24,15 +24,15 @@ use super::{Drained, ServerOptions, serve};
 const SOON: Duration = Duration::from_secs(5);
 const POST: &[u8] = b"POST /send HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
 
-/// A listener whose every request is answered by `handler`.
-struct Door {
+/// A running listener; a handler of the test's own responds to every request.
+struct Listening {
     address: SocketAddr,
     shutdown: CancellationToken,
     served: JoinHandle<Drained>,
 }
 
-impl Door {
-    async fn open<H, F>(options: ServerOptions, handler: H) -> Door
+impl Listening {
+    async fn open<H, F>(options: ServerOptions, handler: H) -> Listening
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Vec<u8>> + Send + 'static,
@@ -42,14 +42,17 @@ impl Door {
         let shutdown = CancellationToken::new();
         let service = service_fn(move |request| {
             let answering = handler(request);
-            async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(answering.await)))) }
+            async move {
+                let body = Bytes::from(answering.await);
+                Ok::<_, Infallible>(Response::new(Full::new(body)))
+            }
         });
         let served = tokio::spawn(serve(listener, options, service, shutdown.clone()));
-        Door { address, shutdown, served }
+        Listening { address, shutdown, served }
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.expect("the door is open")
+        TcpStream::connect(self.address).await.expect("it listens")
     }
 
     async fn close(self) -> Drained {
@@ -81,7 +84,7 @@ async fn ok(_: Request<Incoming>) -> Vec<u8> {
     b"done".to_vec()
 }
 
-/// A handler that never answers and reports when it starts and when it is dropped.
+/// A handler that never returns and reports when it starts and when it is dropped.
 fn pending(
     events: mpsc::Sender<&'static str>,
 ) -> impl Fn(Request<Incoming>) -> std::pin::Pin<Box<dyn Future<Output = Vec<u8>> + Send>> + Clone {
@@ -106,13 +109,13 @@ fn pending(
 
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
-    let door = Door::open(ServerOptions::default(), ok).await;
-    let mut client = door.connect().await;
+    let listening = Listening::open(ServerOptions::default(), ok).await;
+    let mut client = listening.connect().await;
     for _ in 0..3 {
         client.write_all(POST).await.expect("written");
         assert!(read_to(&mut client, "done").await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
     assert!(closes(&mut client, SOON).await, "an unused connection is closed at once");
 }
 
@@ -120,8 +123,8 @@ async fn one_connection_carries_many_requests() {
 async fn a_client_that_hangs_up_drops_its_request() {
     for half in [false, true] {
         let (events, mut seen) = mpsc::channel(64);
-        let door = Door::open(ServerOptions::default(), pending(events)).await;
-        let mut client = door.connect().await;
+        let listening = Listening::open(ServerOptions::default(), pending(events)).await;
+        let mut client = listening.connect().await;
         client.write_all(POST).await.expect("written");
         assert_eq!(timeout(SOON, seen.recv()).await, Ok(Some("started")));
         if half {
@@ -134,22 +137,22 @@ async fn a_client_that_hangs_up_drops_its_request() {
             Ok(Some("dropped")),
             "half {half}"
         );
-        assert_eq!(door.close().await, Drained { cut: 0 });
+        assert_eq!(listening.close().await, Drained { cut: 0 });
     }
 }
 
 #[tokio::test]
 async fn a_drain_lets_requests_finish() {
-    let door = Door::open(ServerOptions::default(), |_| async {
+    let listening = Listening::open(ServerOptions::default(), |_| async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         b"done".to_vec()
     })
     .await;
-    let mut client = door.connect().await;
+    let mut client = listening.connect().await;
     client.write_all(POST).await.expect("written");
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let address = door.address;
-    let closing = tokio::spawn(door.close());
+    let address = listening.address;
+    let closing = tokio::spawn(listening.close());
     assert!(read_to(&mut client, "done").await.contains("connection: close"));
     assert_eq!(closing.await.expect("no panic"), Drained { cut: 0 });
     assert!(TcpStream::connect(address).await.is_err(), "nothing listens any more");
@@ -160,11 +163,11 @@ async fn a_drain_ends() {
     let (events, mut seen) = mpsc::channel(64);
     let options =
         ServerOptions { drain_timeout: Duration::from_millis(100), ..ServerOptions::default() };
-    let door = Door::open(options, pending(events)).await;
-    let mut client = door.connect().await;
+    let listening = Listening::open(options, pending(events)).await;
+    let mut client = listening.connect().await;
     client.write_all(POST).await.expect("written");
     assert_eq!(timeout(SOON, seen.recv()).await, Ok(Some("started")));
-    assert_eq!(door.close().await, Drained { cut: 1 });
+    assert_eq!(listening.close().await, Drained { cut: 1 });
     assert_eq!(seen.recv().await, Some("dropped"));
 }
 
@@ -176,37 +179,38 @@ async fn slow_heads_and_unused_connections_are_closed() {
         idle_timeout: SOON * 10,
         ..ServerOptions::default()
     };
-    let door = Door::open(options, ok).await;
+    let listening = Listening::open(options, ok).await;
     let (mut silent, mut slow, mut good) =
-        (door.connect().await, door.connect().await, door.connect().await);
+        (listening.connect().await, listening.connect().await, listening.connect().await);
     slow.write_all(b"POST / HTTP/1.1\r\nhost:").await.expect("written");
     good.write_all(POST).await.expect("written");
     read_to(&mut good, "done").await;
     assert!(closes(&mut silent, SOON).await && closes(&mut slow, SOON).await);
     assert!(!closes(&mut good, short * 2).await, "the first request was in time");
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 
-    let door =
-        Door::open(ServerOptions { idle_timeout: short, ..ServerOptions::default() }, ok).await;
-    let mut idle = door.connect().await;
+    let listening =
+        Listening::open(ServerOptions { idle_timeout: short, ..ServerOptions::default() }, ok)
+            .await;
+    let mut idle = listening.connect().await;
     idle.write_all(POST).await.expect("written");
     read_to(&mut idle, "done").await;
     assert!(closes(&mut idle, SOON).await);
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
     let options =
         ServerOptions { write_timeout: Duration::from_millis(200), ..ServerOptions::default() };
-    let door = Door::open(options, |_| async { vec![b'x'; 64 << 20] }).await;
-    let mut client = door.connect().await;
+    let listening = Listening::open(options, |_| async { vec![b'x'; 64 << 20] }).await;
+    let mut client = listening.connect().await;
     client.write_all(POST).await.expect("written");
     tokio::time::sleep(Duration::from_millis(600)).await;
     let mut rest = Vec::new();
     let end = timeout(SOON, client.read_to_end(&mut rest)).await.expect("the connection has ended");
     assert!(end.is_err() || rest.len() < 64 << 20, "cut short");
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }
 
 #[tokio::test]
@@ -214,12 +218,13 @@ async fn connections_are_bounded() {
     let open = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&open);
     let options = ServerOptions { max_connections: 2, ..ServerOptions::default() };
-    let door = Door::open(options, move |_| {
+    let listening = Listening::open(options, move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { b"done".to_vec() }
     })
     .await;
-    let mut clients = [door.connect().await, door.connect().await, door.connect().await];
+    let mut clients =
+        [listening.connect().await, listening.connect().await, listening.connect().await];
     for client in &mut clients {
         client.write_all(POST).await.expect("written");
     }
@@ -231,17 +236,17 @@ async fn connections_are_bounded() {
     drop(first);
     read_to(&mut third, "done").await;
     drop((second, third));
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }
 
 #[tokio::test]
 async fn heads_are_bounded() {
-    let door = Door::open(ServerOptions::default(), ok).await;
+    let listening = Listening::open(ServerOptions::default(), ok).await;
     let many: String = (0..200).map(|n| format!("h{n}: 1\r\n")).collect();
     let long = format!("h: {}\r\n", "x".repeat(200 << 10));
     for head in [many, long] {
-        let mut client = door.connect().await;
-        // The door may close before it has read everything, which is no failure of the test.
+        let mut client = listening.connect().await;
+        // The listener may close before it has read everything, which is no failure of the test.
         drop(client.write_all(format!("GET / HTTP/1.1\r\nhost: x\r\n{head}\r\n").as_bytes()).await);
         let mut start = [0; 12];
         let answered = timeout(SOON, client.read_exact(&mut start)).await.expect("in time");
@@ -251,12 +256,12 @@ async fn heads_are_bounded() {
             String::from_utf8_lossy(&start)
         );
     }
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }
 
 #[tokio::test]
 async fn chunked_bodies_are_read() {
-    let door = Door::open(ServerOptions::default(), |request| async {
+    let listening = Listening::open(ServerOptions::default(), |request| async {
         super::super::body::read_body(request.into_body(), 16, SOON)
             .await
             .map_or_else(|error| error.to_string().into(), |body| body.to_vec())
@@ -266,26 +271,26 @@ async fn chunked_bodies_are_read() {
         ("3\r\nabc\r\n4\r\ndone\r\n0\r\n\r\n", "abcdone"),
         ("11\r\n12345678901234567\r\n0\r\n\r\n", "than 16 bytes"),
     ] {
-        let mut client = door.connect().await;
+        let mut client = listening.connect().await;
         let request =
             format!("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
         client.write_all(request.as_bytes()).await.expect("written");
         read_to(&mut client, answer).await;
     }
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }
 
 #[tokio::test]
 async fn a_panic_ends_its_own_connection_only() {
-    let door = Door::open(ServerOptions::default(), |request| async move {
+    let listening = Listening::open(ServerOptions::default(), |request| async move {
         assert_eq!(request.uri().path(), "/send", "this request is meant to panic");
         b"done".to_vec()
     })
     .await;
-    let (mut bad, mut good) = (door.connect().await, door.connect().await);
+    let (mut bad, mut good) = (listening.connect().await, listening.connect().await);
     bad.write_all(b"GET /panic HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
     assert!(closes(&mut bad, SOON).await);
     good.write_all(POST).await.expect("written");
     read_to(&mut good, "done").await;
-    assert_eq!(door.close().await, Drained { cut: 0 });
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }

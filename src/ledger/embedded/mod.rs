@@ -46,7 +46,7 @@ pub enum OpenError {
 }
 
 impl EmbeddedLedger {
-    /// Opens the ledger in `directory`, making both where they do not exist. Holds that were open
+    /// Opens the ledger in `directory`, making both if they do not exist. Holds that were open
     /// when the last process ended become in doubt, because nobody knows any more what became of
     /// them.
     pub fn open(directory: &Path, clock: Clock) -> Result<EmbeddedLedger, OpenError> {

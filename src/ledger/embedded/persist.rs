@@ -53,7 +53,7 @@ fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, RowErr
     Ok(value.map(serde_json::to_string).transpose()?)
 }
 
-/// Kind, key and value of a row; no value where the row is gone.
+/// Kind, key and value of a row; no value if the row is gone.
 pub(super) fn encode(
     state: &AccountState,
     row: &Row,

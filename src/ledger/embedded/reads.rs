@@ -17,7 +17,7 @@ fn fault(error: StoreError) -> LedgerFault {
     LedgerFault::Unavailable(error.to_string())
 }
 
-/// Cuts a list that was read one item longer than asked, and names where the next page begins.
+/// Cuts a list that was read one item longer than asked, and makes the cursor of the next page.
 fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
     let more = items.len() > limit;
     items.truncate(limit);

@@ -13,14 +13,20 @@ use crate::ledger::{ClaimKind, Entry, Event, Identity};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS rows (account TEXT NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS rows (
+        account TEXT NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (account, kind, key)) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS entries (account TEXT NOT NULL, sequence INTEGER NOT NULL, wallet TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    CREATE TABLE IF NOT EXISTS entries (
+        account TEXT NOT NULL, sequence INTEGER NOT NULL, wallet TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
         value TEXT NOT NULL, PRIMARY KEY (account, sequence)) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS entries_of_wallet ON entries (account, wallet, sequence);
-    CREATE TABLE IF NOT EXISTS events (account TEXT NOT NULL, sequence INTEGER NOT NULL, value TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS events (
+        account TEXT NOT NULL, sequence INTEGER NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (account, sequence)) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS claims (kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS claims (
+        kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL,
+        PRIMARY KEY (kind, name)) WITHOUT ROWID;
 ";
 
 /// Bumped when the stored shapes change.
@@ -130,7 +136,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT value FROM entries WHERE account = ?1 AND wallet = ?2 AND sequence > ?3 AND at_ms >= ?4 AND at_ms < ?5
+            "SELECT value FROM entries WHERE account = ?1 AND wallet = ?2 AND sequence > ?3
+               AND at_ms >= ?4 AND at_ms < ?5
              ORDER BY sequence LIMIT ?6",
         )?;
         let bind = params![
@@ -151,8 +158,10 @@ impl Store {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let mut select =
-            self.connection.prepare_cached("SELECT value FROM events WHERE account = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3")?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT value FROM events WHERE account = ?1 AND sequence > ?2
+             ORDER BY sequence LIMIT ?3",
+        )?;
         let rows = select
             .query_map(params![account.as_str(), whole(after), whole(limit)], |row| {
                 row.get::<_, String>(0)
@@ -163,7 +172,10 @@ impl Store {
     /// Folds the write-ahead log into the file.
     pub(super) fn close(&self) {
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
-            tracing::warn!(%error, "the write-ahead log stays beside the ledger file; the next start reads it");
+            tracing::warn!(
+                %error,
+                "the write-ahead log stays beside the ledger file; the next start reads it"
+            );
         }
     }
 }
@@ -207,8 +219,10 @@ impl Group<'_> {
                 None => delete.execute(params![account.as_str(), kind, key])?,
             };
         }
-        let mut insert =
-            self.transaction.prepare_cached("INSERT INTO entries (account, sequence, wallet, at_ms, value) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO entries (account, sequence, wallet, at_ms, value)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         for entry in &changes.entries {
             insert.execute(params![
                 account.as_str(),

@@ -1,5 +1,5 @@
 //! The embedded ledger's thread: takes what waits, lets the rules decide, commits once, then
-//! answers.
+//! replies.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::ledger::{Batch, ClaimKind, LedgerFault, Verdict};
 /// Batches in one transaction at most.
 const GROUP: usize = 256;
 
-/// Where an answer goes.
+/// The receiver of a result.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, LedgerFault>>;
 
 /// A read that runs on the thread.
@@ -24,7 +24,7 @@ pub(super) type Read = Box<dyn FnOnce(&World, &Store) + Send>;
 
 /// A change of the cross-account names.
 pub(super) enum Claim {
-    /// Take it if it is free; answers the owner.
+    /// Take it if it is free; returns the owner.
     Take(String, Answer<String>),
     /// Give it up if it is the owner's.
     Give(String, Answer<()>),
@@ -189,9 +189,11 @@ pub(super) fn run(
         let fault = match world.persist(&mut store) {
             Ok(()) => None,
             Err(error) => {
-                tracing::error!(%error, "the embedded ledger could not commit; unanswered decisions are dropped and memory is read again from disk");
+                tracing::error!(%error, "the embedded ledger could not commit; unanswered \
+                        decisions are dropped and memory is read again from disk");
                 if let Err(error) = world.read_again(&store) {
-                    tracing::error!(%error, "the embedded ledger cannot be read again; it stays closed until a restart");
+                    tracing::error!(%error, "the embedded ledger cannot be read again; it stays \
+                            closed until a restart");
                     return;
                 }
                 Some(LedgerFault::Unavailable(format!("the commit failed: {error}")))

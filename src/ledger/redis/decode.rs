@@ -1,4 +1,4 @@
-//! The script's flat reply as verdicts; each Lua file says in its opening what it answers.
+//! The script's flat reply as verdicts; each Lua file lists in its opening what it replies.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::vec::IntoIter;
 
 use redis::Value;
 
+use super::codes::{self, verdict};
 use super::stored::{self, Exhaustion, Fields};
 use crate::amount::Amount;
 use crate::ledger::{Batch, Entry, LedgerFault, Rejection, Verdict, WalletView};
@@ -24,27 +25,27 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
     let Value::Array(values) = reply else { return Err(unreadable()) };
     let mut reply = Reply { values: values.into_iter() };
     let fault = match reply.text()?.as_str() {
-        "ok" => {
+        codes::reply::OK => {
             let exists = reply.flag()?;
             let verdicts =
                 batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
             return Ok(Outcome::Decided { verdicts, exists });
         }
-        "full" => super::link::out_of_memory(),
-        "skew" => {
+        codes::reply::FULL => super::link::out_of_memory(),
+        codes::reply::SKEW => {
             let skew = reply.number()?;
             LedgerFault::Refused(format!(
                 "this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"
             ))
         }
-        "lower" => {
+        codes::reply::LOWER => {
             let last = reply.text()?;
             LedgerFault::Refused(format!(
                 "batch {} of this writer comes after its batch {last}",
                 batch.number
             ))
         }
-        "lost" => {
+        codes::reply::LOST => {
             let last = reply.text()?;
             let last = if last.is_empty() {
                 "none of this writer".to_owned()
@@ -53,10 +54,11 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
             };
             let number = batch.number;
             LedgerFault::Closed(format!(
-                "the store has lost writes: the last batch it knows is {last}, and this one has number {number}"
+                "the store has lost writes: the last batch it knows is {last}, \
+                 and this one has number {number}"
             ))
         }
-        "gone" => {
+        codes::reply::GONE => {
             LedgerFault::Closed("the store has lost writes: an account it had is gone".into())
         }
         _ => return Err(unreadable()),
@@ -105,7 +107,7 @@ impl Reply {
         T::try_from(self.number()?).map_err(|_| unreadable())
     }
 
-    /// An empty text stands for none.
+    /// `None` for an empty text.
     fn optional(&mut self) -> Result<Option<i64>, LedgerFault> {
         match self.values.next() {
             Some(Value::Int(number)) => Ok(Some(number)),
@@ -128,36 +130,40 @@ impl Reply {
 
     fn verdict(&mut self) -> Result<Verdict, LedgerFault> {
         Ok(match self.number()? {
-            1 => Verdict::Reserved {
+            verdict::RESERVED => Verdict::Reserved {
                 amount: self.amount()?,
                 available: self.optional()?.map(Amount::saturating_from_micros),
             },
-            2 => Verdict::Rejected(self.rejection()?),
-            3 => Verdict::Replayed {
+            verdict::REJECTED => Verdict::Rejected(self.rejection()?),
+            verdict::REPLAYED => Verdict::Replayed {
                 hold: self.hold()?,
                 message_id: self.shared()?,
                 amount: self.amount()?,
             },
-            4 => Verdict::StaleSettings,
-            5 => Verdict::StalePrice,
-            6 => Verdict::Settled { amount: self.amount()? },
-            7 => Verdict::Released { amount: self.amount()? },
-            8 => Verdict::Marked,
-            9 => Verdict::NoHold,
-            10 => self.posted()?,
-            11 => Verdict::ReferenceConflict,
-            12 => Verdict::WalletUnknown,
-            13 => Verdict::OutOfRange,
-            14 => Verdict::Shortfall { needed: self.amount()?, available: self.amount()? },
-            15 => Verdict::Wallet(self.wallet()?),
-            16 => self.campaign()?,
-            17 => Verdict::CampaignExists,
-            18 => Verdict::CampaignUnknown,
-            19 => Verdict::CampaignFinished,
-            20 => Verdict::WalletExhausted,
-            21 => Verdict::Document { changed: self.flag()?, settings_version: self.count()? },
-            22 => Verdict::Counted,
-            23 => Verdict::Swept {
+            verdict::STALE_SETTINGS => Verdict::StaleSettings,
+            verdict::STALE_PRICE => Verdict::StalePrice,
+            verdict::SETTLED => Verdict::Settled { amount: self.amount()? },
+            verdict::RELEASED => Verdict::Released { amount: self.amount()? },
+            verdict::MARKED => Verdict::Marked,
+            verdict::NO_HOLD => Verdict::NoHold,
+            verdict::POSTED => self.posted()?,
+            verdict::REFERENCE_CONFLICT => Verdict::ReferenceConflict,
+            verdict::WALLET_UNKNOWN => Verdict::WalletUnknown,
+            verdict::OUT_OF_RANGE => Verdict::OutOfRange,
+            verdict::SHORTFALL => {
+                Verdict::Shortfall { needed: self.amount()?, available: self.amount()? }
+            }
+            verdict::WALLET => Verdict::Wallet(self.wallet()?),
+            verdict::CAMPAIGN => self.campaign()?,
+            verdict::CAMPAIGN_EXISTS => Verdict::CampaignExists,
+            verdict::CAMPAIGN_UNKNOWN => Verdict::CampaignUnknown,
+            verdict::CAMPAIGN_FINISHED => Verdict::CampaignFinished,
+            verdict::WALLET_EXHAUSTED => Verdict::WalletExhausted,
+            verdict::DOCUMENT => {
+                Verdict::Document { changed: self.flag()?, settings_version: self.count()? }
+            }
+            verdict::COUNTED => Verdict::Counted,
+            verdict::SWEPT => Verdict::Swept {
                 marked: self.count()?,
                 resolved: self.count()?,
                 more: self.flag()?,

@@ -1,10 +1,11 @@
-//! A batch as the script's keys and arguments; each Lua file says in its opening what it takes.
+//! A batch as the script's keys and arguments; each Lua file lists in its opening what it takes.
 
 use std::fmt::Display;
 use std::io::Write;
 
 use redis::Cmd;
 
+use super::codes::{argument, operation};
 use super::keys::{AccountKeys, Declared};
 use crate::ids::HoldId;
 use crate::ledger::{
@@ -20,32 +21,10 @@ pub(super) enum Known {
     Present,
 }
 
-/// Does the batch bring the account into being?
-pub(super) fn founds(batch: &Batch) -> bool {
-    batch.operations.iter().any(|operation| {
-        matches!(operation, Operation::PutDocument { kind: DocumentKind::Account, .. })
-    })
-}
-
-/// Does the batch hold what a full server must not take on? Ending holds, stopping and money coming
-/// in must never wait for memory.
-pub(super) fn grows(batch: &Batch) -> bool {
-    let grows = |operation: &Operation| {
-        matches!(
-            operation,
-            Operation::Reserve(_)
-                | Operation::PutDocument { .. }
-                | Operation::PutWallet { .. }
-                | Operation::CreateCampaign(_)
-        )
-    };
-    batch.operations.iter().any(grows)
-}
-
 /// An encoded batch; the script's digest is put before it when it is sent.
 pub(super) struct Call {
     keys: Declared,
-    /// All arguments behind one another, and where each ends: no allocation per argument.
+    /// All arguments behind one another, and the end of each: no allocation per argument.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -66,20 +45,20 @@ impl Call {
         call.number(batch.clock_ms);
         call.number(batch.writer);
         call.number(batch.number);
-        call.flag(founds(batch));
-        call.number(match known {
-            Known::Nothing => 0,
-            Known::Absent => 1,
-            Known::Present => 2,
+        call.flag(batch.creates_account());
+        call.text(match known {
+            Known::Nothing => argument::KNOWN_NOTHING,
+            Known::Absent => argument::KNOWN_ABSENT,
+            Known::Present => argument::KNOWN_PRESENT,
         });
         call.number(batch.operations.len());
-        for operation in &batch.operations {
-            call.operation(operation);
+        for asked in &batch.operations {
+            call.operation(asked);
         }
         call
     }
 
-    /// `only_asks`: the batch is not to run, only to be answered if it has.
+    /// `only_asks`: the batch is not to run; its verdicts are returned if it has.
     pub(super) fn command(&self, digest: &str, only_asks: bool) -> Cmd {
         let mut command = Cmd::with_capacity(
             self.ends.len() + self.keys.len() + 4,
@@ -142,18 +121,18 @@ impl Call {
         self.bytes(hold.as_bytes());
     }
 
-    fn operation(&mut self, operation: &Operation) {
-        match operation {
+    fn operation(&mut self, asked: &Operation) {
+        match asked {
             Operation::Reserve(request) => self.reserve(request),
             Operation::Settle { hold, message_id, day } => {
-                self.hold("S", *hold);
+                self.hold(operation::SETTLE, *hold);
                 self.flag(message_id.is_some());
                 self.text(message_id.as_deref().unwrap_or_default());
                 self.span(*day);
                 self.hold_keys(*hold);
             }
             Operation::Release { hold, reason } => {
-                self.hold("L", *hold);
+                self.hold(operation::RELEASE, *hold);
                 self.optional(match reason {
                     ReleaseReason::Refused(code) => Some(code),
                     ReleaseReason::NotSent | ReleaseReason::Operator => None,
@@ -161,20 +140,20 @@ impl Call {
                 self.hold_keys(*hold);
             }
             Operation::MarkInDoubt { hold } => {
-                self.hold("M", *hold);
+                self.hold(operation::MARK_IN_DOUBT, *hold);
                 self.hold_keys(*hold);
             }
             Operation::Abandon { hold } => {
-                self.hold("A", *hold);
+                self.hold(operation::ABANDON, *hold);
                 self.hold_keys(*hold);
             }
             Operation::Sweep { open_age_ms, in_doubt_age_ms, policy, day } => {
-                self.text("Y");
+                self.text(operation::SWEEP);
                 self.number(open_age_ms);
                 self.number(in_doubt_age_ms);
                 self.text(match policy {
-                    InDoubtPolicy::Charge => "charge",
-                    InDoubtPolicy::Release => "release",
+                    InDoubtPolicy::Charge => argument::POLICY_CHARGE,
+                    InDoubtPolicy::Release => argument::POLICY_RELEASE,
                 });
                 self.span(*day);
             }
@@ -182,10 +161,10 @@ impl Call {
         }
     }
 
-    fn administration(&mut self, operation: &Operation) {
-        match operation {
+    fn administration(&mut self, asked: &Operation) {
+        match asked {
             Operation::TopUp { wallet, amount, reference } => {
-                self.text("T");
+                self.text(operation::TOP_UP);
                 self.text(wallet.as_str());
                 self.number(amount.micros());
                 self.text(reference);
@@ -193,7 +172,7 @@ impl Call {
                 self.number(key);
             }
             Operation::Adjust { wallet, amount, reference, reason } => {
-                self.text("J");
+                self.text(operation::ADJUST);
                 self.text(wallet.as_str());
                 self.number(amount.micros());
                 self.text(reference);
@@ -202,16 +181,16 @@ impl Call {
                 self.number(key);
             }
             Operation::PutWallet { wallet, overdraft_limit, low_balance_thresholds } => {
-                self.text("W");
+                self.text(operation::PUT_WALLET);
                 self.text(wallet.as_str());
                 self.optional(overdraft_limit.map(|limit| limit.micros()));
                 match low_balance_thresholds {
-                    None => self.text("same"),
+                    None => self.text(argument::THRESHOLDS_SAME),
                     Some(list) => self.list(list.iter().map(|below| below.micros())),
                 }
             }
             Operation::PutDocument { kind, id, body, only_if_absent } => {
-                self.text("D");
+                self.text(operation::PUT_DOCUMENT);
                 self.document(*kind, id);
                 self.text(body);
                 self.flag(*only_if_absent);
@@ -219,7 +198,7 @@ impl Call {
                 self.number(key);
             }
             Operation::DeleteDocument { kind, id } => {
-                self.text("X");
+                self.text(operation::DELETE_DOCUMENT);
                 self.document(*kind, id);
                 let key = self.keys.document(id);
                 self.number(key);
@@ -228,27 +207,27 @@ impl Call {
         }
     }
 
-    fn campaign_operation(&mut self, operation: &Operation) {
-        let campaign = match operation {
+    fn campaign_operation(&mut self, asked: &Operation) {
+        let campaign = match asked {
             Operation::CreateCampaign(plan) => return self.create_campaign(plan),
             Operation::StopCampaign { campaign, reason } => {
-                self.text("P");
+                self.text(operation::STOP_CAMPAIGN);
                 self.text(campaign.as_str());
                 self.text(reason.as_str());
                 campaign
             }
             Operation::RestartCampaign { campaign } => {
-                self.text("G");
+                self.text(operation::RESTART_CAMPAIGN);
                 self.text(campaign.as_str());
                 campaign
             }
             Operation::FinishCampaign { campaign } => {
-                self.text("F");
+                self.text(operation::FINISH_CAMPAIGN);
                 self.text(campaign.as_str());
                 campaign
             }
             Operation::CountRejections { campaign, rejection, count } => {
-                self.text("N");
+                self.text(operation::COUNT_REJECTIONS);
                 self.text(campaign.as_str());
                 self.text(rejection.name());
                 self.number(count);
@@ -261,7 +240,7 @@ impl Call {
     }
 
     fn create_campaign(&mut self, plan: &CampaignPlan) {
-        self.text("C");
+        self.text(operation::CREATE_CAMPAIGN);
         self.text(plan.id.as_str());
         self.text(&plan.name);
         self.optional(plan.wallet.as_ref());
@@ -287,8 +266,8 @@ impl Call {
     /// One argument for all but the cap rules: sends are most of what is asked, and each argument
     /// costs the server.
     fn reserve(&mut self, request: &Reserve) {
-        self.text("R");
-        let places = self.reserve_keys(request);
+        self.text(operation::RESERVE);
+        let indexes = self.reserve_keys(request);
         let text = &mut self.text;
         text.extend_from_slice(request.hold.as_bytes());
         text.extend_from_slice(&request.recipient);
@@ -307,9 +286,9 @@ impl Call {
         text.extend_from_slice(&month.start_ms.to_be_bytes());
         text.extend_from_slice(&month.end_ms.to_be_bytes());
         text.extend_from_slice(&request.window.as_ref().map_or(0, |rule| rule.limit).to_be_bytes());
-        for place in places {
+        for index in indexes {
             // A batch declares a thousand keys at most.
-            text.extend_from_slice(&u16::try_from(place).unwrap_or(0).to_be_bytes());
+            text.extend_from_slice(&u16::try_from(index).unwrap_or(0).to_be_bytes());
         }
         let wallet = request.wallet.as_ref().map_or("", |wallet| wallet.as_str());
         let campaign = request.campaign.as_ref().map_or("", |campaign| campaign.id.as_str());
@@ -339,9 +318,9 @@ impl Call {
             campaign.map_or(1, |id| keys.campaign(id)),
             campaign.map_or(1, |id| keys.campaign_index(id)),
             campaign.map_or(1, |id| keys.sent(id, &request.recipient)),
-            portfolio.map_or(1, |id| keys.places(id, &request.recipient)),
+            portfolio.map_or(1, |id| keys.slots(id, &request.recipient)),
             portfolio.map_or(1, |id| keys.counts(id)),
-            if request.caps.is_empty() { 1 } else { keys.marks(&request.recipient) },
+            if request.caps.is_empty() { 1 } else { keys.cap_hits(&request.recipient) },
             if request.key.is_some() { 1 } else { keys.guards(&request.fingerprint) },
             first,
             second,

@@ -1,13 +1,13 @@
-//! Every name in the store is made from what stands here. All names of one account carry the hash
+//! Every name in the store is made here. All names of one account carry the hash
 //! tag `{account}`, so that a cluster keeps them in one slot; no name holds a time (days and half
 //! days are fields, buckets are numbered in turn), and there is none per hold.
 //!
 //! What a batch touches is declared, with one exception: a hold that is settled, released, marked
-//! or swept names its campaign, window, marks and key in its stored content, which another gateway
-//! or an operator does not know; those names the script makes itself, from the same prefix and
-//! kinds. They are in the slot of the declared ones, and the script writes nothing before it has
-//! read, so that a slot on its way to another node makes the batch fail as a whole. (Shards of the
-//! same windows and marks are cleaned in the same way.)
+//! or swept names its campaign, window, cap hits and key in its stored content, which another
+//! gateway or an operator does not know; those names the script makes itself, from the same prefix
+//! and kinds. They are in the slot of the declared ones, and the script writes nothing before it
+//! has read, so that a slot on its way to another node makes the batch fail as a whole. (Shards of
+//! the same windows and cap hits are cleaned in the same way.)
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -45,16 +45,16 @@ const DOUBT: &str = "d:";
 const CAMPAIGN: &str = "c:";
 const CAMPAIGN_INDEX: &str = "ci:";
 const SENT: &str = "r:";
-const PLACES: &str = "w:";
+const SLOTS: &str = "w:";
 const COUNTS: &str = "wc:";
-const MARKS: &str = "f:";
+const CAP_HITS: &str = "f:";
 const GUARDS: &str = "g:";
 const KEYS: &str = "i:";
 const USAGE: &str = "u:";
 const REFERENCES: &str = "ref:";
 const DOCUMENTS: &str = "doc:";
 
-/// The table of kinds, bucket counts and the allowed skew that stands before the script's own text.
+/// The table of kinds, bucket counts and the allowed skew that precedes the script's own text.
 pub(super) fn script_names() -> String {
     let texts = [
         ("account", ACCOUNT),
@@ -62,9 +62,9 @@ pub(super) fn script_names() -> String {
         ("doubt", DOUBT),
         ("campaign", CAMPAIGN),
         ("sent", SENT),
-        ("places", PLACES),
+        ("slots", SLOTS),
         ("counts", COUNTS),
-        ("marks", MARKS),
+        ("cap_hits", CAP_HITS),
         ("guards", GUARDS),
         ("keys", KEYS),
         ("usage", USAGE),
@@ -104,12 +104,12 @@ fn text_shard(text: &str, shards: u32) -> u32 {
 }
 
 /// The second of an open hold's id.
-pub(super) fn open_slot(hold: HoldId) -> i64 {
+pub(super) fn open_second(hold: HoldId) -> i64 {
     hold.created_ms().div_euclid(1000)
 }
 
 /// The minute of an in-doubt hold's id.
-pub(super) fn doubt_slot(hold: HoldId) -> i64 {
+pub(super) fn doubt_minute(hold: HoldId) -> i64 {
     hold.created_ms().div_euclid(60_000)
 }
 
@@ -195,12 +195,12 @@ impl AccountKeys {
         self.named(format_args!("{USAGE}{bucket}"))
     }
 
-    pub(super) fn open(&self, slot: i64) -> String {
-        self.named(format_args!("{OPEN}{}", slot.rem_euclid(OPEN_BUCKETS)))
+    pub(super) fn open(&self, second: i64) -> String {
+        self.named(format_args!("{OPEN}{}", second.rem_euclid(OPEN_BUCKETS)))
     }
 
-    pub(super) fn doubt(&self, slot: i64) -> String {
-        self.named(format_args!("{DOUBT}{}", slot.rem_euclid(DOUBT_BUCKETS)))
+    pub(super) fn doubt(&self, minute: i64) -> String {
+        self.named(format_args!("{DOUBT}{}", minute.rem_euclid(DOUBT_BUCKETS)))
     }
 
     pub(super) fn counts(&self, portfolio: &PortfolioId) -> String {
@@ -208,12 +208,12 @@ impl AccountKeys {
     }
 }
 
-/// The keys one batch declares, each once; operations name them by their place, from 1.
+/// The keys one batch declares, each once; operations name them by their index, from 1.
 pub(super) struct Declared {
     prefix: String,
     text: Vec<u8>,
     ends: Vec<usize>,
-    places: HashMap<u64, usize>,
+    indexes: HashMap<u64, usize>,
 }
 
 impl Declared {
@@ -223,12 +223,12 @@ impl Declared {
             prefix: keys.prefix,
             text: Vec::new(),
             ends: Vec::new(),
-            places: HashMap::new(),
+            indexes: HashMap::new(),
         };
         for name in
             [ACCOUNT, WALLETS, WRITERS, OPEN_INDEX, DOUBT_INDEX, EVENTS, JOURNAL, ALLOWANCES]
         {
-            declared.place(format_args!("{name}"));
+            declared.declare(format_args!("{name}"));
         }
         declared
     }
@@ -238,81 +238,84 @@ impl Declared {
         begins.zip(&self.ends).map(|(from, to)| self.text.get(from..*to).unwrap_or_default())
     }
 
-    fn nth(&self, place: usize) -> Option<&[u8]> {
-        let from = place.checked_sub(2).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.text.get(from..*self.ends.get(place.checked_sub(1)?)?)
+    fn nth(&self, index: usize) -> Option<&[u8]> {
+        let from = index.checked_sub(2).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.text.get(from..*self.ends.get(index.checked_sub(1)?)?)
     }
 
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    fn place(&mut self, rest: std::fmt::Arguments<'_>) -> usize {
+    fn declare(&mut self, rest: std::fmt::Arguments<'_>) -> usize {
         let from = self.text.len();
         self.text.extend_from_slice(self.prefix.as_bytes());
         let _ = std::io::Write::write_fmt(&mut self.text, rest);
         let mut hasher = DefaultHasher::new();
         self.text[from..].hash(&mut hasher);
         let hash = hasher.finish();
-        if let Some(place) = self.places.get(&hash).copied()
-            && self.nth(place) == self.text.get(from..)
+        if let Some(index) = self.indexes.get(&hash).copied()
+            && self.nth(index) == self.text.get(from..)
         {
             self.text.truncate(from);
-            return place;
+            return index;
         }
         self.ends.push(self.text.len());
-        self.places.insert(hash, self.ends.len());
+        self.indexes.insert(hash, self.ends.len());
         self.ends.len()
     }
 
     pub(super) fn open(&mut self, hold: HoldId) -> usize {
-        self.place(format_args!("{OPEN}{}", open_slot(hold).rem_euclid(OPEN_BUCKETS)))
+        self.declare(format_args!("{OPEN}{}", open_second(hold).rem_euclid(OPEN_BUCKETS)))
     }
 
     pub(super) fn doubt(&mut self, hold: HoldId) -> usize {
-        self.place(format_args!("{DOUBT}{}", doubt_slot(hold).rem_euclid(DOUBT_BUCKETS)))
+        self.declare(format_args!("{DOUBT}{}", doubt_minute(hold).rem_euclid(DOUBT_BUCKETS)))
     }
 
     pub(super) fn campaign(&mut self, id: &CampaignId) -> usize {
-        self.place(format_args!("{CAMPAIGN}{id}"))
+        self.declare(format_args!("{CAMPAIGN}{id}"))
     }
 
     pub(super) fn campaign_index(&mut self, id: &CampaignId) -> usize {
-        self.place(format_args!("{CAMPAIGN_INDEX}{}", text_shard(id.as_str(), CAMPAIGN_INDEXES)))
+        self.declare(format_args!("{CAMPAIGN_INDEX}{}", text_shard(id.as_str(), CAMPAIGN_INDEXES)))
     }
 
     pub(super) fn sent(&mut self, campaign: &CampaignId, recipient: &RecipientHash) -> usize {
-        self.place(format_args!("{SENT}{campaign}:{}", shard(recipient)))
+        self.declare(format_args!("{SENT}{campaign}:{}", shard(recipient)))
     }
 
-    pub(super) fn places(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) -> usize {
-        self.place(format_args!("{PLACES}{portfolio}:{}", shard(recipient)))
+    pub(super) fn slots(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) -> usize {
+        self.declare(format_args!("{SLOTS}{portfolio}:{}", shard(recipient)))
     }
 
     pub(super) fn counts(&mut self, portfolio: &PortfolioId) -> usize {
-        self.place(format_args!("{COUNTS}{portfolio}"))
+        self.declare(format_args!("{COUNTS}{portfolio}"))
     }
 
-    pub(super) fn marks(&mut self, recipient: &RecipientHash) -> usize {
-        self.place(format_args!("{MARKS}{}", shard(recipient)))
+    pub(super) fn cap_hits(&mut self, recipient: &RecipientHash) -> usize {
+        self.declare(format_args!("{CAP_HITS}{}", shard(recipient)))
     }
 
     pub(super) fn guards(&mut self, fingerprint: &Fingerprint) -> usize {
-        self.place(format_args!("{GUARDS}{}", fingerprint[0]))
+        self.declare(format_args!("{GUARDS}{}", fingerprint[0]))
     }
 
     /// Four buckets, one for each half day a record may be of and the next.
     pub(super) fn key_buckets(&mut self, key: &Fingerprint) -> [usize; 4] {
         let shard = shard(key);
-        [0, 1, 2, 3].map(|bucket| self.place(format_args!("{KEYS}{bucket}:{shard}")))
+        [0, 1, 2, 3].map(|bucket| self.declare(format_args!("{KEYS}{bucket}:{shard}")))
     }
 
     pub(super) fn reference(&mut self, wallet: &WalletId, reference: &str) -> usize {
-        self.place(format_args!("{REFERENCES}{wallet}:{}", text_shard(reference, REFERENCE_SHARDS)))
+        self.declare(format_args!(
+            "{REFERENCES}{wallet}:{}",
+            text_shard(reference, REFERENCE_SHARDS)
+        ))
     }
 
     pub(super) fn document(&mut self, id: &str) -> usize {
-        self.place(format_args!("{DOCUMENTS}{}", text_shard(id, DOCUMENT_SHARDS)))
+        self.declare(format_args!("{DOCUMENTS}{}", text_shard(id, DOCUMENT_SHARDS)))
     }
 }
 

@@ -14,7 +14,7 @@ use redis::{
 };
 use tokio::sync::{Mutex, Semaphore};
 
-use super::OpenError;
+use super::options::OpenError;
 use super::script::{self, Digests};
 use crate::clock::Stopwatch;
 use crate::ledger::LedgerFault;
@@ -87,7 +87,7 @@ impl Link {
     ///
     /// # Errors
     /// [`LedgerFault::Unavailable`] without an answer; [`LedgerFault::Refused`] by a server that is
-    /// out of memory; [`LedgerFault::Closed`] where the address serves another ledger now.
+    /// out of memory; [`LedgerFault::Closed`] if the address serves another ledger now.
     pub(super) async fn run<T, F>(&self, call: impl Fn(Arc<Live>) -> F) -> Result<T, LedgerFault>
     where
         F: Future<Output = Result<T, RedisError>>,

@@ -1,15 +1,17 @@
-//! The Redis ledger: the rules stand in Lua and run inside the server, one script call per batch;
-//! several gateways share it.
+//! The Redis ledger: the rules are written in Lua and run inside the server, one script call per
+//! batch; several gateways share it.
 //!
-//! A reply that never came says nothing about the batch, so batches carry a writer and a number:
+//! A missing reply proves nothing about the batch, so batches carry a writer and a number:
 //! the same number gets the same verdicts, and the batcher above may repeat it. Nothing is decided
 //! while the server is away.
 
+mod codes;
 mod decode;
 mod encode;
 mod keys;
 mod link;
 mod open;
+mod options;
 mod reads;
 mod script;
 mod stored;
@@ -17,7 +19,6 @@ mod stored;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use redis::Value;
 
@@ -29,50 +30,10 @@ use decode::Outcome;
 use encode::{Call, Known};
 use keys::StoreKeys;
 use link::{Link, Live};
+pub use options::{OpenError, RedisOptions};
 
 /// Accounts remembered at most; one that is not is judged without the comparison.
 const REMEMBERED: usize = 100_000;
-
-/// How a ledger in Redis is used.
-#[derive(Debug, Clone)]
-pub struct RedisOptions {
-    /// Every call answers or fails within it.
-    pub deadline: Duration,
-    /// First part of every name in the store; without braces.
-    pub key_prefix: String,
-    /// Start even where the server's settings can lose what was decided.
-    pub allow_unsafe: bool,
-    /// Where it is fixed, it takes the place of the server's clock.
-    pub clock: Clock,
-}
-
-impl Default for RedisOptions {
-    fn default() -> RedisOptions {
-        RedisOptions {
-            deadline: Duration::from_secs(1),
-            key_prefix: "tg".to_owned(),
-            allow_unsafe: false,
-            clock: Clock::system(),
-        }
-    }
-}
-
-/// Why a ledger in Redis cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The URL cannot be used.
-    #[error("ledger url: {0}")]
-    Address(String),
-    /// No answer from the server.
-    #[error("the server does not answer: {0}")]
-    Unavailable(String),
-    /// The server is too old, or its settings can lose what was decided.
-    #[error("{0}")]
-    Unsafe(String),
-    /// What the server holds is not this ledger's.
-    #[error("{0}")]
-    Foreign(String),
-}
 
 /// A ledger in a Redis server, shared by every gateway that is given its address.
 pub struct RedisLedger {
@@ -80,7 +41,7 @@ pub struct RedisLedger {
     durability: &'static str,
     clock: Clock,
     keys: StoreKeys,
-    /// Batches have a connection to themselves, so that no long list stands before one.
+    /// Batches have a connection to themselves, so that no long list delays one.
     writes: Link,
     reads: Link,
     known: Mutex<HashMap<AccountId, bool>>,
@@ -88,11 +49,11 @@ pub struct RedisLedger {
 }
 
 impl RedisLedger {
-    /// Connects, checks the server's version and settings, and makes the ledger's identity where
+    /// Connects, checks the server's version and settings, and makes the ledger's identity if
     /// there is none.
     ///
     /// # Errors
-    /// Where the server is away, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the URL
+    /// If the server is away, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the URL
     /// cannot be used.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<RedisLedger, OpenError> {
         let opened = open::open(url, &options).await?;
@@ -147,13 +108,13 @@ impl RedisLedger {
         }
         // First, so that no account is missing from the list; one whose batch then fails is left
         // out when the list is read.
-        let unlisted = encode::founds(batch) && !self.list_account(account).await?;
+        let unlisted = batch.creates_account() && !self.list_account(account).await?;
         let call =
             Call::new(self.keys.of(account), batch, self.clock.fixed_now_ms(), self.known(account));
-        let grows = encode::grows(batch);
+        let needs_memory = batch.needs_memory();
         let run = async |live: Arc<Live>| {
             let connection = &mut live.connection.clone();
-            if grows && !unlisted {
+            if needs_memory && !unlisted {
                 let answer =
                     call.command(&live.script.growing, false).query_async(connection).await;
                 if !answer.as_ref().is_err_and(link::is_out_of_memory) {
@@ -162,7 +123,7 @@ impl RedisLedger {
             }
             // An earlier try may have run though its answer was lost; then a full server must say
             // what it decided.
-            call.command(&live.script.always, grows).query_async(connection).await
+            call.command(&live.script.always, needs_memory).query_async(connection).await
         };
         let reply: Value = self.writes.run(run).await?;
         match decode::outcome(reply, batch)? {
@@ -174,7 +135,7 @@ impl RedisLedger {
         }
     }
 
-    /// `false` where the server is full.
+    /// Returns `false` if the server is full.
     async fn list_account(&self, account: &AccountId) -> Result<bool, LedgerFault> {
         let mut command = redis::cmd("ZADD");
         command.arg(self.keys.accounts()).arg(0).arg(account.as_str());

@@ -6,8 +6,8 @@ use redis::{Client, RedisError};
 
 use super::keys::StoreKeys;
 use super::link::{self, Expected};
+use super::options::{OpenError, RedisOptions};
 use super::script::field;
-use super::{OpenError, RedisOptions};
 use crate::ledger::Identity;
 
 /// What opening found.
@@ -66,7 +66,7 @@ fn check_address(url: &str) -> Result<(), OpenError> {
     Err(OpenError::Address(problem))
 }
 
-/// Answers the durability tier.
+/// Returns the durability tier.
 async fn check_server(
     connection: &mut MultiplexedConnection,
     allow_unsafe: bool,

@@ -4,23 +4,27 @@
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 
-use super::keys;
+use super::{codes, keys};
 
 /// In this order: each part uses those above it.
-const PARTS: [&str; 7] = [
+pub(super) const PARTS: [&str; 11] = [
+    include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
+    include_str!("lua/money.lua"),
+    include_str!("lua/settings.lua"),
+    include_str!("lua/campaign.lua"),
     include_str!("lua/window.lua"),
+    include_str!("lua/caps.lua"),
     include_str!("lua/reserve.lua"),
     include_str!("lua/resolve.lua"),
-    include_str!("lua/admin.lua"),
     include_str!("lua/batch.lua"),
 ];
 
 /// Gives a claim up, if its owner asks.
 pub(super) const UNCLAIM: &str = include_str!("lua/unclaim.lua");
 
-/// Says that a gateway is alive, and counts those that are; also where memory is short.
+/// Reports that a gateway is alive, and counts those that are; also if memory is short.
 pub(super) const ALIVE: &str = concat!("#!lua flags=allow-oom\n", include_str!("lua/alive.lua"));
 
 /// The same script under two digests.
@@ -37,11 +41,11 @@ fn text(flags: &str, run_id: &str) -> String {
     format!(
         "#!lua{flags}\n-- for server run {run_id}\n{}{}",
         keys::script_names(),
-        PARTS.join("\n")
+        codes::substitute(&PARTS.join("\n"))
     )
 }
 
-/// Loads the script; answers its digests.
+/// Loads the script; returns its digests.
 pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Digests, RedisError> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
     let run_id = field(&info, "run_id").unwrap_or("unknown");

@@ -1,4 +1,4 @@
-//! What stands in the store, read back: the packed texts of state.lua and admin.lua as views,
+//! The contents of the store, read back: the packed texts of state.lua and money.lua as views,
 //! entries and events.
 
 use std::collections::HashMap;
@@ -142,7 +142,7 @@ pub(super) fn wallet(id: WalletId, packed: &[u8]) -> Result<(WalletView, Exhaust
     Ok((view, Exhaustion { epoch, since_ms }))
 }
 
-/// A campaign's hash; `exhaustion` answers for its wallet.
+/// A campaign's hash; `exhaustion` returns that of its wallet.
 pub(super) fn campaign(
     id: CampaignId,
     fields: &Fields,

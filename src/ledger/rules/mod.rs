@@ -1,8 +1,8 @@
 //! The rules of the ledger, pure: one account's state, one time, one operation in; a verdict out.
 //! No I/O, no clock, no float.
 //!
-//! The same rules stand a second time in the Redis scripts; random operation sequences compare the
-//! two.
+//! The same rules are written a second time in the Redis scripts; random operation sequences
+//! compare the two.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 mod campaign;
@@ -24,7 +24,7 @@ const HALF_DAY_MS: i64 = 43_200_000;
 /// A deduplicating campaign's recipients are kept this long after it is finished.
 const SENT_KEPT_MS: i64 = 30 * 86_400_000;
 
-/// The longest window a frequency cap may have, in seconds; older cap_hits are dropped.
+/// The longest window a frequency cap may have, in seconds; older cap hits are dropped.
 pub const MAX_CAP_WINDOW_S: u32 = 2_592_000;
 
 impl AccountState {
@@ -32,7 +32,7 @@ impl AccountState {
     /// goes back.
     ///
     /// # Errors
-    /// [`LedgerFault::Refused`], with nothing changed, where the batch is too large or the
+    /// [`LedgerFault::Refused`], with nothing changed, if the batch is too large or the
     /// gateway's clock is over a minute off.
     pub fn apply_batch(
         &mut self,
@@ -130,7 +130,8 @@ impl AccountState {
             .campaigns
             .iter()
             .filter(|(_, campaign)| {
-                matches!(campaign.stopped, Some((super::StopReason::Finished, since)) if since.saturating_add(SENT_KEPT_MS) <= now_ms)
+                matches!(campaign.stopped, Some((super::StopReason::Finished, since_ms))
+                    if since_ms.saturating_add(SENT_KEPT_MS) <= now_ms)
             })
             .map(|(id, _)| id.clone())
             .collect();

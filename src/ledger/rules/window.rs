@@ -7,8 +7,8 @@ use crate::ledger::operation::{RecipientHash, WindowRule};
 use crate::ledger::rejection::Rejection;
 use crate::ledger::state::{AccountState, Row, Slot, Window};
 
-/// A slot stays taken for this many minutes after the minute of the last accepted send: 24 hours and
-/// the rest of that minute.
+/// A slot stays taken for this many minutes after the minute of the last accepted send: 24 hours
+/// and the rest of that minute.
 const SLOT_MINUTES: i64 = 1440;
 
 pub(super) const fn minute(now_ms: i64) -> i64 {

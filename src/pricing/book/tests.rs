@@ -438,8 +438,8 @@ fn a_version_with_mistakes_changes_nothing_and_names_them_all() {
         ),
         [
             "line 5: the market \"Chilli\" is unknown",
-            "line 27: the marketing rate \"x\" of Peru is not a rate: an amount is written as digits with an optional minus sign and decimal \
-             point, for example \"100.00\"",
+            "line 27: the marketing rate \"x\" of Peru is not a rate: an amount is written as \
+             digits with an optional minus sign and decimal point, for example \"100.00\"",
             "a card's id is 1 to 64 letters, digits, '_' or '-'",
             "the market Chile is missing",
         ]
@@ -461,7 +461,8 @@ fn a_version_with_mistakes_changes_nothing_and_names_them_all() {
     assert_eq!(nine.len(), 9);
     assert_eq!(
         nine[0],
-        "line 3: the market Bangladesh does not exist in the market mapping of 2026-07-01, which a version beginning on this date has"
+        "line 3: the market Bangladesh does not exist in the market mapping of 2026-07-01, \
+         which a version beginning on this date has"
     );
     assert_eq!(mistakes("acme", NEW_YEAR, HEADER).len(), 47, "an empty card misses every market");
     assert_eq!(mistakes("acme", NEW_YEAR, "<html>").len(), 1, "what is no card has one mistake");
@@ -478,7 +479,13 @@ fn a_card_is_listed_with_its_rates() {
         (&october["effective"], &october["market_mapping"]),
         (&"2026-10-01".into(), &"2026-10-01".into())
     );
-    let india = serde_json::json!({"marketing":"0.0118","utility":"0.0014","authentication":"0.0014","authentication_international":"0.0304","service":"0.0014"});
+    let india = serde_json::json!({
+        "marketing": "0.0118",
+        "utility": "0.0014",
+        "authentication": "0.0014",
+        "authentication_international": "0.0304",
+        "service": "0.0014",
+    });
     assert_eq!(october["rates"]["India"], india);
     assert_eq!(october["rates"].as_object().unwrap().len(), 47);
 }

@@ -21,9 +21,11 @@ fn check(text: &str, mistakes: &[&str]) {
 
 #[test]
 fn reads_a_file_as_meta_writes_it() {
-    let text = "\u{feff}WhatsApp Business Platform rates, effective October 1, 2026. All rates in $US, \"per message\"\r\n\
+    let text = "\u{feff}WhatsApp Business Platform rates, effective October 1, 2026. \
+        All rates in $US, \"per message\"\r\n\
         \r\n\
-        Market,Currency,Marketing,Utility,Authentication,\"Authentication-\r\nInternational\",Service,\r\n\
+        Market,Currency,Marketing,Utility,Authentication,\
+        \"Authentication-\r\nInternational\",Service,\r\n\
         India,$US,0.0118,0.0014,0.0014,0.0304,0.0014,\r\n\
         \"Rest of Central &\r\nEastern Europe\",$US, 0.0860 ,0.0212,0.0212,n/a,N/A,\r\n\
         ,,,,,,,\r\n\
@@ -49,7 +51,10 @@ fn reads_a_file_as_meta_writes_it() {
 
 #[test]
 fn columns_may_stand_in_any_order_and_optional_ones_be_absent() {
-    let text = "# ours\nauthentication,Utility,marketing,CURRENCY,Market\n# India follows\n3,2,1,INR,India\n";
+    let text = "# ours\n\
+        authentication,Utility,marketing,CURRENCY,Market\n\
+        # India follows\n\
+        3,2,1,INR,India\n";
     let sheet = parse_rate_csv(text).unwrap();
     assert_eq!(&*sheet.currency, "INR");
     assert_eq!(
@@ -83,13 +88,16 @@ fn all_mistakes_come_at_once_with_their_lines() {
             "line 3: the market \"Atlantis\" is unknown",
             "line 4: the currency is EUR, but USD was expected",
             "line 5: the market India stands already on line 2",
-            "line 6: the currency \"XXX\" is unknown; it is an ISO 4217 code such as USD, or \"message\"",
+            "line 6: the currency \"XXX\" is unknown; it is an ISO 4217 code such as USD, \
+             or \"message\"",
             "line 7: the marketing rate \"-0.1\" of Egypt is not a rate: it is negative",
-            "line 8: the marketing rate \"0.1234567\" of Chile is not a rate: an amount has at most 6 decimals",
-            "line 9: the marketing rate \"1,234.5\" of Peru is not a rate: an amount is written as digits with an optional minus sign and \
-             decimal point, for example \"100.00\"",
+            "line 8: the marketing rate \"0.1234567\" of Chile is not a rate: an amount has at \
+             most 6 decimals",
+            "line 9: the marketing rate \"1,234.5\" of Peru is not a rate: an amount is written \
+             as digits with an optional minus sign and decimal point, for example \"100.00\"",
             "line 9: Peru has no authentication rate",
-            "line 10: the marketing rate \"1000000.01\" of Poland is not a rate: it is above 1000000",
+            "line 10: the marketing rate \"1000000.01\" of Poland is not a rate: it is above \
+             1000000",
             "line 10: the utility rate \"-0\" of Poland is not a rate: it is negative",
             "line 10: Poland has no authentication rate",
             "line 11: the row has more cells than the header",
@@ -99,7 +107,8 @@ fn all_mistakes_come_at_once_with_their_lines() {
 
 #[test]
 fn a_file_without_a_usable_header_says_so() {
-    let no_header = "no header line with the columns market, currency, marketing, utility, authentication was found";
+    let no_header = "no header line with the columns market, currency, marketing, utility, \
+                     authentication was found";
     check("", &[no_header]);
     check("market;currency;marketing\nIndia;USD;1\n", &[no_header]);
     check(

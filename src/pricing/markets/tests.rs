@@ -95,7 +95,7 @@ fn what_no_table_holds_is_nowhere() {
 }
 
 #[test]
-fn a_user_id_tells_its_country() {
+fn a_user_id_names_its_country() {
     check_country("US", Some("North America"));
     check_country("CA", Some("North America"));
     check_country("IN", Some("India"));

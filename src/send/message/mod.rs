@@ -17,7 +17,7 @@ use serde::de::MapAccess;
 
 use reading::{Fields, Reading, Shape, Skip, shown};
 
-/// Where the body was posted to.
+/// The endpoint the body was posted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     /// `/{phone_number_id}/messages`: every kind of message, and read receipts.
@@ -126,7 +126,7 @@ pub struct Send<'a> {
     pub group: bool,
     /// Which template; there exactly if `kind` is [`Kind::Template`].
     pub template: Option<TemplateRef<'a>>,
-    /// Where the text of `to` stands in the body, without its quotes; `None` without `to` or where
+    /// The range of the text of `to` in the body, without its quotes; `None` without `to` or if
     /// `to` has escapes.
     pub to_span: Option<Range<usize>>,
 }
@@ -136,7 +136,7 @@ pub struct Send<'a> {
 pub struct TemplateRef<'a> {
     /// `template.name`, never empty.
     pub name: Cow<'a, str>,
-    /// `template.language.code`, never empty, with `_` where `-` was written.
+    /// `template.language.code`, never empty, with `_` for `-`.
     pub language: Cow<'a, str>,
 }
 
@@ -405,7 +405,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Where `text`, which is a part of `body`, stands in it.
+/// The range of `text`, which is a part of `body`, in it.
 fn span(body: &[u8], text: &str) -> Option<Range<usize>> {
     let start = (text.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
     let span = start..start.checked_add(text.len())?;

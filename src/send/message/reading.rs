@@ -20,7 +20,7 @@ pub(super) enum Shape<'a> {
     Null,
     Bool,
     Number,
-    /// The text; empty where an escaped string was not wanted (see [`Fields::KEEP_TEXT`]).
+    /// The text; empty if an escaped string was not wanted (see [`Fields::KEEP_TEXT`]).
     Text(Cow<'a, str>),
     Array,
     Object,
@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
         Reading { keys: Vec::with_capacity(COMPARED_KEYS * 2), depth: 0, refusal: None }
     }
 
-    /// The sentence of the refusal that ended the walk, `None` where the JSON itself was at fault.
+    /// The sentence of the refusal that ended the reading, `None` if the JSON itself was at fault.
     pub(super) fn into_refusal(self) -> Option<String> {
         self.refusal
     }

@@ -49,7 +49,11 @@ fn a_template_is_named_with_one_spelling_of_its_language() {
         [("en", "en"), ("en_US", "en_US"), ("en-US", "en_US"), (r"pt\u002dBR", "pt_BR")]
     {
         let body = with(&format!(
-            r#""template":{{"components":[{{"name":"x","language":1}}],"language":{{"policy":"deterministic","code":"{code}"}},"name":"spring"}}"#
+            concat!(
+                r#""template":{{"components":[{{"name":"x","language":1}}],"#,
+                r#""language":{{"policy":"deterministic","code":"{code}"}},"name":"spring"}}"#
+            ),
+            code = code
         ));
         let template = send(&body).template.expect("a template");
         assert_eq!((&*template.name, &*template.language), ("spring", language));
@@ -69,10 +73,19 @@ fn the_place_of_to_is_known() {
 #[test]
 fn what_real_clients_send_is_read() {
     for rest in [
-        r#""type":"text","text":{"body":"x"},"context":null,"recipient_type":null,"recipient":null"#,
+        concat!(
+            r#""type":"text","text":{"body":"x"},"context":null,"recipient_type":null,"#,
+            r#""recipient":null"#,
+        ),
         r#""type":"text","text":{"body":"x"},"template":null,"image":null"#,
-        r#""type":"text","text":{"body":"a\nb \"c\" \ud83d\udc4d"},"context":{"message_id":"wamid.A"}"#,
-        r#""type":"text","text":{"body":"👍"},"biz_opaque_callback_data":"a\tb","recipient_identity_key_hash":"h""#,
+        concat!(
+            r#""type":"text","text":{"body":"a\nb \"c\" \ud83d\udc4d"},"#,
+            r#""context":{"message_id":"wamid.A"}"#,
+        ),
+        concat!(
+            r#""type":"text","text":{"body":"👍"},"biz_opaque_callback_data":"a\tb","#,
+            r#""recipient_identity_key_hash":"h""#,
+        ),
         r#""type":"location","location":{"latitude":37.4422,"longitude":-122.16,"x":1e3,"y":-0}"#,
         r#""recipient":"US.134","type":"text","text":{"body":"to wins"}"#,
     ] {
@@ -88,7 +101,10 @@ fn what_real_clients_send_is_read() {
 #[test]
 fn marketing_messages_are_templates() {
     let template = r#""template":{"name":"a","language":{"code":"en"}}"#;
-    let own = r#""product_policy":"STRICT","message_activity_sharing":true,"message_send_ttl_seconds":60"#;
+    let own = concat!(
+        r#""product_policy":"STRICT","message_activity_sharing":true,"#,
+        r#""message_send_ttl_seconds":60"#,
+    );
     let body = with(&format!(r#"{template},{own}"#));
     assert!(matches!(parse(body.as_bytes(), Endpoint::MarketingMessages), Ok(Message::Send(_))));
     refused(
@@ -150,7 +166,10 @@ fn what_could_be_read_in_two_ways_is_refused() {
         (r#""type":"text","text":{"body":"a","b\u006fdy":"b"}"#, "`body` appears twice"),
         (r#""template":{"name":"a","language":{"code":"en","code":"de"}}"#, "`code` appears twice"),
         (
-            r#""template":{"name":"a","language":{"code":"en"},"components":[{"x":[{"y":1,"y":2}]}]}"#,
+            concat!(
+                r#""template":{"name":"a","language":{"code":"en"},"components":[{"x":[{"y":1,"#,
+                r#""y":2}]}]}"#,
+            ),
             "`y` appears twice",
         ),
         (
@@ -218,7 +237,10 @@ fn what_is_missing_is_named() {
             "`recipient` must be a string",
         ),
         (
-            r#"{"messaging_product":"whatsapp","recipient_type":"group","recipient":"US.1","text":{}}"#,
+            concat!(
+                r#"{"messaging_product":"whatsapp","recipient_type":"group","recipient":"US.1","#,
+                r#""text":{}}"#,
+            ),
             "`to` is missing",
         ),
         (r#"{"messaging_product":"whatsapp","to":"1","template":{}}"#, "`template.name`"),
@@ -229,7 +251,10 @@ fn what_is_missing_is_named() {
             "`template.language.code`",
         ),
         (
-            r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a","language":{"code":""}}}"#,
+            concat!(
+                r#"{"messaging_product":"whatsapp","to":"1","template":{"name":"a","#,
+                r#""language":{"code":""}}}"#,
+            ),
             "`template.language.code`",
         ),
         (
@@ -350,9 +375,14 @@ proptest! {
         if let Ok(Message::Send(send)) = parse(body.as_bytes(), Endpoint::Messages) {
             let value: serde_json::Value = serde_json::from_str(&body).expect("a message is JSON");
             let contents: Vec<&str> =
-                Kind::ALL.iter().map(|kind| kind.as_str()).filter(|name| value.get(name).is_some_and(|it| !it.is_null())).collect();
+                Kind::ALL
+                    .iter()
+                    .map(|kind| kind.as_str())
+                    .filter(|name| value.get(name).is_some_and(|it| !it.is_null()))
+                    .collect();
             prop_assert_eq!(contents, vec![send.kind.as_str()]);
-            prop_assert!(value.get("type").is_none_or(|it| it.is_null() || it == send.kind.as_str()));
+            let is_kind = |it: &serde_json::Value| it.is_null() || it == send.kind.as_str();
+            prop_assert!(value.get("type").is_none_or(is_kind));
             prop_assert_eq!(value.get("to").and_then(|to| to.as_str()), send.to.as_deref());
         }
     }

@@ -25,16 +25,16 @@ fuzz_target!(|body: &[u8]| {
         let value: serde_json::Value =
             serde_json::from_slice(body).expect("what was read as a message is JSON");
         let object = value.as_object().expect("a message is an object");
-        let given = |kind: &str| object.get(kind).is_some_and(|content| !content.is_null());
-        let contents: Vec<_> = KINDS.iter().filter(|kind| given(kind)).collect();
-        let priced = send.kind.as_str();
-        assert_eq!(contents, [&priced], "one content object, of the kind that was priced");
+        let given = |kind: &&&str| object.get(**kind).is_some_and(|content| !content.is_null());
+        let contents: Vec<_> = KINDS.iter().filter(given).collect();
+        let kind = send.kind.as_str();
+        assert_eq!(contents, [&kind], "one content object, of the kind that was priced");
         let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str);
         assert_eq!(send.to.as_deref(), text("to"));
         assert_eq!(send.recipient.as_deref(), text("recipient"));
         let name = value.pointer("/template/name").and_then(serde_json::Value::as_str);
-        let template = send.template.as_ref().map(|template| &*template.name);
-        assert_eq!(template, name.filter(|_| send.template.is_some()));
+        let parsed = send.template.as_ref().map(|template| &*template.name);
+        assert_eq!(parsed, name.filter(|_| send.template.is_some()));
         if let Some(span) = send.to_span {
             assert_eq!(std::str::from_utf8(&body[span]).ok(), send.to.as_deref());
         }

@@ -12,7 +12,7 @@ async fn try_text(simulator: &Simulator) -> Option<Answer> {
     try_call(request, text_to("+16505550144")).await
 }
 
-/// Strikes one send with `fault`; gives back the answer and how many messages were accepted.
+/// Strikes one send with `fault`; returns the answer and the number of messages accepted.
 async fn struck(fault: Fault) -> (Option<Answer>, u64) {
     let simulator = start();
     simulator.fault(fault.next(1));

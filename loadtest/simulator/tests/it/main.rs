@@ -32,7 +32,8 @@ impl Answer {
     }
 }
 
-/// Sends one request with a token. `None`: the connection broke before the answer was whole.
+/// Sends one request with a token. Returns `None` if the connection broke before the answer was
+/// whole.
 async fn try_call(request: http::request::Builder, body: impl Into<Bytes>) -> Option<Answer> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request =

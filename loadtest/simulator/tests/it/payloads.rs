@@ -11,7 +11,7 @@ fn payload(name: &str) -> Bytes {
     Bytes::from(std::fs::read(format!("{root}/../../tests/payloads/{name}")).unwrap())
 }
 
-/// Replaces every string and number by its type, and message ids by a mark.
+/// Replaces every string and number by its type, and message ids by `wamid`.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -118,7 +118,7 @@ async fn the_answer_repeats_the_input_and_gives_the_whatsapp_id() {
     assert_eq!(last.phone_number_id, "106540352242922");
 }
 
-/// A text message with one member replaced (or taken away, by null in `without`).
+/// Returns a text message with the members of `change` replaced, or removed if the value is `"-"`.
 fn altered(change: Value) -> String {
     let mut body: Value = serde_json::from_str(&text_to("+16505550144")).unwrap();
     for (name, value) in change.as_object().unwrap() {

@@ -60,7 +60,10 @@ async fn phone_numbers_and_profiles() {
     let number = get(&simulator, &format!("{path}?fields=status,throughput")).await.json();
     assert_eq!(
         number,
-        json!({ "id": "106540352242922", "status": "CONNECTED", "throughput": { "level": "STANDARD" } })
+        json!({
+            "id": "106540352242922", "status": "CONNECTED",
+            "throughput": { "level": "STANDARD" },
+        })
     );
     let waba = get(&simulator, "/v24.0/310000000000001?fields=timezone_id").await.json();
     assert_eq!(waba["timezone_id"], "0");
@@ -75,9 +78,11 @@ async fn phone_numbers_and_profiles() {
 #[tokio::test]
 async fn media_go_up_and_come_down() {
     let simulator = start();
-    let form = "--b\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n\
+    let form = "--b\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\n\
+                whatsapp\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nimage/png\r\n\
-                --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nPNG!\r\n--b--\r\n";
+                --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\
+                PNG!\r\n--b--\r\n";
     let request = Request::builder()
         .method("POST")
         .uri(format!("{}/v24.0/1/media", simulator.url()))

@@ -1,6 +1,5 @@
--- Says that a gateway is alive, and counts those that said so in the last seconds. KEYS: 1
--- gateways. ARGV: 1 the gateway's name, 2 how long its word counts in milliseconds. Reply: gateways
--- alive.
+-- Reports that a gateway is alive, and counts those that did lately. KEYS: 1 gateways. ARGV: 1 the
+-- gateway's name, 2 for how many milliseconds a report counts. Reply: gateways alive.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])

@@ -1,11 +1,9 @@
--- One batch: who asks, what time it is, every operation in order, then all writes. KEYS: 1 account,
--- 2 wallets, 3 writers, 4 index of open holds, 5 index of holds in doubt, 6 events, 7 journal, 8
--- allowances; then those the operations name by index. ARGV: 1 only asks for the verdicts of a
--- batch that may have run (memory is short), 2 fixed time or '', 3 the gateway's clock, 4 writer, 5
--- number, 6 founds the account, 7 what the client knows of the account (0 nothing, 1 that it was
--- absent, 2 that it exists), 8 operations; then per operation a code and fields. Reply: {'ok',
--- exists, verdicts...} | {'skew', ms} | {'lower', last} | {'lost', last or ''} | {'gone'} |
--- {'full'}. A writer's record: number|time|reply packed.
+-- One batch: who writes, what time it is, every operation in order, then all writes. KEYS: those of
+-- store.lua; then those the operations name by index. ARGV: 1 only asks for the verdicts of a batch
+-- that may have run (memory is short), 2 fixed time or '', 3 the gateway's clock, 4 writer, 5
+-- number, 6 creates the account, 7 what the client knows of the account, 8 operations; then per
+-- operation a code and fields. Reply: {ok, exists, verdicts...} | {skew, ms} | {lower, last} |
+-- {lost, last or ''} | {gone} | {full}. A writer's record: number|time|reply packed.
 
 local batch = {}
 
@@ -14,14 +12,27 @@ batch.NUMBERS_KEPT_MS = 90 * batch.DAY_MS
 batch.ENTRIES_AT_ONCE = 1000
 
 batch.OPERATIONS = {
-  R = reserve.reserve, S = resolve.settle, L = resolve.release, M = resolve.mark_in_doubt, A = resolve.abandon,
-  Y = resolve.sweep, T = admin.top_up, J = admin.adjust, W = admin.put_wallet, D = admin.put_document,
-  X = admin.delete_document, C = admin.create_campaign, P = admin.stop_campaign, G = admin.restart_campaign,
-  F = admin.finish_campaign, N = admin.count_rejections,
+  [OP_RESERVE] = reserve.reserve,
+  [OP_SETTLE] = resolve.settle,
+  [OP_RELEASE] = resolve.release,
+  [OP_MARK_IN_DOUBT] = resolve.mark_in_doubt,
+  [OP_ABANDON] = resolve.abandon,
+  [OP_SWEEP] = resolve.sweep,
+  [OP_TOP_UP] = money.top_up,
+  [OP_ADJUST] = money.adjust,
+  [OP_PUT_WALLET] = money.put_wallet,
+  [OP_PUT_DOCUMENT] = settings.put,
+  [OP_DELETE_DOCUMENT] = settings.delete,
+  [OP_CREATE_CAMPAIGN] = campaigns.create,
+  [OP_STOP_CAMPAIGN] = campaigns.stop,
+  [OP_RESTART_CAMPAIGN] = campaigns.restart,
+  [OP_FINISH_CAMPAIGN] = campaigns.finish,
+  [OP_COUNT_REJECTIONS] = campaigns.count,
 }
 
 function batch.writer_record(writer)
-  local last, at, reply = string.match(store.get(store.WRITERS, writer) or '', '^(%d+)|(%d+)|(.*)$')
+  local packed = store.get(store.WRITERS, writer) or ''
+  local last, at, reply = string.match(packed, '^(%d+)|(%d+)|(.*)$')
   return tonumber(last), tonumber(at), reply
 end
 
@@ -57,45 +68,51 @@ function batch.streams()
     end
     list[#list + 1] = entry
   end
-  for _, told in ipairs(state.events) do
-    list[#list + 1] = { store.EVENTS, store.text(told[1]) .. '-0', 'e', told[2] }
+  for _, event in ipairs(state.events) do
+    list[#list + 1] = { store.EVENTS, store.text(event[1]) .. '-0', 'e', event[2] }
   end
-  if #state.entries > 0 then store.put(store.ACCOUNT, 'entries', store.text(state.entry_sequence)) end
-  if #state.events > 0 then store.put(store.ACCOUNT, 'events', store.text(state.event_sequence)) end
+  if #state.entries > 0 then
+    store.put(store.ACCOUNT, 'entries', store.text(state.entry_sequence))
+  end
+  if #state.events > 0 then
+    store.put(store.ACCOUNT, 'events', store.text(state.event_sequence))
+  end
   return list
 end
 
-local only_asks = reserve.take() == '1'
-local fixed, clock_ms = reserve.take(), reserve.take_number()
-local writer, batch_number = reserve.take(), reserve.take_number()
-local founds, known, operations = reserve.take() == '1', reserve.take(), reserve.take_number()
+local only_asks = args.flag()
+local fixed, clock_ms = args.text(), args.number()
+local writer, batch_number = args.text(), args.number()
+local creates_account, known, operations = args.flag(), args.text(), args.number()
 
 local last_ms = store.get(store.ACCOUNT, 'last')
 local exists = last_ms ~= false
-if not exists and known == '2' then return { 'gone' } end
+if not exists and known == ARG_KNOWN_PRESENT then return { REPLY_GONE } end
 local last_number, _, last_reply
 if exists then
   last_number, _, last_reply = batch.writer_record(writer)
   if last_number then
-    if batch_number == last_number and last_reply ~= '' then return cmsgpack.unpack(last_reply) end
-    if batch_number <= last_number then return { 'lower', store.text(last_number) } end
-    if batch_number > last_number + 1 then return { 'lost', store.text(last_number) } end
-  elseif batch_number > 1 and known ~= '1' then
-    return { 'lost', '' }
+    if batch_number == last_number and last_reply ~= '' then
+      return cmsgpack.unpack(last_reply)
+    end
+    if batch_number <= last_number then return { REPLY_LOWER, store.text(last_number) } end
+    if batch_number > last_number + 1 then return { REPLY_LOST, store.text(last_number) } end
+  elseif batch_number > 1 and known ~= ARG_KNOWN_ABSENT then
+    return { REPLY_LOST, '' }
   end
 end
 
-if only_asks then return { 'full' } end
+if only_asks then return { REPLY_FULL } end
 
 local store_ms = batch.store_time(fixed)
 local skew = store_ms - clock_ms
-if math.abs(skew) > N.clock_skew_ms then return { 'skew', skew } end
+if math.abs(skew) > N.clock_skew_ms then return { REPLY_SKEW, skew } end
 store.now = math.max(store_ms, tonumber(last_ms or '0'))
 
-local writes = exists or founds
-state.say('ok', writes and 1 or 0)
-for _ = 1, operations do batch.OPERATIONS[reserve.take()]() end
--- On an account that does not exist everything is answered as by an empty one, and leaves nothing.
+local writes = exists or creates_account
+state.say(REPLY_OK, writes and 1 or 0)
+for _ = 1, operations do batch.OPERATIONS[args.text()]() end
+-- An account that does not exist gives the verdicts of an empty one, and nothing is written.
 if not writes then return state.out end
 
 store.put(store.ACCOUNT, 'last', store.text(store.now))

@@ -1,9 +1,9 @@
 -- How a hold ends: settled, released, or in doubt until evidence or a deadline decides; and the
 -- sweep that ages holds. KEYS by index: open and doubt bucket of the hold. Names from the hold's
--- recorded content are made here. ARGV: settle: hold, has message id, message id, day, its start
--- and end, two key indices; release: hold, code or '', two indices; mark, abandon: hold, two
--- indices; sweep: open age, in-doubt age, policy, day, its start and end. Reply: 6 amount | 7
--- amount | 8 | 9 | 23 marked resolved more.
+-- recorded content are made here. ARGV: settle: hold, has message id, message id, day, two key
+-- indexes; release: hold, code or '', two indexes; mark, abandon: hold, two indexes; sweep: open
+-- age, in-doubt age, policy, day. Reply: settled: amount | released: amount | marked | no hold |
+-- swept: marked, resolved, more.
 
 local resolve = {}
 
@@ -53,18 +53,19 @@ function resolve.charge(id, hold)
   if hold.amount == 0 then return end
   state.next_entry()
   state.entries[#state.entries + 1] = table.concat({
-    hold.wallet, 'charge', store.text(-hold.amount), store.text(wallet.settled), hold.channel, hold.campaign,
-    hold.country .. hold.category, id,
+    hold.wallet, ENTRY_CHARGE, store.text(-hold.amount), store.text(wallet.settled), hold.channel,
+    hold.campaign, hold.country .. hold.category, id,
   }, '|')
 end
 
 function resolve.settle_hold(id, open_key, doubt_key, message_id, day)
   local hold = resolve.take_hold(id, open_key, doubt_key)
-  if not hold then return state.say(9) end
+  if not hold then return state.say(V_NO_HOLD) end
   resolve.charge(id, hold)
   day = reserve.index_at(day)
-  local place = hold.country .. hold.category
-  local usage, row = store.name(N.usage, day % N.usage_buckets), table.concat({ store.text(day), hold.channel, place }, '|')
+  local sort = hold.country .. hold.category
+  local usage = store.name(N.usage, day % N.usage_buckets)
+  local row = table.concat({ store.text(day), hold.channel, sort }, '|')
   store.add(usage, row .. '|m', 1)
   store.add(usage, row .. '|c', hold.amount)
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
@@ -73,22 +74,22 @@ function resolve.settle_hold(id, open_key, doubt_key, message_id, day)
     campaign.spent = store.clamp(campaign.spent + hold.amount)
     campaign.changed = true
     store.add(campaign.key, 'a', 1)
-    store.add(campaign.key, 'm:' .. hold.country .. hold.category, 1)
-    store.add(campaign.key, 'c:' .. hold.country .. hold.category, hold.amount)
+    store.add(campaign.key, 'm:' .. sort, 1)
+    store.add(campaign.key, 'c:' .. sort, hold.amount)
   end
-  if hold.portfolio ~= '' then window.close_place(hold.portfolio, hold.recipient, true) end
+  if hold.portfolio ~= '' then window.close_slot(hold.portfolio, hold.recipient, true) end
   local bucket, record = resolve.own_record(id, hold)
   if record then
     -- Without a message id there is no first answer to repeat: the key stays in doubt.
     record.outcome, record.message_id = message_id and 'a' or 'd', message_id or ''
     reserve.put_key_record(bucket, hold.key, record)
   end
-  state.say(6, hold.amount)
+  state.say(V_SETTLED, hold.amount)
 end
 
 function resolve.release_hold(id, open_key, doubt_key, code)
   local hold = resolve.take_hold(id, open_key, doubt_key)
-  if not hold then return state.say(9) end
+  if not hold then return state.say(V_NO_HOLD) end
   local wallet = hold.wallet ~= '' and state.wallet_of(hold.wallet)
   if wallet then wallet.held, wallet.changed = store.clamp(wallet.held - hold.amount), true end
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
@@ -96,20 +97,25 @@ function resolve.release_hold(id, open_key, doubt_key, code)
     campaign.held, campaign.changed = store.clamp(campaign.held - hold.amount), true
     if code ~= '' then store.add(campaign.key, 'f:' .. code, 1) end
     if hold.deduped then
-      store.put(store.name(N.sent, hold.campaign, store.shard(hold.recipient)), hold.recipient, false)
+      local sent = store.name(N.sent, hold.campaign, store.shard(hold.recipient))
+      store.put(sent, hold.recipient, false)
     end
   end
-  if hold.portfolio ~= '' then window.close_place(hold.portfolio, hold.recipient, false) end
-  if hold.mark ~= '' then window.remove_mark(hold.recipient, tonumber(hold.category), tonumber(hold.mark)) end
+  if hold.portfolio ~= '' then window.close_slot(hold.portfolio, hold.recipient, false) end
+  if hold.cap_hit ~= '' then
+    caps.remove_hit(hold.recipient, tonumber(hold.category), tonumber(hold.cap_hit))
+  end
   if hold.month ~= '' then
-    local of, taken = string.match(store.get(store.ALLOWANCES, hold.channel) or '', '^(%-?%d+)|(%d+)$')
+    local allowance = store.get(store.ALLOWANCES, hold.channel) or ''
+    local of, taken = string.match(allowance, '^(%-?%d+)|(%d+)$')
     if of == hold.month then
-      store.put(store.ALLOWANCES, hold.channel, of .. '|' .. store.text(math.max(tonumber(taken) - 1, 0)))
+      local left = store.text(math.max(tonumber(taken) - 1, 0))
+      store.put(store.ALLOWANCES, hold.channel, of .. '|' .. left)
     end
   end
   local bucket, record = resolve.own_record(id, hold)
   if record then store.put(bucket, hold.key, false) end
-  state.say(7, hold.amount)
+  state.say(V_RELEASED, hold.amount)
 end
 
 -- From now on the hold guards its body: the same bytes to the same channel are refused until it is
@@ -125,11 +131,11 @@ end
 
 function resolve.mark_hold(id, open_key, doubt_key)
   local hold = state.find_hold(id, open_key, doubt_key)
-  if not hold then return 9 end
-  if hold.in_doubt then return 8 end
+  if not hold then return V_NO_HOLD end
+  if hold.in_doubt then return V_MARKED end
   state.remove_hold(id, hold)
   hold.bucket = doubt_key
-  store.count(store.DOUBT_INDEX, store.text(state.doubt_slot(id)), 1)
+  store.count(store.DOUBT_INDEX, store.text(state.doubt_minute(id)), 1)
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
   if campaign then store.add(campaign.key, 'k', 1) end
   local bucket, record = resolve.own_record(id, hold)
@@ -137,32 +143,32 @@ function resolve.mark_hold(id, open_key, doubt_key)
     record.outcome = 'd'
     reserve.put_key_record(bucket, hold.key, record)
   end
-  state.event('hold_in_doubt', hold.wallet, hold.campaign, id, store.text(hold.amount), '', '')
+  state.event(EVENT_HOLD_IN_DOUBT, hold.wallet, hold.campaign, id, store.text(hold.amount), '', '')
   resolve.guard(id, hold)
-  return 8
+  return V_MARKED
 end
 
 function resolve.settle()
-  local id, known, message_id = reserve.take(), reserve.take() == '1', reserve.take()
-  local day = reserve.take_span()
-  resolve.settle_hold(id, reserve.take_key(), reserve.take_key(), known and message_id or nil, day)
+  local id, known, message_id = args.text(), args.flag(), args.text()
+  local day = args.span()
+  resolve.settle_hold(id, args.key(), args.key(), known and message_id or nil, day)
 end
 
 function resolve.release()
-  local id, code = reserve.take(), reserve.take()
-  resolve.release_hold(id, reserve.take_key(), reserve.take_key(), code)
+  local id, code = args.text(), args.text()
+  resolve.release_hold(id, args.key(), args.key(), code)
 end
 
 function resolve.mark_in_doubt()
-  local id = reserve.take()
-  state.say(resolve.mark_hold(id, reserve.take_key(), reserve.take_key()))
+  local id = args.text()
+  state.say(resolve.mark_hold(id, args.key(), args.key()))
 end
 
 function resolve.abandon()
-  local id = reserve.take()
-  local hold = state.find_hold(id, reserve.take_key(), reserve.take_key())
+  local id = args.text()
+  local hold = state.find_hold(id, args.key(), args.key())
   if hold then resolve.guard(id, hold) end
-  state.say(hold and 8 or 9)
+  state.say(hold and V_MARKED or V_NO_HOLD)
 end
 
 -- Ids compare by their bytes; Lua would compare them by the server's locale.
@@ -181,19 +187,37 @@ function resolve.in_order(ids)
   return ids
 end
 
--- The holds reserved at or before `until_ms`, first by id, at most `limit`, from the slots that an
--- index names. An id carries its gateway's clock, which may be off; the age is told from the time
--- the hold keeps.
-function resolve.oldest(index, slot_ms, slot_of, bucket_name, until_ms, limit)
-  local slots, found, near_ms = {}, {}, until_ms + N.clock_skew_ms
-  for slot in pairs(store.fields_of(index)) do
-    if tonumber(slot) * slot_ms <= near_ms then slots[#slots + 1] = tonumber(slot) end
+-- How holds of one state are found: their index, the length of its periods in milliseconds, the
+-- period of an id, the bucket of a period.
+resolve.OPEN = {
+  index = store.OPEN_INDEX, length_ms = 1000, period_of = state.open_second,
+  name = state.open_name,
+}
+resolve.DOUBT = {
+  index = store.DOUBT_INDEX, length_ms = 60000, period_of = state.doubt_minute,
+  name = state.doubt_name,
+}
+
+-- Periods that may have holds created at or before `near_ms`, in order.
+function resolve.periods(kind, near_ms)
+  local periods = {}
+  for period in pairs(store.fields_of(kind.index)) do
+    period = tonumber(period)
+    if period * kind.length_ms <= near_ms then periods[#periods + 1] = period end
   end
-  table.sort(slots)
-  for _, slot in ipairs(slots) do
-    local ids, bucket = {}, bucket_name(slot)
+  table.sort(periods)
+  return periods
+end
+
+-- The holds reserved at or before `until_ms`, first by id, at most `limit`. An id carries its
+-- gateway's clock, which may be off; the age is that of the time the hold keeps.
+function resolve.oldest(kind, until_ms, limit)
+  local found, near_ms = {}, until_ms + N.clock_skew_ms
+  for _, period in ipairs(resolve.periods(kind, near_ms)) do
+    local ids, bucket = {}, kind.name(period)
     for id in pairs(store.fields_of(bucket)) do
-      if slot_of(id) == slot and state.created_ms(id) <= near_ms then ids[#ids + 1] = id end
+      local near = kind.period_of(id) == period and state.created_ms(id) <= near_ms
+      if near then ids[#ids + 1] = id end
     end
     for _, id in ipairs(resolve.in_order(ids)) do
       if tonumber(state.unpack_hold(store.get(bucket, id)).reserved) <= until_ms then
@@ -206,30 +230,32 @@ function resolve.oldest(index, slot_ms, slot_of, bucket_name, until_ms, limit)
 end
 
 function resolve.bucket_names(id)
-  return state.open_name(state.open_slot(id)), state.doubt_name(state.doubt_slot(id))
+  return state.open_name(state.open_second(id)), state.doubt_name(state.doubt_minute(id))
 end
 
 function resolve.sweep()
-  local open_until, doubt_until = store.now - reserve.take_number(), store.now - reserve.take_number()
-  local policy, day = reserve.take(), reserve.take_span()
+  local open_until = store.now - args.number()
+  local doubt_until = store.now - args.number()
+  local policy, day = args.text(), args.span()
   local limit = resolve.SWEEP_LIMIT
-  local stuck = resolve.oldest(store.OPEN_INDEX, 1000, state.open_slot, state.open_name, open_until, limit + 1)
+  local stuck = resolve.oldest(resolve.OPEN, open_until, limit + 1)
   local marked = math.min(#stuck, limit)
   for i = 1, marked do resolve.mark_hold(stuck[i], resolve.bucket_names(stuck[i])) end
   local room = limit - marked
-  local overdue = resolve.oldest(store.DOUBT_INDEX, 60000, state.doubt_slot, state.doubt_name, doubt_until, room + 1)
+  local overdue = resolve.oldest(resolve.DOUBT, doubt_until, room + 1)
   local resolved = math.min(#overdue, room)
   local said = state.out
   state.out = {} -- the verdicts of the single holds are nobody's
   for i = 1, resolved do
     local id = overdue[i]
     local open_key, doubt_key = resolve.bucket_names(id)
-    if policy == 'charge' then
+    if policy == ARG_POLICY_CHARGE then
       resolve.settle_hold(id, open_key, doubt_key, nil, day)
     else
       resolve.release_hold(id, open_key, doubt_key, '')
     end
   end
   state.out = said
-  state.say(23, marked, resolved, (#stuck > limit or #overdue > room) and 1 or 0)
+  local more = #stuck > limit or #overdue > room
+  state.say(V_SWEPT, marked, resolved, more and 1 or 0)
 end

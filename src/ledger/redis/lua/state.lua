@@ -1,5 +1,5 @@
--- Wallets, campaigns and holds as tables, and what a run tells: statement entries and events.
--- KEYS: of store.lua. ARGV: none. Reply: none; `say` gathers the verdicts.
+-- Wallets, campaigns and holds as tables, and what a run reports: verdicts, statement entries and
+-- events. KEYS: of store.lua. ARGV: none. Reply: none; `say` gathers the verdicts.
 
 local state = {}
 
@@ -12,21 +12,24 @@ end
 state.entries, state.events = {}, {}
 
 function state.next_entry()
-  state.entry_sequence = (state.entry_sequence or store.number(store.ACCOUNT, 'entries')) + 1
+  local last = state.entry_sequence or store.number(store.ACCOUNT, 'entries')
+  state.entry_sequence = last + 1
   return state.entry_sequence
 end
 
--- wallet, campaign, hold (16 bytes), amount, available, reason: '' where the kind has none.
+-- wallet, campaign, hold (16 bytes), amount, available, reason: '' if the kind has none.
 function state.event(kind, wallet, campaign, hold, amount, available, reason)
   state.event_sequence = (state.event_sequence or store.number(store.ACCOUNT, 'events')) + 1
+  local now = store.text(store.now)
   state.events[#state.events + 1] = {
     state.event_sequence,
-    table.concat({ store.text(store.now), kind, wallet, campaign, amount, available, reason, hold }, '|'),
+    table.concat({ now, kind, wallet, campaign, amount, available, reason, hold }, '|'),
   }
 end
 
 -- Wallets: settled|held|overdraft limit|epoch|exhausted|since|refused price|below:armed,...
 state.wallets = {}
+state.WALLET = '^' .. string.rep('([^|]*)|', 7) .. '(.*)$'
 
 function state.wallet_of(id)
   local wallet = state.wallets[id]
@@ -34,10 +37,11 @@ function state.wallet_of(id)
   local packed = store.get(store.WALLETS, id)
   if not packed then return nil end
   local settled, held, limit, epoch, exhausted, since, refused, thresholds =
-    string.match(packed, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+    string.match(packed, state.WALLET)
   wallet = {
-    id = id, settled = tonumber(settled), held = tonumber(held), limit = tonumber(limit), epoch = tonumber(epoch),
-    exhausted = exhausted == '1', since = tonumber(since), refused = tonumber(refused), thresholds = {},
+    id = id, settled = tonumber(settled), held = tonumber(held), limit = tonumber(limit),
+    epoch = tonumber(epoch), exhausted = exhausted == '1', since = tonumber(since),
+    refused = tonumber(refused), thresholds = {},
   }
   for below, armed in string.gmatch(thresholds, '(%-?%d+):(%d)') do
     wallet.thresholds[#wallet.thresholds + 1] = { below = tonumber(below), armed = armed == '1' }
@@ -48,7 +52,8 @@ end
 
 function state.new_wallet(id)
   return {
-    id = id, settled = 0, held = 0, limit = 0, epoch = 0, exhausted = false, since = 0, refused = 0, thresholds = {},
+    id = id, settled = 0, held = 0, limit = 0, epoch = 0, exhausted = false, since = 0,
+    refused = 0, thresholds = {},
   }
 end
 
@@ -58,8 +63,9 @@ function state.save_wallet(wallet)
     thresholds[i] = store.text(threshold.below) .. (threshold.armed and ':1' or ':0')
   end
   store.put(store.WALLETS, wallet.id, table.concat({
-    store.text(wallet.settled), store.text(wallet.held), store.text(wallet.limit), store.text(wallet.epoch),
-    wallet.exhausted and '1' or '0', store.text(wallet.since), store.text(wallet.refused), table.concat(thresholds, ','),
+    store.text(wallet.settled), store.text(wallet.held), store.text(wallet.limit),
+    store.text(wallet.epoch), wallet.exhausted and '1' or '0', store.text(wallet.since),
+    store.text(wallet.refused), table.concat(thresholds, ','),
   }, '|'))
   wallet.changed = nil
 end
@@ -68,28 +74,11 @@ function state.available(wallet)
   return store.clamp(wallet.settled + wallet.limit - wallet.held)
 end
 
-function state.warn_when_low(wallet)
-  local left = state.available(wallet)
-  for _, threshold in ipairs(wallet.thresholds) do
-    if threshold.armed and left < threshold.below then
-      threshold.armed = false
-      state.event('low_balance', wallet.id, '', '', store.text(threshold.below), store.text(left), '')
-    end
-  end
-end
-
--- Only money coming in arms a threshold again, so that holds taken and given back make no noise.
-function state.arm_thresholds(wallet)
-  local left = state.available(wallet)
-  for _, threshold in ipairs(wallet.thresholds) do
-    if left >= threshold.below then threshold.armed = true end
-  end
-end
-
 -- Campaigns: field v = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; n = name; a,
 -- k = accepted, unknown; x:<name> = rejections; f:<code> = refusals; m:, c: <country><category> =
 -- messages, credits.
 state.campaigns = {}
+state.CAMPAIGN = '^' .. string.rep('([^|]*)|', 8) .. '([^|]*)$'
 
 function state.campaign_of(id, key)
   local campaign = state.campaigns[id]
@@ -98,11 +87,11 @@ function state.campaign_of(id, key)
   local packed = store.get(key, 'v')
   if not packed then return nil end
   local wallet, reason, since, epoch, budget, dedupe, exempt, spent, held =
-    string.match(packed, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+    string.match(packed, state.CAMPAIGN)
   campaign = {
-    id = id, key = key, wallet = wallet, reason = reason, since = tonumber(since), epoch = tonumber(epoch),
-    budget = tonumber(budget), dedupe = dedupe == '1', exempt = exempt == '1', spent = tonumber(spent),
-    held = tonumber(held),
+    id = id, key = key, wallet = wallet, reason = reason, since = tonumber(since),
+    epoch = tonumber(epoch), budget = tonumber(budget), dedupe = dedupe == '1',
+    exempt = exempt == '1', spent = tonumber(spent), held = tonumber(held),
   }
   state.campaigns[id] = campaign
   return campaign
@@ -112,16 +101,15 @@ function state.save_campaign(campaign)
   store.put(campaign.key, 'v', table.concat({
     campaign.wallet, campaign.reason, store.text(campaign.since), store.text(campaign.epoch),
     campaign.budget and store.text(campaign.budget) or '', campaign.dedupe and '1' or '0',
-    campaign.exempt and '1' or '0',
-    store.text(campaign.spent), store.text(campaign.held),
+    campaign.exempt and '1' or '0', store.text(campaign.spent), store.text(campaign.held),
   }, '|'))
   campaign.changed = nil
 end
 
 function state.add_campaign(id, key, index, called)
   local campaign = {
-    id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false, exempt = false, spent = 0,
-    held = 0, changed = true,
+    id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false,
+    exempt = false, spent = 0, held = 0, changed = true,
   }
   state.campaigns[id] = campaign
   store.put(key, 'n', called)
@@ -130,15 +118,11 @@ function state.add_campaign(id, key, index, called)
   return campaign
 end
 
-function state.stop(campaign, reason)
-  campaign.reason, campaign.since, campaign.changed = reason, store.now, true
-end
-
--- active, stopped by a reason of its own, or by its wallet's epoch.
+-- nil if active, else the reason: one of its own, or its wallet's epoch.
 function state.stopped_for(campaign)
-  if campaign.reason ~= '' then return campaign.reason, campaign.since end
+  if campaign.reason ~= '' then return campaign.reason end
   local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
-  if wallet and wallet.epoch ~= campaign.epoch then return 'credits_exhausted', wallet.since end
+  if wallet and wallet.epoch ~= campaign.epoch then return REASON_CREDITS_EXHAUSTED end
   return nil
 end
 
@@ -156,20 +140,22 @@ state.HOLD = '^' .. string.rep('([^|]*)|', 12) .. '(.*)$'
 
 function state.pack_hold(hold)
   return table.concat({
-    store.text(hold.amount), hold.wallet, hold.campaign, hold.channel, hold.country, hold.category, hold.portfolio,
-    hold.month, hold.mark, (hold.deduped and 'd' or '') .. (hold.guarding and 'g' or ''), hold.half_day, hold.reserved,
+    store.text(hold.amount), hold.wallet, hold.campaign, hold.channel, hold.country,
+    hold.category, hold.portfolio, hold.month, hold.cap_hit,
+    (hold.deduped and 'd' or '') .. (hold.guarding and 'g' or ''), hold.half_day, hold.reserved,
     hold.recipient .. hold.fingerprint .. hold.key,
   }, '|')
 end
 
 function state.unpack_hold(packed)
-  local amount, wallet, campaign, channel, country, category, portfolio, month, mark, flags, half_day, reserved, tail =
-    string.match(packed, state.HOLD)
+  local amount, wallet, campaign, channel, country, category, portfolio, month, cap_hit, flags,
+    half_day, reserved, tail = string.match(packed, state.HOLD)
   return {
-    amount = tonumber(amount), wallet = wallet, campaign = campaign, channel = channel, country = country,
-    category = category, portfolio = portfolio, month = month, mark = mark,
-    deduped = string.find(flags, 'd', 1, true) ~= nil, guarding = string.find(flags, 'g', 1, true) ~= nil,
-    half_day = half_day, reserved = reserved, recipient = string.sub(tail, 1, 8), fingerprint = string.sub(tail, 9, 24),
+    amount = tonumber(amount), wallet = wallet, campaign = campaign, channel = channel,
+    country = country, category = category, portfolio = portfolio, month = month,
+    cap_hit = cap_hit, deduped = string.find(flags, 'd', 1, true) ~= nil,
+    guarding = string.find(flags, 'g', 1, true) ~= nil, half_day = half_day, reserved = reserved,
+    recipient = string.sub(tail, 1, 8), fingerprint = string.sub(tail, 9, 24),
     key = string.sub(tail, 25),
   }
 end
@@ -180,27 +166,29 @@ function state.created_ms(id)
   return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
 end
 
-function state.open_slot(id) return math.floor(state.created_ms(id) / 1000) end
-function state.doubt_slot(id) return math.floor(state.created_ms(id) / 60000) end
-function state.open_name(slot) return store.name(N.open, slot % N.open_buckets) end
-function state.doubt_name(slot) return store.name(N.doubt, slot % N.doubt_buckets) end
+-- Open holds are in buckets by the second of their id, holds in doubt by the minute.
+function state.open_second(id) return math.floor(state.created_ms(id) / 1000) end
+function state.doubt_minute(id) return math.floor(state.created_ms(id) / 60000) end
+function state.open_name(second) return store.name(N.open, second % N.open_buckets) end
+function state.doubt_name(minute) return store.name(N.doubt, minute % N.doubt_buckets) end
 
--- Answers the hold; its bucket and slot say whether it is open or in doubt.
+-- The unresolved hold, or nil; its bucket and period show whether it is open or in doubt.
 function state.find_hold(id, open_key, doubt_key)
   local packed = store.get(open_key, id)
   if packed then
     local hold = state.unpack_hold(packed)
-    hold.bucket, hold.index, hold.slot = open_key, store.OPEN_INDEX, state.open_slot(id)
+    hold.bucket, hold.index, hold.period = open_key, store.OPEN_INDEX, state.open_second(id)
     return hold
   end
   packed = store.get(doubt_key, id)
   if not packed then return nil end
   local hold = state.unpack_hold(packed)
-  hold.bucket, hold.index, hold.slot, hold.in_doubt = doubt_key, store.DOUBT_INDEX, state.doubt_slot(id), true
+  hold.bucket, hold.index, hold.period = doubt_key, store.DOUBT_INDEX, state.doubt_minute(id)
+  hold.in_doubt = true
   return hold
 end
 
 function state.remove_hold(id, hold)
   store.put(hold.bucket, id, false)
-  store.count(hold.index, store.text(hold.slot), -1)
+  store.count(hold.index, store.text(hold.period), -1)
 end

@@ -1,18 +1,19 @@
--- What every other part stands on: hashes read through a cache, writes gathered and made at the
--- end, in one go. KEYS: none of its own. ARGV: none. Reply: none. Before this text stands N (kinds
--- of key names), from keys.rs. No write happens before `flush`, so a command that fails earlier
--- leaves the account as it was.
+-- Hashes read through a cache, writes gathered and made at the end, in one go. KEYS: 1 account, 2
+-- wallets, 3 writers, 4 index of open holds, 5 index of holds in doubt, 6 events, 7 journal, 8
+-- allowances. ARGV: none. Reply: none. N (kinds of key names) comes before it, from keys.rs. No
+-- write happens before `flush`, so a command that fails earlier leaves the account as it was.
 
--- Functions stand in the table of their file: as locals, each would be searched for by every
--- function made after it.
+-- Functions are in the table of their file: as locals, each would be an upvalue of every function
+-- made after it, and creating those costs every batch.
 local store = {}
 
 store.MAX = 9007199254740991 -- 2^53 - 1: a double holds every integer up to here
 store.HALF_DAY_MS = 43200000
 
 store.PREFIX = string.sub(KEYS[1], 1, -1 - #N.account)
-store.ACCOUNT, store.WALLETS, store.WRITERS, store.OPEN_INDEX = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-store.DOUBT_INDEX, store.EVENTS, store.JOURNAL, store.ALLOWANCES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+store.ACCOUNT, store.WALLETS, store.WRITERS = KEYS[1], KEYS[2], KEYS[3]
+store.OPEN_INDEX, store.DOUBT_INDEX, store.EVENTS = KEYS[4], KEYS[5], KEYS[6]
+store.JOURNAL, store.ALLOWANCES = KEYS[7], KEYS[8]
 
 store.cached = {}  -- key -> field -> value, or false where there is none
 store.written = {} -- key -> field -> value, or false to delete
@@ -82,7 +83,9 @@ function store.all(key)
     for i = 1, #pairs_of, 2 do found[pairs_of[i]] = pairs_of[i + 1] end
   end
   for field, value in pairs(store.written[key] or {}) do found[field] = value or nil end
-  for field, by in pairs(store.added[key] or {}) do found[field] = store.text(tonumber(found[field] or '0') + by) end
+  for field, by in pairs(store.added[key] or {}) do
+    found[field] = store.text(tonumber(found[field] or '0') + by)
+  end
   return found
 end
 
@@ -119,7 +122,7 @@ function store.flush_hash(key, fields)
   end
 end
 
--- Makes every write of this run. Streams go first: they alone could refuse, where somebody else
+-- Makes every write of this run. Streams go first: they alone could refuse, if something else
 -- wrote to them.
 function store.flush(records)
   for key in pairs(store.added) do redis.call('HLEN', key) end
@@ -140,8 +143,8 @@ function store.shard(hash)
 end
 
 -- Names made here, not declared: those of a hold's recorded content, which a client that did not
--- make the hold cannot know. They carry the account's tag like all others; keys.rs says why that is
--- safe.
+-- make the hold cannot know. They carry the account's tag like all others; keys.rs explains why
+-- that is safe.
 function store.name(kind, ...)
   return store.PREFIX .. kind .. table.concat({...}, ':')
 end

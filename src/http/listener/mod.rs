@@ -1,5 +1,4 @@
-//! Accepts connections and serves them, bounded in number, in time and in size, until it is told to
-//! stop.
+//! Accepts connections and serves them, bounded in number, in time and in size, until shutdown.
 
 mod guarded;
 #[cfg(test)]
@@ -36,9 +35,9 @@ pub struct ServerOptions {
     /// From the end of one request to the end of the next one's head; should be longer than clients
     /// keep connections unused.
     pub idle_timeout: Duration,
-    /// Longest time in which a client that is being answered takes no byte.
+    /// Longest time in which a client takes no byte of its response.
     pub write_timeout: Duration,
-    /// How long requests under way may still take after the listener was told to stop.
+    /// How long requests in flight may still take after shutdown has begun.
     pub drain_timeout: Duration,
     /// Header lines of one request.
     pub max_headers: usize,
@@ -60,18 +59,18 @@ impl Default for ServerOptions {
     }
 }
 
-/// How serving ended.
+/// The result of serving until shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
     /// Connections that were cut because their requests outlasted the drain.
     pub cut: usize,
 }
 
-/// Serves HTTP/1.1 on `listener` with `service` until `shutdown`, then lets requests under way
+/// Serves HTTP/1.1 on `listener` with `service` until `shutdown`, then lets requests in flight
 /// finish and returns.
 ///
-/// A client that hangs up, and a drain that takes too long, drop the service's future wherever it
-/// stands.
+/// A client that hangs up, and a drain that takes too long, drop the service's future at whatever
+/// point it has reached.
 pub async fn serve<S, B>(
     listener: TcpListener,
     options: ServerOptions,
@@ -88,10 +87,10 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let options = Arc::new(options);
-    let mut patience = Patience::default();
+    let mut backoff = AcceptBackoff::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -100,25 +99,25 @@ where
                 report(ended);
                 continue;
             }
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
         };
-        let (stream, place) = match accepted {
+        let (stream, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tokio::select! {
                     () = shutdown.cancelled() => break,
-                    () = patience.after(&error) => continue,
+                    () = backoff.after(&error) => continue,
                 }
             }
         };
-        patience = Patience::default();
+        backoff = AcceptBackoff::default();
         // A token of its own, because every poll of a connection looks at it and a shared one would
         // be contended.
         let stop = shutdown.child_token();
         let connection = serve_connection(stream, Arc::clone(&options), service.clone(), stop);
         connections.spawn(async move {
             connection.await;
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
@@ -144,15 +143,14 @@ fn report(ended: Result<(), JoinError>) {
 
 type Accepted = (TcpStream, OwnedSemaphorePermit);
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, permit))
 }
 
-/// Serves one connection to its end. Its errors are the client's affair: there is nobody left to
-/// tell.
+/// Serves one connection to its end. Its errors are dropped: no client is left to receive them.
 async fn serve_connection<S, B>(
     stream: TcpStream,
     options: Arc<ServerOptions>,
@@ -168,7 +166,7 @@ async fn serve_connection<S, B>(
         asked.store(true, Ordering::Relaxed);
         service.call(request)
     });
-    // Half-closed clients count as gone: that is how a client that hangs up is noticed while its
+    // Half-closed clients count as gone: only so is a client that hangs up noticed while its
     // request is handled.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -199,14 +197,14 @@ async fn serve_connection<S, B>(
     }
 }
 
-/// Waits after failed accepts: not at all where one connection failed, longer and longer where the
-/// process is out of something.
+/// Waits after failed accepts: not at all if only that connection failed, longer each time if the
+/// process has run out of a resource.
 #[derive(Default)]
-struct Patience {
+struct AcceptBackoff {
     failures: u32,
 }
 
-impl Patience {
+impl AcceptBackoff {
     const FIRST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(1);
 

@@ -20,7 +20,7 @@ pub const MESSAGE_UNIT: &str = "message";
 /// No message costs a million; a rate above it is a slip, or another file.
 const MAX_RATE_MICROS: i64 = 1_000_000 * MICROS_PER_CREDIT;
 
-/// The rates of one market, by [`Category::index`]; `None` where the card has none.
+/// The rates of one market, by [`Category::index`]; `None` if the card has none.
 pub type Rates = [Option<Amount>; Category::COUNT];
 
 /// A rate card file as read: one currency, one row per market.
@@ -28,27 +28,27 @@ pub type Rates = [Option<Amount>; Category::COUNT];
 pub struct RateSheet {
     /// ISO 4217 code, or [`MESSAGE_UNIT`].
     pub currency: Arc<str>,
-    /// In the order of the file.
+    /// One per market, in the order of the file.
     pub rows: Vec<RateRow>,
 }
 
-/// One market's rates.
+/// The rates of one market, as read from one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateRow {
     /// The line of the file on which the row begins, from 1.
     pub line: u64,
-    /// The market.
+    /// The market the rates are for.
     pub market: Market,
-    /// Its rates.
+    /// Its rates, by category.
     pub rates: Rates,
 }
 
 /// One mistake in a rate card file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportError {
-    /// The line it stands on, from 1; `None` for what is wrong with the file as a whole.
+    /// The line it is on, from 1; `None` if it concerns the file as a whole.
     pub line: Option<u64>,
-    /// What is wrong.
+    /// What is wrong there.
     pub problem: ImportProblem,
 }
 
@@ -57,16 +57,17 @@ pub struct ImportError {
 pub enum ImportProblem {
     /// No line has both a market and a marketing column.
     #[error(
-        "no header line with the columns market, currency, marketing, utility, authentication was found"
+        "no header line with the columns market, currency, marketing, utility, authentication \
+         was found"
     )]
     NoHeader,
     /// A required column is missing.
     #[error("the header has no column {0}")]
     NoColumn(&'static str),
-    /// A column that means nothing to us.
+    /// A column of no known meaning.
     #[error("the column {0:?} is unknown")]
     UnknownColumn(String),
-    /// A column that stands twice.
+    /// A column that is given twice.
     #[error("the column {0} stands twice")]
     DuplicateColumn(&'static str),
     /// The CSV itself is broken.
@@ -77,60 +78,61 @@ pub enum ImportProblem {
     UnknownMarket(String),
     /// A market of another mapping.
     #[error(
-        "the market {market} does not exist in the market mapping of {mapping}, which a version beginning on this date has"
+        "the market {market} does not exist in the market mapping of {mapping}, \
+         which a version beginning on this date has"
     )]
     MarketNotInMapping {
-        /// The market.
+        /// The market of the row.
         market: Market,
         /// The date of the mapping.
         mapping: jiff::civil::Date,
     },
-    /// A market that stands twice.
+    /// A market that has two rows.
     #[error("the market {market} stands already on line {first}")]
     DuplicateMarket {
-        /// The market.
+        /// The market of both rows.
         market: Market,
-        /// Where it stands first.
+        /// The line of its first row, from 1.
         first: u64,
     },
     /// A market of the mapping without a row.
     #[error("the market {0} is missing")]
     MissingMarket(Market),
-    /// Not a currency.
+    /// A text that is no ISO 4217 code and not [`MESSAGE_UNIT`].
     #[error("the currency {0:?} is unknown; it is an ISO 4217 code such as USD, or \"message\"")]
     UnknownCurrency(String),
     /// Two currencies in one file, or another than the card has.
     #[error("the currency is {found}, but {expected} was expected")]
     MixedCurrency {
-        /// What stands there.
+        /// The currency in the row.
         found: String,
-        /// What the rows before, or the card, have.
+        /// The currency of the rows before, or of the card.
         expected: String,
     },
     /// A rate that is no amount.
     #[error("the {category} rate {text:?} of {market} is not a rate: {reason}")]
     BadRate {
-        /// The market.
+        /// The market of the row.
         market: Market,
-        /// The column.
+        /// The category whose column the cell is in.
         category: Category,
-        /// The cell.
+        /// The content of the cell.
         text: String,
-        /// Why.
+        /// Why it is no rate.
         reason: BadRate,
     },
     /// A rate every market must have.
     #[error("{market} has no {category} rate")]
     NoRate {
-        /// The market.
+        /// The market of the row.
         market: Market,
-        /// The column.
+        /// The category whose rate is missing.
         category: Category,
     },
     /// More cells than the header has.
     #[error("the row has more cells than the header")]
     TooManyCells,
-    /// A card id that is none.
+    /// A card id of the wrong form.
     #[error("a card's id is 1 to 64 letters, digits, '_' or '-'")]
     BadCardId,
     /// A date before Meta charged per message.
@@ -166,8 +168,8 @@ impl fmt::Display for ImportError {
 
 impl std::error::Error for ImportError {}
 
-/// Reads a rate card file. Whether all markets of a date are there is for the card to say, see
-/// [`PriceBook::with_version`](super::PriceBook::with_version).
+/// Reads a rate card file. Whether all markets of a date are there is checked when it becomes a
+/// version, see [`PriceBook::with_version`](super::PriceBook::with_version).
 pub fn parse_rate_csv(text: &str) -> Result<RateSheet, Vec<ImportError>> {
     let (sheet, errors) = read(text);
     if errors.is_empty() { Ok(sheet) } else { Err(errors) }
@@ -268,7 +270,7 @@ impl Reading {
         }
     }
 
-    /// Takes the line as header if it is one; what stands before the header is comment.
+    /// Takes the line as header if it is one; all lines before the header are comment.
     fn header(&mut self, record: &csv::StringRecord, line: u64) {
         let columns: Vec<Option<Column>> = record.iter().map(Column::from_header).collect();
         let holds = |column: Column| columns.contains(&Some(column));
@@ -317,7 +319,7 @@ impl Reading {
             return self.fail(Some(line), ImportProblem::DuplicateMarket { market, first });
         }
         let mut rates: Rates = [None; Category::COUNT];
-        for (category, slot) in Category::ALL.into_iter().zip(&mut rates) {
+        for (category, entry) in Category::ALL.into_iter().zip(&mut rates) {
             let column = Column::Rate(category);
             if !self.columns.contains(&column) {
                 continue;
@@ -326,7 +328,7 @@ impl Reading {
                 Ok(None) if REQUIRED.contains(&column) => {
                     self.fail(Some(line), ImportProblem::NoRate { market, category })
                 }
-                Ok(found) => *slot = found,
+                Ok(found) => *entry = found,
                 Err(reason) => {
                     let text = cell(column).to_owned();
                     self.fail(
@@ -361,7 +363,7 @@ impl Reading {
     }
 }
 
-/// Counts lines up to a record. The reader's own count stands before a record's empty lines and
+/// Counts lines up to a record. The reader's own count is taken before a record's empty lines and
 /// between the two characters of a Windows line end.
 struct Lines<'a> {
     text: &'a str,
@@ -413,11 +415,14 @@ fn currency(cell: &str) -> Option<&'static str> {
 }
 
 /// The currencies in circulation, ISO 4217 list one, without funds, metals and testing codes.
-const ISO_4217: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC \
-    CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES \
-    KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR \
-    PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD \
-    TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
+const ISO_4217: &str = "\
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN \
+    BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL \
+    GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF \
+    KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN \
+    MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD \
+    SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH \
+    UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
 
 #[cfg(test)]
 mod tests;

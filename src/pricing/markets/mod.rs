@@ -3,84 +3,24 @@
 //!
 //! `markets.csv` carries Meta's mapping, one column per date on which it changed; `numbering.csv`
 //! adds what Meta's table leaves open: which area codes of +1 are Canadian, which belong to no
-//! country at all, and territories that share a neighbour's calling code.
+//! country, and territories that share a neighbour's calling code.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
+use super::country::Country;
 use super::recipient::Recipient;
 
 static BUILTIN: LazyLock<MarketTable> = LazyLock::new(|| {
-    let markets = include_str!("../../config/rates/markets.csv");
-    let numbering = include_str!("../../config/rates/numbering.csv");
+    let markets = include_str!("../../../config/rates/markets.csv");
+    let numbering = include_str!("../../../config/rates/numbering.csv");
     MarketTable::parse(markets, numbering)
         .expect("the compiled-in market table is read by a unit test")
 });
-
-/// ISO 3166-1 alpha-2 code of a country.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Country([u8; 2]);
-
-/// The text is no country code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a country is two capital letters, for example \"IN\"")]
-pub struct NotACountry;
-
-impl Country {
-    /// The two letters.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("ZZ")
-    }
-
-    /// From two bytes that the caller knows to be capital letters; anything else becomes `ZZ`,
-    /// which no table holds.
-    pub(super) fn from_letters(letters: [u8; 2]) -> Country {
-        if letters.iter().all(u8::is_ascii_uppercase) { Country(letters) } else { Country(*b"ZZ") }
-    }
-}
-
-impl FromStr for Country {
-    type Err = NotACountry;
-
-    fn from_str(text: &str) -> Result<Country, NotACountry> {
-        let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| NotACountry)?;
-        if letters.iter().all(u8::is_ascii_uppercase) {
-            Ok(Country(letters))
-        } else {
-            Err(NotACountry)
-        }
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Country {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Country {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// One of Meta's price groups: a country or a named group of countries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,12 +56,12 @@ impl Serialize for Market {
     }
 }
 
-/// Where a recipient is; [`MarketTable::market`] says which market that is under a given mapping.
+/// The country of a recipient; [`MarketTable::market`] returns its market under a given mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Location {
     /// The country, for reports.
     pub country: Country,
-    place: u16,
+    row: u16,
 }
 
 /// Which of the dated mappings from country to market applies; a card version keeps the one it was
@@ -135,15 +75,15 @@ pub struct MarketTable {
     names: Vec<Box<str>>,
     /// The same names as [`normal`] spells them.
     normal_names: Vec<String>,
-    /// Ascending dates; the position is that of the market in [`Place::markets`].
+    /// Ascending dates; the position is that of the market in [`Row::markets`].
     mapping_dates: Vec<Date>,
-    places: Vec<Place>,
+    rows: Vec<Row>,
     countries: Vec<(Country, Location)>,
     prefixes: PrefixTree,
 }
 
 #[derive(Debug, Clone)]
-struct Place {
+struct Row {
     country: Country,
     name: Box<str>,
     markets: Vec<Market>,
@@ -159,8 +99,8 @@ impl MarketTable {
     /// `None` for a prefix in no table and for prefixes of +1 that belong to no country (toll-free
     /// and the like).
     pub fn locate(&self, digits: &str) -> Option<Location> {
-        let place = self.prefixes.longest(digits.as_bytes())?;
-        self.places.get(usize::from(place)).map(|found| Location { country: found.country, place })
+        let row = self.prefixes.longest(digits.as_bytes())?;
+        self.rows.get(usize::from(row)).map(|found| Location { country: found.country, row })
     }
 
     /// The country of a business-scoped user id.
@@ -177,15 +117,15 @@ impl MarketTable {
         }
     }
 
-    /// The market of a place under a mapping.
+    /// The market of a location under a mapping.
     pub fn market(&self, location: Location, mapping: Mapping) -> Option<Market> {
-        self.places.get(usize::from(location.place))?.markets.get(mapping.0).copied()
+        self.rows.get(usize::from(location.row))?.markets.get(mapping.0).copied()
     }
 
     /// The country's name in English.
     pub fn country_name(&self, country: Country) -> Option<&str> {
         let location = self.locate_country(country)?;
-        self.places.get(usize::from(location.place)).map(|place| &*place.name)
+        self.rows.get(usize::from(location.row)).map(|row| &*row.name)
     }
 
     /// The mapping in force for a card version that begins on `date`; `None` before the first.
@@ -206,7 +146,7 @@ impl MarketTable {
     /// Every market some country belongs to under `mapping`, in the table's order.
     pub fn markets_in(&self, mapping: Mapping) -> Vec<Market> {
         let used = |market: &Market| {
-            self.places.iter().any(|place| place.markets.get(mapping.0) == Some(market))
+            self.rows.iter().any(|row| row.markets.get(mapping.0) == Some(market))
         };
         (0..=u8::MAX).map(Market).take(self.names.len()).filter(used).collect()
     }
@@ -229,7 +169,7 @@ impl MarketTable {
             names: Vec::new(),
             normal_names: Vec::new(),
             mapping_dates: Vec::new(),
-            places: Vec::new(),
+            rows: Vec::new(),
             countries: Vec::new(),
             prefixes: PrefixTree::new(),
         };
@@ -261,15 +201,15 @@ impl MarketTable {
                 markets.push(self.intern(cell(*at))?);
             }
             let country = cell(1).parse().map_err(|error| format!("{}: {error}", cell(1)))?;
-            let place = self.add_place(Place { country, name: cell(2).into(), markets })?;
-            self.prefixes.insert(cell(0), Some(place))?;
+            let row = self.add_row(Row { country, name: cell(2).into(), markets })?;
+            self.prefixes.insert(cell(0), Some(row))?;
         }
         Ok(())
     }
 
-    /// Columns: prefix (empty: no number tells this country), iso2 (empty: the prefix belongs to no
-    /// country), country, `priced_as` (a prefix whose markets it shares, or `other`), note. A row
-    /// replaces what an earlier one said about the country.
+    /// Columns: prefix (empty: no number leads to this country), iso2 (empty: the prefix belongs
+    /// to no country), country, `priced_as` (a prefix whose markets it shares, or `other`), note. A
+    /// row replaces an earlier one about the same country.
     fn read_numbering(&mut self, text: &str) -> Result<(), String> {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         for record in reader.records() {
@@ -283,30 +223,28 @@ impl MarketTable {
                 let other = self.market_named("Other").ok_or("there is no market Other")?;
                 vec![other; self.mapping_dates.len()]
             } else {
-                let like = self
-                    .prefixes
-                    .exact(cell(3))
-                    .and_then(|place| self.places.get(usize::from(place)));
+                let like =
+                    self.prefixes.exact(cell(3)).and_then(|row| self.rows.get(usize::from(row)));
                 like.ok_or_else(|| format!("no country has the prefix {:?}", cell(3)))?
                     .markets
                     .clone()
             };
             let country = cell(1).parse().map_err(|error| format!("{}: {error}", cell(1)))?;
             self.countries.retain(|(known, _)| *known != country);
-            let place = self.add_place(Place { country, name: cell(2).into(), markets })?;
+            let row = self.add_row(Row { country, name: cell(2).into(), markets })?;
             if !cell(0).is_empty() {
-                self.prefixes.insert(cell(0), Some(place))?;
+                self.prefixes.insert(cell(0), Some(row))?;
             }
         }
         Ok(())
     }
 
-    fn add_place(&mut self, place: Place) -> Result<u16, String> {
-        let at = u16::try_from(self.places.len()).map_err(|_| "too many rows")?;
-        if !self.countries.iter().any(|(known, _)| *known == place.country) {
-            self.countries.push((place.country, Location { country: place.country, place: at }));
+    fn add_row(&mut self, row: Row) -> Result<u16, String> {
+        let at = u16::try_from(self.rows.len()).map_err(|_| "too many rows")?;
+        if !self.countries.iter().any(|(known, _)| *known == row.country) {
+            self.countries.push((row.country, Location { country: row.country, row: at }));
         }
-        self.places.push(place);
+        self.rows.push(row);
         Ok(at)
     }
 
@@ -329,7 +267,7 @@ fn normal(name: &str) -> String {
     words.join(" ")
 }
 
-/// Digits to places, one step per digit: a lookup touches as many small nodes as the longest prefix
+/// Digits to rows, one step per digit: a lookup touches as many small nodes as the longest prefix
 /// has digits and allocates nothing.
 #[derive(Debug)]
 struct PrefixTree {
@@ -338,9 +276,9 @@ struct PrefixTree {
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    /// 0 is no child: the root is nobody's child.
+    /// 0 is no child: the root is never a child.
     children: [u16; 10],
-    place: Option<Entry>,
+    entry: Option<Entry>,
 }
 
 /// `None` ends the search: this prefix belongs to no country although a shorter one does.
@@ -348,7 +286,7 @@ type Entry = Option<u16>;
 
 impl PrefixTree {
     fn new() -> PrefixTree {
-        PrefixTree { nodes: vec![Node { children: [0; 10], place: None }] }
+        PrefixTree { nodes: vec![Node { children: [0; 10], entry: None }] }
     }
 
     fn insert(&mut self, prefix: &str, entry: Entry) -> Result<(), String> {
@@ -366,12 +304,12 @@ impl PrefixTree {
             }
             at = usize::from(*child);
             if at == fresh {
-                self.nodes.push(Node { children: [0; 10], place: None });
+                self.nodes.push(Node { children: [0; 10], entry: None });
             }
         }
         let node = self.nodes.get_mut(at).filter(|_| at != 0).ok_or("an empty prefix")?;
-        if node.place.replace(entry).is_some() {
-            return Err(format!("the prefix {prefix} stands twice"));
+        if node.entry.replace(entry).is_some() {
+            return Err(format!("the prefix {prefix} is given twice"));
         }
         Ok(())
     }
@@ -387,7 +325,7 @@ impl PrefixTree {
                 break;
             };
             node = self.nodes.get(usize::from(*child))?;
-            found = node.place.unwrap_or(found);
+            found = node.entry.unwrap_or(found);
         }
         found
     }
@@ -400,7 +338,7 @@ impl PrefixTree {
                 .filter(|child| **child != 0)?;
             node = self.nodes.get(usize::from(*child))?;
         }
-        node.place.flatten()
+        node.entry.flatten()
     }
 }
 

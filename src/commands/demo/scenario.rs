@@ -1,5 +1,5 @@
-//! The story itself: every step is sent, shown, and checked.
-#![allow(clippy::print_stdout, reason = "the story is told on the terminal")]
+//! The scenario: every step is sent, shown, and checked.
+#![allow(clippy::print_stdout, reason = "the scenario is shown on the terminal")]
 
 use anyhow::{Context, ensure};
 use http::Method;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tollgate_simulator::Simulator;
 
 use super::client::{Client, send_body};
-use super::{ACCOUNT, CAMPAIGN, NUMBER, OPERATOR_KEY, SEND_KEY};
+use super::names::{ACCOUNT, CAMPAIGN, NUMBER, OPERATOR_KEY, SEND_KEY};
 use crate::amount::Amount;
 use crate::commands::call::Reply;
 
@@ -23,7 +23,7 @@ const AUDIENCE: [(&str, &str); 8] = [
     ("+77011230001", "Kazakhstan"),
 ];
 
-/// Top-ups of the story.
+/// Top-ups of the scenario.
 const FIRST: &str = "0.50";
 const TOO_LITTLE: &str = "0.01";
 const SECOND: &str = "2.00";
@@ -32,10 +32,11 @@ fn title(number: usize, text: &str) {
     println!("\n{number}. {text}");
 }
 
-/// Tells the story and checks each step.
-pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Result<()> {
+/// Runs the scenario and checks each step.
+pub(super) async fn run(client: &Client, simulator: &Simulator) -> anyhow::Result<()> {
     println!(
-        "Tollgate demo: a campaign spends prepaid credits on WhatsApp messages, and stops when they are gone."
+        "Tollgate demo: a campaign spends prepaid credits on WhatsApp messages, and stops when \
+         they are gone."
     );
     println!(
         "   campaign engine --> tollgate at http://{} --> simulated Cloud API at {}",
@@ -45,7 +46,15 @@ pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Resu
     println!(
         "   (in production the last one is Meta; prices are the October 2026 rate card in USD)"
     );
+    spend_until_stopped(client, simulator).await?;
+    restart_is_refused(client).await?;
+    restart(client).await?;
+    repeat_a_send(client, simulator).await?;
+    title(7, "The books: what was used, by country and category, and what is left.");
+    books(client, simulator).await
+}
 
+async fn spend_until_stopped(client: &Client, simulator: &Simulator) -> anyhow::Result<()> {
     title(1, &format!("The account pays in {FIRST} USD."));
     top_up(client, FIRST, "payment-1").await?;
 
@@ -72,11 +81,15 @@ pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Resu
         "the campaign should be stopped"
     );
     ensure!(simulator.accepted_count() == accepted, "a stopped campaign must not send");
+    Ok(())
+}
 
+async fn restart_is_refused(client: &Client) -> anyhow::Result<()> {
     title(
         4,
         &format!(
-            "A restart is refused while the credits do not cover a message, also after paying in {TOO_LITTLE} USD."
+            "A restart is refused while the credits do not cover a message, also after paying in \
+             {TOO_LITTLE} USD."
         ),
     );
     top_up(client, TOO_LITTLE, "payment-2").await?;
@@ -85,18 +98,20 @@ pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Resu
     println!("   POST .../campaigns/{CAMPAIGN}/restart -> {} {}", refused.status, refused.body);
     ensure!(refused.status == 409, "the restart should be refused");
     let part = |name: &str| {
-        refused
-            .text(&format!("/{name}"))
-            .parse::<Amount>()
-            .with_context(|| format!("`{name}` of the refusal"))
+        let text = refused.text(&format!("/{name}"));
+        text.parse::<Amount>().with_context(|| format!("`{name}` of the refusal"))
     };
     let shortfall = part("needed")?.checked_sub(part("available")?);
     ensure!(shortfall == Some(part("shortfall")?), "needed - available should be the shortfall");
+    Ok(())
+}
 
+async fn restart(client: &Client) -> anyhow::Result<()> {
     title(
         5,
         &format!(
-            "The account pays in {SECOND} USD. Credits alone restart nothing: that is a person's decision."
+            "The account pays in {SECOND} USD. Credits alone restart nothing: that is a person's \
+             decision."
         ),
     );
     top_up(client, SECOND, "payment-3").await?;
@@ -116,10 +131,14 @@ pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Resu
     for (to, country) in &AUDIENCE[..3] {
         show_send(&client.send(to, "order_update", None).await?, to, country)?;
     }
+    Ok(())
+}
 
+async fn repeat_a_send(client: &Client, simulator: &Simulator) -> anyhow::Result<()> {
     title(
         6,
-        "The engine repeats a send under its idempotency key: one message, one charge, the same answer.",
+        "The engine repeats a send under its idempotency key: one message, one charge, the same \
+         answer.",
     );
     let first = client.send("+919812300099", "festival_offer", Some("order-77")).await?;
     show_send(&first, "+919812300099", "India")?;
@@ -136,9 +155,7 @@ pub(super) async fn tell(client: &Client, simulator: &Simulator) -> anyhow::Resu
         "the first answer should come again"
     );
     ensure!(simulator.accepted_count() == before, "a repetition must not send");
-
-    title(7, "The books: what was used, by country and category, and what is left.");
-    books(client, simulator).await
+    Ok(())
 }
 
 async fn top_up(client: &Client, amount: &str, reference: &str) -> anyhow::Result<()> {
@@ -164,7 +181,7 @@ async fn wallet(client: &Client) -> anyhow::Result<Reply> {
     Ok(wallet)
 }
 
-/// Sends round and round until the credits are gone; answers how many went through.
+/// Sends round and round until the credits are gone; returns how many went through.
 async fn run_until_stopped(client: &Client) -> anyhow::Result<u64> {
     for (sent, (to, country)) in (0u64..).zip(AUDIENCE.iter().cycle().take(100)) {
         let reply = client.send(to, "festival_offer", None).await?;
@@ -249,12 +266,13 @@ async fn books(client: &Client, simulator: &Simulator) -> anyhow::Result<()> {
         "paid in {paid_in} - used {credits} should be settled {settled}"
     );
     println!(
-        "   paid in {paid_in} - used {credits} = settled {settled}, and the simulated Cloud API took {messages} messages: the books add up."
+        "   paid in {paid_in} - used {credits} = settled {settled}, and the simulated Cloud API \
+         took {messages} messages: the books add up."
     );
     Ok(())
 }
 
-/// Says how to go on by hand.
+/// Prints how to go on by hand.
 pub(super) fn invite(client: &Client) {
     println!("\nThe demo serves on; try it from another terminal (Ctrl-C ends it):\n");
     println!(
@@ -271,7 +289,8 @@ pub(super) fn invite(client: &Client) {
         "events",
     ] {
         println!(
-            "  curl -s 'http://{}/v1/accounts/{ACCOUNT}/{path}' -H 'Authorization: Bearer {OPERATOR_KEY}'",
+            "  curl -s 'http://{}/v1/accounts/{ACCOUNT}/{path}' -H 'Authorization: Bearer \
+             {OPERATOR_KEY}'",
             client.admin
         );
     }

@@ -1,5 +1,5 @@
-//! The price book: an immutable snapshot of everything a price follows from - cards, market table,
-//! policy rows - and the one function that prices.
+//! The price book: an immutable snapshot of cards, market table and policy rows, and the one
+//! function that computes a price from them.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
@@ -24,17 +24,17 @@ const META_CARDS: [(&str, Date, &str); 3] = [
     (
         "meta-usd",
         Date::constant(2026, 7, 1),
-        include_str!("../../config/rates/meta-usd-2026-07-01.csv"),
+        include_str!("../../../config/rates/meta-usd-2026-07-01.csv"),
     ),
     (
         "meta-usd",
         Date::constant(2026, 10, 1),
-        include_str!("../../config/rates/meta-usd-2026-10-01.csv"),
+        include_str!("../../../config/rates/meta-usd-2026-10-01.csv"),
     ),
     (
         "meta-eur",
         Date::constant(2026, 7, 1),
-        include_str!("../../config/rates/meta-eur-2026-07-01.csv"),
+        include_str!("../../../config/rates/meta-eur-2026-07-01.csv"),
     ),
 ];
 
@@ -66,24 +66,26 @@ impl PriceBook {
         book
     }
 
-    /// The countries and markets.
+    /// The table from recipients to countries and markets.
     pub fn markets(&self) -> &'static MarketTable {
         self.markets
     }
 
-    /// All cards, by id.
+    /// All cards, in ascending order of their ids.
     pub fn cards(&self) -> impl Iterator<Item = &RateCard> {
         self.cards.values().map(|card| &**card)
     }
 
-    /// One card.
+    /// The card of that id, if there is one.
     pub fn card(&self, id: &str) -> Option<&RateCard> {
         self.cards.get(id).map(|card| &**card)
     }
 
     /// A new book in which the card has the version read from `csv`, beginning on `date`; the card
-    /// is made if there is none of that id, and a version of the same date is replaced. All
-    /// mistakes at once.
+    /// is made if there is none of that id, and a version of the same date is replaced.
+    ///
+    /// # Errors
+    /// Every mistake that was found, not only the first.
     pub fn with_version(
         &self,
         card_id: &str,
@@ -91,7 +93,7 @@ impl PriceBook {
         csv: &str,
     ) -> Result<PriceBook, Vec<ImportError>> {
         let (sheet, mut errors) = import::read(csv);
-        // Where no row could be read, naming every market as missing would only bury the reason.
+        // If no row could be read, listing every market as missing would only hide the reason.
         let unreadable = sheet.rows.is_empty() && !errors.is_empty();
         let mut fail = |line, problem| errors.push(ImportError { line, problem });
         // A card's id has the same form as every id of ours.
@@ -152,7 +154,7 @@ impl PriceBook {
         self.cards.insert(card.id().clone(), Arc::new(card));
     }
 
-    /// Where a recipient is, or [`Unpriced::NoCountry`].
+    /// The country of a recipient, or [`Unpriced::NoCountry`] if none is known.
     pub fn locate(&self, recipient: &Recipient) -> Result<Location, Unpriced> {
         self.markets.locate_recipient(recipient).ok_or(Unpriced::NoCountry)
     }
@@ -217,7 +219,7 @@ impl PriceBook {
     }
 }
 
-/// What decides the price of every category alike.
+/// The part of a price's inputs that is the same for every category.
 struct Found<'a> {
     card: &'a RateCard,
     version: &'a RateCardVersion,
@@ -291,7 +293,8 @@ impl Found<'_> {
     }
 }
 
-/// A template message is one credit, a service message nothing, everywhere and always.
+/// The card on which a template message costs one credit and a service message nothing, in every
+/// market and at every date.
 fn message_card(markets: &MarketTable) -> RateCard {
     let one = Amount::from_micros(MICROS_PER_CREDIT);
     let rates: Rates = Category::ALL

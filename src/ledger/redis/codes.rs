@@ -1,0 +1,171 @@
+//! Codes that encode.rs, decode.rs and the scripts share, each written once here: numbers of
+//! verdicts, letters of operations, and the contract's words. Scripts name them in capitals; the
+//! value replaces the name when the script is put together, so a code costs nothing at run time.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::{EntryKind, EventKind, StopReason};
+use crate::rejection::RejectionKind;
+
+/// A module of constants, and the list of their names in scripts and their values.
+macro_rules! codes {
+    ($module:ident, $type:ty, $prefix:literal: $($name:ident = $value:literal)+) => {
+        pub(super) mod $module {
+            $(pub(in super::super) const $name: $type = $value;)+
+
+            pub(in super::super) const ALL: &[(&str, $type)] =
+                &[$((concat!($prefix, stringify!($name)), $name),)+];
+        }
+    };
+}
+
+codes! { verdict, i64, "V_":
+    RESERVED = 1
+    REJECTED = 2
+    REPLAYED = 3
+    STALE_SETTINGS = 4
+    STALE_PRICE = 5
+    SETTLED = 6
+    RELEASED = 7
+    MARKED = 8
+    NO_HOLD = 9
+    POSTED = 10
+    REFERENCE_CONFLICT = 11
+    WALLET_UNKNOWN = 12
+    OUT_OF_RANGE = 13
+    SHORTFALL = 14
+    WALLET = 15
+    CAMPAIGN = 16
+    CAMPAIGN_EXISTS = 17
+    CAMPAIGN_UNKNOWN = 18
+    CAMPAIGN_FINISHED = 19
+    WALLET_EXHAUSTED = 20
+    DOCUMENT = 21
+    COUNTED = 22
+    SWEPT = 23
+}
+
+codes! { operation, &str, "OP_":
+    RESERVE = "R"
+    SETTLE = "S"
+    RELEASE = "L"
+    MARK_IN_DOUBT = "M"
+    ABANDON = "A"
+    SWEEP = "Y"
+    TOP_UP = "T"
+    ADJUST = "J"
+    PUT_WALLET = "W"
+    PUT_DOCUMENT = "D"
+    DELETE_DOCUMENT = "X"
+    CREATE_CAMPAIGN = "C"
+    STOP_CAMPAIGN = "P"
+    RESTART_CAMPAIGN = "G"
+    FINISH_CAMPAIGN = "F"
+    COUNT_REJECTIONS = "N"
+}
+
+codes! { reply, &str, "REPLY_":
+    OK = "ok"
+    SKEW = "skew"
+    LOWER = "lower"
+    LOST = "lost"
+    GONE = "gone"
+    FULL = "full"
+}
+
+codes! { argument, &str, "ARG_":
+    KNOWN_NOTHING = "0"
+    KNOWN_ABSENT = "1"
+    KNOWN_PRESENT = "2"
+    POLICY_CHARGE = "charge"
+    POLICY_RELEASE = "release"
+    THRESHOLDS_SAME = "same"
+}
+
+/// Names in scripts and the Lua literals that replace them.
+fn constants() -> BTreeMap<String, String> {
+    let quoted = |text: &str| format!("'{text}'");
+    let word = |prefix: &str, text: &str| {
+        (format!("{prefix}_{}", text.to_uppercase()), format!("'{text}'"))
+    };
+    let mut found = BTreeMap::new();
+    found.extend(verdict::ALL.iter().map(|(name, code)| ((*name).to_owned(), code.to_string())));
+    for list in [operation::ALL, reply::ALL, argument::ALL] {
+        found.extend(list.iter().map(|(name, code)| ((*name).to_owned(), quoted(code))));
+    }
+    found.extend(RejectionKind::ALL.iter().map(|kind| word("REJECTION", kind.name())));
+    found.extend(StopReason::ALL.iter().map(|reason| word("REASON", reason.as_str())));
+    found.extend(EventKind::ALL.iter().map(|kind| word("EVENT", kind.as_str())));
+    found.extend(EntryKind::ALL.iter().map(|kind| word("ENTRY", kind.as_str())));
+    found
+}
+
+/// A script with the values in place of the names.
+pub(super) fn substitute(script: &str) -> String {
+    let constants = constants();
+    let mut text = String::with_capacity(script.len());
+    for part in parts(script) {
+        text.push_str(constants.get(part).map_or(part, String::as_str));
+    }
+    text
+}
+
+/// A script cut into names in capitals with an underscore, and what is between them. A name behind
+/// a dot is a field of a Lua table.
+fn parts(script: &str) -> Vec<&str> {
+    let is_name = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    let bytes = script.as_bytes();
+    let (mut parts, mut begin, mut at) = (Vec::new(), 0, 0);
+    while at < bytes.len() {
+        let end = (at..bytes.len()).find(|index| !is_name(bytes[*index])).unwrap_or(bytes.len());
+        let name = &script[at..end];
+        let field = at > 0 && bytes[at - 1] == b'.';
+        let capitals = name.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase());
+        if capitals && name.contains('_') && name.len() > 1 && !field {
+            parts.push(&script[begin..at]);
+            parts.push(name);
+            begin = end;
+        }
+        at = end.max(at + 1);
+    }
+    parts.push(&script[begin..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script::PARTS;
+    use super::{constants, parts, substitute};
+
+    /// Codes that only encode.rs uses: scripts need no name for what is none of the others.
+    const UNNAMED: &[&str] = &["ARG_KNOWN_NOTHING", "ARG_POLICY_RELEASE"];
+
+    #[test]
+    fn names_become_values() {
+        let script = "state.say(V_NO_HOLD, store.MAX_X, 'a') -- OP_NONE";
+        assert_eq!(substitute(script), "state.say(9, store.MAX_X, 'a') -- OP_NONE");
+    }
+
+    #[test]
+    fn every_name_in_a_script_is_known_and_every_code_is_used() {
+        let known = constants();
+        let code = |script: &str| -> Vec<String> {
+            script.lines().map(|line| line.split("--").next().unwrap_or("").to_owned()).collect()
+        };
+        let lines: Vec<String> = PARTS.iter().flat_map(|part| code(part)).collect();
+        let used: Vec<&str> = lines.iter().flat_map(|line| parts(line)).collect();
+        let is_name = |part: &&str| {
+            part.contains('_') && !part.contains(|c: char| !matches!(c, 'A'..='Z' | '_'))
+        };
+        for name in used.iter().copied().filter(|part| is_name(part)) {
+            assert!(known.contains_key(name), "{name} is no code of codes.rs");
+        }
+        // Words of the contract that no script decides are free; numbers and letters are not.
+        let shared = |name: &&String| {
+            ["V_", "OP_", "REPLY_", "ARG_"].iter().any(|prefix| name.starts_with(prefix))
+        };
+        for name in known.keys().filter(shared).filter(|name| !UNNAMED.contains(&name.as_str())) {
+            assert!(used.contains(&name.as_str()), "no script uses {name}");
+        }
+    }
+}

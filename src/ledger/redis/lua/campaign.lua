@@ -1,0 +1,133 @@
+-- Campaigns: created, stopped, restarted by a person, finished; and their counts of rejections.
+-- KEYS by index: campaign, and to create one its index. ARGV: create: id, name, wallet, budget,
+-- dedupe, exempt, two key indexes; stop: id, reason, key index; restart, finish: id, key index;
+-- count: id, rejection, by, key index. Reply: campaign: id, its wallet's epoch and time of
+-- exhaustion, its fields | campaign exists, unknown, finished | wallet unknown, exhausted | out of
+-- range | shortfall: needed, available | counted.
+
+local campaigns = {}
+
+-- A finished campaign's recipients are kept 30 days.
+campaigns.SENT_KEPT_S = 2592000
+
+function campaigns.stop_for(campaign, reason)
+  campaign.reason, campaign.since, campaign.changed = reason, store.now, true
+end
+
+function campaigns.count_rejection(campaign, rejection, by)
+  if campaign then store.add(campaign.key, 'x:' .. rejection, by) end
+end
+
+-- The fields as stored, and its wallet's epoch and time of exhaustion, on which its state depends.
+function campaigns.say(campaign)
+  state.save_campaign(campaign)
+  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
+  local list = {}
+  for field, value in pairs(store.all(campaign.key)) do
+    list[#list + 1] = field
+    list[#list + 1] = value
+  end
+  local epoch, since = wallet and wallet.epoch or '', wallet and wallet.since or ''
+  state.say(V_CAMPAIGN, campaign.id, epoch, since, #list / 2)
+  for _, part in ipairs(list) do state.say(part) end
+end
+
+-- Whether new campaigns without a wallet of their own wait for credits.
+function campaigns.all_exhausted()
+  local any = false
+  for id in pairs(store.fields_of(store.WALLETS)) do
+    if not state.wallet_of(id).exhausted then return false end
+    any = true
+  end
+  return any
+end
+
+-- nil and the epoch with which the campaign begins, or the verdict if it may not begin.
+function campaigns.check_create(wallet_id, budget)
+  local epoch = 0
+  if wallet_id ~= '' then
+    local wallet = state.wallet_of(wallet_id)
+    if not wallet then return V_WALLET_UNKNOWN end
+    if wallet.exhausted then return V_WALLET_EXHAUSTED end
+    epoch = wallet.epoch
+  elseif campaigns.all_exhausted() then
+    return V_WALLET_EXHAUSTED
+  end
+  if budget and budget < 0 then return V_OUT_OF_RANGE end
+  return nil, epoch
+end
+
+function campaigns.create()
+  local id, called, wallet_id, budget = args.text(), args.text(), args.text(), tonumber(args.text())
+  local dedupe, exempt, key, index = args.flag(), args.flag(), args.key(), args.key()
+  local found = state.campaign_of(id, key)
+  if found then
+    local same = store.get(key, 'n') == called and (wallet_id == '' or found.wallet == wallet_id)
+      and found.budget == budget and found.dedupe == dedupe and found.exempt == exempt
+    if same then return campaigns.say(found) end
+    return state.say(V_CAMPAIGN_EXISTS)
+  end
+  local refusal, epoch = campaigns.check_create(wallet_id, budget)
+  if refusal then return state.say(refusal) end
+  local campaign = state.add_campaign(id, key, index, called)
+  campaign.wallet, campaign.epoch, campaign.budget = wallet_id, epoch, budget
+  campaign.dedupe, campaign.exempt = dedupe, exempt
+  campaigns.say(campaign)
+end
+
+-- Stopping a campaign that was stopped for a reason of its own succeeds and changes nothing.
+function campaigns.stop()
+  local id, reason, key = args.text(), args.text(), args.key()
+  local campaign = state.campaign_of(id, key)
+  if not campaign then return state.say(V_CAMPAIGN_UNKNOWN) end
+  if campaign.reason == REASON_FINISHED then return state.say(V_CAMPAIGN_FINISHED) end
+  if campaign.reason == '' then
+    campaigns.stop_for(campaign, reason)
+    state.event(EVENT_CAMPAIGN_STOPPED, campaign.wallet, id, '', '', '', reason)
+  end
+  campaigns.say(campaign)
+end
+
+-- nil, or what is missing for the price at which the wallet's campaigns were stopped.
+function campaigns.check_restart(campaign, wallet)
+  if wallet and wallet.epoch ~= campaign.epoch and state.available(wallet) < wallet.refused then
+    return { V_SHORTFALL, wallet.refused, state.available(wallet) }
+  end
+end
+
+function campaigns.restart()
+  local id, key = args.text(), args.key()
+  local campaign = state.campaign_of(id, key)
+  if not campaign then return state.say(V_CAMPAIGN_UNKNOWN) end
+  if campaign.reason == REASON_FINISHED then return state.say(V_CAMPAIGN_FINISHED) end
+  if not state.stopped_for(campaign) then return campaigns.say(campaign) end
+  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
+  local refusal = campaigns.check_restart(campaign, wallet)
+  if refusal then return state.say(unpack(refusal)) end
+  campaign.reason, campaign.since, campaign.epoch = '', 0, wallet and wallet.epoch or 0
+  state.event(EVENT_CAMPAIGN_RESTARTED, campaign.wallet, id, '', '', '', '')
+  campaigns.say(campaign)
+end
+
+function campaigns.finish()
+  local id, key = args.text(), args.key()
+  local campaign = state.campaign_of(id, key)
+  if not campaign then return state.say(V_CAMPAIGN_UNKNOWN) end
+  if campaign.reason ~= REASON_FINISHED then
+    campaigns.stop_for(campaign, REASON_FINISHED)
+    if campaign.dedupe then
+      -- Nothing is added to them any more, and a finished campaign refuses before they are looked
+      -- at.
+      for i = 0, N.shards - 1 do
+        store.expiring[store.name(N.sent, id, i)] = campaigns.SENT_KEPT_S
+      end
+    end
+  end
+  campaigns.say(campaign)
+end
+
+function campaigns.count()
+  local id, rejection, by, key = args.text(), args.text(), args.number(), args.key()
+  campaigns.count_rejection(state.campaign_of(id, key), rejection, by)
+  state.say(V_COUNTED)
+end

@@ -1,0 +1,115 @@
+//! Reads of wallets, campaigns and usage.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::page;
+use crate::ids::{AccountId, CampaignId, WalletId};
+use crate::ledger::redis::RedisLedger;
+use crate::ledger::redis::keys::{CAMPAIGN_INDEXES, USAGE_BUCKETS};
+use crate::ledger::redis::stored::{self, Exhaustion, Fields};
+use crate::ledger::{CampaignView, LedgerFault, Page, PageRequest, UsageRow, WalletView};
+
+type Exhaustions = HashMap<WalletId, Exhaustion>;
+
+/// `WalletView`s in order, and what their campaigns' states depend on.
+fn wallets_of(stored: &Fields) -> Result<(Vec<WalletView>, Exhaustions), LedgerFault> {
+    let (mut views, mut exhaustions) = (Vec::with_capacity(stored.len()), HashMap::new());
+    for (id, packed) in stored {
+        let id: WalletId = id.parse().map_err(|_| stored::unreadable("wallet"))?;
+        let (view, exhaustion) = stored::wallet(id.clone(), packed)?;
+        views.push(view);
+        exhaustions.insert(id, exhaustion);
+    }
+    views.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok((views, exhaustions))
+}
+
+impl RedisLedger {
+    pub(super) async fn read_wallets(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<WalletView>, LedgerFault> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGETALL").arg(self.keys.of(account).wallets());
+        let (fields,): (Fields,) = self.pipe(&pipe).await?;
+        Ok(wallets_of(&fields)?.0)
+    }
+
+    pub(super) async fn read_campaigns(
+        &self,
+        account: &AccountId,
+        ids: &[CampaignId],
+    ) -> Result<Vec<CampaignView>, LedgerFault> {
+        let keys = self.keys.of(account);
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("HGETALL").arg(keys.campaign(id));
+        }
+        // After the campaigns, whose state depends on their wallets.
+        pipe.cmd("HGETALL").arg(keys.wallets());
+        let mut replies: Vec<Fields> = self.pipe(&pipe).await?;
+        let (_, exhaustions) = wallets_of(&replies.pop().unwrap_or_default())?;
+        let found = ids.iter().zip(&replies).filter(|(_, fields)| !fields.is_empty());
+        found
+            .map(|(id, fields)| {
+                stored::campaign(id.clone(), fields, |wallet| exhaustions.get(wallet).copied())
+            })
+            .collect()
+    }
+
+    pub(super) async fn list_campaigns(
+        &self,
+        account: &AccountId,
+        request: &PageRequest,
+    ) -> Result<Page<CampaignView>, LedgerFault> {
+        let keys = self.keys.of(account);
+        let from = request.cursor.as_ref().map_or("-".to_owned(), |cursor| format!("({cursor}"));
+        let mut pipe = redis::pipe();
+        for shard in 0..CAMPAIGN_INDEXES {
+            let wanted = request.limit.saturating_add(1);
+            pipe.cmd("ZRANGEBYLEX")
+                .arg(keys.campaign_index(shard))
+                .arg(&from)
+                .arg("+")
+                .arg("LIMIT")
+                .arg(0)
+                .arg(wanted);
+        }
+        let shards: Vec<Vec<String>> = self.pipe(&pipe).await?;
+        let mut ids: Vec<CampaignId> =
+            shards.iter().flatten().filter_map(|id| id.parse().ok()).collect();
+        ids.sort_unstable();
+        let ids = page(ids, request.limit, CampaignId::to_string);
+        Ok(Page { items: self.read_campaigns(account, &ids.items).await?, next: ids.next })
+    }
+
+    pub(super) async fn read_usage(
+        &self,
+        account: &AccountId,
+        from_day: i32,
+        to_day: i32,
+    ) -> Result<Vec<UsageRow>, LedgerFault> {
+        let keys = self.keys.of(account);
+        let days = i64::from(from_day)..=i64::from(to_day);
+        let buckets: BTreeSet<i64> =
+            days.take(64).map(|day| day.rem_euclid(USAGE_BUCKETS)).collect();
+        if buckets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for bucket in buckets {
+            pipe.cmd("HGETALL").arg(keys.usage(bucket));
+        }
+        let replies: Vec<HashMap<String, i64>> = self.pipe(&pipe).await?;
+        let mut rows = HashMap::new();
+        for (field, value) in replies.iter().flatten() {
+            stored::usage(&mut rows, field, *value, (from_day, to_day))?;
+        }
+        let mut rows: Vec<UsageRow> = rows.into_values().collect();
+        rows.sort_by(|a, b| {
+            (a.day, &a.channel, a.country, a.category)
+                .cmp(&(b.day, &b.channel, b.country, b.category))
+        });
+        Ok(rows)
+    }
+}
