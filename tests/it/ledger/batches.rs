@@ -1,10 +1,11 @@
 //! Batches: bounded, refused whole if the clocks disagree, decided once per number; and time
 //! that never goes back.
 
-use crate::support::ledger_script::{Line, check, operations::operation, operations::send, render};
-use crate::support::{LedgerCase, MINUTE, on_every_ledger};
 use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::{Batch, LedgerFault, Operation, PageRequest, Verdict};
+
+use crate::support::ledger_script::{Line, check, operations::operation, operations::send, render};
+use crate::support::{LedgerCase, MINUTE, on_every_ledger};
 
 on_every_ledger!(
     a_repeated_batch_gets_its_verdicts_again,

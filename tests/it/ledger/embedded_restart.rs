@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use crate::support::ledger_script::{Labels, Line, check, operations, render};
-use crate::support::{Backend, CASE_START_MS, LedgerCase};
 use tollgate::clock::Clock;
 use tollgate::ledger::embedded::{EmbeddedLedger, OpenError};
 use tollgate::ledger::{Batch, ClaimKind, Ledger, LedgerFault, LedgerReads};
+
+use crate::support::ledger_script::{Labels, Line, check, operations, render};
+use crate::support::{Backend, CASE_START_MS, LedgerCase};
 
 #[tokio::test]
 async fn everything_returned_is_there_after_a_restart() {

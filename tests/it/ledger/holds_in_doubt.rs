@@ -1,10 +1,11 @@
 //! Holds whose outcome nobody knows: found by age, ended by evidence or by policy, never by age
 //! alone.
 
-use crate::support::ledger_script::{Labels, Line, check, operations, render};
-use crate::support::{HOUR, LedgerCase, SECOND, all, day, on_every_ledger};
 use tollgate::ids::HoldId;
 use tollgate::ledger::{Batch, HoldState, InDoubtPolicy, Operation, Verdict};
+
+use crate::support::ledger_script::{Labels, Line, check, operations, render};
+use crate::support::{HOUR, LedgerCase, SECOND, all, day, on_every_ledger};
 
 on_every_ledger!(
     old_open_holds_become_in_doubt_and_stay_held,

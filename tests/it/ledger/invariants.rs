@@ -26,12 +26,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::DAY;
 use tollgate::ids::{CampaignId, HoldId};
 use tollgate::ledger::{
     CampaignState, CampaignView, Entry, Event, HoldView, InDoubtPolicy, Operation, Reserve,
     StopReason, UsageRow, Verdict, WalletView,
 };
+
+use crate::support::DAY;
 
 /// Everything a ledger shows of an account.
 #[derive(Debug, Default, PartialEq)]

@@ -1,10 +1,11 @@
 //! Lists by pages: every item once and in order, whatever the page size; cursors of other lists are
 //! refused.
 
-use crate::support::ledger_script::{check, render};
-use crate::support::{CASE_START_MS, LedgerCase, MINUTE, all, day, on_every_ledger};
 use tollgate::ids::WalletId;
 use tollgate::ledger::{HoldState, LedgerFault, PageRequest};
+
+use crate::support::ledger_script::{check, render};
+use crate::support::{CASE_START_MS, LedgerCase, MINUTE, all, day, on_every_ledger};
 
 on_every_ledger!(
     accounts_are_listed_in_order,

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::support::{DAY, HOUR, MINUTE, SECOND, day, month};
 use tollgate::amount::{Amount, MAX_MICROS};
 use tollgate::ids::HoldId;
 use tollgate::ledger::operation::MAX_BATCH;
@@ -14,6 +13,8 @@ use tollgate::ledger::{
 };
 use tollgate::pricing::Category;
 use tollgate::rejection::RejectionKind;
+
+use crate::support::{DAY, HOUR, MINUTE, SECOND, day, month};
 
 /// The same numbers for the same seed, on every machine (SplitMix64).
 pub struct Dice(u64);

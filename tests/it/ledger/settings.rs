@@ -1,9 +1,10 @@
 //! Settings documents and their version, the version and the price a send must carry, and names
 //! that belong to one account.
 
+use tollgate::ledger::{ClaimKind, Document, DocumentKind};
+
 use crate::support::ledger_script::check;
 use crate::support::{LedgerCase, on_every_ledger};
-use tollgate::ledger::{ClaimKind, Document, DocumentKind};
 
 on_every_ledger!(
     each_change_raises_the_version,

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::ledger_script::{Labels, Line, operations};
-use crate::support::{LedgerCase, MINUTE, on_every_ledger};
 use tokio_util::sync::CancellationToken;
 use tollgate::catalog::Tokens;
 use tollgate::jobs::{Jobs, SweepOptions};
@@ -12,6 +10,9 @@ use tollgate::ledger::{DocumentKind, InDoubtPolicy, Operation};
 use tollgate::pricing::PriceBook;
 use tollgate::services::{Services, ServicesOptions};
 use tollgate::upstream::client::UpstreamOptions;
+
+use crate::support::ledger_script::{Labels, Line, operations};
+use crate::support::{LedgerCase, MINUTE, on_every_ledger};
 
 on_every_ledger!(an_account_that_cannot_be_read_keeps_no_other_waiting);
 

@@ -1,11 +1,12 @@
 //! Runs a script on a ledger and compares every verdict; the grammar is in `parser.rs`.
 
+use tollgate::ledger::Operation;
+
 use super::operations;
 use super::parser::{self, Labels, Line, span_ms};
 use super::render;
 use crate::support::ledger_case::{LedgerCase, all};
 use crate::support::time::CASE_START_MS;
-use tollgate::ledger::Operation;
 
 /// A case and the names its script has given to holds.
 pub struct Script {
