@@ -14,6 +14,7 @@ use crate::duration;
 /// Most pages of holds that are read; ends a list whose cursors go in circles.
 const HOLD_PAGES_MAX: usize = 10_000;
 
+/// The gateway and the simulator whose books are compared.
 #[derive(Args)]
 pub struct AuditOptions {
     /// The gateway's admin listener

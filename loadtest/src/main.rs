@@ -1,25 +1,13 @@
-//! Load generator, simulated upstream and books audit for the Tollgate gateway. Speaks HTTP only
-//! and knows the gateway by its public contract, not by its code.
+//! The command line of the load generator.
 #![allow(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "results go to stdout and progress to stderr: that is this program's whole interface"
 )]
 
-mod admin;
-mod audit;
-mod body;
-mod credits;
-mod duration;
-mod generate;
-mod run;
-mod simulate;
-mod smoke;
-mod tally;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use loadtest::{audit, run, simulate, smoke};
 
 /// Load generator, simulated upstream and books audit for the Tollgate gateway.
 #[derive(Parser)]

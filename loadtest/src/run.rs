@@ -20,6 +20,7 @@ use crate::tally::Tally;
 const CONNECTIONS_CLOSED: usize = 64;
 const CONNECTIONS_OPEN: usize = 256;
 
+/// What is sent, at which rate and for how long.
 #[derive(Args)]
 pub struct RunOptions {
     /// The gateway's data listener, or the simulator itself

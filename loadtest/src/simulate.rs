@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use tollgate_simulator::{Fault, Simulator, SimulatorOptions, SimulatorTemplate};
 
+/// How the simulated upstream behaves.
 #[derive(Args)]
 pub struct SimulateOptions {
     /// Address to listen on; port 0 takes a free one

@@ -30,6 +30,7 @@ const TEMPLATE: &str = "spring_offer";
 /// More sends than one credit can buy in any market.
 const SENDS_MAX: u64 = 2_000;
 
+/// The gateway that is started and audited.
 #[derive(Args)]
 pub struct SmokeOptions {
     /// The gateway binary

@@ -15,8 +15,7 @@ use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
 use tollgate::ledger::{ClaimKind, OpenLedger};
 
-use crate::support::redis_server;
-use crate::support::{OPERATOR_KEY, ask};
+use crate::support::{Backend, KEY, OPERATOR_KEY, OnLedger, ask, on_every_ledger, redis_server};
 
 const WITH_OPERATOR: &str = "[admin]\nbootstrap_key = \"operator-key-0123456789\"\n";
 
@@ -58,33 +57,40 @@ wallet = "main"
 budget = "5"
 "#;
 
-/// A ledger that outlives its gateways.
-struct Place {
+on_every_ledger!(what_is_declared_is_created_once, one_bootstrap_key_is_in_force);
+
+/// A ledger's store that outlives its gateways.
+struct LedgerLocation {
     url: String,
     prefix: String,
     home: TempDir,
 }
 
-impl Place {
-    fn embedded() -> Place {
+impl OnLedger for LedgerLocation {
+    async fn on_ledger(backend: Backend) -> LedgerLocation {
         let home = tempfile::tempdir().unwrap();
-        Place {
-            url: format!("embedded:{}/ledger", home.path().display()),
-            prefix: "tg".to_owned(),
-            home,
+        match backend {
+            Backend::Embedded => LedgerLocation {
+                url: format!("embedded:{}/ledger", home.path().display()),
+                prefix: "tg".to_owned(),
+                home,
+            },
+            // A part of its own of the server that all tests share.
+            Backend::Redis => LedgerLocation {
+                url: redis_server::shared().url(),
+                prefix: uuid::Uuid::new_v4().simple().to_string()[..16].to_owned(),
+                home,
+            },
         }
     }
+}
 
-    /// Of the server that all tests share, a part of its own.
-    fn redis() -> Place {
-        let prefix = uuid::Uuid::new_v4().simple().to_string()[..16].to_owned();
-        Place { url: redis_server::shared().url(), prefix, home: tempfile::tempdir().unwrap() }
-    }
-
+impl LedgerLocation {
     async fn start(&self, text: &str) -> Result<Gateway, StartError> {
         let home = self.home.path().display();
         let text = format!(
-            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[ledger]\nurl = \"{}\"\nkey_prefix = \"{}\"\n[secrets]\ndir = \"{home}\"\n\
+            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[ledger]\nurl = \"{}\"\n\
+             key_prefix = \"{}\"\n[secrets]\ndir = \"{home}\"\n\
              [shutdown]\ndrain_s = 5\n{text}",
             self.url, self.prefix
         );
@@ -122,121 +128,93 @@ async fn opened_by(gateway: &Gateway, keys: &[&str]) -> Vec<bool> {
     opened
 }
 
-async fn what_is_declared_is_created_once(place: Place) {
-    let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
-    let account = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme").await;
-    assert_eq!(account["messaging_limit"], 250);
-    assert_eq!(
-        account["caps"],
-        json!([{"categories": ["marketing"], "max": 100, "window_s": 2_592_000}])
-    );
-    assert_eq!(account["markup"]["percent"], "5");
-    let main = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/main").await;
-    assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("2.00")));
-    assert_eq!(main["low_balance_thresholds"], json!(["1.00"]));
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/alerts").await["settled"],
-        "3.00"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7").await["portfolio"],
-        "group"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/channels/71").await["token_file"],
-        "token"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
-        "marketing"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/campaigns/diwali").await["budget"],
-        "5.00"
-    );
-    assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
+/// Fails unless every path of the Admin API has the value at the JSON pointer.
+async fn expect(gateway: &Gateway, values: &[(&str, &str, Value)]) {
+    for (path, pointer, value) in values {
+        let shown = get(gateway, OPERATOR_KEY, path).await;
+        assert_eq!(shown.pointer(pointer), Some(value), "{path}");
+    }
+}
+
+const ACCOUNT: &str = "/v1/accounts/acme";
+const WALLET: &str = "/v1/accounts/acme/wallets/main";
+const WABA: &str = "/v1/accounts/acme/wabas/7";
+const TEMPLATE: &str = "/v1/accounts/acme/wabas/7/templates/offer/en_US";
+const CHANNEL: &str = "/v1/accounts/acme/channels/71";
+const CAMPAIGN: &str = "/v1/accounts/acme/campaigns/diwali";
+
+async fn what_is_declared_is_created_once(location: LedgerLocation) {
+    let gateway = location.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
+    let caps = json!([{"categories": ["marketing"], "max": 100, "window_s": 2_592_000}]);
+    let created = [
+        (ACCOUNT, "/messaging_limit", json!(250)),
+        (ACCOUNT, "/caps", caps),
+        (ACCOUNT, "/markup/percent", json!("5")),
+        (WALLET, "/settled", json!("10.00")),
+        (WALLET, "/overdraft_limit", json!("2.00")),
+        (WALLET, "/low_balance_thresholds", json!(["1.00"])),
+        ("/v1/accounts/acme/wallets/alerts", "/settled", json!("3.00")),
+        (WABA, "/portfolio", json!("group")),
+        (CHANNEL, "/token_file", json!("token")),
+        (TEMPLATE, "/category", json!("marketing")),
+        (CAMPAIGN, "/budget", json!("5.00")),
+    ];
+    expect(&gateway, &created).await;
+    assert_eq!(get(&gateway, KEY, ACCOUNT).await["id"], "acme");
     // What a person changes afterwards is the state.
     for (method, path, body) in [
-        (Method::PATCH, "/v1/accounts/acme", r#"{"messaging_limit":null}"#),
-        (Method::PATCH, "/v1/accounts/acme/wallets/main", r#"{"overdraft_limit":"0"}"#),
+        (Method::PATCH, ACCOUNT, r#"{"messaging_limit":null}"#),
+        (Method::PATCH, WALLET, r#"{"overdraft_limit":"0"}"#),
         (Method::POST, "/v1/accounts/acme/campaigns/diwali/finish", ""),
     ] {
-        assert_eq!(
-            ask(gateway.admin_addr(), OPERATOR_KEY, method, path, body).await.status,
-            200,
-            "{path}"
-        );
+        let changed = ask(gateway.admin_addr(), OPERATOR_KEY, method, path, body).await;
+        assert_eq!(changed.status, 200, "{path}");
     }
     assert!(gateway.shutdown().await.clean);
+    what_is_there_stays_as_it_is(&location).await;
+}
 
+/// A start with other values for what exists, and with a wallet that does not.
+async fn what_is_there_stays_as_it_is(location: &LedgerLocation) {
     let changed = ACME
         .replace("id = \"7\"\ntime_zone = \"Asia/Kolkata\"", "id = \"7\"\ntime_zone = \"UTC\"")
         .replace("\"marketing\"\n", "\"utility\"\n")
         .replace("opening_top_up = \"10\"", "opening_top_up = \"20\"")
         .replace("token_file = \"token\"", "token_file = \"other\"")
         .replace("budget = \"5\"", "budget = \"6\"")
-        .replace("engine-key-0123456789", "another-key-0123456789");
-    let gateway = place
-        .start(&format!(
-            "{WITH_OPERATOR}{changed}[[accounts.wallets]]\nid = \"third\"\nopening_top_up = \"1\"\n"
-        ))
-        .await
-        .unwrap();
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme").await["messaging_limit"],
-        Value::Null
-    );
-    let main = get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/main").await;
-    assert_eq!((&main["settled"], &main["overdraft_limit"]), (&json!("10.00"), &json!("0.00")));
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7").await["time_zone"],
-        "Asia/Kolkata"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wabas/7/templates/offer/en_US").await["category"],
-        "marketing"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/channels/71").await["token_file"],
-        "token"
-    );
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/campaigns/diwali").await["state"],
-        "finished"
-    );
-    assert_eq!(get(&gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"], "acme");
-    assert_eq!(
-        get(&gateway, OPERATOR_KEY, "/v1/accounts/acme/wallets/third").await["settled"],
-        "1.00",
-        "what is new is created"
-    );
+        .replace(KEY, "another-key-0123456789");
+    let third = "[[accounts.wallets]]\nid = \"third\"\nopening_top_up = \"1\"\n";
+    let gateway = location.start(&format!("{WITH_OPERATOR}{changed}{third}")).await.unwrap();
+    let unchanged = [
+        (ACCOUNT, "/messaging_limit", Value::Null),
+        (WALLET, "/settled", json!("10.00")),
+        (WALLET, "/overdraft_limit", json!("0.00")),
+        (WABA, "/time_zone", json!("Asia/Kolkata")),
+        (TEMPLATE, "/category", json!("marketing")),
+        (CHANNEL, "/token_file", json!("token")),
+        (CAMPAIGN, "/state", json!("finished")),
+        ("/v1/accounts/acme/wallets/third", "/settled", json!("1.00")),
+    ];
+    expect(&gateway, &unchanged).await;
+    assert_eq!(get(&gateway, KEY, ACCOUNT).await["id"], "acme");
     assert!(gateway.shutdown().await.clean);
 }
 
 #[tokio::test]
-async fn what_is_declared_is_created_once_embedded() {
-    what_is_declared_is_created_once(Place::embedded()).await;
-}
-
-#[tokio::test]
-async fn what_is_declared_is_created_once_redis() {
-    what_is_declared_is_created_once(Place::redis()).await;
-}
-
-#[tokio::test]
 async fn the_checks_are_those_of_the_admin_api() {
-    let place = Place::embedded();
-    let check = async |text: &str, told: &str| {
-        let refused = place
+    let location = LedgerLocation::on_ledger(Backend::Embedded).await;
+    let check = async |text: &str, expected: &str| {
+        let refused = location
             .start(&format!("{WITH_OPERATOR}{text}"))
             .await
             .err()
-            .unwrap_or_else(|| panic!("{told}"));
-        assert!(refused.to_string().contains(told), "{told}: {refused}");
+            .unwrap_or_else(|| panic!("{expected}"));
+        assert!(refused.to_string().contains(expected), "{expected}: {refused}");
     };
     check(
         &ACME.replace("\"USD\"", "\"INR\""),
-        "declared account acme: The content does not fit: rate_card: there is no rate card meta-inr",
+        "declared account acme: The content does not fit: rate_card: \
+         there is no rate card meta-inr",
     )
     .await;
     check(
@@ -245,12 +223,8 @@ async fn the_checks_are_those_of_the_admin_api() {
     )
     .await;
     let bad_checksum = format!("tg_live_{}", "0".repeat(33));
-    check(
-        &ACME.replace("engine-key-0123456789", &bad_checksum),
-        "key engine: The content does not fit: key: ",
-    )
-    .await;
-    let gateway = place.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
+    check(&ACME.replace(KEY, &bad_checksum), "key engine: The content does not fit: key: ").await;
+    let gateway = location.start(&format!("{WITH_OPERATOR}{ACME}")).await.unwrap();
     assert!(gateway.shutdown().await.clean);
     // Names that belong to another account.
     let rival = |what: &str| ACME.replace("\"acme\"", "\"rival\"").replace(what, "");
@@ -267,9 +241,9 @@ async fn the_checks_are_those_of_the_admin_api() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateways_that_start_together_declare_everything_once() {
     for _ in 0..5 {
-        let place = Place::redis();
+        let location = LedgerLocation::on_ledger(Backend::Redis).await;
         let (one, two, three) =
-            tokio::join!(place.start(ACME), place.start(ACME), place.start(ACME));
+            tokio::join!(location.start(ACME), location.start(ACME), location.start(ACME));
         let gateways = [one.unwrap(), two.unwrap(), three.unwrap()];
         let made: Vec<&str> =
             gateways.iter().filter_map(|gateway| gateway.made_operator_key.as_deref()).collect();
@@ -283,10 +257,7 @@ async fn gateways_that_start_together_declare_everything_once() {
                 get(gateway, key, "/v1/accounts/acme/wallets/alerts").await["settled"],
                 "3.00"
             );
-            assert_eq!(
-                get(gateway, "engine-key-0123456789", "/v1/accounts/acme").await["id"],
-                "acme"
-            );
+            assert_eq!(get(gateway, KEY, "/v1/accounts/acme").await["id"], "acme");
         }
         let entries = get(&gateways[0], key, "/v1/accounts/acme/wallets/main/statement").await;
         assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
@@ -297,41 +268,42 @@ async fn gateways_that_start_together_declare_everything_once() {
 }
 
 #[tokio::test]
-async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
-    let place = Place::embedded();
+async fn a_key_is_made_once_and_a_configured_one_replaces_it() {
+    let location = LedgerLocation::on_ledger(Backend::Embedded).await;
     // A start that fails shows no key, so it must not have made one.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let text = format!(
-        "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nops = \"{}\"\n[ledger]\nurl = \"{}\"\n",
+        "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nops = \"{}\"\n[ledger]\n\
+         url = \"{}\"\n",
         taken.local_addr().unwrap(),
-        place.url
+        location.url
     );
     let config = Config::from_parts(&text, "the test's configuration", []).unwrap();
     assert!(Gateway::start(&config, Clock::system()).await.is_err());
 
-    let gateway = place.start("").await.unwrap();
+    let gateway = location.start("").await.unwrap();
     let made = gateway.made_operator_key.clone().unwrap();
     assert_eq!(opened_by(&gateway, &[&made, OPERATOR_KEY]).await, [true, false]);
     gateway.shutdown().await;
-    let gateway = place.start("").await.unwrap();
+    let gateway = location.start("").await.unwrap();
     assert_eq!(
         (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made]).await),
         (None, vec![true])
     );
     gateway.shutdown().await;
-    let gateway = place.start(WITH_OPERATOR).await.unwrap();
+    let gateway = location.start(WITH_OPERATOR).await.unwrap();
     assert_eq!(
         (gateway.made_operator_key.as_deref(), opened_by(&gateway, &[&made, OPERATOR_KEY]).await),
         (None, vec![false, true])
     );
     gateway.shutdown().await;
-    let gateway = place.start(&WITH_OPERATOR.replace("operator", "new-operator")).await.unwrap();
+    let gateway = location.start(&WITH_OPERATOR.replace("operator", "new-operator")).await.unwrap();
     assert_eq!(
         opened_by(&gateway, &[&made, OPERATOR_KEY, "new-operator-key-0123456789"]).await,
         [false, false, true]
     );
     gateway.shutdown().await;
-    let gateway = place.start("").await.unwrap();
+    let gateway = location.start("").await.unwrap();
     assert_eq!(
         opened_by(&gateway, &[&made, OPERATOR_KEY, "new-operator-key-0123456789"]).await,
         [false, false, true]
@@ -339,8 +311,8 @@ async fn a_key_is_made_once_and_a_configured_one_takes_its_place() {
     gateway.shutdown().await;
 }
 
-async fn one_bootstrap_key_is_in_force(place: Place) {
-    let ledger = place.open().await;
+async fn one_bootstrap_key_is_in_force(location: LedgerLocation) {
+    let ledger = location.open().await;
     let hasher = KeyHasher::new(&ledger.identity.pepper);
     let known = async |key: &str| {
         ledger
@@ -386,7 +358,7 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
         Err(BootstrapError::Malformed)
     ));
     assert!(known(OPERATOR_KEY).await, "what was in force stays");
-    // Half of a change, as a crash leaves it: the old key is gone, its place is not.
+    // Half of a change, as a crash leaves it: the old key is gone, its claim on the name is not.
     ledger
         .claims
         .unclaim(
@@ -399,14 +371,4 @@ async fn one_bootstrap_key_is_in_force(place: Place) {
     bootstrap(&*ledger.claims, &hasher, Some(OPERATOR_KEY)).await.unwrap();
     assert!(known(OPERATOR_KEY).await);
     ledger.ledger.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn one_bootstrap_key_is_in_force_embedded() {
-    one_bootstrap_key_is_in_force(Place::embedded()).await;
-}
-
-#[tokio::test]
-async fn one_bootstrap_key_is_in_force_redis() {
-    one_bootstrap_key_is_in_force(Place::redis()).await;
 }

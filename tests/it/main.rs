@@ -14,6 +14,7 @@
 )]
 
 mod admin;
+mod books_audit;
 mod declared_accounts;
 mod ledger;
 mod processes;

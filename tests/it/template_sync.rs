@@ -1,5 +1,5 @@
 //! `templates sync` brings a WABA's templates from Meta into the catalog, page by page, and their
-//! sends are priced by what Meta says.
+//! sends are priced by Meta's categories.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ const SYNC: &str = "/v1/accounts/acme/wabas/102290129340398/templates/sync";
 const MARKETING: &str = "0.0118 USD";
 const UTILITY: &str = "0.0014 USD";
 
-/// 450 templates: the gateway asks for 200 a page.
+/// 450 templates: the gateway reads 200 a page.
 fn templates() -> Vec<SimulatorTemplate> {
     let mut templates: Vec<SimulatorTemplate> = (0..447)
         .map(|number| {
@@ -53,17 +53,25 @@ impl SyncDeployment {
         std::fs::write(home.path().join("token"), TOKEN).unwrap();
         let directory = home.path().display();
         let mut text = format!(
-            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{directory}/ledger\"\n\
-             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[shutdown]\ndrain_s = 5\n\
+            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n\
+             [ledger]\nurl = \"embedded:{directory}/ledger\"\n\
+             [secrets]\ndir = \"{directory}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n\
+             [shutdown]\ndrain_s = 5\n\
              [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nunknown_template = \"refuse\"\n\
              [[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
-             [[accounts.wabas]]\nid = \"{WABA}\"\n[[accounts.wabas]]\nid = \"7\"\n[[accounts.wabas]]\nid = \"8\"\n\
+             [[accounts.wabas]]\nid = \"{WABA}\"\n[[accounts.wabas]]\nid = \"7\"\n\
+             [[accounts.wabas]]\nid = \"8\"\n\
              [[accounts.keys]]\nid = \"engine\"\nkey = \"{KEY}\"\n\
              [[accounts.keys]]\nid = \"manager\"\nkey = \"{MANAGER}\"\nscopes = [\"manage\"]\n",
             simulator.url()
         );
         for (number, waba, token) in [(NUMBER, WABA, "token"), ("8", "8", "missing")] {
-            write!(text, "[[accounts.channels]]\nphone_number_id = \"{number}\"\nwaba = \"{waba}\"\ntoken_file = \"{token}\"\n").unwrap();
+            write!(
+                text,
+                "[[accounts.channels]]\nphone_number_id = \"{number}\"\n\
+            waba = \"{waba}\"\ntoken_file = \"{token}\"\n"
+            )
+            .unwrap();
         }
         SyncDeployment { simulator, home, text }
     }
@@ -135,7 +143,7 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
             sent.json
         );
     }
-    // It stayed: the gateway had a price, Meta said no.
+    // It stayed: the gateway had a price, and Meta refused it.
     assert_eq!(send(&gateway, "by_hand", "en_US").await.json["error"]["code"], 132_001);
     assert_eq!(
         send(&gateway, "of_the_future", "en_US").await.header("tollgate-rejection"),
@@ -145,18 +153,22 @@ async fn all_pages_are_read_and_their_templates_have_a_price() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_is_said_and_nothing_changes() {
+async fn a_sync_that_fails_states_why_and_changes_nothing() {
     let deployment = SyncDeployment::new(templates());
     let gateway = deployment.gateway().await;
     let path = |waba: &str| format!("/v1/accounts/acme/wabas/{waba}/templates/sync");
-    let check = |reply: &Reply, status: u16, code: &str, told: &str| {
+    let check = |reply: &Reply, status: u16, code: &str, expected: &str| {
         assert_eq!(
             (reply.status, reply.json["code"].as_str()),
             (status, Some(code)),
             "{:?}",
             reply.json
         );
-        assert!(reply.json["detail"].as_str().unwrap().contains(told), "{told}: {:?}", reply.json);
+        assert!(
+            reply.json["detail"].as_str().unwrap().contains(expected),
+            "{expected}: {:?}",
+            reply.json
+        );
     };
     check(
         &sync(&gateway, OPERATOR_KEY, &path("7")).await,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use super::*;
 
 #[tokio::test]
-async fn it_says_where_it_listens_and_serves() {
+async fn it_prints_its_address_and_serves() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_loadtest"))
         .args(["simulate", "--listen", "127.0.0.1:0", "--token", "good", "--keep", "0"])
         .args(["--fault", r#"{"action":{"refuse":{"code":131026}},"when":{"next":2}}"#])

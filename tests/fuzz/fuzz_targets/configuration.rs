@@ -1,5 +1,5 @@
-//! Reading a configuration ends in a configuration or in mistakes that each name a place, never in
-//! a panic.
+//! Reading a configuration ends in a configuration or in mistakes that each name a line or a key,
+//! never in a panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

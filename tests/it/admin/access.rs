@@ -74,7 +74,7 @@ async fn another_account_looks_like_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn scopes_open_what_they_say() {
+async fn scopes_allow_what_they_name() {
     let api = AdminApi::with_acme().await;
     for scope in ["send", "read", "manage"] {
         let key = api.key("acme", &format!(r#"["{scope}"]"#)).await;
@@ -96,7 +96,7 @@ async fn scopes_open_what_they_say() {
 #[test]
 fn only_operators_and_managers_change_anything() {
     for route in ROUTES.iter().filter(|route| route.method != Method::GET) {
-        // What Meta says about its templates, an account may ask for; what it does not say, only an
+        // An account may copy what Meta has about its templates; what Meta does not have, only an
         // operator may.
         let its_own =
             ["/campaigns", "/keys", "/templates/sync"].iter().any(|part| route.path.contains(part));

@@ -26,7 +26,7 @@ async fn the_document_is_served_without_a_key_and_names_every_call() {
 }
 
 #[test]
-fn every_name_in_the_document_leads_somewhere() {
+fn every_reference_in_the_document_resolves() {
     fn names<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
         match value {
             Value::Object(members) => {
@@ -53,11 +53,14 @@ fn every_name_in_the_document_leads_somewhere() {
 }
 
 #[test]
-fn a_wrong_answer_is_noticed() {
+fn a_wrong_response_is_noticed() {
     let schema = serde_json::json!({"$ref": "#/components/schemas/Limits"});
     for (text, wrong) in [
         (
-            r#"{"messaging_limit":null,"portfolios":[{"portfolio":"default","used":0,"left":null}],"caps":[]}"#,
+            concat!(
+                r#"{"messaging_limit":null,"caps":[],"#,
+                r#""portfolios":[{"portfolio":"default","used":0,"left":null}]}"#
+            ),
             0,
         ),
         (r#"{"messaging_limit":"1","portfolios":[],"caps":[]}"#, 1),

@@ -1,5 +1,5 @@
-//! Probes and scrapers ask without a key, on the admin listener and on one of their own; and the
-//! listener serves what the router answers.
+//! Probes and scrapers need no key, on the admin listener and on one of their own; and the listener
+//! serves what the router returns.
 
 use std::time::Duration;
 

@@ -69,9 +69,11 @@ async fn tables_open_safely_in_a_spreadsheet() {
         (csv.header("content-type"), csv.header("tollgate-next-cursor")),
         ("text/csv; charset=utf-8", "2")
     );
-    let head = "sequence,at,wallet,kind,amount,balance_after,currency,reference,reason,hold,channel,campaign,country,category\r\n";
+    let head = "sequence,at,wallet,kind,amount,balance_after,currency,reference,reason,\
+                hold,channel,campaign,country,category\r\n";
     let rows = "1,2026-11-21T12:00:00Z,main,top_up,1.00,1.00,USD,first,,,,,,\r\n\
-                2,2026-11-21T12:00:00Z,main,adjustment,-0.50,0.50,USD,'+1,\"'=1+1, \"\"quoted\"\"\",,,,,\r\n";
+                2,2026-11-21T12:00:00Z,main,adjustment,-0.50,0.50,USD,\
+                '+1,\"'=1+1, \"\"quoted\"\"\",,,,,\r\n";
     assert_eq!(csv.text, format!("{head}{rows}"));
     let rest = api.ask("GET", &format!("{base}/statement?format=csv&cursor=2"), "").await;
     assert!(rest.text.ends_with(",106540352242922,'-diwali,IN,marketing\r\n"), "{}", rest.text);
@@ -105,7 +107,10 @@ async fn usage_is_summed_as_asked() {
         [&total, &json!("2026-10-24"), &json!("2026-11-22")]
     );
     let by_day = usage("?group_by=day").await;
-    let rows = json!([{"day":"2026-11-21","messages":2,"credits":"0.0236"},{"day":"2026-11-22","messages":1,"credits":"0.0118"}]);
+    let rows = json!([
+        {"day":"2026-11-21","messages":2,"credits":"0.0236"},
+        {"day":"2026-11-22","messages":1,"credits":"0.0118"}
+    ]);
     assert_eq!((&by_day["rows"], &by_day["total"]), (&rows, &total));
     assert_eq!(
         usage("?from=2026-11-22&to=2026-11-22").await["total"],
@@ -122,13 +127,16 @@ async fn usage_is_summed_as_asked() {
 }
 
 #[tokio::test]
-async fn limits_say_what_is_used_per_portfolio() {
+async fn limits_show_what_is_used_per_portfolio() {
     let api = AdminApi::with_acme().await;
     api.ask("PUT", "/v1/accounts/acme/wabas/7", r#"{"portfolio":"group"}"#).await;
     api.ask("PATCH", "/v1/accounts/acme", r#"{"messaging_limit":250}"#).await;
     api.spend("0.0118", None).await;
     let limits = api.get("/v1/accounts/acme/limits").await;
-    let portfolios = json!([{"portfolio":"default","used":1,"left":249},{"portfolio":"group","used":0,"left":250}]);
+    let portfolios = json!([
+        {"portfolio":"default","used":1,"left":249},
+        {"portfolio":"group","used":0,"left":250}
+    ]);
     assert_eq!(limits, json!({"messaging_limit":250,"portfolios":portfolios,"caps":[]}));
 }
 

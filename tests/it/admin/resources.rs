@@ -8,14 +8,22 @@ use crate::support::AdminApi;
 #[tokio::test]
 async fn what_is_put_is_what_is_shown() {
     let api = AdminApi::with_acme().await;
-    let account = json!({"id":"acme","currency":"USD","rate_card":"meta-usd","time_zone":"UTC","charge_on":"accepted",
-        "enforcement":"enforce","messaging_limit":null,"caps":[],"unknown_template":"ceiling",
-        "markup":{"percent":"0","per_message":"0.00"},"authentication_international":false});
-    let channel = json!({"phone_number_id":"106540352242922","wallet":"main","billing":"prepaid","waba":"102290129340398",
-        "token_env":"META_TOKEN","token_file":null,"throughput_limit":80,"enabled":true,"upstream_url":null,"calling_code":null});
+    let account = json!({
+        "id":"acme","currency":"USD","rate_card":"meta-usd","time_zone":"UTC",
+        "charge_on":"accepted","enforcement":"enforce","messaging_limit":null,"caps":[],
+        "unknown_template":"ceiling","markup":{"percent":"0","per_message":"0.00"},
+        "authentication_international":false
+    });
+    let channel = json!({
+        "phone_number_id":"106540352242922","wallet":"main","billing":"prepaid",
+        "waba":"102290129340398","token_env":"META_TOKEN","token_file":null,"throughput_limit":80,
+        "enabled":true,"upstream_url":null,"calling_code":null
+    });
     let waba = json!({"id":"102290129340398","time_zone":"Asia/Kolkata","portfolio":"default"});
-    let wallet = json!({"id":"main","settled":"1.00","held":"0.00","overdraft_limit":"0.00","available":"1.00","currency":"USD",
-        "exhausted":false,"low_balance_thresholds":[]});
+    let wallet = json!({
+        "id":"main","settled":"1.00","held":"0.00","overdraft_limit":"0.00","available":"1.00",
+        "currency":"USD","exhausted":false,"low_balance_thresholds":[]
+    });
     for (list, one, expected) in [
         ("/v1/accounts", "/v1/accounts/acme", account),
         ("/v1/accounts/acme/channels", "/v1/accounts/acme/channels/106540352242922", channel),
@@ -83,7 +91,10 @@ async fn the_same_again_is_the_same() {
 #[tokio::test]
 async fn a_patch_changes_what_it_names() {
     let api = AdminApi::with_acme().await;
-    let patch = r#"{"messaging_limit":100000,"caps":[{"categories":["marketing"],"max":2,"window_s":86400}],"markup":{"percent":"2.5"},"unknown_template":"refuse"}"#;
+    let patch = concat!(
+        r#"{"messaging_limit":100000,"markup":{"percent":"2.5"},"unknown_template":"refuse","#,
+        r#""caps":[{"categories":["marketing"],"max":2,"window_s":86400}]}"#
+    );
     let changed = api.ask("PATCH", "/v1/accounts/acme", patch).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert_eq!(changed.json["messaging_limit"], 100_000);

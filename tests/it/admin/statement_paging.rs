@@ -44,7 +44,7 @@ async fn a_statement_in_pages_is_the_whole_statement(backend: Backend) {
     let world = World::on(backend).await;
     for n in 0..CHARGES {
         assert_eq!(
-            world.send(marketing(&indian(n))).await.told(),
+            world.send(marketing(&indian(n))).await.summary(),
             "200 0.0118 USD marketing India"
         );
         // The charge is booked before time goes on: two charges at each instant.

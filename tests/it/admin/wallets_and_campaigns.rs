@@ -1,5 +1,5 @@
-//! Money moves once per reference, is written as text, and campaigns run again only when a person
-//! says so and credits are there.
+//! Money moves once per reference, is written as text, and campaigns run again only if a person
+//! restarts them and credits are there.
 
 use tollgate::ids::{AccountId, CampaignId};
 use tollgate::ledger::{Rejection, StopReason};
@@ -43,7 +43,7 @@ async fn reads_see_what_this_gateway_has_queued() {
 }
 
 #[tokio::test]
-async fn a_stopped_campaign_runs_again_when_a_person_says_so_and_credits_are_there() {
+async fn a_stopped_campaign_is_restarted_by_a_person_if_credits_are_there() {
     let api = AdminApi::with_acme().await;
     let path = "/v1/accounts/acme/campaigns";
     assert_eq!(api.ask("POST", path, r#"{"id":"diwali","wallet":"main"}"#).await.status, 201);

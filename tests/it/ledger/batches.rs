@@ -1,4 +1,4 @@
-//! Batches: bounded, refused whole where the clocks disagree, decided once per number; and time
+//! Batches: bounded, refused whole if the clocks disagree, decided once per number; and time
 //! that never goes back.
 
 use crate::support::ledger_script::{Line, check, operations::operation, operations::send, render};
@@ -12,7 +12,7 @@ on_every_ledger!(
     a_batch_that_is_too_large_is_refused_whole,
     a_clock_over_a_minute_off_is_refused,
     time_does_not_go_back,
-    an_account_comes_to_be_with_its_document,
+    an_account_exists_once_its_document_does,
     many_batches_at_once_oversell_nothing
 );
 
@@ -150,7 +150,7 @@ async fn time_does_not_go_back(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn an_account_comes_to_be_with_its_document(mut case: LedgerCase) {
+async fn an_account_exists_once_its_document_does(mut case: LedgerCase) {
     let (now_ms, acme) = (case.clock.now_ms(), case.account.clone());
     case.turn_to("nobody");
     let operations = [

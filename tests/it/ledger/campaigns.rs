@@ -94,7 +94,7 @@ async fn a_stopped_campaign_waits_for_a_person(case: LedgerCase) {
         later 3s
         stop diwali operator                 -> stopped operator since 3s of main held 1.00
         later 3s
-        # The first reason stands, and nothing is told twice.
+        # The first reason is kept, and nothing is reported twice.
         stop diwali quality_red              -> stopped operator since 3s of main held 1.00
         send b campaign=diwali               -> campaign_stopped operator since 3s
         send c campaign=diwali external      -> campaign_stopped operator since 3s

@@ -1,5 +1,5 @@
-//! The embedded ledger over restarts: what was answered is there again, what was under way is in
-//! doubt, and only one process has it open.
+//! The embedded ledger over restarts: what was returned is there again, open holds are in doubt,
+//! and only one process has it open.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tollgate::ledger::embedded::{EmbeddedLedger, OpenError};
 use tollgate::ledger::{Batch, ClaimKind, Ledger, LedgerFault, LedgerReads};
 
 #[tokio::test]
-async fn everything_answered_is_there_after_a_restart() {
+async fn everything_returned_is_there_after_a_restart() {
     let script = r#"
         wallet main limit=20.00 low=12.00 \
             -> settled 0.00 held 0.00 available 20.00 limit 20.00 low [12.00]
@@ -50,7 +50,11 @@ async fn everything_answered_is_there_after_a_restart() {
         run.case.ledger.claims.claimed(ClaimKind::Key, "hash").await.unwrap().as_deref(),
         Some("acme/k1")
     );
-    let script = r#"
+    run.check(AFTER_THE_RESTART).await;
+}
+
+/// What [`everything_returned_is_there_after_a_restart`] expects of the ledger it opens again.
+const AFTER_THE_RESTART: &str = r#"
         show events                               -> none
         show wallet main           -> settled 0.00 held 1.00 available 19.00 limit 20.00 low [12.00]
         show wallet other                         -> settled 0.00 held 0.00 available 0.00 exhausted
@@ -85,12 +89,10 @@ async fn everything_answered_is_there_after_a_restart() {
         show entries main \
             -> 1 top_up pay/1 1.00 balance 1.00, 2 charge a 100 IN marketing for diwali -1.00 \
                balance 0.00, 3 adjustment x '' 1.00 balance 1.00
-    "#;
-    run.check(script).await;
-}
+"#;
 
 #[tokio::test]
-async fn holds_under_way_are_in_doubt_after_a_restart() {
+async fn open_holds_are_in_doubt_after_a_restart() {
     let script = "
         wallet main limit=9.00                   -> settled 0.00 held 0.00 available 9.00 limit 9.00
         send a campaign=diwali key=k to=r1 limit=9 -> held 1.00 left 8.00
@@ -116,7 +118,7 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
     ";
     run.check(script).await;
     run.case.reopen().await;
-    // Told once, however often it is started.
+    // Reported once, however often it is started.
     let script = "
         show events                               -> none
         settle a                                  -> settled 1.00
@@ -127,7 +129,7 @@ async fn holds_under_way_are_in_doubt_after_a_restart() {
     run.check(script).await;
 }
 
-/// Two sends with one body were given up, the later one first; a restart at 1 h told of them, and
+/// Two sends with one body were given up, the later one first; a restart at 1 h reported them, and
 /// then the machine's clock was set back.
 #[tokio::test]
 async fn order_and_time_hold_over_a_restart() {
@@ -163,7 +165,7 @@ async fn a_directory_serves_one_ledger() {
 }
 
 #[tokio::test]
-async fn a_closed_ledger_says_so() {
+async fn a_closed_ledger_returns_closed() {
     let mut case = LedgerCase::new(Backend::Embedded).await;
     case.ledger.ledger.close().await.unwrap();
     let late = case.apply(Vec::new()).await;

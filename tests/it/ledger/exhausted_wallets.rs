@@ -11,7 +11,7 @@ on_every_ledger!(
     sends_without_a_campaign_are_judged_one_by_one,
     what_is_free_flows_at_zero_balance,
     external_sends_go_on_when_the_wallet_is_empty,
-    only_money_coming_in_clears_the_mark,
+    only_money_coming_in_ends_exhaustion,
     a_batch_is_decided_in_order
 );
 
@@ -184,7 +184,7 @@ async fn external_sends_go_on_when_the_wallet_is_empty(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn only_money_coming_in_clears_the_mark(case: LedgerCase) {
+async fn only_money_coming_in_ends_exhaustion(case: LedgerCase) {
     let script = "
         wallet main limit=1.00                   -> settled 0.00 held 0.00 available 1.00 limit 1.00
         send a campaign=diwali                    -> held 1.00 left 0.00

@@ -5,11 +5,11 @@ use crate::support::{LedgerCase, on_every_ledger};
 
 on_every_ledger!(
     a_cap_counts_in_a_rolling_window,
-    a_release_gives_its_mark_back,
+    a_release_gives_its_cap_hit_back,
     an_exempt_campaign_is_counted_and_not_refused,
-    the_longest_wait_of_all_broken_rules_is_told,
+    the_longest_wait_of_all_broken_rules_is_returned,
     a_rule_counts_its_categories_together,
-    marks_are_left_only_where_a_rule_counts,
+    cap_hits_are_kept_only_if_a_rule_counts,
     a_cap_of_none_refuses_every_message
 );
 
@@ -34,7 +34,7 @@ async fn a_cap_counts_in_a_rolling_window(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_release_gives_its_mark_back(case: LedgerCase) {
+async fn a_release_gives_its_cap_hit_back(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing:2:1h                -> held 1.00 left 98.00
@@ -70,7 +70,7 @@ async fn an_exempt_campaign_is_counted_and_not_refused(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn the_longest_wait_of_all_broken_rules_is_told(case: LedgerCase) {
+async fn the_longest_wait_of_all_broken_rules_is_returned(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a caps=marketing:1:1m,marketing:2:1h                 -> held 1.00 left 98.00
@@ -108,7 +108,7 @@ async fn a_rule_counts_its_categories_together(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn marks_are_left_only_where_a_rule_counts(case: LedgerCase) {
+async fn cap_hits_are_kept_only_if_a_rule_counts(case: LedgerCase) {
     let script = "
         wallet main limit=99.00                -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a                                            -> held 1.00 left 98.00

@@ -12,7 +12,7 @@ on_every_ledger!(
     the_deadline_releases,
     evidence_ends_a_doubt,
     a_sweep_takes_a_bounded_number,
-    age_is_told_by_the_ledgers_clock_not_the_gateways
+    age_is_measured_by_the_ledgers_clock_not_the_gateways
 );
 
 async fn old_open_holds_become_in_doubt_and_stay_held(case: LedgerCase) {
@@ -47,7 +47,7 @@ async fn the_deadline_charges(case: LedgerCase) {
         later 23h+59m+59s+999ms
         sweep open=100h doubt=24h              -> swept marked 0 resolved 0
         later 1ms
-        # An open one is not resolved in place of being marked.
+        # An open one is marked, not resolved.
         sweep open=100h doubt=24h              -> swept marked 0 resolved 1
         show entries main                      -> 1 charge a 100 IN marketing -1.00 balance -1.00
         show usage                             -> day 1 100 IN marketing 1 1.00
@@ -120,7 +120,8 @@ async fn a_sweep_takes_a_bounded_number(mut case: LedgerCase) {
         day: day(now_ms),
     };
     let swept = |marked, resolved, more| Verdict::Swept { marked, resolved, more };
-    // 150 holds, 64 at a time: two calls only mark, the third marks 22 and has room to resolve 42.
+    // 150 holds, 64 at a time: two calls only put in doubt, the third 22 and has room to resolve
+    // 42.
     assert_eq!(case.apply(vec![sweep(2 * HOUR)]).await.unwrap(), [swept(64, 0, true)]);
     assert_eq!(case.apply(vec![sweep(HOUR)]).await.unwrap(), [swept(64, 0, true)]);
     assert_eq!(case.apply(vec![sweep(HOUR)]).await.unwrap(), [swept(22, 42, true)]);
@@ -147,7 +148,7 @@ async fn a_sweep_takes_a_bounded_number(mut case: LedgerCase) {
     assert_eq!(in_doubt.await.unwrap().items, []);
 }
 
-async fn age_is_told_by_the_ledgers_clock_not_the_gateways(mut case: LedgerCase) {
+async fn age_is_measured_by_the_ledgers_clock_not_the_gateways(mut case: LedgerCase) {
     let wallet = operations::operation(
         &Line::parse("wallet main limit=9.00"),
         case.clock.now_ms(),

@@ -1,5 +1,5 @@
-//! What must be true of a ledger after every step, whatever was asked of it. Found from what it
-//! answers and shows, not from the rules:
+//! What must be true of a ledger after every step, whatever was put to it. Derived from what it
+//! returns and shows, not from the rules:
 //!
 //! 1. Available is settled - held + overdraft limit.
 //! 2. No available balance is below zero: nothing here may go below, only messages delivered after
@@ -16,14 +16,13 @@
 //! 9. Entries and events are numbered from 1 without gaps, and their times never go back.
 //! 10. Usage is what was charged: its credits are the sum of the charges, its messages the holds
 //!     that were settled.
-//! 11. A window never holds more places than its limit: recipients with an open send or one
+//! 11. A window never holds more slots than its limit: recipients with an open send or one
 //!     accepted in the last 24 hours.
 //! 12. Nobody gets more than a frequency cap allows, but from exempt campaigns.
 //! 13. A key is reserved once in 24 hours, unless the send was released.
 //! 14. A deduplicating campaign has one send per recipient that was not released.
 //! 15. Nothing is reserved for a campaign that was stopped, unless a person restarted it; sends of
-//!     external channels are stopped for other reasons
-//!     than money only.
+//!     external channels are stopped for other reasons than money only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +59,7 @@ struct Sent {
     end: Option<End>,
 }
 
-/// Remembers what was answered and holds the next view against it.
+/// Remembers what was returned and compares the next view with it.
 #[derive(Default)]
 pub struct Auditor {
     sent: BTreeMap<HoldId, Sent>,

@@ -4,27 +4,27 @@ use crate::support::ledger_script::check;
 use crate::support::{LedgerCase, on_every_ledger};
 
 on_every_ledger!(
-    a_place_is_taken_per_recipient_not_per_message,
-    a_place_frees_a_minute_after_24_hours,
-    a_place_taken_late_in_its_minute_is_kept_for_all_of_it,
-    a_release_gives_its_place_back,
-    a_release_keeps_the_place_an_earlier_message_took,
-    two_sends_to_one_recipient_hold_one_place,
-    an_open_send_keeps_its_place_however_old,
-    a_further_message_renews_the_place,
-    places_are_taken_until_the_oldest_frees,
+    a_slot_is_taken_per_recipient_not_per_message,
+    a_slot_frees_a_minute_after_24_hours,
+    a_slot_taken_late_in_its_minute_is_kept_for_all_of_it,
+    a_release_gives_its_slot_back,
+    a_release_keeps_the_slot_an_earlier_message_took,
+    two_sends_to_one_recipient_hold_one_slot,
+    an_open_send_keeps_its_slot_however_old,
+    a_further_message_renews_the_slot,
+    slots_are_taken_until_the_oldest_frees,
     portfolios_have_windows_of_their_own,
     a_lowered_limit_refuses_new_recipients_only
 );
 
-async fn a_place_is_taken_per_recipient_not_per_message(case: LedgerCase) {
+async fn a_slot_is_taken_per_recipient_not_per_message(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=2              -> held 1.00 left 98.00
         send b to=r1 limit=2              -> held 1.00 left 97.00
         send c to=r2 limit=2              -> held 1.00 left 96.00
         show window p1                    -> 2
-        # All places are held by sends under way: nobody knows when one frees.
+        # All slots are held by open sends: nobody knows when one frees.
         send d to=r3 limit=2              -> messaging_limit_reached 2 of 2
         send e to=r2 limit=2              -> held 1.00 left 95.00
         send f to=r3                      -> held 1.00 left 94.00
@@ -34,7 +34,7 @@ async fn a_place_is_taken_per_recipient_not_per_message(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_place_frees_a_minute_after_24_hours(case: LedgerCase) {
+async fn a_slot_frees_a_minute_after_24_hours(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -54,7 +54,7 @@ async fn a_place_frees_a_minute_after_24_hours(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_place_taken_late_in_its_minute_is_kept_for_all_of_it(case: LedgerCase) {
+async fn a_slot_taken_late_in_its_minute_is_kept_for_all_of_it(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         at 15h+59m+59s+999ms
@@ -72,7 +72,7 @@ async fn a_place_taken_late_in_its_minute_is_kept_for_all_of_it(case: LedgerCase
     check(case, script).await;
 }
 
-async fn a_release_gives_its_place_back(case: LedgerCase) {
+async fn a_release_gives_its_slot_back(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -88,7 +88,7 @@ async fn a_release_gives_its_place_back(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_release_keeps_the_place_an_earlier_message_took(case: LedgerCase) {
+async fn a_release_keeps_the_slot_an_earlier_message_took(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -101,7 +101,7 @@ async fn a_release_keeps_the_place_an_earlier_message_took(case: LedgerCase) {
         send d to=r1 limit=1              -> held 1.00 left 97.00
         at 24h+1m
         # The 24 hours of the accepted one are over while another is under way; when that is
-        # released nothing holds the place.
+        # released nothing holds the slot.
         send e to=r2 limit=1              -> messaging_limit_reached 1 of 1
         release d                         -> released 1.00
         show window p1                    -> 0
@@ -110,7 +110,7 @@ async fn a_release_keeps_the_place_an_earlier_message_took(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn two_sends_to_one_recipient_hold_one_place(case: LedgerCase) {
+async fn two_sends_to_one_recipient_hold_one_slot(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -129,14 +129,14 @@ async fn two_sends_to_one_recipient_hold_one_place(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn an_open_send_keeps_its_place_however_old(case: LedgerCase) {
+async fn an_open_send_keeps_its_slot_however_old(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
         later 3d
         show window p1                    -> 1
         send b to=r2 limit=1              -> messaging_limit_reached 1 of 1
-        # The place counts from when it is known to be accepted.
+        # The slot counts from when it is known to be accepted.
         settle a                          -> settled 1.00
         later 24h
         send c to=r2 limit=1              -> messaging_limit_reached 1 of 1 retry 60s
@@ -146,7 +146,7 @@ async fn an_open_send_keeps_its_place_however_old(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_further_message_renews_the_place(case: LedgerCase) {
+async fn a_further_message_renews_the_slot(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=1              -> held 1.00 left 98.00
@@ -164,7 +164,7 @@ async fn a_further_message_renews_the_place(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn places_are_taken_until_the_oldest_frees(case: LedgerCase) {
+async fn slots_are_taken_until_the_oldest_frees(case: LedgerCase) {
     let script = "
         wallet main limit=99.00           -> settled 0.00 held 0.00 available 99.00 limit 99.00
         send a to=r1 limit=3              -> held 1.00 left 98.00

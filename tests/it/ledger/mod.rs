@@ -1,4 +1,4 @@
-//! One suite for every ledger: a case stands once and runs on each. Cases are tables (see
+//! One suite for every ledger: a case is written once and runs on each. Cases are tables (see
 //! `support/ledger_script`); random operations come on top.
 
 mod batches;

@@ -159,7 +159,7 @@ async fn events_are_listed_oldest_first(case: LedgerCase) {
         let events =
             all(limit, async |page| case.ledger.reads.events(&case.account, &page).await.unwrap())
                 .await;
-        let told: Vec<String> = events
+        let shown: Vec<String> = events
             .iter()
             .map(|event| {
                 format!(
@@ -177,7 +177,7 @@ async fn events_are_listed_oldest_first(case: LedgerCase) {
             "4 1000 campaign_restarted",
             "5 1000 wallet_exhausted",
         ];
-        assert_eq!(told, expected, "in pages of {limit}");
+        assert_eq!(shown, expected, "in pages of {limit}");
     }
 }
 
@@ -189,11 +189,11 @@ async fn wallets_are_listed_in_order(case: LedgerCase) {
     ";
     let case = check(case, script).await.case;
     let wallets = case.ledger.reads.wallets(&case.account).await.unwrap();
-    let told: Vec<String> =
+    let shown: Vec<String> =
         wallets.iter().map(|view| format!("{}: {}", view.id, render::wallet(view))).collect();
     let nothing = "settled 0.00 held 0.00 available 0.00";
     assert_eq!(
-        told,
+        shown,
         [
             format!("W: {nothing}"),
             "w-10: settled 0.00 held 0.00 available 1.00 limit 1.00".into(),

@@ -1,4 +1,4 @@
-//! Random operations against the ledger and the pure rules at once: after every batch both answer
+//! Random operations against the ledger and the pure rules at once: after every batch both return
 //! and show the same, and every invariant holds.
 //!
 //! A failure prints its seed; `TOLLGATE_RANDOM_SEED=N` runs that one alone,
@@ -22,17 +22,17 @@ const BATCHES: usize = 24;
 const REGRESSIONS: &[u64] = &[];
 
 #[tokio::test]
-async fn the_embedded_ledger_does_what_the_rules_say() {
+async fn the_embedded_ledger_follows_the_rules() {
     run(Backend::Embedded, 0).await;
 }
 
 #[tokio::test]
-async fn the_embedded_ledger_does_what_the_rules_say_over_restarts() {
+async fn the_embedded_ledger_follows_the_rules_over_restarts() {
     run(Backend::Embedded, 6).await;
 }
 
 #[tokio::test]
-async fn the_redis_ledger_does_what_the_rules_say() {
+async fn the_redis_ledger_follows_the_rules() {
     run(Backend::Redis, 2).await;
 }
 
@@ -63,7 +63,7 @@ async fn run(backend: Backend, reopen_percent: usize) {
     }
 }
 
-/// Told when a sequence fails: its seed and its last batches.
+/// What is printed when a sequence fails: its seed and its last batches.
 struct Story {
     seed: u64,
     steps: usize,

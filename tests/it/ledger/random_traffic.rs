@@ -72,7 +72,7 @@ pub struct Traffic {
     /// Price of the cheapest message in micro-credits: some sequences compute near 2^53.
     unit: i64,
     made: u64,
-    /// Every hold asked for, to be named again later.
+    /// Every hold reserved or refused, to be named again later.
     asked: Vec<HoldId>,
 }
 
@@ -121,7 +121,7 @@ impl Traffic {
         }
     }
 
-    /// Operations for one batch, made by a gateway whose clock says `gateway_ms`.
+    /// Operations for one batch, made by a gateway whose clock is at `gateway_ms`.
     pub fn batch(&mut self, model: &AccountState, gateway_ms: i64) -> Vec<Operation> {
         let most = if self.dice.percent(4) { MAX_BATCH } else { 7 };
         let length = 1 + self.dice.below(most);
@@ -215,7 +215,7 @@ impl Traffic {
         hold
     }
 
-    /// Mostly one that is unresolved; else any that was asked for: refused, resolved, or just made
+    /// Mostly one that is unresolved; else any other: refused, resolved, or just made
     /// in this batch.
     fn hold(&mut self, model: &AccountState) -> HoldId {
         let unresolved: Vec<HoldId> =

@@ -123,25 +123,29 @@ async fn a_server_that_forgot_is_not_an_empty_one() {
     );
 }
 
+/// The operations of script lines, with holds by their labels.
+fn operations(lines: &[&str]) -> Vec<Operation> {
+    let labels = HOLDS.map(|label| (label.to_owned(), hold(label))).into();
+    let read = |line: &&str| {
+        let line = Line::parse(line);
+        if line.verb() == "send" {
+            let reserve = operations::send(&line, CASE_START_MS, 1);
+            return Operation::Reserve(Box::new(Reserve { hold: hold(line.word(1)), ..reserve }));
+        }
+        operations::operation(&line, Clock::system().now_ms(), &labels)
+    };
+    lines.iter().map(read).collect()
+}
+
+fn is_out_of_memory(fault: &LedgerFault) -> bool {
+    matches!(fault, LedgerFault::Refused(text) if text.contains("out of memory"))
+}
+
 #[tokio::test]
 async fn a_full_server_takes_no_new_business_but_ends_the_old() {
     let server = RedisServer::start();
     let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
     let account: AccountId = "acme".parse().unwrap();
-    let operations = |lines: &[&str]| -> Vec<Operation> {
-        let labels = HOLDS.map(|label| (label.to_owned(), hold(label))).into();
-        let read = |line: &&str| match Line::parse(line).verb() {
-            "send" => {
-                let line = Line::parse(line);
-                Operation::Reserve(Box::new(Reserve {
-                    hold: hold(line.word(1)),
-                    ..operations::send(&line, CASE_START_MS, 1)
-                }))
-            }
-            _ => operations::operation(&Line::parse(line), Clock::system().now_ms(), &labels),
-        };
-        lines.iter().map(read).collect()
-    };
     ledger.apply(&account, &batch(1, founding())).await.unwrap();
     let first = batch(
         2,
@@ -160,23 +164,17 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
     );
     redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
 
-    // A repetition of what ran is answered, whatever it holds; nothing new is taken.
+    // A repetition of what ran returns the same verdicts, whatever it holds; nothing new is taken.
     assert_eq!(ledger.apply(&account, &first).await.unwrap(), verdicts);
     for lines in
         [&["settle a", "send e"][..], &["create holi"], &["document waba/7 {}"], &["wallet other"]]
     {
         let full = ledger.apply(&account, &batch(3, operations(lines))).await;
-        assert!(
-            matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")),
-            "{lines:?}: {full:?}"
-        );
+        assert!(full.as_ref().is_err_and(is_out_of_memory), "{lines:?}: {full:?}");
     }
     let other = "other".parse().unwrap();
     let full = ledger.apply(&other, &batch(1, founding())).await;
-    assert!(
-        matches!(&full, Err(LedgerFault::Refused(text)) if text.contains("out of memory")),
-        "{full:?}"
-    );
+    assert!(full.as_ref().is_err_and(is_out_of_memory), "{full:?}");
 
     let ends = [
         "settle a",
@@ -234,7 +232,7 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
     );
     let refused = batcher.call(&account, send("b")).await;
     assert!(
-        matches!(&refused, Err(CallFault::Ledger(LedgerFault::Refused(text))) if text.contains("out of memory")),
+        matches!(&refused, Err(CallFault::Ledger(fault)) if is_out_of_memory(fault)),
         "{refused:?}"
     );
     assert!(batcher.drain_all(Duration::from_secs(5)).await, "the settle still waits");
@@ -268,7 +266,7 @@ async fn everything_can_be_read(ledger: &RedisLedger, account: &AccountId) {
     assert_eq!(ledger.claimed(ClaimKind::Channel, "100").await, Ok(None));
 }
 
-/// Sends one command of plain words; panics unless the server answers it without an error.
+/// Sends one command of plain words; panics if the server returns an error.
 fn redis_command(server: &RedisServer, words: &[&str]) {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -283,7 +281,7 @@ fn redis_command(server: &RedisServer, words: &[&str]) {
 }
 
 #[tokio::test]
-async fn gateways_that_say_nothing_are_not_counted() {
+async fn silent_gateways_are_not_counted() {
     let server = RedisServer::start();
     let ledger = RedisLedger::connect(&server.url(), options()).await.unwrap();
     assert_eq!(ledger.gateways_alive("a").await, Ok(1));

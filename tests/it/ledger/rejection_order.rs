@@ -1,4 +1,4 @@
-//! The documented order of refusals: a send that breaks several rules is answered by the first.
+//! The documented order of refusals: a send that breaks several rules gets the first.
 //! Each case takes one broken rule away after the other, from the top.
 use crate::support::ledger_script::check;
 use crate::support::{LedgerCase, on_every_ledger};
@@ -20,7 +20,7 @@ async fn refusals_come_in_the_documented_order(case: LedgerCase) {
         top-up main 5.00 p                           -> posted 5.00 balance 5.00
         create diwali wallet=main budget=1.00 dedupe -> active of main budget 1.00 dedupe
         # k1 is in flight with another body, k2 with the same one; r1 has had a message, took the
-        # only place and the budget.
+        # only slot and the budget.
         send a campaign=diwali to=r1 limit=1 caps=marketing:1:1h key=k1 body=x \
             -> held 1.00 left 4.00
         send b key=k2 body=y to=r2 price=0.00                                 -> held 0.00 left 4.00
@@ -110,7 +110,7 @@ async fn a_refused_send_takes_nothing(case: LedgerCase) {
         wallet main                                         -> settled 0.00 held 0.00 available 0.00
         create diwali wallet=main dedupe                                -> active of main dedupe
         top-up main 1.00 p                                              -> posted 1.00 balance 1.00
-        # Refused at the last step, for money: no key, place, mark, free message or recipient is
+        # Refused at the last step, for money: no key, slot, cap hit, free message or recipient is
         # kept.
         send a key=k body=x to=r1 limit=1 caps=marketing:1:1h price=2.00 campaign=diwali free=0 \
             -> insufficient_balance needs 2.00 has 1.00

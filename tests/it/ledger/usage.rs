@@ -7,7 +7,7 @@ on_every_ledger!(
     usage_is_booked_when_it_is_settled,
     a_clock_that_is_off_books_nothing_on_the_wrong_day,
     the_first_messages_of_a_month_are_free,
-    a_released_message_gives_its_free_place_back,
+    a_released_message_is_free_for_another,
     a_new_month_has_free_messages_again,
     a_clock_that_is_off_takes_nothing_from_the_wrong_month
 );
@@ -76,7 +76,7 @@ async fn the_first_messages_of_a_month_are_free(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_released_message_gives_its_free_place_back(case: LedgerCase) {
+async fn a_released_message_is_free_for_another(case: LedgerCase) {
     let script = "
         wallet main                                         -> settled 0.00 held 0.00 available 0.00
         send a category=service free=1                           -> held 0.00 left 0.00
@@ -104,7 +104,7 @@ async fn a_new_month_has_free_messages_again(case: LedgerCase) {
         send c category=service free=2                   -> insufficient_balance needs 1.00 has 0.00
         at 16d+16h
         send d category=service free=2                           -> held 0.00 left 0.00
-        # Last month's place is no place of this month.
+        # A free message of last month is none of this month.
         release a                                                -> released 0.00
         send e category=service free=2                           -> held 0.00 left 0.00
         send f category=service free=2                   -> insufficient_balance needs 1.00 has 0.00

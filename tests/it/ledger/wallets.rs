@@ -11,7 +11,7 @@ on_every_ledger!(
     an_adjustment_takes_no_more_than_there_is,
     an_overdraft_limit_is_spent_like_credits,
     a_limit_in_use_is_not_lowered,
-    a_threshold_fires_once_on_the_way_down,
+    a_threshold_fires_once_when_crossed_downwards,
     thresholds_set_below_the_balance_wait_and_above_it_stay_silent,
     amounts_near_two_to_the_53_stay_exact,
     statement_entries_carry_the_balance_after,
@@ -132,7 +132,7 @@ async fn a_limit_in_use_is_not_lowered(case: LedgerCase) {
     check(case, script).await;
 }
 
-async fn a_threshold_fires_once_on_the_way_down(case: LedgerCase) {
+async fn a_threshold_fires_once_when_crossed_downwards(case: LedgerCase) {
     let script = "
         wallet main                             -> settled 0.00 held 0.00 available 0.00
         top-up main 10.00 a                     -> posted 10.00 balance 10.00

@@ -20,18 +20,22 @@ const MISTAKES: [(u32, &str); 10] = [
 ];
 
 #[tokio::test]
-async fn the_demo_tells_its_story_and_ends_well() {
+async fn the_demo_runs_its_story_and_ends_well() {
     let directory = tempfile::tempdir().unwrap();
     let demo = run_in(directory.path(), &["demo", "--exit"], &[]).await;
     assert_eq!(demo.code, Some(0), "{}\n{}", demo.stdout, demo.stderr);
-    for told in [
+    for expected in [
         "insufficient_balance",
         "campaign_stopped",
         "credits_exhausted",
         "Idempotency-Replayed: true",
         "the books add up",
     ] {
-        assert!(demo.stdout.contains(told), "the demo does not tell of {told}:\n{}", demo.stdout);
+        assert!(
+            demo.stdout.contains(expected),
+            "the demo does not show {expected}:\n{}",
+            demo.stdout
+        );
     }
     assert_eq!(
         std::fs::read_dir(directory.path()).unwrap().count(),
@@ -65,7 +69,7 @@ async fn every_mistake_is_reported_at_once() {
 }
 
 #[tokio::test]
-async fn a_start_that_fails_says_why() {
+async fn a_start_that_fails_states_why() {
     let directory = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = directory.path().join("tollgate.toml");

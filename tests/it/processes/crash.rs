@@ -36,7 +36,7 @@ async fn what_upstream_took_is_in_the_books_after_a_crash(backend: Backend) {
     }
     // The gateway works on, and whoever repeats a message that is in doubt does not send it again.
     let reply = process.client.send(marketing(&indian(next.load(Ordering::SeqCst)))).await;
-    assert_eq!(reply.told(), "200 0.0118 USD marketing India");
+    assert_eq!(reply.summary(), "200 0.0118 USD marketing India");
     check_books(&process.client, &deployment).await;
     let messages = deployment.simulator.accepted_count();
     process.kill();
@@ -59,7 +59,7 @@ async fn crash_under_load(
         let (process, stop) = (process.clone(), stop.clone());
         tokio::spawn(async move {
             let mut n = first + worker;
-            // The first send without an answer is the crash.
+            // The first send without a reply is the crash.
             while !stop.load(Ordering::SeqCst)
                 && process
                     .client
@@ -116,7 +116,7 @@ async fn check_books(client: &Client, deployment: &Deployment) {
 }
 
 /// A minute later nothing is simply open any more. A gateway of this process with a clock that is
-/// ahead stands in for the wait.
+/// ahead replaces the wait.
 async fn everything_open_becomes_in_doubt(deployment: &Deployment) {
     let config =
         Config::from_parts(&deployment.text, "world.toml", deployment.environment.clone()).unwrap();

@@ -53,13 +53,13 @@ async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
     assert!(first.shutdown().await.clean);
     let name = name_of_ledger(&deployment).await;
     let wrong = if name == "0".repeat(32) { "1".repeat(32) } else { "0".repeat(32) };
-    let told = start(&deployment, &deployment.text, Some(&wrong))
+    let message = start(&deployment, &deployment.text, Some(&wrong))
         .await
         .err()
         .expect("a gateway started on another ledger")
         .to_string();
     assert_eq!(
-        told,
+        message,
         format!(
             "the store is ledger {name}, not {wrong} as ledger.id says: it is empty, or another one"
         )
@@ -71,12 +71,12 @@ async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
     assert!(again.shutdown().await.clean);
     // An empty store is not taken for a wallet without credits, nor filled with what is declared.
     let empty = Deployment::prepare(Setup::on(backend));
-    let told = start(&empty, &empty.text, Some(&name))
+    let message = start(&empty, &empty.text, Some(&name))
         .await
         .err()
         .expect("a gateway started on an empty store")
         .to_string();
-    assert!(told.contains(&format!("not {name} as ledger.id says")), "{told}");
+    assert!(message.contains(&format!("not {name} as ledger.id says")), "{message}");
     let config = configuration(&empty, &empty.text, None).ledger;
     let options = LedgerOptions {
         deadline: config.deadline,
@@ -104,8 +104,11 @@ async fn a_name_that_no_ledger_has_is_a_mistake_of_the_file() {
         let mistakes = Config::from_parts(&deployment.text, "world.toml", environment)
             .err()
             .unwrap_or_else(|| panic!("{id} was taken"));
-        let told = mistakes.iter().map(ToString::to_string).collect::<String>();
-        assert!(told.contains("ledger.id") && told.contains("32 hexadecimal digits"), "{told}");
+        let message = mistakes.iter().map(ToString::to_string).collect::<String>();
+        assert!(
+            message.contains("ledger.id") && message.contains("32 hexadecimal digits"),
+            "{message}"
+        );
     }
 }
 
@@ -125,7 +128,7 @@ async fn a_wallet_without_entries_gets_its_opening_top_up_once(backend: Backend)
         assert_eq!(client.books().await.settled, settled);
         assert!(gateway.shutdown().await.clean);
     }
-    // A wallet with entries of its own gets none, whatever the file says by now.
+    // A wallet with entries of its own gets none, whatever is in the file by now.
     let used = Deployment::prepare(Setup::on(backend));
     let without = used.text.replace(OPENING, "");
     let gateway = start(&used, &without, None).await.unwrap();

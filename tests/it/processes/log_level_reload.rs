@@ -1,12 +1,12 @@
 //! SIGHUP: the file is read again; what can change while running does, a mistake changes nothing
-//! and is said.
+//! and is logged.
 
 use std::time::Duration;
 
 use crate::support::{Backend, Deployment, Process, Setup, indian, marketing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hang_up_changes_the_log_level_or_says_why_not() {
+async fn a_sighup_changes_the_log_level_or_states_why_not() {
     let deployment = Deployment::prepare(Setup::on(Backend::Embedded));
     let process = Process::serve(&deployment, &[]);
     let send = async |id: &'static str, n: usize| {
@@ -30,13 +30,13 @@ async fn a_hang_up_changes_the_log_level_or_says_why_not() {
     send("req-quiet", 1).await;
     change(format!("{}\n[log]\nlevel = \"debug\"\n", deployment.text), "the log level is in force")
         .await;
-    send("req-told", 2).await;
+    send("req-debug", 2).await;
     change(format!("{}\n[log]\nlevel = \"loud\"\n", deployment.text), "log.level").await;
-    send("req-still-told", 3).await;
+    send("req-still-debug", 3).await;
     process.terminate();
     assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0));
     tokio::time::sleep(Duration::from_millis(100)).await;
     let log = process.log();
     assert!(!log.contains("req-quiet"), "{log}");
-    assert!(log.contains("req-told") && log.contains("req-still-told"), "{log}");
+    assert!(log.contains("req-debug") && log.contains("req-still-debug"), "{log}");
 }

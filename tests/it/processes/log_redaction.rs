@@ -1,5 +1,4 @@
-//! The log at its most talkative: it tells of every send, and never a token, a full number or
-//! content.
+//! The log at its lowest level has every send, and never a token, a full number or content.
 
 use std::time::Duration;
 
@@ -12,9 +11,9 @@ use crate::support::{
     READING_KEY, RIVAL_KEY, RIVAL_META_TOKEN, Setup, on_every_ledger,
 };
 
-on_every_ledger!(the_log_tells_of_sends_without_their_secrets);
+on_every_ledger!(the_log_has_sends_without_their_secrets);
 
-/// Words that stand only in content, and the digits of recipients.
+/// Words that are only in content, and the digits of recipients.
 const SECRETS: [&str; 13] = [
     KEY,
     CAMPAIGN_KEY,
@@ -31,19 +30,19 @@ const SECRETS: [&str; 13] = [
     "13400000000000000001",
 ];
 
-async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
+async fn the_log_has_sends_without_their_secrets(backend: Backend) {
     for format in ["json", "text"] {
         let deployment = Deployment::prepare(Setup::on(backend).own_server());
         let settings =
             [("log.level", "trace"), ("log.format", format), ("upstream.answer_timeout_ms", "500")];
         let process = Process::serve(&deployment, &settings);
-        say_everything(&process.client, &deployment).await;
+        send_everything(&process.client, &deployment).await;
         process.terminate();
         assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0));
         // The reader of the pipe may be a moment behind the end of the process.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let log = process.log();
-        for told in [
+        for expected in [
             "req-accepted",
             "req-refused",
             "req-lost",
@@ -55,7 +54,7 @@ async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
             "outcome_unknown",
             "insufficient_balance",
         ] {
-            assert!(log.contains(told), "{format}: nothing of {told} in\n{log}");
+            assert!(log.contains(expected), "{format}: nothing of {expected} in\n{log}");
         }
         for secret in SECRETS {
             let line = log.lines().find(|line| line.contains(secret));
@@ -70,20 +69,26 @@ async fn the_log_tells_of_sends_without_their_secrets(backend: Backend) {
 }
 
 fn body(to: &str, recipient: &str) -> String {
-    json!({"messaging_product": "whatsapp", to: recipient, "type": "text", "text": {"body": "We have marzipan"},
-           "biz_opaque_callback_data": "marzipan"})
+    json!({
+        "messaging_product": "whatsapp", to: recipient,
+        "type": "text", "text": {"body": "We have marzipan"},
+        "biz_opaque_callback_data": "marzipan",
+    })
     .to_string()
 }
 
 fn offer(to: &str) -> String {
-    json!({"messaging_product": "whatsapp", "to": to, "type": "template",
-           "template": {"name": "spring_offer", "language": {"code": "en_US"},
-                        "components": [{"type": "body", "parameters": [{"type": "text", "text": "marzipan"}]}]}})
+    let parameters = json!([{"type": "text", "text": "marzipan"}]);
+    json!({
+        "messaging_product": "whatsapp", "to": to, "type": "template",
+        "template": {"name": "spring_offer", "language": {"code": "en_US"},
+                     "components": [{"type": "body", "parameters": parameters}]},
+    })
     .to_string()
 }
 
 /// Every kind of ending, with something secret in each.
-async fn say_everything(client: &Client, deployment: &Deployment) {
+async fn send_everything(client: &Client, deployment: &Deployment) {
     let send = |id: &str, body: String| client.send(body).header("x-request-id", id);
     assert_eq!(
         send("req-accepted", body("to", "+91 98123-45678")).campaign("diwali").await.status,

@@ -1,5 +1,5 @@
 //! SIGHUP takes over the log level and the rate cards of the directory, or keeps what it has and
-//! says why.
+//! logs why.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,12 +38,17 @@ impl CardDeployment {
     fn configure_with(&self, level: &str, interval: u32) -> PathBuf {
         let home = self.home.path().display();
         let text = format!(
-            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n[ledger]\nurl = \"embedded:{home}/ledger\"\n\
-             [secrets]\ndir = \"{home}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[pricing]\nrate_card_dir = \"{home}/cards\"\nrate_card_interval_s = {interval}\n\
+            "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\n\
+             [ledger]\nurl = \"embedded:{home}/ledger\"\n\
+             [secrets]\ndir = \"{home}\"\n[admin]\nbootstrap_key = \"{OPERATOR_KEY}\"\n[pricing]\n\
+             rate_card_dir = \"{home}/cards\"\nrate_card_interval_s = {interval}\n\
              [log]\nlevel = \"{level}\"\n\
-             [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nrate_card = \"own\"\n[[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
-             [[accounts.wabas]]\nid = \"1\"\n[[accounts.templates]]\nwaba = \"1\"\nname = \"offer\"\nlanguage = \"en\"\ncategory = \"marketing\"\n\
-             [[accounts.channels]]\nphone_number_id = \"{NUMBER}\"\nwaba = \"1\"\ntoken_file = \"token\"\n\
+             [[accounts]]\nid = \"acme\"\ncurrency = \"USD\"\nrate_card = \"own\"\n\
+             [[accounts.wallets]]\nid = \"main\"\nopening_top_up = \"10\"\n\
+             [[accounts.wabas]]\nid = \"1\"\n[[accounts.templates]]\nwaba = \"1\"\n\
+             name = \"offer\"\nlanguage = \"en\"\ncategory = \"marketing\"\n\
+             [[accounts.channels]]\nphone_number_id = \"{NUMBER}\"\nwaba = \"1\"\n\
+             token_file = \"token\"\n\
              [[accounts.keys]]\nid = \"engine\"\nkey = \"{KEY}\"\n",
             self.simulator.url()
         );
@@ -155,8 +160,8 @@ async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
     fs::write(deployment.home.path().join("cards/nameless.csv"), CARD).unwrap();
     let refused = run(&["serve", "--config", file.to_str().unwrap()], &[]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    for told in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
-        assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
+    for expected in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
+        assert!(refused.stderr.contains(expected), "{expected}: {}", refused.stderr);
     }
     assert!(
         !deployment.home.path().join("ledger").exists(),

@@ -1,4 +1,4 @@
-//! SIGTERM: what is under way is brought to its end, and nothing new is taken.
+//! SIGTERM: sends in flight are finished, and nothing new is taken.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_send_in_work_is_finished_and_charged(backend: Backend) {
         process.client.send(marketing(&indian(2))).attempt().await
     };
     let (reply, late) = tokio::join!(send, signal);
-    assert_eq!(reply.told(), "200 0.0118 USD marketing India");
+    assert_eq!(reply.summary(), "200 0.0118 USD marketing India");
     assert!(late.is_err(), "a send after the signal was taken: {late:?}");
     assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0), "{}", process.log());
     let again = Process::serve(&deployment, &[]);

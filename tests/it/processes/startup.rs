@@ -1,4 +1,4 @@
-//! How `tollgate serve` begins: it says what it runs on, or why it does not run, in one sentence
+//! How `tollgate serve` begins: it names what it runs on, or why it does not run, in one sentence
 //! and with the right exit status.
 
 use std::fs;
@@ -28,7 +28,7 @@ fn sentences(finished: &Finished) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_durability_tier_is_said_at_start() {
+async fn the_durability_tier_is_named_at_start() {
     let home = tempfile::tempdir().unwrap();
     let embedded =
         file(&home, &format!("[ledger]\nurl = \"embedded:{}/ledger\"\n", home.path().display()));
@@ -73,8 +73,8 @@ async fn a_store_that_may_lose_money_is_refused() {
     let url = format!("[ledger]\nurl = \"{}\"\n", redis.url());
     let finished = refused(&url).await;
     assert_eq!((finished.code, sentences(&finished).len()), (Some(1), 1), "{}", finished.stderr);
-    for told in ["maxmemory-policy is allkeys-lru", "appendonly is off"] {
-        assert!(finished.stderr.contains(told), "{told}: {}", finished.stderr);
+    for expected in ["maxmemory-policy is allkeys-lru", "appendonly is off"] {
+        assert!(finished.stderr.contains(expected), "{expected}: {}", finished.stderr);
     }
     let home = tempfile::tempdir().unwrap();
     let line = Process::start(&file(&home, &format!("{url}allow_unsafe = true\n")), &[])
@@ -84,7 +84,7 @@ async fn a_store_that_may_lose_money_is_refused() {
 
 #[tokio::test]
 async fn what_is_not_in_this_version_is_a_mistake_of_the_file() {
-    for (text, told) in [
+    for (text, expected) in [
         (
             "[upstream]\nurl = \"https://graph.example\"\n",
             "upstream.url: https is not in this version",
@@ -97,7 +97,7 @@ async fn what_is_not_in_this_version_is_a_mistake_of_the_file() {
         let finished = refused(text).await;
         assert_eq!(finished.code, Some(64), "{}", finished.stderr);
         assert!(
-            finished.stderr.contains(told)
+            finished.stderr.contains(expected)
                 && finished.stderr.ends_with("1 mistake in the configuration\n"),
             "{}",
             finished.stderr
@@ -115,13 +115,13 @@ async fn the_production_example_is_right_where_its_secrets_are() {
     let command = ["check", "--config", file.to_str().unwrap()];
     let without = run(&command, &[]).await;
     assert_eq!(without.code, Some(64), "{}", without.stdout);
-    for told in [
+    for expected in [
         "ledger.url_file: ",
         "admin.bootstrap_key_file: ",
         "META_TOKEN_ACME_ALERTS is not set",
         "keys[0].key_file: ",
     ] {
-        assert!(without.stderr.contains(told), "{told}: {}", without.stderr);
+        assert!(without.stderr.contains(expected), "{expected}: {}", without.stderr);
     }
 
     let redis = RedisServer::start();

@@ -75,10 +75,10 @@ async fn run(plain: &str, base_url: &str) -> Vec<Value> {
         .await
         .expect("the SDK hangs")
         .unwrap();
-    let (told, wrote) = (
+    let (printed, wrote) = (
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     );
-    assert!(output.status.success(), "{told}\n{wrote}");
-    told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    assert!(output.status.success(), "{printed}\n{wrote}");
+    printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::support::{Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, text};
 
-/// How long the client waits, and how long the store stands still; the ledger's deadline is longer
+/// How long the client waits, and how long the store hangs; the ledger's deadline is longer
 /// than both.
 const PATIENCE: Duration = Duration::from_millis(300);
-const STANDSTILL: Duration = Duration::from_millis(600);
+const HANG: Duration = Duration::from_millis(600);
 const LEDGER_DEADLINE: Duration = Duration::from_secs(1);
 
 const SENT: &str = "200 0.0118 USD marketing India";
@@ -22,12 +22,12 @@ async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
     )
     .await;
     // Key and settings are in memory from here on: only the reserve needs the store.
-    assert_eq!(world.send(text(&indian(1))).await.told(), "200 0.00 USD service India");
+    assert_eq!(world.send(text(&indian(1))).await.summary(), "200 0.00 USD service India");
     let body = marketing(&indian(2));
     let server = world.redis.as_ref().unwrap();
     server.pause();
     let resume = async {
-        tokio::time::sleep(STANDSTILL).await;
+        tokio::time::sleep(HANG).await;
         server.resume();
     };
     let client = async {
@@ -35,7 +35,7 @@ async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
         assert!(
             given_up.is_none(),
             "the store stands still, and yet: {}",
-            given_up.unwrap().told()
+            given_up.unwrap().summary()
         );
         assert_eq!(
             world.simulator.accepted_count(),
@@ -45,7 +45,7 @@ async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
         world.send(body.clone()).await
     };
     let ((), repeated) = tokio::join!(resume, client);
-    assert_eq!(repeated.told(), SENT);
+    assert_eq!(repeated.summary(), SENT);
     let left = 100_000_000 - MARKETING_INDIA;
     let expected = Books { settled: left, held: 0, available: left };
     assert_eq!(settled_books(&world).await, expected);

@@ -1,5 +1,5 @@
-//! What a send says about its body must not leave two readings: one type, UTF-8, no encoding; and
-//! upstream is told the type it was priced as.
+//! The headers of a body must not leave two readings: one type, UTF-8, no encoding; and upstream
+//! gets the type that was priced.
 
 use http::header::CONTENT_TYPE;
 
@@ -20,7 +20,7 @@ async fn a_body_with_two_readings_is_refused(backend: Backend) {
         "",
     ] {
         assert_eq!(
-            send().and_header("content-type", second).await.told(),
+            send().and_header("content-type", second).await.summary(),
             REFUSED,
             "a second content type `{second}`"
         );
@@ -28,7 +28,7 @@ async fn a_body_with_two_readings_is_refused(backend: Backend) {
     let other_first = send()
         .header("content-type", "application/x-www-form-urlencoded")
         .and_header("content-type", "application/json");
-    assert_eq!(other_first.await.told(), REFUSED);
+    assert_eq!(other_first.await.summary(), REFUSED);
     for kind in [
         "application/json; charset=utf-16",
         "application/json; charset=utf-8; charset=utf-16",
@@ -37,15 +37,15 @@ async fn a_body_with_two_readings_is_refused(backend: Backend) {
         "application/json; boundary=x",
         "application/json, text/plain",
     ] {
-        assert_eq!(send().header("content-type", kind).await.told(), REFUSED, "{kind}");
+        assert_eq!(send().header("content-type", kind).await.summary(), REFUSED, "{kind}");
     }
     for [first, second] in [["identity", "gzip"], ["gzip", "identity"], ["gzip", "gzip"]] {
-        let told = send()
+        let summary = send()
             .header("content-encoding", first)
             .and_header("content-encoding", second)
             .await
-            .told();
-        assert_eq!(told, REFUSED, "content encodings {first}, {second}");
+            .summary();
+        assert_eq!(summary, REFUSED, "content encodings {first}, {second}");
     }
     assert_eq!(world.simulator.requests_count(), 0, "something was forwarded");
     let books = world.books().await;
@@ -63,7 +63,7 @@ async fn upstream_sees_one_content_type(backend: Backend) {
     ];
     for (n, kind) in kinds.into_iter().enumerate() {
         assert_eq!(
-            world.send(marketing(&indian(n))).header("content-type", kind).await.told(),
+            world.send(marketing(&indian(n))).header("content-type", kind).await.summary(),
             SENT,
             "{kind}"
         );

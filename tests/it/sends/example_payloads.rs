@@ -11,7 +11,7 @@ on_every_ledger!(every_example_is_priced_and_forwarded_or_rejected);
 const MESSAGES: &str = "/v24.0/106540352242922/messages";
 const MARKETING: &str = "/v24.0/106540352242922/marketing_messages";
 
-/// Example body, where it is posted, what becomes of it.
+/// Example body, path, and the reply in short.
 const TABLE: &[(&str, &str, &str)] = &[
     ("send-text", MESSAGES, "200 0.00 USD service North America"),
     ("send-text-reply", MESSAGES, "200 0.00 USD service North America"),
@@ -43,7 +43,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     // One request, many charges.
     ("send-to-group", MESSAGES, "422 recipient_unsupported"),
     ("send-group-pin", MESSAGES, "422 recipient_unsupported"),
-    // Ways round the meter, where they belong and where they do not.
+    // Paths round the meter: those that pass, and those that do not.
     ("send-encrypted", "/v24.0/106540352242922/messages_encrypted", "403 path_not_allowed"),
     ("send-encrypted", MESSAGES, "400 malformed"),
     ("send-call-connect", "/v24.0/106540352242922/calls", "403 path_not_allowed"),
@@ -63,10 +63,10 @@ async fn every_example_is_priced_and_forwarded_or_rejected(backend: Backend) {
         let body = std::fs::read(directory().join(format!("{name}.json"))).unwrap();
         let requests = world.simulator.requests_count();
         let reply = world.post(path, body.clone()).await;
-        let told = reply.told();
-        if told != *expected {
+        let summary = reply.summary();
+        if summary != *expected {
             wrong.push(format!(
-                "{name} to {path}: {told} instead of {expected} {}",
+                "{name} to {path}: {summary} instead of {expected} {}",
                 reply.json["error"]["error_data"]["details"]
             ));
             continue;

@@ -1,5 +1,5 @@
 //! A path of one id may name a media object, or a number: another account's number is never read or
-//! deleted, even where both accounts' tokens would open it upstream.
+//! deleted, even if both accounts' tokens would reach it upstream.
 
 use http::Method;
 
@@ -12,12 +12,12 @@ async fn another_accounts_number_is_no_media(backend: Backend) {
     for method in [Method::GET, Method::DELETE] {
         // This account has one channel, so that a media id goes with that channel's token.
         for foreign in [NUMBER, EXTERNAL] {
-            let told = world
+            let summary = world
                 .data(method.clone(), &format!("/v24.0/{foreign}"))
                 .key(RIVAL_KEY)
                 .await
-                .told();
-            assert_eq!(told, "403 channel_unknown", "{method} {foreign}");
+                .summary();
+            assert_eq!(summary, "403 channel_unknown", "{method} {foreign}");
         }
         // This one has several, and names the one whose token is to be used.
         for path in [
@@ -25,7 +25,7 @@ async fn another_accounts_number_is_no_media(backend: Backend) {
             format!("/v24.0/{RIVAL_NUMBER}?phone_number_id={NUMBER}"),
         ] {
             assert_eq!(
-                world.data(method.clone(), &path).await.told(),
+                world.data(method.clone(), &path).await.summary(),
                 "403 channel_unknown",
                 "{method} {path}"
             );

@@ -1,5 +1,5 @@
-//! Holds whose outcome nobody tells: never resolved by age alone, and in the end by the operator's
-//! policy.
+//! Holds whose outcome nobody reports: never resolved by age alone, and in the end by the
+//! operator's policy.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn ends_by_policy(backend: Backend, policy: &str, then: Books) {
     )
     .await;
     world.simulator.fault(Fault::new(FaultAction::Reset).after_accepting().next(1));
-    assert_eq!(world.send(marketing(&indian(1))).await.told(), "409 outcome_unknown");
+    assert_eq!(world.send(marketing(&indian(1))).await.summary(), "409 outcome_unknown");
     let held = Books {
         settled: 100_000_000,
         held: MARKETING_INDIA,
@@ -43,7 +43,7 @@ async fn ends_by_policy(backend: Backend, policy: &str, then: Books) {
     world.pass(Duration::from_secs(23 * 3600));
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.books().await, held);
-    assert_eq!(world.send(marketing(&indian(1))).await.told(), "409 outcome_unknown");
+    assert_eq!(world.send(marketing(&indian(1))).await.summary(), "409 outcome_unknown");
     world.pass(Duration::from_secs(2 * 3600));
     for _ in 0..200 {
         if world.books().await.held == 0 {
@@ -53,5 +53,5 @@ async fn ends_by_policy(backend: Backend, policy: &str, then: Books) {
     }
     assert_eq!(world.books().await, then);
     // Resolved, it guards its body no longer.
-    assert_eq!(world.send(marketing(&indian(1))).await.told(), "200 0.0118 USD marketing India");
+    assert_eq!(world.send(marketing(&indian(1))).await.summary(), "200 0.0118 USD marketing India");
 }

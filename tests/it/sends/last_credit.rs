@@ -14,7 +14,7 @@ use crate::support::{
 on_every_ledger!(
     a_thousand_at_once_send_exactly_what_the_credits_cover,
     sends_without_a_campaign_are_judged_one_by_one,
-    an_overdraft_is_credit_too_and_a_low_balance_is_told_once,
+    an_overdraft_is_credit_too_and_a_low_balance_is_reported_once,
 );
 
 const AT_ONCE: usize = 1_000;
@@ -24,12 +24,12 @@ const COVERED: usize = 83;
 
 async fn a_thousand_at_once_send_exactly_what_the_credits_cover(backend: Backend) {
     let world = spendable(backend).await;
-    let mut told = send_at_once(&world, Some("diwali")).await;
-    told.sort();
-    told.dedup_by(|one, other| one == other);
+    let mut summaries = send_at_once(&world, Some("diwali")).await;
+    summaries.sort();
+    summaries.dedup_by(|one, other| one == other);
     let (k, price) = (i64::try_from(COVERED).unwrap(), MARKETING_INDIA);
     assert_eq!(
-        told,
+        summaries,
         ["200 0.0118 USD marketing India", "402 insufficient_balance", "409 campaign_stopped"]
     );
     assert_eq!(world.simulator.accepted_count(), COVERED as u64);
@@ -41,26 +41,27 @@ async fn a_thousand_at_once_send_exactly_what_the_credits_cover(backend: Backend
     assert_eq!(events.iter().filter(|event| *event == "wallet_exhausted").count(), 1, "{events:?}");
     assert_eq!(world.campaign("diwali").await, "stopped credits_exhausted");
 
-    // Credits alone restart nothing, neither while this gateway remembers the stop nor once it asks
-    // the ledger again.
+    // Credits alone restart nothing, neither while this gateway remembers the stop nor once it
+    // reads the ledger again.
     world.top_up("5.00", "second payment").await;
     for pause in [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(2)] {
         world.pass(pause);
         let reply = world.send(marketing(&indian(AT_ONCE))).campaign("diwali").await;
-        assert_eq!(reply.told(), "409 campaign_stopped");
+        assert_eq!(reply.summary(), "409 campaign_stopped");
     }
     assert_eq!(world.simulator.accepted_count(), COVERED as u64);
     world.operate(Method::POST, "/campaigns/diwali/restart", Value::Null).await;
     let reply = world.send(marketing(&indian(AT_ONCE))).campaign("diwali").await;
-    assert_eq!(reply.told(), "200 0.0118 USD marketing India");
+    assert_eq!(reply.summary(), "200 0.0118 USD marketing India");
     assert_eq!(world.simulator.accepted_count(), COVERED as u64 + 1);
 }
 
 async fn sends_without_a_campaign_are_judged_one_by_one(backend: Backend) {
     let world = spendable(backend).await;
-    let told = send_at_once(&world, None).await;
-    let accepted = told.iter().filter(|told| *told == "200 0.0118 USD marketing India").count();
-    let refused = told.iter().filter(|told| *told == "402 insufficient_balance").count();
+    let summaries = send_at_once(&world, None).await;
+    let accepted =
+        summaries.iter().filter(|summary| *summary == "200 0.0118 USD marketing India").count();
+    let refused = summaries.iter().filter(|summary| *summary == "402 insufficient_balance").count();
     assert_eq!((accepted, refused), (COVERED, AT_ONCE - COVERED));
     assert_eq!(world.simulator.accepted_count(), COVERED as u64);
     assert_eq!(world.books().await.settled, MARKETING_INDIA - 1);
@@ -70,9 +71,9 @@ async fn sends_without_a_campaign_are_judged_one_by_one(backend: Backend) {
     );
     // What is paid in is spent at once.
     world.top_up("0.000001", "a micro-credit").await;
-    assert_eq!(world.send(marketing(&indian(0))).await.told(), "200 0.0118 USD marketing India");
+    assert_eq!(world.send(marketing(&indian(0))).await.summary(), "200 0.0118 USD marketing India");
     let short = world.send(marketing(&indian(1))).await;
-    assert_eq!(short.told(), "402 insufficient_balance");
+    assert_eq!(short.summary(), "402 insufficient_balance");
     let data = &short.json["error"]["error_data"];
     assert_eq!(
         (&data["needed"], &data["available"], &data["currency"]),
@@ -80,15 +81,15 @@ async fn sends_without_a_campaign_are_judged_one_by_one(backend: Backend) {
     );
 }
 
-async fn an_overdraft_is_credit_too_and_a_low_balance_is_told_once(backend: Backend) {
+async fn an_overdraft_is_credit_too_and_a_low_balance_is_reported_once(backend: Backend) {
     let world = World::of(Setup::on(backend).credits(3 * MARKETING_INDIA)).await;
     let limits = json!({"overdraft_limit": "0.0236", "low_balance_thresholds": ["0.02"]});
     world.operate(Method::PATCH, "/wallets/main", limits).await;
-    let mut told = Vec::new();
+    let mut statuses = Vec::new();
     for n in 0..6 {
-        told.push(world.send(marketing(&indian(n))).await.status);
+        statuses.push(world.send(marketing(&indian(n))).await.status);
     }
-    assert_eq!(told, [200, 200, 200, 200, 200, 402]);
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 402]);
     assert_eq!(world.books().await, Books { settled: -2 * MARKETING_INDIA, held: 0, available: 0 });
     let low = async || world.events().await.iter().filter(|event| *event == "low_balance").count();
     assert_eq!(low().await, 1);
@@ -116,12 +117,12 @@ async fn send_at_once(world: &Arc<World>, campaign: Option<&'static str>) -> Vec
         tokio::spawn(async move {
             let request = world.send(marketing(&indian(n)));
             let request = if let Some(id) = campaign { request.campaign(id) } else { request };
-            request.await.told()
+            request.await.summary()
         })
     });
-    let mut told = Vec::new();
+    let mut summaries = Vec::new();
     for send in sends.collect::<Vec<_>>() {
-        told.push(send.await.unwrap());
+        summaries.push(send.await.unwrap());
     }
-    told
+    summaries
 }

@@ -42,7 +42,7 @@ async fn throughput_is_limited_per_channel(backend: Backend) {
     let (mut sent, mut limited) = (0, 0);
     for send in sends {
         let reply = send.await.unwrap();
-        match reply.told().as_str() {
+        match reply.summary().as_str() {
             SENT => sent += 1,
             "429 throughput_limited" => {
                 assert_eq!(reply.header("retry-after"), "1");
@@ -69,7 +69,7 @@ async fn a_send_waits_a_little_for_its_turn(backend: Backend) {
     let begin = Instant::now();
     let bodies: Vec<String> = (0..30).map(|n| marketing(&indian(n))).collect();
     for body in &bodies {
-        assert_eq!(world.send(body.clone()).await.told(), SENT);
+        assert_eq!(world.send(body.clone()).await.summary(), SENT);
     }
     // Twenty at once, the other ten at twenty a second.
     assert!(begin.elapsed() >= Duration::from_millis(400), "{:?}", begin.elapsed());
@@ -78,22 +78,22 @@ async fn a_send_waits_a_little_for_its_turn(backend: Backend) {
 async fn the_messaging_limit_counts_unique_recipients(backend: Backend) {
     let world = World::of(Setup::on(backend).account("messaging_limit = 3")).await;
     for n in [1, 2, 1, 2, 1] {
-        assert_eq!(world.send(marketing(&indian(n))).await.told(), SENT, "recipient {n}");
+        assert_eq!(world.send(marketing(&indian(n))).await.summary(), SENT, "recipient {n}");
         world.pass(Duration::from_secs(60));
     }
-    // A refused send takes no place.
+    // A refused send takes no slot.
     world.simulator.fault(Fault::refuse(131_026).next(1));
-    assert_eq!(world.send(marketing(&indian(3))).await.told(), "400 #131026");
-    assert_eq!(world.send(marketing(&indian(4))).await.told(), SENT);
+    assert_eq!(world.send(marketing(&indian(3))).await.summary(), "400 #131026");
+    assert_eq!(world.send(marketing(&indian(4))).await.summary(), SENT);
     let limited = world.send(marketing(&indian(5))).await;
-    assert_eq!(limited.told(), "429 messaging_limit_reached");
-    // A place frees when the recipient who was written to longest ago leaves the window: number 2,
+    assert_eq!(limited.summary(), "429 messaging_limit_reached");
+    // A slot frees when the recipient who was written to longest ago leaves the window: number 2,
     // last written to four minutes after the first send, one minute before now.
     let retry: u64 = limited.header("retry-after").parse().unwrap();
     assert!((23 * 3600..=24 * 3600 + 60).contains(&retry), "{retry}");
-    // Who has a place keeps it; free-form messages need none.
-    assert_eq!(world.send(marketing(&indian(1))).await.told(), SENT);
-    assert_eq!(world.send(text(&indian(6))).await.told(), "200 0.00 USD service India");
+    // Who has a slot keeps it; free-form messages need none.
+    assert_eq!(world.send(marketing(&indian(1))).await.summary(), SENT);
+    assert_eq!(world.send(text(&indian(6))).await.summary(), "200 0.00 USD service India");
     let limits = world.operate(Method::GET, "/limits", Value::Null).await;
     assert_eq!(
         (&limits["messaging_limit"], &limits["portfolios"][0]["used"]),
@@ -101,7 +101,11 @@ async fn the_messaging_limit_counts_unique_recipients(backend: Backend) {
         "{limits}"
     );
     world.pass(Duration::from_secs(retry + 60));
-    assert_eq!(world.send(marketing(&indian(5))).await.told(), SENT, "the announced time has come");
+    assert_eq!(
+        world.send(marketing(&indian(5))).await.summary(),
+        SENT,
+        "the announced time has come"
+    );
 }
 
 async fn frequency_caps_count_per_recipient(backend: Backend) {
@@ -111,40 +115,40 @@ async fn frequency_caps_count_per_recipient(backend: Backend) {
     )
     .await;
     let send = async |n| world.send(marketing(&indian(n))).await;
-    assert_eq!(send(1).await.told(), SENT);
+    assert_eq!(send(1).await.summary(), SENT);
     world.simulator.fault(Fault::refuse(131_026).next(1));
-    assert_eq!(send(1).await.told(), "400 #131026", "and it leaves no mark");
-    assert_eq!(send(1).await.told(), SENT);
+    assert_eq!(send(1).await.summary(), "400 #131026", "and it is no cap hit");
+    assert_eq!(send(1).await.summary(), SENT);
     let capped = send(1).await;
-    assert_eq!(capped.told(), "403 frequency_capped");
+    assert_eq!(capped.summary(), "403 frequency_capped");
     let retry: u64 = capped.header("retry-after").parse().unwrap();
     assert!((3_540..=3_660).contains(&retry), "{retry}");
-    assert_eq!(send(2).await.told(), SENT, "another recipient");
+    assert_eq!(send(2).await.summary(), SENT, "another recipient");
     assert_eq!(
-        world.send(template(&indian(1), "login_code", "en")).await.told(),
+        world.send(template(&indian(1), "login_code", "en")).await.summary(),
         "200 0.0014 USD authentication India"
     );
     assert_eq!(world.simulator.accepted_count(), 4);
     world.pass(Duration::from_secs(retry + 60));
-    assert_eq!(send(1).await.told(), SENT);
+    assert_eq!(send(1).await.summary(), SENT);
 }
 
 async fn a_budget_stops_its_campaign_alone(backend: Backend) {
     let world = World::of(Setup::on(backend).campaign("small", "budget = \"0.03\"")).await;
-    let mut told = Vec::new();
+    let mut summaries = Vec::new();
     for n in 0..4 {
-        told.push(world.send(marketing(&indian(n))).campaign("small").await.told());
+        summaries.push(world.send(marketing(&indian(n))).campaign("small").await.summary());
     }
-    assert_eq!(told, [SENT, SENT, "409 campaign_stopped", "409 campaign_stopped"]);
+    assert_eq!(summaries, [SENT, SENT, "409 campaign_stopped", "409 campaign_stopped"]);
     assert_eq!(world.campaign("small").await, "stopped budget_spent");
-    assert_eq!(world.send(marketing(&indian(9))).campaign("other").await.told(), SENT);
+    assert_eq!(world.send(marketing(&indian(9))).campaign("other").await.summary(), SENT);
     let events = world.events().await;
     assert_eq!(events.iter().filter(|event| *event == "campaign_stopped").count(), 1, "{events:?}");
 }
 
 async fn a_deduping_campaign_sends_to_each_recipient_once(backend: Backend) {
     let world = World::of(Setup::on(backend).campaign("once", "dedupe = \"recipient\"")).await;
-    let send = async |n| world.send(marketing(&indian(n))).campaign("once").await.told();
+    let send = async |n| world.send(marketing(&indian(n))).campaign("once").await.summary();
     assert_eq!(send(1).await, SENT);
     world.simulator.fault(Fault::refuse(131_026).next(1));
     assert_eq!(
@@ -156,13 +160,13 @@ async fn a_deduping_campaign_sends_to_each_recipient_once(backend: Backend) {
     for n in [1, 2] {
         assert_eq!(send(n).await, "409 already_sent");
     }
-    assert_eq!(world.send(marketing(&indian(1))).await.told(), SENT, "without the campaign");
+    assert_eq!(world.send(marketing(&indian(1))).await.summary(), SENT, "without the campaign");
     assert_eq!(world.simulator.accepted_count(), 3);
 }
 
 async fn a_person_stops_restarts_and_finishes_a_campaign(backend: Backend) {
     let world = World::on(backend).await;
-    let send = async |n| world.send(marketing(&indian(n))).campaign("diwali").await.told();
+    let send = async |n| world.send(marketing(&indian(n))).campaign("diwali").await.summary();
     let order = async |verb: &str| {
         drop(world.operate(Method::POST, &format!("/campaigns/diwali/{verb}"), Value::Null).await)
     };
@@ -192,10 +196,10 @@ async fn more_work_than_the_gateway_takes_is_refused(backend: Backend) {
     };
     let (one, two, three) = tokio::join!(send(1), send(2), late);
     assert_eq!(
-        (one.told().as_str(), two.told().as_str(), three.told().as_str()),
+        (one.summary().as_str(), two.summary().as_str(), three.summary().as_str()),
         (SENT, SENT, "503 overloaded")
     );
     assert_eq!(three.header("retry-after"), "1");
-    assert_eq!(send(3).await.told(), SENT);
+    assert_eq!(send(3).await.summary(), SENT);
     assert_eq!(world.books().await.settled, 100_000_000 - 3 * MARKETING_INDIA);
 }

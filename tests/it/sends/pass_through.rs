@@ -1,5 +1,5 @@
 //! Graph paths that are not sends: a short list passes, streamed and with the channel's own token;
-//! everything else has no way through.
+//! everything else is refused.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::support::{
 on_every_ledger!(
     media_is_uploaded_sent_read_and_deleted,
     profile_number_and_templates_are_read,
-    everything_else_has_no_way_through,
+    everything_else_is_refused,
     other_accounts_ids_are_refused,
     the_operator_chooses_what_passes,
-    an_upstream_that_does_not_answer_is_told,
+    an_upstream_that_does_not_answer_is_reported,
 );
 
-/// Passed on, whatever it says.
+/// Whether it was passed on, whatever its content.
 fn passed(reply: &Reply) -> bool {
     reply.status == 200 && reply.header("tollgate-rejection").is_empty()
 }
@@ -34,7 +34,8 @@ fn form(file: &[u8]) -> Bytes {
         b"--XX\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n",
     );
     form.extend_from_slice(
-        b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\
+          Content-Type: image/jpeg\r\n\r\n",
     );
     form.extend_from_slice(file);
     form.extend_from_slice(b"\r\n--XX--\r\n");
@@ -55,11 +56,14 @@ async fn media_is_uploaded_sent_read_and_deleted(backend: Backend) {
     let uploaded = upload.body(form(&file)).await;
     assert!(passed(&uploaded), "{} {}", uploaded.status, uploaded.json);
     let id = uploaded.text("/id").to_owned();
-    let sent = world.send(json!({"messaging_product": "whatsapp", "to": "+16505550144", "type": "image", "image": {"id": id}}).to_string());
-    assert_eq!(sent.await.told(), "200 0.00 USD service North America");
+    let image = json!({
+        "messaging_product": "whatsapp", "to": "+16505550144", "type": "image", "image": {"id": id},
+    });
+    let sent = world.send(image.to_string());
+    assert_eq!(sent.await.summary(), "200 0.00 USD service North America");
     let path = format!("/v24.0/{id}");
     let several = world.data(Method::GET, &path).await;
-    assert_eq!(several.told(), "403 channel_unknown", "which of the account's channels?");
+    assert_eq!(several.summary(), "403 channel_unknown", "which of the account's channels?");
     let named = format!("{path}?phone_number_id={NUMBER}");
     let read = world.data(Method::GET, &named).await;
     assert!(passed(&read), "{}", read.json);
@@ -104,7 +108,7 @@ async fn profile_number_and_templates_are_read(backend: Backend) {
     assert!(!second.header("x-request-id").is_empty());
 }
 
-async fn everything_else_has_no_way_through(backend: Backend) {
+async fn everything_else_is_refused(backend: Backend) {
     let world = World::on(backend).await;
     let (get, post, delete, put) = (Method::GET, Method::POST, Method::DELETE, Method::PUT);
     let refused = [
@@ -146,7 +150,7 @@ async fn everything_else_has_no_way_through(backend: Backend) {
             .header("content-type", "application/json")
             .body("{}")
             .await;
-        assert_eq!(reply.told(), "403 path_not_allowed", "{method} {path}");
+        assert_eq!(reply.summary(), "403 path_not_allowed", "{method} {path}");
     }
     assert_eq!(world.simulator.requests_count(), 0);
     assert_eq!(world.request(Method::GET, world.data, "/livez").await.status, 200);
@@ -163,23 +167,23 @@ async fn other_accounts_ids_are_refused(backend: Backend) {
     ];
     for (method, path) in requests {
         assert_eq!(
-            world.data(method, &path).body("{}").await.told(),
+            world.data(method, &path).body("{}").await.summary(),
             "403 channel_unknown",
             "{path}"
         );
     }
     // An id of unknown kind is never read with fields: it could be anything of the same provider.
-    let told = world
+    let summary = world
         .data(Method::GET, &format!("/v24.0/{RIVAL_NUMBER}?fields=verified_name"))
         .await
-        .told();
-    assert_eq!(told, "403 path_not_allowed");
-    let told = world
+        .summary();
+    assert_eq!(summary, "403 path_not_allowed");
+    let summary = world
         .data(Method::GET, &format!("/v24.0/{NUMBER}"))
         .key("nobodys-key-0123456789")
         .await
-        .told();
-    assert_eq!(told, "401 unauthorized");
+        .summary();
+    assert_eq!(summary, "401 unauthorized");
     assert_eq!(world.simulator.requests_count(), 0);
     // The same with the right key; the token is that account's.
     assert!(passed(
@@ -191,7 +195,7 @@ async fn the_operator_chooses_what_passes(backend: Backend) {
     // Lists cannot come by the environment: the world's file gets the section.
     let world =
         World::of(Setup::on(backend).section("[pass_through]\nallow = [\"templates\"]")).await;
-    let get = async |path: String| world.data(Method::GET, &path).await.told();
+    let get = async |path: String| world.data(Method::GET, &path).await.summary();
     assert_eq!(get(format!("/v24.0/{NUMBER}")).await, "403 path_not_allowed");
     assert_eq!(
         get(format!("/v24.0/{NUMBER}/whatsapp_business_profile")).await,
@@ -206,7 +210,7 @@ async fn the_operator_chooses_what_passes(backend: Backend) {
     assert_eq!(world.data(Method::GET, "/livez").key(KEY).await.status, 200);
 }
 
-async fn an_upstream_that_does_not_answer_is_told(backend: Backend) {
+async fn an_upstream_that_does_not_answer_is_reported(backend: Backend) {
     let world = World::on(backend).await;
     let get = async || {
         world
@@ -216,13 +220,13 @@ async fn an_upstream_that_does_not_answer_is_told(backend: Backend) {
             .unwrap()
     };
     world.simulator.fault(Fault::new(FaultAction::Reset).on_reads().next(1));
-    assert_eq!(get().await.told(), "504 upstream_no_answer");
+    assert_eq!(get().await.summary(), "504 upstream_no_answer");
     world.simulator.fault(Fault::refuse(190).on_reads().next(1));
     let refused = get().await;
     assert_eq!(
-        (refused.told().as_str(), refused.header("tollgate-rejection")),
+        (refused.summary().as_str(), refused.header("tollgate-rejection")),
         ("401 #190", ""),
         "upstream's answer as it came"
     );
-    assert_eq!(get().await.told(), "200");
+    assert_eq!(get().await.summary(), "200");
 }

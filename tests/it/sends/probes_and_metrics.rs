@@ -7,11 +7,11 @@ use tollgate_simulator::{Fault, FaultAction};
 use crate::support::{ACCOUNT, Backend, NUMBER, Setup, World, indian, marketing, on_every_ledger};
 
 on_every_ledger!(
-    metrics_tell_what_happened_by_their_contract_names,
+    metrics_show_what_happened_by_their_contract_names,
     probes_need_no_key_and_stand_alone_if_asked
 );
 
-async fn metrics_tell_what_happened_by_their_contract_names(backend: Backend) {
+async fn metrics_show_what_happened_by_their_contract_names(backend: Backend) {
     let world = World::of(Setup::on(backend).credits(50_000)).await;
     for n in 0..3 {
         assert_eq!(world.send(marketing(&indian(n))).await.status, 200);
@@ -42,7 +42,10 @@ async fn metrics_tell_what_happened_by_their_contract_names(backend: Backend) {
         r#"tollgate_rejections_total{rejection="insufficient_balance"} 1"#,
         r#"tollgate_rejections_total{rejection="path_not_allowed"} 1"#,
         r#"tollgate_upstream_errors_total{code="131026"} 1"#,
-        r#"tollgate_charged_credits_total{currency="USD",category="marketing",country="IN"} 0.035400"#,
+        concat!(
+            r#"tollgate_charged_credits_total{currency="USD",category="marketing",country="IN"}"#,
+            " 0.035400"
+        ),
         r#"tollgate_stage_seconds_count{stage="reserve"} 6"#,
         r#"tollgate_stage_seconds_count{stage="forward"} 5"#,
         concat!(r#"tollgate_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),

@@ -1,5 +1,5 @@
-//! A batch that the ledger refuses after an outage: its callers are told, what nobody waits for is
-//! kept, and the account's sends go on.
+//! A batch that the ledger refuses after an outage: its callers are refused, what nobody waits for
+//! is kept, and the account's sends go on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -21,12 +21,12 @@ use crate::support::NOON_MS;
 
 const TWO_MINUTES_MS: i64 = 120_000;
 
-/// What becomes of one batch on its way to the ledger.
+/// What happens to one batch between batcher and ledger.
 #[derive(Debug, Clone, Copy)]
 enum Mishap {
     /// It does not arrive.
     Lost,
-    /// It is written, and the answer does not arrive.
+    /// It is written, and the verdicts do not arrive.
     Unanswered,
     /// It is refused whole.
     Refused,
@@ -170,7 +170,7 @@ impl Bench {
     /// `settled` and `held` of the wallet once the queue is empty.
     async fn books(&self) -> (String, String) {
         self.batcher.drain(&self.account).await.unwrap();
-        // What was put back is queued before the barrier is answered, and done when nothing is
+        // What was put back is queued before the barrier returns, and done when nothing is
         // waited for any more.
         assert!(self.batcher.drain_all(Duration::from_secs(10)).await, "something is never done");
         let wallets = self.ledger.inner.wallets(&self.account).await.unwrap();
@@ -189,7 +189,7 @@ impl Bench {
     }
 
     /// Every writer's numbers go 1, 2, 3 and on, a number is only used again for the same batch,
-    /// and no writer comes back. Answers how many writers there were.
+    /// and no writer comes back. Returns how many writers there were.
     fn writers(&self) -> usize {
         let mut last: BTreeMap<u64, (u64, usize)> = BTreeMap::new();
         let mut present = None;
@@ -253,7 +253,7 @@ async fn clocks_that_part_during_an_outage_lock_nobody_out() {
     bench.settle(sent);
     let (_, verdict) = bench.reserve("0.20").await;
     assert!(refused(&verdict), "the ledger's own refusal, after the outage: {verdict:?}");
-    // As long as they differ, every batch is refused, each caller is told so, and the settle waits.
+    // As long as they differ, every batch is refused, each caller gets that, and the settle waits.
     let (_, verdict) = bench.reserve("0.20").await;
     assert!(refused(&verdict), "{verdict:?}");
     assert_eq!(bench.charges().await, 0);

@@ -11,8 +11,8 @@ use crate::support::{
 
 on_every_ledger!(
     a_key_gives_the_first_answer_again,
-    a_key_stands_for_one_body,
-    a_key_in_flight_and_one_in_doubt_are_told_apart,
+    a_key_belongs_to_one_body,
+    a_key_in_flight_and_one_in_doubt_are_distinguished,
     what_was_rejected_or_refused_may_be_repeated,
     an_sdk_that_repeats_after_its_own_time_out_sends_one_message,
     an_sdk_that_repeats_an_unknown_outcome_sends_one_message,
@@ -25,13 +25,13 @@ async fn a_key_gives_the_first_answer_again(backend: Backend) {
     let world = World::on(backend).await;
     let send = async || world.send(marketing(&indian(1))).idempotency_key("order-77").await;
     let first = send().await;
-    assert_eq!(first.told(), SENT);
+    assert_eq!(first.summary(), SENT);
     assert!(!first.headers.contains_key("idempotency-replayed"));
     for hours in [0, 1, 22] {
         world.pass(Duration::from_secs(hours * 3600));
         let again = send().await;
         assert_eq!(again.header("idempotency-replayed"), "true");
-        assert_eq!((again.told(), again.message_id()), (SENT.into(), first.message_id()));
+        assert_eq!((again.summary(), again.message_id()), (SENT.into(), first.message_id()));
         assert_eq!(
             (again.header("tollgate-hold"), again.charge()),
             (first.header("tollgate-hold"), MARKETING_INDIA)
@@ -46,13 +46,13 @@ async fn a_key_gives_the_first_answer_again(backend: Backend) {
     assert_eq!(world.simulator.accepted_count(), 2);
 }
 
-async fn a_key_stands_for_one_body(backend: Backend) {
+async fn a_key_belongs_to_one_body(backend: Backend) {
     let world = World::on(backend).await;
     let longest = "k".repeat(255);
     for key in ["k", longest.as_str()] {
-        assert_eq!(world.send(marketing(&indian(1))).idempotency_key(key).await.told(), SENT);
+        assert_eq!(world.send(marketing(&indian(1))).idempotency_key(key).await.summary(), SENT);
         assert_eq!(
-            world.send(marketing(&indian(2))).idempotency_key(key).await.told(),
+            world.send(marketing(&indian(2))).idempotency_key(key).await.summary(),
             "422 idempotency_conflict"
         );
     }
@@ -63,25 +63,25 @@ async fn a_key_stands_for_one_body(backend: Backend) {
         } else {
             request.idempotency_key(key)
         };
-        assert_eq!(request.await.told(), "400 malformed", "{key:?}");
+        assert_eq!(request.await.summary(), "400 malformed", "{key:?}");
     }
     assert_eq!(world.simulator.accepted_count(), 2);
 }
 
-async fn a_key_in_flight_and_one_in_doubt_are_told_apart(backend: Backend) {
+async fn a_key_in_flight_and_one_in_doubt_are_distinguished(backend: Backend) {
     let world = World::of(Setup::on(backend).set("upstream.answer_timeout_ms", 1_500)).await;
     let (first, second) = (marketing(&indian(1)), marketing(&indian(2)));
     world.simulator.fault(Fault::new(FaultAction::Delay { ms: 600 }).next(1));
-    let slow = async { world.send(first.clone()).idempotency_key("slow").await.told() };
+    let slow = async { world.send(first.clone()).idempotency_key("slow").await.summary() };
     let meanwhile = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        world.send(first.clone()).idempotency_key("slow").await.told()
+        world.send(first.clone()).idempotency_key("slow").await.summary()
     };
     assert_eq!(tokio::join!(slow, meanwhile), (SENT.into(), "409 idempotency_in_flight".into()));
     world.simulator.fault(Fault::new(FaultAction::Reset).after_accepting().next(1));
     for _ in 0..2 {
         assert_eq!(
-            world.send(second.clone()).idempotency_key("lost").await.told(),
+            world.send(second.clone()).idempotency_key("lost").await.summary(),
             "409 outcome_unknown"
         );
     }
@@ -90,7 +90,8 @@ async fn a_key_in_flight_and_one_in_doubt_are_told_apart(backend: Backend) {
 
 async fn what_was_rejected_or_refused_may_be_repeated(backend: Backend) {
     let world = World::of(Setup::on(backend).credits(0)).await;
-    let send = async || world.send(marketing(&indian(1))).idempotency_key("order-1").await.told();
+    let send =
+        async || world.send(marketing(&indian(1))).idempotency_key("order-1").await.summary();
     assert_eq!(send().await, "402 insufficient_balance");
     world.top_up("1.00", "first payment").await;
     world.simulator.fault(Fault::refuse(131_056).next(1));
@@ -100,8 +101,8 @@ async fn what_was_rejected_or_refused_may_be_repeated(backend: Backend) {
 }
 
 /// What an SDK with a time-out of 300 ms and three repetitions sees: a connection it closed itself,
-/// or a status it does not repeat. At one gateway it may repeat at once; on its way to another it
-/// takes longer than this one takes to notice that its client hung up and to tell.
+/// or a status it does not repeat. At one gateway it may repeat at once; to reach another it
+/// takes longer than this one takes to notice that its client hung up and to report it.
 async fn repeat_after_time_out(gateways: &[&Client], body: &str) -> Vec<String> {
     let mut seen = Vec::new();
     for attempt in 0..4 {
@@ -113,7 +114,7 @@ async fn repeat_after_time_out(gateways: &[&Client], body: &str) -> Vec<String> 
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
-            Some(reply) => seen.push(reply.told()),
+            Some(reply) => seen.push(reply.summary()),
         }
     }
     seen
@@ -131,7 +132,7 @@ async fn an_sdk_that_repeats_after_its_own_time_out_sends_one_message(backend: B
     if backend == Backend::Redis {
         let (other, client) = world.another_gateway().await;
         let seen = repeat_after_time_out(&[&client, &world], &body).await;
-        assert!(seen.iter().all(|told| told == "409 outcome_unknown"), "{seen:?}");
+        assert!(seen.iter().all(|summary| summary == "409 outcome_unknown"), "{seen:?}");
         let elsewhere = marketing(&indian(2));
         let seen = repeat_after_time_out(&[&world, &client], &elsewhere).await;
         assert_eq!(
@@ -142,7 +143,7 @@ async fn an_sdk_that_repeats_after_its_own_time_out_sends_one_message(backend: B
     }
     let messages = if backend == Backend::Redis { 2 } else { 1 };
     assert_eq!(world.simulator.accepted_count(), messages);
-    // The work went on without the client: the message is charged once its answer is here.
+    // The work went on without the client: the message is charged once its response is here.
     let charged = 100_000_000 - i64::try_from(messages).unwrap() * MARKETING_INDIA;
     for _ in 0..100 {
         if world.books().await.settled == charged {
@@ -172,7 +173,7 @@ async fn an_sdk_that_repeats_an_unknown_outcome_sends_one_message(backend: Backe
         for attempt in 0..6 {
             let client = if attempt % 2 == 0 { &world.client } else { &other };
             assert_eq!(
-                client.send(template(&indian(n), "spring_offer", "en_US")).await.told(),
+                client.send(template(&indian(n), "spring_offer", "en_US")).await.summary(),
                 "409 outcome_unknown"
             );
         }
@@ -188,8 +189,8 @@ async fn two_clients_that_both_wait_send_two_messages(backend: Backend) {
     let world = World::on(backend).await;
     world.simulator.set_latency(Duration::from_millis(300));
     let body = marketing(&indian(1));
-    let (one, two) = tokio::join!(async { world.send(body.clone()).await.told() }, async {
-        world.send(body.clone()).await.told()
+    let (one, two) = tokio::join!(async { world.send(body.clone()).await.summary() }, async {
+        world.send(body.clone()).await.summary()
     });
     assert_eq!((one.as_str(), two.as_str()), (SENT, SENT));
     assert_eq!(world.simulator.accepted_count(), 2);

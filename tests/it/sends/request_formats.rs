@@ -15,7 +15,7 @@ on_every_ledger!(
     ambiguous_bodies_are_refused,
     frames_as_clients_send_them_pass,
     what_is_not_plain_json_is_refused,
-    numbers_without_a_plus_are_read_as_the_operator_says,
+    numbers_without_a_plus_are_read_as_configured,
     one_connection_carries_many_sends,
     request_ids_and_traces_are_kept,
     a_body_that_does_not_come_is_not_waited_for,
@@ -23,10 +23,11 @@ on_every_ledger!(
 
 const SENT: &str = "200 0.025 USD marketing North America";
 
-/// A template body with these members in place of `to` and `recipient_type`.
+/// A template body with these members instead of `to` and `recipient_type`.
 fn with(members: &str) -> String {
+    let template = r#"{"name":"spring_offer","language":{"code":"en_US"}}"#;
     format!(
-        r#"{{"messaging_product":"whatsapp",{members},"type":"template","template":{{"name":"spring_offer","language":{{"code":"en_US"}}}}}}"#
+        r#"{{"messaging_product":"whatsapp",{members},"type":"template","template":{template}}}"#
     )
 }
 
@@ -39,9 +40,10 @@ async fn bodies_as_sdks_write_them_pass_unchanged(backend: Backend) {
         with(r#""to":"+1 (650) 555-0144""#),
         with(r#""to":"1-650-555-0144","context":null"#),
         with(r#""to":"\u002b16505550144","recipient_type":"individual","recipient":null"#),
-        with(
-            r#""to":"+1 650 555 0144","context":{"message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#,
-        ),
+        with(concat!(
+            r#""to":"+1 650 555 0144","#,
+            r#""context":{"message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#
+        )),
         with(r#""recipient":"US.13400000000000000001""#),
         with(r#""recipient":"US.ENT.13400000000000000001","recipient_type":"individual""#),
         with(r#""to":"+16505550144","recipient":"IN.13400000000000000001""#),
@@ -49,17 +51,20 @@ async fn bodies_as_sdks_write_them_pass_unchanged(backend: Backend) {
         with(r#""biz_opaque_callback_data":"an engine's own","to":"+16505550144""#),
         format!(r#"{{"to":"+16505550144",{content},"messaging_product":"whatsapp"}}"#),
         format!(
-            "\r\n\t {{ \"messaging_product\" : \"whatsapp\" ,\n\"to\":\"+16505550144\",{content} }} \n"
+            "\r\n\t {{ \"messaging_product\" : \"whatsapp\" ,\n\
+             \"to\":\"+16505550144\",{content} }} \n"
         ),
         format!(
-            r#"{{"messaging_product":"whatsapp","to":"+16505550144","type":"template",{content},"biz_opaque_callback_data":"naïve – ünïcode 🎆"}}"#
+            r#"{{"messaging_product":"whatsapp",{},{content},{}}}"#,
+            r#""to":"+16505550144","type":"template""#,
+            r#""biz_opaque_callback_data":"naïve – ünïcode 🎆""#
         ),
         // Both spellings of a language are one template.
         with(r#""to":"+16505550144""#).replace("en_US", "en-US"),
     ];
     for body in &bodies {
         let reply = world.send(body.clone()).await;
-        assert_eq!(reply.told(), SENT, "{body} {}", reply.json);
+        assert_eq!(reply.summary(), SENT, "{body} {}", reply.json);
     }
     assert_eq!(world.accepted_bodies(), bodies);
 }
@@ -94,12 +99,12 @@ async fn ambiguous_bodies_are_refused(backend: Backend) {
         with(plain).replace(r#""name":"spring_offer","#, ""),
     ];
     for body in &bodies {
-        assert_eq!(world.send(body.clone()).await.told(), "400 malformed", "{body}");
+        assert_eq!(world.send(body.clone()).await.summary(), "400 malformed", "{body}");
     }
     let mut broken = with(plain).into_bytes();
     let last = broken.len() - 3;
     broken[last] = 0xff;
-    assert_eq!(world.send(broken).await.told(), "400 malformed");
+    assert_eq!(world.send(broken).await.summary(), "400 malformed");
     for to in [
         "0123456789",
         "12345",
@@ -108,10 +113,10 @@ async fn ambiguous_bodies_are_refused(backend: Backend) {
         "+1650+5550144",
         "Y2FwaV9ncm91cDoxNTU1MDEwNzc4OA",
     ] {
-        let told = world.send(with(&format!(r#""to":"{to}""#))).await.told();
-        assert_eq!(told, "422 recipient_unsupported", "{to}");
+        let summary = world.send(with(&format!(r#""to":"{to}""#))).await.summary();
+        assert_eq!(summary, "422 recipient_unsupported", "{to}");
     }
-    assert_eq!(world.send(with(r#""to":"+999123456789""#)).await.told(), "422 unpriced");
+    assert_eq!(world.send(with(r#""to":"+999123456789""#)).await.summary(), "422 unpriced");
     assert_eq!(world.simulator.requests_count(), 0);
     assert_eq!(world.books().await.available, 100_000_000);
 }
@@ -139,13 +144,15 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
         sized("Content-Type: application/json; charset=utf-8\r\n"),
         sized("content-type: Application/JSON ;charset=UTF-8\r\n"),
         sized(
-            "Content-Type: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nUser-Agent: WhatsApp-SDK/1.0\r\nAccept: */*\r\n",
+            "Content-Type: application/json\r\nAccept-Encoding: gzip, deflate, br\r\n\
+             User-Agent: WhatsApp-SDK/1.0\r\nAccept: */*\r\n",
         ),
         sized("Content-Type: application/json\r\nContent-Encoding: identity\r\nCookie: a=b\r\n"),
     ];
     for frame in &frames {
         let request = format!(
-            "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n{frame}"
+            "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+             Authorization: Bearer {KEY}\r\n{frame}"
         );
         let answer = raw(&world, &[&request]).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{frame}: {answer}");
@@ -156,10 +163,12 @@ async fn frames_as_clients_send_them_pass(backend: Backend) {
     // A body that waits to be asked for, and comes in two pieces.
     let (begin, end) = body.split_at(40);
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         Authorization: Bearer {KEY}\r\n"
     );
     let expecting = format!(
-        "{head}Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        "{head}Content-Type: application/json\r\nExpect: 100-continue\r\n\
+         Content-Length: {}\r\n\r\n",
         body.len()
     );
     let answer = raw(&world, &[&expecting, begin, end]).await;
@@ -179,25 +188,25 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
         "",
     ] {
         assert_eq!(
-            send().header("content-type", kind).await.told(),
+            send().header("content-type", kind).await.summary(),
             "415 unsupported_media_type",
             "{kind}"
         );
     }
-    assert_eq!(send().without("content-type").await.told(), "415 unsupported_media_type");
+    assert_eq!(send().without("content-type").await.summary(), "415 unsupported_media_type");
     for encoding in ["gzip", "deflate", "br", "gzip, identity"] {
         assert_eq!(
-            send().header("content-encoding", encoding).await.told(),
+            send().header("content-encoding", encoding).await.summary(),
             "415 unsupported_media_type",
             "{encoding}"
         );
     }
     for query in ["?", "?access_token=x", "?to=%2B919812300001"] {
-        let told =
-            world.post(&format!("/v24.0/{NUMBER}/messages{query}"), body.clone()).await.told();
-        assert_eq!(told, "400 malformed", "{query}");
+        let summary =
+            world.post(&format!("/v24.0/{NUMBER}/messages{query}"), body.clone()).await.summary();
+        assert_eq!(summary, "400 malformed", "{query}");
     }
-    // The largest body that is taken, and one byte more, with its length said and unsaid.
+    // The largest body that is taken, and one byte more, with its length given and not given.
     let filled = |size: usize| {
         let begin = with(r#""to":"+16505550144""#);
         let begin = begin.strip_suffix('}').unwrap();
@@ -208,16 +217,18 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
         )
     };
     assert_eq!(
-        world.send(filled(262_144)).await.told(),
+        world.send(filled(262_144)).await.summary(),
         "400 #100",
         "passes, and upstream finds it too long"
     );
-    assert_eq!(world.send(filled(262_145)).await.told(), "413 too_large");
+    assert_eq!(world.send(filled(262_145)).await.summary(), "413 too_large");
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         Authorization: Bearer {KEY}\r\n"
     );
     let unsaid = format!(
-        "{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        "{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n\
+         0\r\n\r\n",
         262_145,
         filled(262_145)
     );
@@ -226,16 +237,16 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
     assert_eq!(world.books().await.available, 100_000_000);
 }
 
-async fn numbers_without_a_plus_are_read_as_the_operator_says(backend: Backend) {
+async fn numbers_without_a_plus_are_read_as_configured(backend: Backend) {
     for (setting, expected, arrives) in [
         ("as_is", "200 0.00 USD service North America", Some(r#""to":"1 650-555 0144""#)),
         ("plus", "200 0.00 USD service North America", Some(r#""to":"+1 650-555 0144""#)),
         ("refuse", "422 recipient_unsupported", None),
     ] {
         let world = World::of(Setup::on(backend).set("recipients.without_plus", setting)).await;
-        assert_eq!(world.send(text("1 650-555 0144")).await.told(), expected, "{setting}");
+        assert_eq!(world.send(text("1 650-555 0144")).await.summary(), expected, "{setting}");
         assert_eq!(
-            world.send(text("+16505550144")).await.told(),
+            world.send(text("+16505550144")).await.summary(),
             "200 0.00 USD service North America"
         );
         let bodies = world.accepted_bodies();
@@ -255,7 +266,8 @@ async fn one_connection_carries_many_sends(backend: Backend) {
     let world = World::on(backend).await;
     let mut stream = TcpStream::connect(world.data).await.unwrap();
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\n\
+         Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
     );
     for n in 0..5 {
         // A rejection in between must not end the connection.
@@ -292,7 +304,7 @@ async fn request_ids_and_traces_are_kept(backend: Backend) {
         (rejected.header("x-request-id"), rejected.text("/error/fbtrace_id")),
         ("req-4712", "req-4712")
     );
-    // One is made where none came, and upstream's own headers stay.
+    // One is made if none came, and upstream's own headers stay.
     let (one, two) =
         (world.send(marketing(&indian(2))).await, world.send(marketing(&indian(3))).await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
@@ -307,7 +319,8 @@ async fn request_ids_and_traces_are_kept(backend: Backend) {
 async fn a_body_that_does_not_come_is_not_waited_for(backend: Backend) {
     let world = World::of(Setup::on(backend).set("send.body_timeout_ms", 200)).await;
     let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n"
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         Authorization: Bearer {KEY}\r\n"
     );
     let slow = format!("{head}Content-Type: application/json\r\nContent-Length: 200\r\n\r\n{{");
     let answer = raw(&world, &[&slow]).await;
@@ -316,7 +329,7 @@ async fn a_body_that_does_not_come_is_not_waited_for(backend: Backend) {
     let mut stream = TcpStream::connect(world.data).await.unwrap();
     stream.write_all(slow.as_bytes()).await.unwrap();
     drop(stream);
-    assert_eq!(world.send(marketing("+16505550144")).await.told(), SENT);
+    assert_eq!(world.send(marketing("+16505550144")).await.summary(), SENT);
     assert_eq!(world.simulator.requests_count(), 1);
 }
 
@@ -337,7 +350,7 @@ async fn raw(world: &World, pieces: &[&str]) -> String {
     tokio::time::timeout(Duration::from_secs(10), exchange).await.expect("no answer")
 }
 
-/// One answer with a length, from a connection that stays open.
+/// One response with a length, from a connection that stays open.
 async fn read_one(stream: &mut TcpStream) -> String {
     let read = async {
         let mut answer = String::new();

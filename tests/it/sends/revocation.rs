@@ -14,15 +14,15 @@ async fn a_key_revoked_at_one_gateway_sends_nothing_at_the_other() {
     let (another, other) = world.another_gateway().await;
     let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
     let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
-    // The other gateway has key and settings in memory, and the clock stands still: only the
-    // settings' version tells.
-    assert_eq!(other.send(marketing(&indian(1))).key(key).await.told(), SENT);
+    // The other gateway has key and settings in memory, and the clock is fixed: only the
+    // settings' version shows it.
+    assert_eq!(other.send(marketing(&indian(1))).key(key).await.summary(), SENT);
     world.operate(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
-    assert_eq!(other.send(marketing(&indian(2))).key(key).await.told(), "401 unauthorized");
-    assert_eq!(world.send(marketing(&indian(2))).key(key).await.told(), "401 unauthorized");
+    assert_eq!(other.send(marketing(&indian(2))).key(key).await.summary(), "401 unauthorized");
+    assert_eq!(world.send(marketing(&indian(2))).key(key).await.summary(), "401 unauthorized");
     assert_eq!(world.simulator.accepted_count(), 1, "the revoked key has sent");
     // Another key of the account goes on under the new settings.
-    assert_eq!(other.send(marketing(&indian(3))).key(KEY).await.told(), SENT);
+    assert_eq!(other.send(marketing(&indian(3))).key(KEY).await.summary(), SENT);
     assert!(another.shutdown().await.clean);
 }
 
@@ -30,12 +30,12 @@ async fn a_key_revoked_at_one_gateway_sends_nothing_at_the_other() {
 async fn a_channel_switched_off_at_one_gateway_sends_nothing_at_the_other() {
     let world = World::on(Backend::Redis).await;
     let (another, other) = world.another_gateway().await;
-    assert_eq!(other.send(marketing(&indian(1))).await.told(), SENT);
+    assert_eq!(other.send(marketing(&indian(1))).await.summary(), SENT);
     let settings = json!({"waba": WABA, "token_file": "meta-token", "enabled": false});
     world.operate(Method::PUT, &format!("/channels/{NUMBER}"), settings).await;
-    let told = other.send(marketing(&indian(2))).await.told();
-    assert_eq!(told, world.send(marketing(&indian(2))).await.told());
-    assert!(told.starts_with("403 channel_"), "{told}");
+    let summary = other.send(marketing(&indian(2))).await.summary();
+    assert_eq!(summary, world.send(marketing(&indian(2))).await.summary());
+    assert!(summary.starts_with("403 channel_"), "{summary}");
     assert_eq!(world.simulator.accepted_count(), 1);
     assert!(another.shutdown().await.clean);
 }

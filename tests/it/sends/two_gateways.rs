@@ -34,9 +34,9 @@ async fn the_last_credit_is_spent_once() {
     assert_eq!(other.send(text(&indian(1_001))).await.status, 200);
     let sends = (0..AT_ONCE).map(|n| {
         let client = if n % 2 == 0 { one.clone() } else { other.clone() };
-        tokio::spawn(
-            async move { client.send(marketing(&indian(n))).campaign("diwali").await.told() },
-        )
+        tokio::spawn(async move {
+            client.send(marketing(&indian(n))).campaign("diwali").await.summary()
+        })
     });
     let mut accepted = [0, 0];
     let mut refused = 0;
@@ -44,7 +44,7 @@ async fn the_last_credit_is_spent_once() {
         match send.await.unwrap().as_str() {
             SENT => accepted[n % 2] += 1,
             "402 insufficient_balance" | "409 campaign_stopped" => refused += 1,
-            told => panic!("{told}"),
+            other => panic!("{other}"),
         }
     }
     assert_eq!((accepted[0] + accepted[1], refused), (COVERED, AT_ONCE - COVERED));
@@ -55,12 +55,12 @@ async fn the_last_credit_is_spent_once() {
     let events = world.events().await;
     assert_eq!(events.iter().filter(|event| *event == "wallet_exhausted").count(), 1, "{events:?}");
 
-    // A restart works at once where it was ordered, and within a second elsewhere.
+    // A restart works at once at the gateway it was ordered at, and within a second elsewhere.
     world.top_up("1.00", "second payment").await;
     world.operate(Method::POST, "/campaigns/diwali/restart", Value::Null).await;
-    assert_eq!(world.send(marketing(&indian(1))).campaign("diwali").await.told(), SENT);
+    assert_eq!(world.send(marketing(&indian(1))).campaign("diwali").await.summary(), SENT);
     world.pass(Duration::from_millis(1_001));
-    assert_eq!(other.send(marketing(&indian(2))).campaign("diwali").await.told(), SENT);
+    assert_eq!(other.send(marketing(&indian(2))).campaign("diwali").await.summary(), SENT);
     assert!(another.shutdown().await.clean);
 }
 
@@ -69,13 +69,13 @@ async fn keys_and_settings_are_known_to_both() {
     let world = World::on(Backend::Redis).await;
     let (another, other) = world.another_gateway().await;
     let first = world.send(marketing(&indian(1))).idempotency_key("order-1").await;
-    // Whether or not the first gateway has told the store of the answer yet, there is no second
+    // Whether or not the first gateway has reported to the store yet, there is no second
     // message.
     let again = other.send(marketing(&indian(1))).idempotency_key("order-1").await;
     assert!(
-        [SENT, "409 idempotency_in_flight"].contains(&again.told().as_str()),
+        [SENT, "409 idempotency_in_flight"].contains(&again.summary().as_str()),
         "{}",
-        again.told()
+        again.summary()
     );
     world.books().await;
     let again = other.send(marketing(&indian(1))).idempotency_key("order-1").await;
@@ -87,14 +87,14 @@ async fn keys_and_settings_are_known_to_both() {
     // The other gateway has the old settings in memory; the store does not let it use them.
     let template = format!("/wabas/{}/templates/spring_offer/en_US", crate::support::WABA);
     world.operate(Method::PUT, &template, json!({"category": "utility"})).await;
-    assert_eq!(other.send(marketing(&indian(2))).await.told(), "200 0.0014 USD utility India");
-    // A key made here opens there, and a stop here stops there.
+    assert_eq!(other.send(marketing(&indian(2))).await.summary(), "200 0.0014 USD utility India");
+    // A key made here sends there, and a stop here stops there.
     let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
     let key = made["key"].as_str().unwrap();
     assert_eq!(other.send(marketing(&indian(3))).campaign("diwali").key(key).await.status, 200);
     other.operate(Method::POST, "/campaigns/diwali/stop", Value::Null).await;
     assert_eq!(
-        world.send(marketing(&indian(4))).campaign("diwali").await.told(),
+        world.send(marketing(&indian(4))).campaign("diwali").await.summary(),
         "409 campaign_stopped"
     );
     assert!(another.shutdown().await.clean);

@@ -71,7 +71,7 @@ async fn every_outcome_leaves_the_books_right(backend: Backend) {
         let before = world.simulator.accepted_count();
         world.simulator.fault(fault.next(1));
         let reply = world.send(marketing(&indian(n))).await;
-        assert_eq!(reply.told(), expected, "{what}: {}", reply.json);
+        assert_eq!(reply.summary(), expected, "{what}: {}", reply.json);
         assert_eq!(world.simulator.accepted_count() - before, accepted, "{what}");
         match hold {
             Charged => {
@@ -102,14 +102,14 @@ async fn an_unknown_outcome_guards_its_body_until_it_is_resolved(backend: Backen
     world.simulator.fault(Fault::new(FaultAction::Reset).after_accepting().next(1));
     let body = marketing(&indian(1));
     for _ in 0..4 {
-        assert_eq!(world.send(body.clone()).await.told(), "409 outcome_unknown");
+        assert_eq!(world.send(body.clone()).await.summary(), "409 outcome_unknown");
     }
     assert_eq!(world.simulator.accepted_count(), 1, "the message was sent again");
     // Another body, channel or account is another message.
-    assert_eq!(world.send(marketing(&indian(2))).await.told(), "200 0.0118 USD marketing India");
+    assert_eq!(world.send(marketing(&indian(2))).await.summary(), "200 0.0118 USD marketing India");
     let hold = world.holds("in_doubt").await[0]["id"].as_str().unwrap().to_owned();
     world.operate(Method::POST, &format!("/holds/{hold}/release"), json!({})).await;
-    assert_eq!(world.send(body).await.told(), "200 0.0118 USD marketing India");
+    assert_eq!(world.send(body).await.summary(), "200 0.0118 USD marketing India");
     assert_eq!(
         world.books().await,
         Books {
@@ -127,7 +127,7 @@ async fn what_was_not_sent_is_given_back(backend: Backend) {
     let world = World::of(setup).await;
     for n in 0..3 {
         let reply = world.send(marketing(&indian(1))).idempotency_key("order-1").await;
-        assert_eq!(reply.told(), "502 upstream_unreachable", "repetition {n}");
+        assert_eq!(reply.summary(), "502 upstream_unreachable", "repetition {n}");
         assert!(reply.headers.contains_key("retry-after"));
     }
     assert_eq!(
@@ -141,7 +141,7 @@ async fn a_hold_in_doubt_is_resolved_by_an_operator(backend: Backend) {
     let world = World::of(impatient(backend)).await;
     world.simulator.fault(Fault::new(FaultAction::Reset).after_accepting().next(2));
     for n in [1, 2] {
-        assert_eq!(world.send(marketing(&indian(n))).await.told(), "409 outcome_unknown");
+        assert_eq!(world.send(marketing(&indian(n))).await.summary(), "409 outcome_unknown");
     }
     assert_eq!(
         world.books().await,

@@ -4,8 +4,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, Backend, CAMPAIGN_KEY, DISABLED, KEY, MARKETING_US, NUMBER, OPERATOR_KEY, READING_KEY,
-    RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing, on_every_ledger, template, text,
+    ACCOUNT, Backend, CAMPAIGN_KEY, DISABLED, KEY, MARKETING_US, NUMBER, OPERATOR_KEY,
+    READ_RECEIPT, READING_KEY, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing,
+    on_every_ledger, template, text,
 };
 
 on_every_ledger!(
@@ -34,28 +35,28 @@ async fn a_key_opens_its_own_account_alone(backend: Backend) {
         OPERATOR_KEY,
         crate::support::META_TOKEN,
     ] {
-        assert_eq!(send().key(key).await.told(), "401 unauthorized", "{key}");
+        assert_eq!(send().key(key).await.summary(), "401 unauthorized", "{key}");
     }
-    assert_eq!(send().without("authorization").await.told(), "401 unauthorized");
+    assert_eq!(send().without("authorization").await.summary(), "401 unauthorized");
     assert_eq!(
-        send().header("authorization", "Basic Zm9vOmJhcg==").await.told(),
+        send().header("authorization", "Basic Zm9vOmJhcg==").await.summary(),
         "401 unauthorized"
     );
     assert_eq!(
-        send().and_header("authorization", &format!("Bearer {RIVAL_KEY}")).await.told(),
+        send().and_header("authorization", &format!("Bearer {RIVAL_KEY}")).await.summary(),
         "401 unauthorized"
     );
     // A body is not read before its key is known.
-    assert_eq!(world.send("{").key("x").await.told(), "401 unauthorized");
+    assert_eq!(world.send("{").key("x").await.summary(), "401 unauthorized");
     assert_eq!(world.simulator.requests_count(), 0);
-    assert_eq!(send().header("authorization", &format!("bearer {KEY}")).await.told(), SENT);
-    // A key taken back opens nothing.
+    assert_eq!(send().header("authorization", &format!("bearer {KEY}")).await.summary(), SENT);
+    // A revoked key may do nothing.
     let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
     let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     assert!(key.starts_with("tg_live_"), "{key}");
-    assert_eq!(send().key(key).await.told(), SENT);
+    assert_eq!(send().key(key).await.summary(), SENT);
     world.operate(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
-    assert_eq!(send().key(key).await.told(), "401 unauthorized");
+    assert_eq!(send().key(key).await.summary(), "401 unauthorized");
 }
 
 async fn another_accounts_channel_looks_like_none(backend: Backend) {
@@ -66,11 +67,11 @@ async fn another_accounts_channel_looks_like_none(backend: Backend) {
             .key(key)
             .header("x-request-id", "r")
             .await;
-        (reply.told(), reply.json)
+        (reply.summary(), reply.json)
     };
-    let (told, rivals) = post(RIVAL_NUMBER, KEY).await;
+    let (summary, rivals) = post(RIVAL_NUMBER, KEY).await;
     let (_, nobodys) = post("999999999999999", KEY).await;
-    assert_eq!(told, "403 channel_unknown");
+    assert_eq!(summary, "403 channel_unknown");
     assert_eq!(rivals, nobodys, "the answers tell which channels exist");
     assert_eq!(post(NUMBER, RIVAL_KEY).await.0, "403 channel_unknown");
     assert_eq!(post(DISABLED, KEY).await.0, "403 channel_disabled");
@@ -103,7 +104,7 @@ async fn a_campaign_comes_by_header_path_or_key(backend: Backend) {
         ),
     ];
     for (campaign, send) in sends {
-        assert_eq!(send.await.told(), SENT, "{campaign}");
+        assert_eq!(send.await.summary(), SENT, "{campaign}");
     }
     for (campaign, count) in [("a", 1), ("b", 1), ("c", 1), ("of-the-key", 3)] {
         let shown =
@@ -114,7 +115,7 @@ async fn a_campaign_comes_by_header_path_or_key(backend: Backend) {
             "{shown}"
         );
     }
-    // The prefix does not travel on.
+    // The prefix is not forwarded.
     assert!(
         world
             .simulator
@@ -140,7 +141,7 @@ async fn campaigns_that_differ_are_refused(backend: Backend) {
         world.post(&path("a.b"), body()),
     ];
     for (n, send) in sends.into_iter().enumerate() {
-        assert_eq!(send.await.told(), "400 malformed", "send {n}");
+        assert_eq!(send.await.summary(), "400 malformed", "send {n}");
     }
     assert_eq!(world.simulator.requests_count(), 0);
 }
@@ -148,9 +149,9 @@ async fn campaigns_that_differ_are_refused(backend: Backend) {
 async fn campaigns_are_created_by_their_first_send_if_the_operator_wants(backend: Backend) {
     let setup = Setup::on(backend).set("campaigns.auto_create", false).campaign("declared", "");
     let world = World::of(setup).await;
-    assert_eq!(world.send(marketing(&indian(1))).campaign("declared").await.told(), SENT);
+    assert_eq!(world.send(marketing(&indian(1))).campaign("declared").await.summary(), SENT);
     assert_eq!(
-        world.send(marketing(&indian(1))).campaign("mistyped").await.told(),
+        world.send(marketing(&indian(1))).campaign("mistyped").await.summary(),
         "409 campaign_unknown"
     );
     let shown = world.ask_operator(Method::GET, "/campaigns/mistyped", Value::Null).await;
@@ -158,7 +159,7 @@ async fn campaigns_are_created_by_their_first_send_if_the_operator_wants(backend
     // An empty wallet creates nothing either.
     let world = World::of(Setup::on(backend).credits(0)).await;
     assert_eq!(
-        world.send(marketing(&indian(1))).campaign("a").await.told(),
+        world.send(marketing(&indian(1))).campaign("a").await.summary(),
         "402 insufficient_balance"
     );
     let listed = world.operate(Method::GET, "/campaigns", Value::Null).await;
@@ -181,13 +182,13 @@ async fn unknown_templates_cost_the_ceiling_or_are_refused(backend: Backend) {
         [("never_synced", "en_US"), ("order_update", "en_US"), ("Spring_offer", "en_US")]
     {
         assert_eq!(
-            world.send(template("+16505550144", name, language)).await.told(),
+            world.send(template("+16505550144", name, language)).await.summary(),
             "422 unclassified",
             "{name} {language}"
         );
     }
     assert_eq!(
-        world.send(template("+16505550144", "order_update", "pt_BR")).await.told(),
+        world.send(template("+16505550144", "order_update", "pt_BR")).await.summary(),
         "200 0.0034 USD utility North America"
     );
     assert_eq!(world.simulator.accepted_count(), 1);
@@ -195,7 +196,7 @@ async fn unknown_templates_cost_the_ceiling_or_are_refused(backend: Backend) {
 
 async fn settings_changed_by_an_operator_count_at_once(backend: Backend) {
     let world = World::on(backend).await;
-    let send = async || world.send(marketing(&indian(1))).await.told();
+    let send = async || world.send(marketing(&indian(1))).await.summary();
     assert_eq!(send().await, SENT);
     let settings = format!("/wabas/{}/templates/spring_offer/en_US", crate::support::WABA);
     world.operate(Method::PUT, &settings, json!({"category": "utility"})).await;
@@ -208,17 +209,16 @@ async fn settings_changed_by_an_operator_count_at_once(backend: Backend) {
 
 async fn a_read_receipt_is_free(backend: Backend) {
     let world = World::of(Setup::on(backend).credits(0)).await;
-    let receipt = r#"{"messaging_product":"whatsapp","status":"read","message_id":"wamid.HBgLMTY1MDU1NTAxNDQVAgARGBISU5CMQA=="}"#;
     for _ in 0..3 {
-        let reply = world.send(receipt).await;
-        assert_eq!((reply.told().as_str(), &reply.json), ("200", &json!({"success": true})));
+        let reply = world.send(READ_RECEIPT).await;
+        assert_eq!((reply.summary().as_str(), &reply.json), ("200", &json!({"success": true})));
     }
     assert_eq!(
-        world.send(text(&indian(1))).await.told(),
+        world.send(text(&indian(1))).await.summary(),
         "200 0.00 USD service India",
         "free flows at zero balance"
     );
-    assert_eq!(world.send(marketing(&indian(1))).await.told(), "402 insufficient_balance");
+    assert_eq!(world.send(marketing(&indian(1))).await.summary(), "402 insufficient_balance");
     assert_eq!((world.simulator.stats().read_receipts, world.simulator.accepted_count()), (3, 1));
 }
 
@@ -227,10 +227,10 @@ async fn a_token_file_is_read_again_when_it_changes(backend: Backend) {
     let file = world.home.path().join("meta-token");
     let send = async || {
         world.pass(std::time::Duration::from_secs(2));
-        world.send(marketing(&indian(1))).await.told()
+        world.send(marketing(&indian(1))).await.summary()
     };
     assert_eq!(send().await, SENT);
-    // The file's time of change tells; it must be another.
+    // The file's time of change is compared; it must be another.
     let change = |token: Option<&str>| {
         std::thread::sleep(std::time::Duration::from_millis(20));
         match token {

@@ -1,5 +1,5 @@
-//! A gateway's Admin API in this process: an embedded ledger in a temporary directory, a clock that
-//! stands still, an operator key.
+//! A gateway's Admin API in this process: an embedded ledger in a temporary directory, a fixed
+//! clock, an operator key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ use super::openapi_check::check_response;
 use super::setup::OPERATOR_KEY;
 use super::time::NOON_MS;
 
-/// An Admin API to be asked.
+/// An Admin API without a listener.
 pub struct AdminApi {
     pub ledger: OpenLedger,
     pub control: Arc<Control>,
@@ -67,7 +67,7 @@ impl AdminApi {
                 book: PriceBook::builtin(),
                 tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), clock.clone()),
                 upstream: UpstreamOptions::default(),
-                // Nothing listens there: these tests do not ask Meta.
+                // Nothing listens there: these tests do not call Meta.
                 base_url: "http://127.0.0.1:9".parse().unwrap(),
                 batching: BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 },
                 wallet_metrics: 10,
@@ -102,12 +102,12 @@ impl AdminApi {
         api
     }
 
-    /// Asks as the operator.
+    /// Calls as the operator.
     pub async fn ask(&self, method: &str, path: &str, body: &str) -> ApiReply {
         self.ask_as(OPERATOR_KEY, method, path, body).await
     }
 
-    /// Asks with a key; an empty one is not sent.
+    /// Calls with a key; an empty one is not sent.
     pub async fn ask_as(&self, key: &str, method: &str, path: &str, body: &str) -> ApiReply {
         let mut request = Request::builder().method(method).uri(path);
         if !key.is_empty() {
@@ -152,7 +152,7 @@ impl AdminApi {
         reply.json["key"].as_str().unwrap().to_owned()
     }
 
-    /// One send of acme for `amount` as the send path asks for it, up to the ledger's verdict.
+    /// One send of acme for `amount` as the send path reserves it, up to the ledger's verdict.
     pub async fn reserve(&self, amount: &str, campaign: Option<&str>) -> (HoldId, Verdict) {
         let account: AccountId = "acme".parse().unwrap();
         let snapshot = self.control.services.catalog.reload(&account).await.unwrap().unwrap();
@@ -201,10 +201,10 @@ impl AdminApi {
     }
 }
 
-/// Every refusal is a complete problem document and says under which id it is logged.
+/// Every refusal is a complete problem document and names the id under which it is logged.
 fn check_problem(what: &str, status: StatusCode, reply: &ApiReply) {
     if reply.header("content-type") != "application/problem+json" {
-        // Readiness answers probes, not programs.
+        // Readiness is for probes, not for programs.
         assert!(what.ends_with("/readyz"), "{what}: {}", reply.text);
         return;
     }

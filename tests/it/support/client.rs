@@ -39,7 +39,7 @@ pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null if it is not.
     pub json: Value,
 }
 
@@ -88,7 +88,7 @@ pub async fn ask(listener: SocketAddr, key: &str, method: Method, path: &str, bo
 }
 
 impl Request<'_> {
-    /// Sets a header, in place of what it was.
+    /// Sets a header, instead of what it was.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request
             .headers_mut()
@@ -137,7 +137,7 @@ impl Request<'_> {
     }
 
     /// Sends it and waits at most `patience`, as an SDK with a time-out does: afterwards the
-    /// connection is closed. `None` where it ran out.
+    /// connection is closed. `None` if it ran out.
     pub async fn within(self, patience: Duration) -> Option<Reply> {
         // A client of its own, because a pooled connection would outlive the request.
         let client = Client::new(self.client.data, self.client.admin);
@@ -148,7 +148,7 @@ impl Request<'_> {
             .map(|answered| answered.unwrap())
     }
 
-    /// Sends it to a gateway that may be gone: an error where the connection was refused or ended
+    /// Sends it to a gateway that may be gone: an error if the connection was refused or ended
     /// early.
     pub async fn attempt(self) -> Result<Reply, String> {
         let target = format!("{} {}", self.request.method(), self.request.uri());
@@ -179,17 +179,17 @@ impl<'c> IntoFuture for Request<'c> {
 }
 
 impl Reply {
-    /// A header's text, empty where it is missing.
+    /// A header's text, empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    /// The text at a JSON pointer, empty where there is none.
+    /// The text at a JSON pointer, empty if there is none.
     pub fn text(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The id of the message that was accepted, empty where none was.
+    /// The id of the message that was accepted, empty if none was.
     pub fn message_id(&self) -> &str {
         self.text("/messages/0/id")
     }
@@ -202,9 +202,9 @@ impl Reply {
 
     /// The reply in short: `200 0.0118 USD marketing India` for a send, `200` for what is free,
     /// `402 insufficient_balance` for a rejection, `400 #131026` for upstream's refusal. What every
-    /// reply must keep is checked on the way.
+    /// reply must keep is checked as well.
     #[track_caller]
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let status = self.status;
         let rejection = self.header("tollgate-rejection");
         assert!(!self.header("x-request-id").is_empty(), "{status} without a request id");
@@ -221,7 +221,7 @@ impl Reply {
         format!("{status} {price}").trim_end().to_owned()
     }
 
-    /// A rejection has Graph's shape, numbers of our own, and says the same in headers and body.
+    /// A rejection has Graph's shape, numbers of our own, and the same in headers and body.
     #[track_caller]
     fn check_rejection(&self, name: &str) {
         let error = &self.json["error"];

@@ -1,5 +1,5 @@
-//! The ground a case stands on: an empty ledger of one backend, one account, a clock that stands
-//! still until it is moved.
+//! What a ledger case runs on: an empty ledger, one account, and a clock that moves only if the
+//! case moves it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::ledgers::{Backend, OnLedger};
 use super::redis_server;
 use super::time::CASE_START_MS;
 
-/// Where a ledger keeps what it must find again when it is opened once more.
+/// Keeps what a ledger must find again when it is opened once more.
 enum Home {
     Directory(TempDir),
     /// A key prefix of its own in the server that all tests share.
@@ -157,13 +157,13 @@ impl LedgerCase {
         (self.writer, self.number) = (fresh_writer(), 0);
     }
 
-    /// Whether a ledger that is opened again must ask what became of open holds: nobody else can be
-    /// about to settle them.
+    /// Whether a ledger that is opened again puts open holds in doubt: nobody else can be about to
+    /// settle them.
     pub fn doubts_open_holds_on_opening(&self) -> bool {
         matches!(self.home, Home::Directory(_))
     }
 
-    /// Where an embedded ledger lives.
+    /// The directory of an embedded ledger.
     pub fn directory(&self) -> &std::path::Path {
         let Home::Directory(directory) = &self.home else {
             panic!("only an embedded ledger has a directory")
@@ -177,7 +177,7 @@ fn fresh_writer() -> u64 {
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// Reads a list to its end in pages of `limit`; fails where a page is longer or a cursor leads in a
+/// Reads a list to its end in pages of `limit`; fails if a page is longer or a cursor leads in a
 /// circle.
 pub async fn all<T>(limit: usize, mut page_at: impl AsyncFnMut(PageRequest) -> Page<T>) -> Vec<T> {
     let (mut items, mut cursor) = (Vec::new(), None);

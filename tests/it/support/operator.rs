@@ -1,4 +1,4 @@
-//! What an operator's tool asks of a gateway: calls on the account and its books.
+//! Calls of an operator on the account of a world, and the books it shows.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A server that answers no PING for so long is broken.
+/// A server without a reply to PING for so long is broken.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running private server; dropping it ends the process and removes its directory.
@@ -22,7 +22,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server that keeps what it is told as the production settings do: append-only file,
+    /// Starts a server that keeps its data as the production settings do: append-only file,
     /// synced every second, nothing evicted.
     pub fn start() -> RedisServer {
         RedisServer::start_with(&[])
@@ -52,7 +52,7 @@ impl RedisServer {
         format!("redis://{}/0", self.address())
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
@@ -83,7 +83,7 @@ impl RedisServer {
         );
     }
 
-    /// Stops it from running without ending it: connections stay open, nothing is answered.
+    /// Stops it from running without ending it: connections stay open, without replies.
     pub fn pause(&self) {
         self.signal("STOP");
     }
@@ -105,7 +105,7 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.guard.dismiss();
-        // Either has ended already or ends now; a failed drop has nobody to tell.
+        // Either has ended already or ends now; a failed drop has nobody to report to.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -178,12 +178,17 @@ fn launch(directory: &TempDir, port: u16) -> (Child, Guard) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("redis-server cannot be started ({error}); `make test` installs it, through .ci/setup"));
+        .unwrap_or_else(|error| {
+            panic!(
+                "redis-server cannot be started ({error}); \
+                 `make test` installs it, through .ci/setup"
+            )
+        });
     let guard = Guard::watch(process.id(), directory);
     (process, guard)
 }
 
-/// False where the process ended instead.
+/// Returns false if the process ended instead.
 fn wait_until_ready(process: &mut Child, port: u16) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < START_DEADLINE {
@@ -199,7 +204,7 @@ fn wait_until_ready(process: &mut Child, port: u16) -> bool {
     panic!("redis-server has not answered on port {port} for {} s", START_DEADLINE.as_secs());
 }
 
-/// A server that still reads its file answers `-LOADING` instead.
+/// Whether the server is ready; one that still reads its file returns `-LOADING`.
 fn answers_ping(port: u16) -> bool {
     let second = Duration::from_secs(1);
     let Ok(mut stream) =
@@ -216,8 +221,8 @@ fn answers_ping(port: u16) -> bool {
 fn a_server_keeps_its_data_over_a_restart_and_can_be_paused() {
     let mut server = RedisServer::start();
     assert_eq!(ask(&server, "SET colour blue"), "+OK");
-    // Everysec: the file may lag by a second, so a crash is only asked to keep what the server says
-    // is synced.
+    // Everysec: the file may lag by a second, so a crash keeps only what the server reports
+    // as synced.
     assert_eq!(ask(&server, "CONFIG SET appendfsync always"), "+OK");
     assert_eq!(ask(&server, "SET shape round"), "+OK");
     server.restart();
@@ -242,7 +247,7 @@ fn a_shared_server_is_the_same_for_all() {
     assert_eq!(ask(shared(), "CONFIG GET maxmemory-policy"), "*2");
 }
 
-/// The first line of the server's answer.
+/// The first line of the server's reply.
 fn ask(server: &RedisServer, command: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(START_DEADLINE)).unwrap();

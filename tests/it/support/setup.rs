@@ -40,7 +40,7 @@ pub const MARKETING_INDIA: i64 = 11_800;
 pub const MARKETING_US: i64 = 25_000;
 
 /// What a world is made of; see [`World::of`]. The ledger has time enough for a busy machine: what
-/// its deadline does is shown where it is set.
+/// its deadline does is shown by the tests that set it.
 pub struct Setup {
     pub backend: Backend,
     pub own_server: bool,

@@ -171,7 +171,10 @@ pub const SETTINGS: &[Row] = &[
     (
         "PUT",
         "/v1/accounts/acme/channels/1",
-        r#"{"token_env":"META_TOKEN","wallet":"none","waba":"1","throughput_limit":0,"upstream_url":"ftp://x"}"#,
+        concat!(
+            r#"{"token_env":"META_TOKEN","wallet":"none","waba":"1","#,
+            r#""throughput_limit":0,"upstream_url":"ftp://x"}"#
+        ),
         422,
         "invalid",
         &["wallet", "waba", "throughput_limit", "upstream_url"],

@@ -32,7 +32,7 @@ async fn everything(api: &AdminApi) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn every_mistake_has_its_answer_and_changes_nothing() {
+async fn every_mistake_is_named_and_changes_nothing() {
     let api = AdminApi::with_acme().await;
     api.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"old"}"#).await;
     api.ask("POST", "/v1/accounts/acme/campaigns/old/finish", "").await;
@@ -62,7 +62,7 @@ async fn every_mistake_has_its_answer_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_in_this_version_is_said_so() {
+async fn what_is_not_in_this_version_is_named() {
     let api = AdminApi::with_acme().await;
     for body in [r#"{"charge_on":"delivered"}"#, r#"{"enforcement":"observe"}"#] {
         let answer = api.ask("PATCH", "/v1/accounts/acme", body).await;
@@ -100,7 +100,7 @@ async fn bodies_have_a_type_and_a_size() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_its_id_and_405_says_what_is_allowed() {
+async fn a_request_keeps_its_id_and_405_lists_what_is_allowed() {
     let api = AdminApi::open().await;
     let request = Request::delete("/v1/accounts")
         .header("x-request-id", "mine-7")

@@ -10,7 +10,7 @@
 //! show wallet main                  -> settled 1.00 held 1.00 available 0.00
 //! ```
 //!
-//! - A line is `VERB WORD... NAME=VALUE... -> VERDICT`. Words have their place after the verb;
+//! - A line is `VERB WORD... NAME=VALUE... -> VERDICT`. Words follow the verb in order;
 //!   `name=value` and bare options (`external`, `dedupe`) come in any order.
 //! - A line that ends with `\` goes on in the next one; empty lines and lines that begin with `#`
 //!   are left out.

@@ -1,4 +1,4 @@
-//! Verdicts and views in words, so that a case can state the whole answer on one line.
+//! Verdicts and views in words, so that a case can state all of it on one line.
 
 use tollgate::ids::HoldId;
 use tollgate::ledger::{
@@ -98,7 +98,7 @@ fn rejected(rejection: &Rejection, labels: &Labels) -> String {
     }
 }
 
-/// What is zero or empty is left out, except the three numbers everybody asks for.
+/// What is zero or empty is left out, except the three numbers every case needs.
 pub fn wallet(view: &WalletView) -> String {
     let mut words =
         format!("settled {} held {} available {}", view.settled, view.held, view.available);
@@ -183,7 +183,7 @@ pub fn entry(entry: &Entry, labels: &Labels) -> String {
     format!("{} {what} {} balance {}", entry.sequence, entry.amount, entry.balance_after)
 }
 
-/// Only what belongs to the event's kind is set, so all of it is said.
+/// Only what belongs to the event's kind is set, so all of it is shown.
 pub fn event(event: &Event, labels: &Labels) -> String {
     let mut words = event.kind.as_str().to_owned();
     for id in [

@@ -1,0 +1,19 @@
+//! Load generator, simulated upstream and books audit for the Tollgate gateway. Speaks HTTP only
+//! and knows the gateway by its public contract, not by its code. The program is `main.rs`; the
+//! gateway's own tests run the audit from here.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "results go to stdout and progress to stderr: that is this program's whole interface"
+)]
+
+mod admin;
+pub mod audit;
+mod body;
+mod credits;
+mod duration;
+mod generate;
+pub mod run;
+pub mod simulate;
+pub mod smoke;
+mod tally;
