@@ -1,28 +1,17 @@
 //! The OpenAPI document: its paths are made from the table of routes, so that they cannot differ;
 //! shapes and parameters stand in `openapi.json` beside this file.
 
-use std::sync::LazyLock;
-
-use axum::body::Body;
-use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, with_type};
-use super::problem::{self, Problem};
-use super::routes::{Access, ROUTES, Route, Takes};
+use super::problem;
+use super::route::{Access, Route, Takes};
 use crate::rejection::RejectionKind;
 
 /// Components by hand: schemas, parameters and the way keys are presented.
 const COMPONENTS: &str = include_str!("openapi.json");
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
-
-pub(super) async fn get(_: &Call) -> Result<Response<Body>, Problem> {
-    Ok(with_type(StatusCode::OK, DOCUMENT.as_str(), "application/json"))
-}
-
 /// The whole document.
-pub fn document() -> Value {
+pub fn document(routes: &[Route]) -> Value {
     #[expect(clippy::expect_used, reason = "a compiled-in file that the tests read")]
     let mut components: Value = serde_json::from_str(COMPONENTS).expect("openapi.json is JSON");
     let codes: Vec<&str> = problem::KINDS.iter().map(|kind| kind.code).collect();
@@ -31,7 +20,7 @@ pub fn document() -> Value {
     let counts = &mut components["schemas"]["CampaignCounts"]["properties"]["rejected"];
     counts["propertyNames"] = json!({"enum": rejections});
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation(route);
     }

@@ -1,75 +1,22 @@
 //! Which admin calls there are: one row each, from which both the router and the OpenAPI document
 //! are made.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Method, Response};
+use http::{Method, Response, StatusCode};
+use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Call, with_type};
 use super::problem::Problem;
+use super::route::Takes::{Csv, Json, MaybeJson, Nothing};
+use super::route::{Access, Route};
 use super::{
     accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement,
     templates, usage, wabas, wallets,
 };
 use crate::control::template_sync;
-
-/// What a handler returns.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>>;
-
-/// Who may make a call. Operator keys may make all; an account key those on its own account that
-/// its scopes allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anybody, without a key.
-    Public,
-    /// The scope `read`.
-    Read,
-    /// The scope `read` or `manage`.
-    ReadOrManage,
-    /// The scope `manage`.
-    Manage,
-    /// Operator keys only.
-    Operator,
-}
-
-/// The body of a call; the name is that of a schema of the OpenAPI document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// None.
-    Nothing,
-    /// A JSON object.
-    Json(&'static str),
-    /// A JSON object, or nothing for `{}`.
-    MaybeJson(&'static str),
-    /// A CSV file.
-    Csv,
-}
-
-/// One call.
-pub struct Route {
-    /// `GET`, `POST`, ...
-    pub method: Method,
-    /// With its parts in braces; `{account}` is the account.
-    pub path: &'static str,
-    /// Who may call.
-    pub access: Access,
-    /// The body.
-    pub takes: Takes,
-    /// The query parameters it knows.
-    pub query: &'static [&'static str],
-    /// Status and schema of its reply if all is well; an empty schema is an empty body.
-    pub gives: &'static [(u16, &'static str)],
-    /// What it does, in a sentence.
-    pub about: &'static str,
-    /// How long it may take once its body is there. What it does has deadlines of its own; this one
-    /// is for their sum.
-    pub deadline: Duration,
-    /// Does it.
-    pub handler: for<'a> fn(&'a Call) -> Answer<'a>,
-}
 
 /// The deadline of calls that use nothing but the ledger.
 const USUAL: Duration = Duration::from_secs(20);
@@ -95,7 +42,15 @@ macro_rules! routes {
     };
 }
 
-use Takes::{Csv, Json, MaybeJson, Nothing};
+/// The OpenAPI document of all calls.
+pub fn document() -> Value {
+    openapi::document(ROUTES)
+}
+
+async fn show_document(_: &Call) -> Result<Response<Body>, Problem> {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+    Ok(with_type(StatusCode::OK, DOCUMENT.as_str(), "application/json"))
+}
 
 const NONE: &[&str] = &[];
 const PAGE: &[&str] = &["limit", "cursor"];
@@ -221,5 +176,5 @@ routes! {
          none" => rate_cards::put_version;
 
     GET "/v1/openapi.json" Public Nothing, NONE, [200 "Document"],
-        "Shows this document" => openapi::get;
+        "Shows this document" => show_document;
 }

@@ -15,7 +15,8 @@ use http::{HeaderMap, Method, Response};
 
 use super::call::{Call, bad_parameter};
 use super::problem::{self, Problem};
-use super::routes::{Access, ROUTES, Route, Takes};
+use super::route::{Access, Route, Takes};
+use super::routes::ROUTES;
 use crate::catalog::documents::Scope;
 use crate::catalog::{AuthError, Principal, Snapshot};
 use crate::clock::Stopwatch;

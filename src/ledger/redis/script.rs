@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use super::{codes, keys};
 
 /// In this order: each part uses those above it.
-pub(super) const PARTS: [&str; 11] = [
+const PARTS: [&str; 11] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
@@ -62,4 +62,36 @@ pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Diges
 /// A field of an INFO reply.
 pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PARTS;
+    use crate::ledger::redis::codes::{constants, parts};
+
+    /// Codes that only encode.rs uses: scripts need no name for what is none of the others.
+    const UNNAMED: &[&str] = &["ARG_KNOWN_NOTHING", "ARG_POLICY_RELEASE"];
+
+    #[test]
+    fn every_name_in_a_script_is_known_and_every_code_is_used() {
+        let known = constants();
+        let code = |script: &str| -> Vec<String> {
+            script.lines().map(|line| line.split("--").next().unwrap_or("").to_owned()).collect()
+        };
+        let lines: Vec<String> = PARTS.iter().flat_map(|part| code(part)).collect();
+        let used: Vec<&str> = lines.iter().flat_map(|line| parts(line)).collect();
+        let is_name = |part: &&str| {
+            part.contains('_') && !part.contains(|c: char| !matches!(c, 'A'..='Z' | '_'))
+        };
+        for name in used.iter().copied().filter(|part| is_name(part)) {
+            assert!(known.contains_key(name), "{name} is no code of codes.rs");
+        }
+        // Words of the contract that no script decides are free; numbers and letters are not.
+        let shared = |name: &&String| {
+            ["V_", "OP_", "REPLY_", "ARG_"].iter().any(|prefix| name.starts_with(prefix))
+        };
+        for name in known.keys().filter(shared).filter(|name| !UNNAMED.contains(&name.as_str())) {
+            assert!(used.contains(&name.as_str()), "no script uses {name}");
+        }
+    }
 }

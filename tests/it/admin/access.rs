@@ -2,7 +2,8 @@
 //! only on its own account.
 
 use http::Method;
-use tollgate::admin::routes::{Access, ROUTES, Route};
+use tollgate::admin::route::{Access, Route};
+use tollgate::admin::routes::ROUTES;
 
 use crate::support::AdminApi;
 

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use tollgate::admin::openapi;
+use tollgate::admin::routes;
 
 use super::api_reply::ApiReply;
 
 /// The document as the gateway serves it.
-pub static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi::document);
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(routes::document);
 
 /// Fails if a response is not one that the document promises for this call.
 pub fn check_response(method: &str, path: &str, reply: &ApiReply) {

@@ -131,7 +131,8 @@ impl<'a> Crate<'a> {
         })
     }
 
-    /// The paths of one file that begin at the crate, at this module or at one of its children.
+    /// The paths of one file that begin at the crate, at this module, at one of its children, or at
+    /// a module that a `use` brought in.
     fn paths_of(&self, module: &Module, source: &Source) -> Vec<Path> {
         let code = source.code.as_str();
         let inline = inline_modules(code);
@@ -140,7 +141,7 @@ impl<'a> Crate<'a> {
             let depth = inline.iter().filter(|range| range.contains(&offset)).count();
             [module.as_slice(), &vec![String::new(); depth]].concat()
         };
-        let mut found = Vec::new();
+        let (mut found, mut modules, mut plain) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut at = 0;
         for (offset, word) in words(code) {
             if offset < at {
@@ -152,9 +153,13 @@ impl<'a> Crate<'a> {
                 let before = code[..offset].trim_end();
                 let exported = before.ends_with("pub") || before.ends_with(')');
                 for path in use_tree(&code[offset + "use".len()..end]) {
-                    if let Some(segments) = self.resolve(&module_at(offset), &path) {
-                        found.push(Path { segments, exported, line });
+                    let Some(segments) = self.resolve(&module_at(offset), &path) else { continue };
+                    if self.files.contains_key(&segments)
+                        && let Some(name) = segments.last()
+                    {
+                        modules.insert(name.clone(), segments.clone());
                     }
+                    found.push(Path { segments, exported, line });
                 }
                 at = end;
             } else if code[offset + word.len()..].starts_with("::")
@@ -162,10 +167,13 @@ impl<'a> Crate<'a> {
             {
                 let path = plain_path(&code[offset..]);
                 at = offset + path.len();
-                let path: Vec<String> = path.split("::").map(str::to_owned).collect();
-                if let Some(segments) = self.resolve(&module_at(offset), &path) {
-                    found.push(Path { segments, exported: false, line });
-                }
+                plain.push((offset, line, path.split("::").map(str::to_owned).collect::<Vec<_>>()));
+            }
+        }
+        for (offset, line, path) in plain {
+            let brought = modules.get(&path[0]).map(|base| [base.as_slice(), &path[1..]].concat());
+            if let Some(segments) = self.resolve(&module_at(offset), &path).or(brought) {
+                found.push(Path { segments, exported: false, line });
             }
         }
         found
@@ -290,6 +298,9 @@ fn files_that_import_each_other_are_found() {
     let room = ("src/send/mod.rs", "mod a; mod b;");
     let a = ("src/send/a.rs", "use crate::send::b::{self, Other};");
     assert_eq!(mutual(&[root, room, a, ("src/send/b.rs", "fn f() { super::a::Thing::new() }")]), 1);
+    // A module brought in by a `use`, and then a path that begins with it.
+    let a = ("src/send/a.rs", "use super::b; fn f() { b::go() }");
+    assert_eq!(mutual(&[root, room, a, ("src/send/b.rs", "use super::a; fn g() { a::f() }")]), 1);
     // A name passed on by a glob, and a name that only looks like a child.
     let glob = ("src/send/mod.rs", "mod a; mod b; pub use a::*; fn f() { other::go() }");
     let thing = ("src/send/a.rs", "pub struct Thing; use super::b::Other;");
