@@ -1,5 +1,5 @@
-//! `loadtest audit` against a real gateway: its books agree with the simulator's, and holds in doubt
-//! count from every page of the list.
+//! `loadtest audit` against a real gateway: its books agree with the simulator's, and the holds in
+//! doubt of every page of the list are counted.
 
 use std::time::Duration;
 
