@@ -91,7 +91,7 @@ pub struct Campaign {
 }
 
 mod usage_pairs {
-    //! JSON objects have text keys only, so the pairs travel as a list.
+    //! JSON objects have text keys only, so the pairs are stored as a list.
     use super::{BTreeMap, Category, Country, UsageSum};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -12,7 +12,7 @@ use super::view::{CampaignView, Documents, HoldState, HoldView, UsageRow, Wallet
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 
 /// Something broke; nothing is known to have been written unless said otherwise. Never a business
-/// "no", which is a [`Rejection`].
+/// "no", which is a [`Rejection`](super::Rejection).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFault {
     /// No answer in time, or no connection: whether the batch was written is unknown. It may be

@@ -49,7 +49,7 @@ pub struct SimulatorOptions {
     pub templates: Vec<SimulatorTemplate>,
     /// Messages a second per phone number ID before error 130429. `None`: no limit.
     pub throughput_limit: Option<u32>,
-    /// How many accepted messages to keep for [`Simulator::accepted`], newest last. Default
+    /// How many accepted messages to keep for `Simulator::accepted`, newest last. Default
     /// 100,000; 0 keeps none and makes accepting cheapest.
     pub keep: usize,
     /// Seed of message ids and trace ids. `None`: different for every simulator.

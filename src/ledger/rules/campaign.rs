@@ -37,7 +37,7 @@ impl AccountState {
     pub(super) fn create_campaign(&mut self, plan: &CampaignPlan) -> Verdict {
         let epoch = match self.check_create(plan) {
             Ok(epoch) => epoch,
-            Err(verdict) => return verdict,
+            Err(verdict) => return *verdict,
         };
         let campaign = Campaign {
             wallet: plan.wallet.clone(),
@@ -54,33 +54,35 @@ impl AccountState {
 
     /// The epoch with which the campaign begins; fails with the verdict if it exists or may not
     /// begin.
-    fn check_create(&self, plan: &CampaignPlan) -> Result<u64, Verdict> {
+    fn check_create(&self, plan: &CampaignPlan) -> Result<u64, Box<Verdict>> {
         if let Some(found) = self.campaigns.get(&plan.id) {
             let same = found.name == plan.name
                 && (plan.wallet.is_none() || found.wallet == plan.wallet)
                 && found.budget == plan.budget
                 && found.dedupe_recipients == plan.dedupe_recipients
                 && found.exempt_from_caps == plan.exempt_from_caps;
-            return Err(if same {
+            return Err(Box::new(if same {
                 self.campaign_verdict(&plan.id)
             } else {
                 Verdict::CampaignExists
-            });
+            }));
         }
         let wallet = plan.wallet.as_ref().map(|id| self.wallets.get(id));
         let epoch = match wallet {
-            Some(None) => return Err(Verdict::WalletUnknown),
-            Some(Some(wallet)) if wallet.exhausted => return Err(Verdict::WalletExhausted),
+            Some(None) => return Err(Box::new(Verdict::WalletUnknown)),
+            Some(Some(wallet)) if wallet.exhausted => {
+                return Err(Box::new(Verdict::WalletExhausted));
+            }
             Some(Some(wallet)) => wallet.epoch,
             None if !self.wallets.is_empty()
                 && self.wallets.values().all(|wallet| wallet.exhausted) =>
             {
-                return Err(Verdict::WalletExhausted);
+                return Err(Box::new(Verdict::WalletExhausted));
             }
             None => 0,
         };
         if plan.budget.is_some_and(Amount::is_negative) {
-            return Err(Verdict::OutOfRange);
+            return Err(Box::new(Verdict::OutOfRange));
         }
         Ok(epoch)
     }
@@ -93,7 +95,7 @@ impl AccountState {
         now_ms: i64,
     ) -> Verdict {
         if let Err(verdict) = self.check_stop(id) {
-            return verdict;
+            return *verdict;
         }
         let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
         campaign.stopped = Some((reason, now_ms));
@@ -108,11 +110,11 @@ impl AccountState {
     }
 
     /// Whether there is anything to stop; fails with the verdict if not.
-    fn check_stop(&self, id: &CampaignId) -> Result<(), Verdict> {
-        let campaign = self.campaigns.get(id).ok_or(Verdict::CampaignUnknown)?;
+    fn check_stop(&self, id: &CampaignId) -> Result<(), Box<Verdict>> {
+        let campaign = self.campaigns.get(id).ok_or_else(|| Box::new(Verdict::CampaignUnknown))?;
         match campaign.stopped {
-            Some((StopReason::Finished, _)) => Err(Verdict::CampaignFinished),
-            Some(_) => Err(self.campaign_verdict(id)),
+            Some((StopReason::Finished, _)) => Err(Box::new(Verdict::CampaignFinished)),
+            Some(_) => Err(Box::new(self.campaign_verdict(id))),
             None => Ok(()),
         }
     }
@@ -120,7 +122,7 @@ impl AccountState {
     pub(super) fn restart_campaign(&mut self, id: &CampaignId, now_ms: i64) -> Verdict {
         let epoch = match self.check_restart(id) {
             Ok(epoch) => epoch,
-            Err(verdict) => return verdict,
+            Err(verdict) => return *verdict,
         };
         let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
         campaign.stopped = None;
@@ -136,11 +138,11 @@ impl AccountState {
 
     /// The epoch with which the campaign runs again; fails with the verdict if it may not, or need
     /// not.
-    fn check_restart(&self, id: &CampaignId) -> Result<u64, Verdict> {
-        let campaign = self.campaigns.get(id).ok_or(Verdict::CampaignUnknown)?;
+    fn check_restart(&self, id: &CampaignId) -> Result<u64, Box<Verdict>> {
+        let campaign = self.campaigns.get(id).ok_or_else(|| Box::new(Verdict::CampaignUnknown))?;
         match self.campaign_state(campaign) {
-            CampaignState::Finished { .. } => return Err(Verdict::CampaignFinished),
-            CampaignState::Active => return Err(self.campaign_verdict(id)),
+            CampaignState::Finished { .. } => return Err(Box::new(Verdict::CampaignFinished)),
+            CampaignState::Active => return Err(Box::new(self.campaign_verdict(id))),
             CampaignState::Stopped { .. } => {}
         }
         let wallet = campaign.wallet.as_ref().and_then(|id| self.wallets.get(id));
@@ -149,7 +151,7 @@ impl AccountState {
             && wallet.available() < wallet.refused_price
         {
             let (needed, available) = (wallet.refused_price, wallet.available());
-            return Err(Verdict::Shortfall { needed, available });
+            return Err(Box::new(Verdict::Shortfall { needed, available }));
         }
         Ok(wallet.map_or(0, |wallet| wallet.epoch))
     }

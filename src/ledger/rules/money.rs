@@ -51,7 +51,7 @@ impl AccountState {
     ) -> Verdict {
         match self.check_post(wallet_id, kind, amount, reference, reason) {
             Ok(()) => self.apply_post(wallet_id, kind, amount, reference, reason, now_ms),
-            Err(verdict) => verdict,
+            Err(verdict) => *verdict,
         }
     }
 
@@ -63,23 +63,23 @@ impl AccountState {
         amount: Amount,
         reference: &Arc<str>,
         reason: &Arc<str>,
-    ) -> Result<(), Verdict> {
-        let wallet = self.wallets.get(wallet_id).ok_or(Verdict::WalletUnknown)?;
+    ) -> Result<(), Box<Verdict>> {
+        let wallet = self.wallets.get(wallet_id).ok_or_else(|| Box::new(Verdict::WalletUnknown))?;
         if let Some(entry) = self.references.get(&(wallet_id.clone(), reference.clone())) {
             let same = entry.kind == kind && entry.amount == amount && entry.reason == *reason;
-            return Err(if same {
+            return Err(Box::new(if same {
                 Verdict::Posted { entry: entry.clone(), repeated: true }
             } else {
                 Verdict::ReferenceConflict
-            });
+            }));
         }
         let settled = wallet.settled.micros().saturating_add(amount.micros());
         if !in_range(settled, wallet.overdraft_limit.micros()) {
-            return Err(Verdict::OutOfRange);
+            return Err(Box::new(Verdict::OutOfRange));
         }
         let available = wallet.available();
         if available.micros().saturating_add(amount.micros()) < 0 && amount.is_negative() {
-            return Err(Verdict::Shortfall { needed: amount.negated(), available });
+            return Err(Box::new(Verdict::Shortfall { needed: amount.negated(), available }));
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl AccountState {
     ) -> Verdict {
         let mut wallet = self.wallets.get(wallet_id).cloned().unwrap_or_default();
         if let Err(verdict) = check_put_wallet(&wallet, overdraft_limit, thresholds) {
-            return verdict;
+            return *verdict;
         }
         if let Some(limit) = overdraft_limit {
             let raised = limit > wallet.overdraft_limit;
@@ -236,19 +236,19 @@ fn check_put_wallet(
     wallet: &Wallet,
     overdraft_limit: Option<Amount>,
     thresholds: Option<&[Amount]>,
-) -> Result<(), Verdict> {
+) -> Result<(), Box<Verdict>> {
     if thresholds.is_some_and(|list| list.len() > MAX_THRESHOLDS) {
-        return Err(Verdict::OutOfRange);
+        return Err(Box::new(Verdict::OutOfRange));
     }
     let Some(limit) = overdraft_limit else { return Ok(()) };
     if limit.is_negative() || !in_range(wallet.settled.micros(), limit.micros()) {
-        return Err(Verdict::OutOfRange);
+        return Err(Box::new(Verdict::OutOfRange));
     }
     let available = wallet.available();
     let needed = wallet.overdraft_limit.micros().saturating_sub(limit.micros());
     if limit <= wallet.overdraft_limit && available.micros() < needed {
         let needed = Amount::saturating_from_micros(needed);
-        return Err(Verdict::Shortfall { needed, available });
+        return Err(Box::new(Verdict::Shortfall { needed, available }));
     }
     Ok(())
 }

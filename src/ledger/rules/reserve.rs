@@ -2,9 +2,11 @@
 //! functions change nothing; what a refusal writes is in [`AccountState::record_refusal`] alone.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+use std::sync::Arc;
+
 use super::{half_day, key_is_kept};
 use crate::amount::Amount;
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, HoldId};
 use crate::ledger::Verdict;
 use crate::ledger::event::EventKind;
 use crate::ledger::operation::{AllowanceRule, Reserve};
@@ -22,8 +24,16 @@ struct Admission {
 
 /// Why a send is not admitted.
 enum Refusal {
-    /// Not a rejection by a rule: nothing is recorded.
-    Unrecorded(Verdict),
+    /// A price below zero; like the next four no rejection by a rule, so nothing is recorded.
+    OutOfRange,
+    /// Made under other settings.
+    StaleSettings,
+    /// Made under a price that holds no more.
+    StalePrice,
+    /// The wallet does not exist.
+    WalletUnknown,
+    /// The idempotency key was accepted before.
+    Replayed { hold: HoldId, message_id: Arc<str>, amount: Amount },
     /// Rejected; counted on the campaign.
     Rejected(Rejection),
     /// The first send above the campaign's budget: stops this campaign.
@@ -46,7 +56,7 @@ impl AccountState {
 
     /// Everything a send is judged by, in the documented order.
     fn check_reserve(&self, request: &Reserve, now_ms: i64) -> Result<Admission, Refusal> {
-        self.check_terms(request, now_ms).map_err(Refusal::Unrecorded)?;
+        self.check_terms(request, now_ms)?;
         self.check_campaign(request).map_err(Refusal::Rejected)?;
         self.check_repetition(request, now_ms)?;
         let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
@@ -68,19 +78,19 @@ impl AccountState {
     }
 
     /// Whether the request was made under the settings and prices of now.
-    fn check_terms(&self, request: &Reserve, now_ms: i64) -> Result<(), Verdict> {
+    fn check_terms(&self, request: &Reserve, now_ms: i64) -> Result<(), Refusal> {
         if request.amount.is_negative() {
             // A hold of less than nothing would make credits.
-            return Err(Verdict::OutOfRange);
+            return Err(Refusal::OutOfRange);
         }
         if request.settings_version != self.head.settings_version {
-            return Err(Verdict::StaleSettings);
+            return Err(Refusal::StaleSettings);
         }
         if now_ms >= request.price_valid_until_ms {
-            return Err(Verdict::StalePrice);
+            return Err(Refusal::StalePrice);
         }
         if request.wallet.as_ref().is_some_and(|wallet| !self.wallets.contains_key(wallet)) {
-            return Err(Verdict::WalletUnknown);
+            return Err(Refusal::WalletUnknown);
         }
         Ok(())
     }
@@ -182,7 +192,13 @@ impl AccountState {
     /// Everything a refused send writes: a stop with its event, and the campaign's counter.
     fn record_refusal(&mut self, request: &Reserve, refusal: Refusal, now_ms: i64) -> Verdict {
         let rejection = match refusal {
-            Refusal::Unrecorded(verdict) => return verdict,
+            Refusal::OutOfRange => return Verdict::OutOfRange,
+            Refusal::StaleSettings => return Verdict::StaleSettings,
+            Refusal::StalePrice => return Verdict::StalePrice,
+            Refusal::WalletUnknown => return Verdict::WalletUnknown,
+            Refusal::Replayed { hold, message_id, amount } => {
+                return Verdict::Replayed { hold, message_id, amount };
+            }
             Refusal::Rejected(rejection) => rejection,
             Refusal::BudgetSpent => {
                 self.stop_for_budget(request, now_ms);
@@ -346,10 +362,10 @@ fn repeated(record: &KeyRecord, request: &Reserve) -> Refusal {
     match &record.outcome {
         KeyOutcome::Open => Refusal::Rejected(Rejection::IdempotencyInFlight),
         KeyOutcome::InDoubt => Refusal::Rejected(Rejection::OutcomeUnknown { hold: record.hold }),
-        KeyOutcome::Accepted(message_id) => Refusal::Unrecorded(Verdict::Replayed {
+        KeyOutcome::Accepted(message_id) => Refusal::Replayed {
             hold: record.hold,
             message_id: message_id.clone(),
             amount: record.amount,
-        }),
+        },
     }
 }

@@ -107,17 +107,17 @@ impl AccountState {
         Verdict::Released { amount: hold.amount }
     }
 
-    /// Whether the hold is open; fails with the verdict if it is resolved or in doubt already.
-    fn check_open(&self, id: HoldId) -> Result<(), Verdict> {
+    /// The verdict if the hold is resolved or in doubt already; `None` if it is open.
+    fn check_open(&self, id: HoldId) -> Option<Verdict> {
         match self.holds.get(&id).map(|hold| hold.state) {
-            None => Err(Verdict::NoHold),
-            Some(HoldState::InDoubt) => Err(Verdict::Marked),
-            Some(HoldState::Open) => Ok(()),
+            None => Some(Verdict::NoHold),
+            Some(HoldState::InDoubt) => Some(Verdict::Marked),
+            Some(HoldState::Open) => None,
         }
     }
 
     pub(super) fn mark_in_doubt(&mut self, id: HoldId, now_ms: i64) -> Verdict {
-        if let Err(verdict) = self.check_open(id) {
+        if let Some(verdict) = self.check_open(id) {
             return verdict;
         }
         let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };

@@ -98,7 +98,7 @@ async fn a_rule_counts_its_categories_together(case: LedgerCase) {
         send e caps=marketing+utility:2:1h category=utility \
             -> frequency_capped 2 in 3600s retry 3600s
         send f caps=marketing+utility:2:1h                -> frequency_capped 2 in 3600s retry 3600s
-        # Marks carry their category: a rule of one category counts its own.
+        # Cap hits carry their category: a rule of one category counts its own.
         send g caps=marketing:2:1h                                        -> held 1.00 left 95.00
         send h caps=utility:2:1h category=utility                         -> held 1.00 left 94.00
         send i caps=marketing:2:1h                        -> frequency_capped 2 in 3600s retry 3600s
