@@ -38,7 +38,7 @@ pub struct Services {
     pub base_url: BaseUrl,
     /// What SREs watch.
     pub metrics: Arc<Metrics>,
-    /// The time.
+    /// Ledger-independent time of this process; tests inject it.
     pub clock: Clock,
     /// How many gateways share the channels' throughput limits.
     pub gateways_alive: Arc<AtomicU32>,
@@ -58,7 +58,7 @@ pub struct ServicesOptions {
     pub batching: BatcherOptions,
     /// Wallets that have a metric of their own, at most.
     pub wallet_metrics: usize,
-    /// The time.
+    /// Ledger-independent time of this process; tests inject it.
     pub clock: Clock,
 }
 

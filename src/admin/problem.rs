@@ -20,7 +20,7 @@ pub struct Kind {
     pub status: StatusCode,
     /// The name that programs switch on.
     pub code: &'static str,
-    /// One sentence.
+    /// One sentence, the same for every problem of this kind.
     pub title: &'static str,
 }
 
@@ -89,7 +89,7 @@ impl From<FieldError> for WrongField {
 /// The reply to a call that was not done. It changed nothing, unless its detail states otherwise.
 #[derive(Debug)]
 pub struct Problem {
-    /// What went wrong.
+    /// Code, status and title.
     pub kind: &'static Kind,
     /// One sentence with the particulars.
     pub detail: String,

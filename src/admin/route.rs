@@ -32,7 +32,7 @@ pub enum Access {
 /// The body of a call; the name is that of a schema of the OpenAPI document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// None.
+    /// No body.
     Nothing,
     /// A JSON object.
     Json(&'static str),
@@ -42,7 +42,7 @@ pub enum Takes {
     Csv,
 }
 
-/// One call.
+/// One call of the Admin API.
 pub struct Route {
     /// `GET`, `POST`, ...
     pub method: Method,
@@ -61,6 +61,6 @@ pub struct Route {
     /// How long it may take once its body is there. What it does has deadlines of its own; this one
     /// is for their sum.
     pub deadline: Duration,
-    /// Does it.
+    /// The handler, called once everything else was checked.
     pub handler: for<'a> fn(&'a Call) -> Answer<'a>,
 }

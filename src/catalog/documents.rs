@@ -92,7 +92,7 @@ impl ChargeOn {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enforcement {
-    /// They do.
+    /// Sends beyond a limit are rejected.
     #[default]
     Enforce,
 }
@@ -183,7 +183,7 @@ impl FrequencyCap {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Billing {
-    /// Its wallet.
+    /// Its wallet pays for each message.
     #[default]
     Prepaid,
     /// Its own provider: forwarded, never charged nor stopped for money.
@@ -197,7 +197,7 @@ pub struct ChannelSettings {
     /// The wallet that pays.
     #[serde(default = "main_wallet")]
     pub wallet: WalletId,
-    /// Who pays.
+    /// Whether its wallet or its own provider pays.
     #[serde(default)]
     pub billing: Billing,
     /// Its WABA, which holds its templates and zone.
@@ -209,7 +209,7 @@ pub struct ChannelSettings {
     /// File below the secrets directory that holds its Meta token.
     #[serde(default)]
     pub token_file: Option<String>,
-    /// Messages per second.
+    /// Messages per second, divided by the gateways alive.
     #[serde(default = "standard_throughput")]
     pub throughput_limit: u32,
     /// A disabled channel sends nothing.

@@ -80,7 +80,7 @@ pub enum ControlError {
     Invalid {
         /// One sentence about all of them.
         detail: String,
-        /// Each of them.
+        /// Each of them, in the order in which they were found.
         fields: Vec<FieldError>,
     },
     /// The principal may not do this.
@@ -95,7 +95,7 @@ pub enum ControlError {
         detail: String,
         /// What would have to be available.
         needed: Amount,
-        /// What is.
+        /// What is available.
         available: Amount,
         /// The unit of both.
         currency: String,

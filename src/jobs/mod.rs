@@ -36,7 +36,7 @@ pub struct SweepOptions {
     pub open_age: Duration,
     /// In-doubt holds older than this are resolved by policy.
     pub in_doubt_age: Duration,
-    /// How.
+    /// What becomes of holds in doubt for too long.
     pub policy: InDoubtPolicy,
 }
 

@@ -14,7 +14,7 @@ use crate::pricing::{Category, Country};
 pub enum EntryKind {
     /// Credits paid in.
     TopUp,
-    /// A message.
+    /// The charge of one message.
     Charge,
     /// An operator's entry.
     Adjustment,
@@ -43,11 +43,11 @@ pub struct Entry {
     pub at_ms: i64,
     /// The wallet it belongs to.
     pub wallet: WalletId,
-    /// What it is.
+    /// What moved the balance.
     pub kind: EntryKind,
     /// Signed: what it adds to settled.
     pub amount: Amount,
-    /// Settled after it.
+    /// The settled balance after it.
     pub balance_after: Amount,
     /// The reference of a top-up or adjustment; empty on charges.
     pub reference: Arc<str>,

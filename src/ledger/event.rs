@@ -51,9 +51,9 @@ pub struct Event {
     pub sequence: u64,
     /// Ledger time, Unix milliseconds.
     pub at_ms: i64,
-    /// What happened.
+    /// What the event reports.
     pub kind: EventKind,
-    /// The wallet.
+    /// The wallet it concerns.
     pub wallet: Option<WalletId>,
     /// The campaign: the one that stopped, or whose send met the empty wallet.
     pub campaign: Option<CampaignId>,

@@ -67,7 +67,7 @@ impl CalendarSpan {
 /// unique recipients it may have in 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowRule {
-    /// Whose window.
+    /// The portfolio whose window counts.
     pub portfolio: PortfolioId,
     /// Unique recipients in a rolling 24 hours.
     pub limit: u32,
@@ -105,7 +105,7 @@ pub struct AllowanceRule {
 /// The campaign a send belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignUse {
-    /// Its id.
+    /// The campaign, unique in its account.
     pub id: CampaignId,
     /// Create it if it does not exist.
     pub auto_create: bool,
@@ -126,9 +126,9 @@ pub struct Reserve {
     pub wallet: Option<WalletId>,
     /// The campaign, if the send names one.
     pub campaign: Option<CampaignUse>,
-    /// The sending number.
+    /// The channel that sends, for usage.
     pub channel: ChannelId,
-    /// For usage.
+    /// The recipient's country, for usage.
     pub country: Country,
     /// For usage and caps.
     pub category: Category,
@@ -172,7 +172,7 @@ pub enum InDoubtPolicy {
 /// A new campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignPlan {
-    /// Its id.
+    /// The campaign, unique in its account.
     pub id: CampaignId,
     /// For people; may be empty.
     pub name: String,
@@ -228,14 +228,14 @@ impl DocumentKind {
     }
 }
 
-/// One write.
+/// One change of an account's state.
 #[derive(Debug, Clone)]
 pub enum Operation {
     /// Decide about a send and hold its price.
     Reserve(Box<Reserve>),
     /// Upstream accepted: the hold becomes a charge.
     Settle {
-        /// Which hold.
+        /// The hold, open or in doubt.
         hold: HoldId,
         /// Upstream's message id, for replays.
         message_id: Option<Arc<str>>,
@@ -244,46 +244,46 @@ pub enum Operation {
     },
     /// Nothing was sent: everything the reserve took is given back.
     Release {
-        /// Which hold.
+        /// The hold, open or in doubt.
         hold: HoldId,
-        /// Why.
+        /// What happened to the send; a refusal is counted by its code.
         reason: ReleaseReason,
     },
     /// The outcome is unknown.
     MarkInDoubt {
-        /// Which hold.
+        /// The hold, open or in doubt.
         hold: HoldId,
     },
     /// The client hung up before the answer: the same body is not sent again while this hold is
     /// unresolved.
     Abandon {
-        /// Which hold.
+        /// The hold, open or in doubt.
         hold: HoldId,
     },
-    /// Credits paid in.
+    /// Adds credits that were paid for, once per reference.
     TopUp {
-        /// Which wallet.
+        /// The wallet, which must exist unless this creates it.
         wallet: WalletId,
-        /// Above zero.
+        /// Credits to add, above zero.
         amount: Amount,
-        /// Unique per wallet.
+        /// Unique per wallet: a repeat is recognised by it.
         reference: Arc<str>,
     },
     /// A manual entry by an operator.
     Adjust {
-        /// Which wallet.
+        /// The wallet, which must exist unless this creates it.
         wallet: WalletId,
-        /// Not zero.
+        /// Credits to add, or below zero to take away; not zero.
         amount: Amount,
-        /// Unique per wallet.
+        /// Unique per wallet: a repeat is recognised by it.
         reference: Arc<str>,
-        /// For the statement.
+        /// Shown on the statement.
         reason: Arc<str>,
     },
     /// Creates a wallet or changes its settings; `None` leaves a setting as it is (zero or empty on
     /// a new wallet).
     PutWallet {
-        /// Which wallet.
+        /// The wallet, which must exist unless this creates it.
         wallet: WalletId,
         /// How far below zero settled - held may go.
         overdraft_limit: Option<Amount>,
@@ -292,48 +292,48 @@ pub enum Operation {
     },
     /// Writes a settings document and raises the settings version.
     PutDocument {
-        /// What it holds.
+        /// The kind of object the document describes.
         kind: DocumentKind,
-        /// Which one.
+        /// The object's id; for a template `waba/name/language`.
         id: Arc<str>,
-        /// JSON text.
+        /// The settings as JSON.
         body: Arc<str>,
         /// Leave an existing document alone.
         only_if_absent: bool,
     },
     /// Removes a settings document and raises the settings version.
     DeleteDocument {
-        /// What it holds.
+        /// The kind of object the document describes.
         kind: DocumentKind,
-        /// Which one.
+        /// The object's id; for a template `waba/name/language`.
         id: Arc<str>,
     },
     /// Creates a campaign.
     CreateCampaign(Box<CampaignPlan>),
     /// An operator (or a rule) stops a campaign.
     StopCampaign {
-        /// Which one.
+        /// The campaign's id.
         campaign: CampaignId,
-        /// Why.
+        /// Why it stops; shown until a restart.
         reason: super::StopReason,
     },
     /// A person lets a stopped campaign run again.
     RestartCampaign {
-        /// Which one.
+        /// The campaign's id.
         campaign: CampaignId,
     },
     /// Ends a campaign for good.
     FinishCampaign {
-        /// Which one.
+        /// The campaign's id.
         campaign: CampaignId,
     },
     /// Adds rejections the gateway made without asking.
     CountRejections {
-        /// Of which campaign.
+        /// The campaign whose sends were rejected.
         campaign: CampaignId,
-        /// Which rule.
+        /// The rule that rejected them.
         rejection: RejectionKind,
-        /// How many.
+        /// Rejections to add.
         count: u64,
     },
     /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy. At most
@@ -343,7 +343,7 @@ pub enum Operation {
         open_age_ms: i64,
         /// In-doubt holds older than this (since they were made) are resolved, in milliseconds.
         in_doubt_age_ms: i64,
-        /// How.
+        /// What becomes of holds in doubt for too long.
         policy: InDoubtPolicy,
         /// Today in the account's zone.
         day: CalendarSpan,

@@ -11,7 +11,7 @@ use crate::rejection::RejectionKind;
 pub enum Rejection {
     /// The campaign does not run.
     CampaignStopped {
-        /// Why.
+        /// Why it does not run.
         reason: StopReason,
         /// Since when, Unix milliseconds.
         since_ms: i64,
@@ -40,9 +40,9 @@ pub enum Rejection {
     },
     /// The portfolio has no slot left for another unique recipient.
     MessagingLimitReached {
-        /// The limit.
+        /// Unique recipients allowed in 24 hours.
         limit: u32,
-        /// Slots taken.
+        /// Unique recipients that hold a slot now.
         used: u32,
         /// Seconds until a slot frees at the latest known minute; `None` while all slots are held
         /// by open sends.
@@ -50,9 +50,9 @@ pub enum Rejection {
     },
     /// Not enough credits.
     InsufficientBalance {
-        /// The price.
+        /// What the message costs.
         needed: Amount,
-        /// What is available.
+        /// What the wallet has available.
         available: Amount,
     },
 }
@@ -95,7 +95,7 @@ pub enum StopReason {
     UpstreamPaymentProblem,
     /// Too many sends fail.
     ErrorRate,
-    /// It was finished.
+    /// A person finished it for good.
     Finished,
 }
 

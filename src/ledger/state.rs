@@ -189,9 +189,9 @@ pub struct KeyRecord {
 /// How the send of an idempotency key ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyOutcome {
-    /// Not yet known.
+    /// The send has no outcome yet.
     Open,
-    /// Unknown.
+    /// The outcome is unknown.
     InDoubt,
     /// With this message id; empty if the hold was settled without one.
     Accepted(Arc<str>),

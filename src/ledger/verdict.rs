@@ -24,26 +24,26 @@ pub enum Verdict {
     Replayed {
         /// The first send's hold.
         hold: HoldId,
-        /// Its message id.
+        /// The first send's message id.
         message_id: Arc<str>,
-        /// What it cost.
+        /// What the first send cost.
         amount: Amount,
     },
     /// The gateway's settings are not the ledger's: load them and ask again.
     StaleSettings,
     /// A price switched while the send was on its way: price it again.
     StalePrice,
-    /// Charged.
+    /// The hold became a charge.
     Settled {
         /// What was charged.
         amount: Amount,
     },
-    /// Given back.
+    /// Everything the reserve took was released.
     Released {
         /// What had been held.
         amount: Amount,
     },
-    /// Marked.
+    /// The hold is in doubt, or guards its body.
     Marked,
     /// There is no such open hold: it was resolved before, or never was.
     NoHold,
@@ -64,7 +64,7 @@ pub enum Verdict {
     Shortfall {
         /// What would have to be available.
         needed: Amount,
-        /// What is.
+        /// What is available.
         available: Amount,
     },
     /// The wallet as it now is.

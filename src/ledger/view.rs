@@ -14,7 +14,7 @@ use crate::pricing::{Category, Country};
 /// A wallet as reads show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletView {
-    /// Its id.
+    /// The wallet's id, unique in its account.
     pub id: WalletId,
     /// Sum of its statement entries.
     pub settled: Amount,
@@ -37,12 +37,12 @@ pub enum CampaignState {
     Active,
     /// Its sends are refused until a restart.
     Stopped {
-        /// Why.
+        /// Why its sends are refused.
         reason: StopReason,
         /// Since when, Unix milliseconds.
         since_ms: i64,
     },
-    /// Over for good.
+    /// Its sends are refused for good.
     Finished {
         /// Since when, Unix milliseconds.
         since_ms: i64,
@@ -61,17 +61,17 @@ pub struct UsageSum {
 /// A campaign as reads show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignView {
-    /// Its id.
+    /// The campaign's id, unique in its account.
     pub id: CampaignId,
-    /// For people.
+    /// A name for people; may be empty.
     pub name: String,
     /// Who pays; `None` before its first prepaid send.
     pub wallet: Option<WalletId>,
-    /// Whether it runs.
+    /// Whether its sends are decided or refused.
     pub state: CampaignState,
     /// Credits it may spend.
     pub budget: Option<Amount>,
-    /// Remembers its recipients.
+    /// Sends to each recipient once.
     pub dedupe_recipients: bool,
     /// Not refused by frequency caps.
     pub exempt_from_caps: bool,
@@ -87,7 +87,7 @@ pub struct CampaignView {
     pub rejected: BTreeMap<String, u64>,
     /// Upstream's refusals by Graph code.
     pub refused: BTreeMap<i64, u64>,
-    /// What it used.
+    /// Messages and credits by country and category.
     pub usage: BTreeMap<(Country, Category), UsageSum>,
 }
 
@@ -110,24 +110,24 @@ pub struct UsageRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldState {
-    /// On its way.
+    /// The send has no outcome yet.
     Open,
-    /// Outcome unknown.
+    /// The outcome is unknown; evidence or the policy resolves it.
     InDoubt,
 }
 
 /// An unresolved hold as reads show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldView {
-    /// Its id.
+    /// The hold's id; ids are in order of creation.
     pub id: HoldId,
     /// Open or in doubt.
     pub state: HoldState,
-    /// What is held.
+    /// Credits held; zero within a free allowance.
     pub amount: Amount,
-    /// Who pays.
+    /// The wallet that pays; `None` on external channels.
     pub wallet: Option<WalletId>,
-    /// For which campaign.
+    /// The campaign of the send, if any.
     pub campaign: Option<CampaignId>,
     /// The channel that sent.
     pub channel: ChannelId,
@@ -142,11 +142,11 @@ pub struct HoldView {
 /// A settings document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What it holds.
+    /// The kind of object it describes.
     pub kind: DocumentKind,
-    /// Which one.
+    /// The object's id.
     pub id: Arc<str>,
-    /// JSON text.
+    /// The settings as JSON.
     pub body: Arc<str>,
 }
 
@@ -155,6 +155,6 @@ pub struct Document {
 pub struct Documents {
     /// Raised by every change; 0 means the account does not exist.
     pub settings_version: u64,
-    /// Every document.
+    /// All of them, in order of kind and id.
     pub documents: Vec<Document>,
 }

@@ -13,9 +13,9 @@ use crate::upstream::target::{AccessToken, BaseUrl};
 
 /// Address and token of a channel's upstream.
 pub struct Target {
-    /// The address.
+    /// The base URL of upstream.
     pub base: BaseUrl,
-    /// The token.
+    /// The channel's own Meta token.
     pub token: AccessToken,
 }
 

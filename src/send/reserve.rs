@@ -34,11 +34,11 @@ impl Held {
 
 /// The first send with the same idempotency key or body.
 pub struct Replay {
-    /// Its hold.
+    /// The first send's hold.
     pub hold: HoldId,
-    /// Its message id.
+    /// The first send's message id.
     pub message_id: Arc<str>,
-    /// What it cost.
+    /// What the first send cost.
     pub amount: Amount,
 }
 
@@ -63,7 +63,7 @@ pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool 
         || !account.caps.is_empty()
 }
 
-/// Asks the ledger.
+/// The ledger's decision; a stopped campaign is refused from memory.
 pub async fn reserve(
     service: &SendService,
     context: &SendContext,

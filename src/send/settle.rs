@@ -18,7 +18,7 @@ use crate::upstream::outcome::{self, Outcome};
 pub enum Settled {
     /// Upstream's own: it accepted, or refused.
     Answered(Outcome),
-    /// Ours.
+    /// The gateway's own: nothing was sent, or the outcome is unknown.
     Rejected(Rejected),
 }
 

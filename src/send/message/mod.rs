@@ -35,13 +35,13 @@ pub enum Kind {
     Image,
     /// Sound.
     Audio,
-    /// A film.
+    /// A video.
     Video,
     /// A file.
     Document,
     /// A sticker.
     Sticker,
-    /// A place.
+    /// A location on a map.
     Location,
     /// Contact cards.
     Contacts,

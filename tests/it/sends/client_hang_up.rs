@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use http::Method;
+
 use crate::support::{Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, text};
 
 /// How long the client waits, and how long the store hangs; the ledger's deadline is longer
@@ -54,6 +56,16 @@ async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
     // Nothing of the first send comes later either.
     tokio::time::sleep(LEDGER_DEADLINE).await;
     assert_eq!((world.simulator.accepted_count(), world.books().await), (2, expected));
+    // The first one is counted by what became of it, not as a malformed request.
+    let page = world.request(Method::GET, world.admin, "/metrics").await;
+    let page = String::from_utf8(page.body.to_vec()).unwrap();
+    for line in [
+        r#"tollgate_sends_total{outcome="hung_up",category="marketing"} 1"#,
+        r#"tollgate_rejections_total{rejection="client_gone"} 1"#,
+        r#"tollgate_rejections_total{rejection="malformed"} 0"#,
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "no {line} in\n{page}");
+    }
 }
 
 /// The books once nothing is held any more.
