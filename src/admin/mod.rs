@@ -1,28 +1,14 @@
 //! The Admin API: HTTP only. The spine takes every call through the same steps; which calls there
-//! are is the table in [`routes`]; each resource is a thin file that parses, calls
-//! [`crate::control`] and shapes the reply.
+//! are is the table in [`routes`]; each resource is a thin file beside it
+//! that parses, calls [`crate::control`] and shapes the reply.
 
-mod accounts;
 mod call;
-mod campaigns;
-mod channels;
-mod events;
-mod holds;
-mod keys;
-mod limits;
 mod openapi;
 pub mod ops;
 pub mod problem;
-mod rate_cards;
 pub mod route;
 pub mod routes;
 mod spine;
-mod statement;
-mod table;
-mod templates;
-mod usage;
-mod wabas;
-mod wallets;
 
 use std::sync::Arc;
 

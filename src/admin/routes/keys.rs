@@ -4,8 +4,8 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call};
-use super::problem::Problem;
+use crate::admin::call::{self, Call};
+use crate::admin::problem::Problem;
 use crate::catalog::documents::{Grant, KeySettings, Scope};
 use crate::control::given;
 use crate::control::key::{self, MadeKey};

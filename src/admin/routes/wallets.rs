@@ -5,9 +5,9 @@ use axum::body::Body;
 use http::Response;
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call};
-use super::problem::Problem;
 use super::statement::EntryView;
+use crate::admin::call::{self, Call};
+use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::catalog::documents::WalletSettings;
 use crate::control::{Existing, Made, given, wallet};

@@ -6,8 +6,8 @@ use axum::body::Body;
 use http::Response;
 use serde::Serialize;
 
-use super::call::{self, Call, NothingBody};
-use super::problem::Problem;
+use crate::admin::call::{self, Call, NothingBody};
+use crate::admin::problem::Problem;
 use crate::catalog::TemplateName;
 use crate::catalog::documents::TemplateSettings;
 use crate::control::template_sync::{self, Synced};

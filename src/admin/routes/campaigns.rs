@@ -7,8 +7,8 @@ use axum::body::Body;
 use http::Response;
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call, NothingBody};
-use super::problem::Problem;
+use crate::admin::call::{self, Call, NothingBody};
+use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::control::{Made, campaign, given};
 use crate::ids::{CampaignId, WalletId};

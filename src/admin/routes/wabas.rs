@@ -5,8 +5,8 @@ use axum::body::Body;
 use http::Response;
 use serde::Serialize;
 
-use super::call::{self, Call};
-use super::problem::Problem;
+use crate::admin::call::{self, Call};
+use crate::admin::problem::Problem;
 use crate::catalog::documents::WabaSettings;
 use crate::control::{Existing, Made, waba};
 use crate::ids::WabaId;

@@ -9,9 +9,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::call::{self, Call, bad_parameter};
-use super::problem::{self, Problem};
 use super::table;
+use crate::admin::call::{self, Call, bad_parameter};
+use crate::admin::problem::{self, Problem};
 use crate::amount::Amount;
 use crate::catalog::zone;
 use crate::control::wallet;

@@ -6,9 +6,9 @@ use http::Response;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::call::{self, Call};
-use super::problem::Problem;
 use super::statement::date;
+use crate::admin::call::{self, Call};
+use crate::admin::problem::Problem;
 use crate::control::{Made, rate_card};
 use crate::pricing::RateCard;
 

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::call::{NEXT_CURSOR, with_type};
-use super::problem::Problem;
+use crate::admin::call::{NEXT_CURSOR, with_type};
+use crate::admin::problem::Problem;
 
 /// A cell with words of others: one that a spreadsheet would take for a formula gets an apostrophe
 /// in front.

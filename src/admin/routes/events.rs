@@ -4,8 +4,8 @@ use axum::body::Body;
 use http::Response;
 use serde::Serialize;
 
-use super::call::{self, Call};
-use super::problem::Problem;
+use crate::admin::call::{self, Call};
+use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
 use crate::ledger::{Event, EventKind, StopReason};

@@ -4,8 +4,8 @@ use axum::body::Body;
 use http::Response;
 use serde::{Deserialize, Serialize};
 
-use super::call::{self, Call, NothingBody, bad_parameter};
-use super::problem::Problem;
+use crate::admin::call::{self, Call, NothingBody, bad_parameter};
+use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::control::{given, hold};
 use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};

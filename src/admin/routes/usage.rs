@@ -7,10 +7,10 @@ use axum::body::Body;
 use http::Response;
 use serde::Serialize;
 
-use super::call::{self, Call, bad_parameter};
-use super::problem::Problem;
 use super::statement::date;
 use super::table;
+use crate::admin::call::{self, Call, bad_parameter};
+use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::catalog::Snapshot;
 use crate::ids::{CampaignId, ChannelId};

@@ -1,5 +1,20 @@
 //! Which admin calls there are: one row each, from which both the router and the OpenAPI document
-//! are made.
+//! are made; and the resources, one thin file each.
+
+mod accounts;
+mod campaigns;
+mod channels;
+mod events;
+mod holds;
+mod keys;
+mod limits;
+mod rate_cards;
+mod statement;
+mod table;
+mod templates;
+mod usage;
+mod wabas;
+mod wallets;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,13 +24,10 @@ use http::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use super::call::{Call, with_type};
+use super::openapi;
 use super::problem::Problem;
 use super::route::Takes::{Csv, Json, MaybeJson, Nothing};
 use super::route::{Access, Route};
-use super::{
-    accounts, campaigns, channels, events, holds, keys, limits, openapi, rate_cards, statement,
-    templates, usage, wabas, wallets,
-};
 use crate::control::template_sync;
 
 /// The deadline of calls that use nothing but the ledger.
