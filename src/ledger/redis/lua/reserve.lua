@@ -1,9 +1,10 @@
--- Reserve: every limit is checked, in the documented order, before anything is kept. `check_*`
--- functions change nothing; what a refusal keeps is in record_refusal alone. KEYS by index: open
--- bucket of the hold, and, if the send has them: campaign, campaign index, recipients sent to,
--- slots, slot counts, cap hits, guards, four buckets of idempotency keys. ARGV: see args.reserve.
--- Reply: reserved: amount, available | rejected: name, details | replayed: hold, message id, amount
--- | stale settings | stale price | wallet unknown | out of range.
+-- Reserve: every limit is checked, in the documented order, before anything is kept; only slots
+-- whose time is over are given up in between. `check_*` functions change nothing; what a refusal
+-- keeps is in record_refusal alone. KEYS by index: open bucket of the hold, and, if the send has
+-- them: campaign, campaign index, recipients sent to, slots, slot counts, cap hits, guards, four
+-- buckets of idempotency keys. ARGV: see args.reserve. Reply: reserved: amount, available |
+-- rejected: name, details | replayed: hold, message id, amount | stale settings | stale price |
+-- wallet unknown | out of range.
 
 local reserve = {}
 
@@ -151,23 +152,27 @@ function reserve.check_balance(request, campaign, amount)
   return { REJECTION_INSUFFICIENT_BALANCE, amount, left, exhausts = request.campaign ~= '' }
 end
 
--- nil, what is held and the month of a free allowance; or the refusal.
-function reserve.check(request, campaign)
+-- The limits that come before the messaging limit.
+function reserve.check_send(request, campaign)
   local refusal = reserve.check_campaign(request, campaign)
     or reserve.check_repetition(request, campaign)
   if refusal then return refusal end
   if #request.caps > 0 and not (campaign and campaign.exempt) then
-    refusal = caps.check(request.caps, request.cap_hits, request.recipient, request.category)
-    if refusal then return refusal end
+    return caps.check(request.caps, request.cap_hits, request.recipient, request.category)
   end
+end
+
+-- The messaging limit and money: nil, what is held and the month of a free allowance; or the
+-- refusal.
+function reserve.check_limits(request, campaign)
   if request.portfolio ~= '' then
-    refusal =
+    local refusal =
       window.check_slot(request.counts, request.slots, request.recipient, request.limit)
     if refusal then return refusal end
   end
   local month = reserve.free_month(request)
   local amount = month and 0 or request.amount
-  refusal = reserve.check_budget(campaign, amount)
+  local refusal = reserve.check_budget(campaign, amount)
     or reserve.check_balance(request, campaign, amount)
   return refusal, amount, month
 end
@@ -191,8 +196,8 @@ function reserve.exhaust(request, campaign, price)
   state.event(EVENT_WALLET_EXHAUSTED, wallet.id, request.campaign, '', store.text(price), left, '')
 end
 
--- Everything a refused send keeps: a stop with its event, the campaign's counter, and from where
--- the oldest slot is looked for next.
+-- Everything a refused send keeps: a stop with its event, the campaign's counter, and the minute
+-- from which the oldest slot is looked for next.
 function reserve.record_refusal(request, campaign, refusal)
   if refusal.replay then return state.say(V_REPLAYED, unpack(refusal)) end
   if refusal.spends then reserve.stop_for_budget(campaign) end
@@ -252,9 +257,13 @@ function reserve.reserve()
   if verdict then return state.say(verdict) end
   local campaign = request.campaign ~= ''
     and state.campaign_of(request.campaign, request.campaign_key) or nil
-  -- Slots whose 24 hours are over count for no decision.
+  local refusal = reserve.check_send(request, campaign)
+  if refusal then return reserve.record_refusal(request, campaign, refusal) end
+  -- Slots whose 24 hours are over count for no decision. They are given up only here, because a
+  -- send refused above needs no window, and looking would cost a call.
   if request.portfolio ~= '' then window.expire_slots(request.portfolio, request.counts) end
-  local refusal, amount, month = reserve.check(request, campaign)
+  local amount, month
+  refusal, amount, month = reserve.check_limits(request, campaign)
   if refusal then return reserve.record_refusal(request, campaign, refusal) end
   reserve.apply(request, campaign, amount, month)
 end

@@ -81,7 +81,8 @@ function window.oldest_closed(counts)
 end
 
 -- nil if one more send to this recipient stays within the limit, else the rejection; its `first`
--- is where the next search for the oldest minute begins. The old slots were expired before.
+-- is the minute from which the next search for the oldest one begins. The caller has expired the
+-- old slots.
 function window.check_slot(counts, key, recipient, limit)
   local taken = store.number(counts, 'taken')
   if taken < limit or window.slot_of(key, recipient) then return nil end
