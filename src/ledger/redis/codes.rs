@@ -1,6 +1,7 @@
-//! Codes that encode.rs, decode.rs and the scripts share, each written once here: numbers of
-//! verdicts, letters of operations, and the contract's words. Scripts name them in capitals; the
-//! value replaces the name when the script is put together, so a code costs nothing at run time.
+//! Codes that the Rust files of this room and the scripts share, each written once here: numbers
+//! of verdicts, letters of operations and stored fields, and the contract's words. Scripts name
+//! them in capitals; the value replaces the name when the script is put together, so a code costs
+//! nothing at run time.
 
 use std::collections::BTreeMap;
 
@@ -82,6 +83,38 @@ codes! { argument, &str, "ARG_":
     THRESHOLDS_SAME = "same"
 }
 
+// Fields of a campaign's hash, of a bucket of idempotency keys and of a stream's entries. A colon
+// or bar is part of the code, so that scripts join no more texts than they must.
+codes! { field, &str, "FIELD_":
+    CAMPAIGN = "v"
+    NAME = "n"
+    ACCEPTED = "a"
+    UNKNOWN = "k"
+    REJECTED = "x:"
+    REFUSED = "f:"
+    MESSAGES = "m:"
+    CREDITS = "c:"
+    HALF_DAY = "h"
+    PACKED = "e"
+}
+
+// The last part of a usage row's field.
+codes! { usage, &str, "USAGE_":
+    MESSAGES = "|m"
+    CREDITS = "|c"
+}
+
+codes! { outcome, &str, "OUTCOME_":
+    OPEN = "o"
+    IN_DOUBT = "d"
+    ACCEPTED = "a"
+}
+
+codes! { flag, &str, "FLAG_":
+    DEDUPED = "d"
+    GUARDING = "g"
+}
+
 /// Names in scripts and the Lua literals that replace them.
 pub(super) fn constants() -> BTreeMap<String, String> {
     let quoted = |text: &str| format!("'{text}'");
@@ -90,7 +123,16 @@ pub(super) fn constants() -> BTreeMap<String, String> {
     };
     let mut found = BTreeMap::new();
     found.extend(verdict::ALL.iter().map(|(name, code)| ((*name).to_owned(), code.to_string())));
-    for list in [operation::ALL, reply::ALL, argument::ALL] {
+    let texts = [
+        operation::ALL,
+        reply::ALL,
+        argument::ALL,
+        field::ALL,
+        usage::ALL,
+        outcome::ALL,
+        flag::ALL,
+    ];
+    for list in texts {
         found.extend(list.iter().map(|(name, code)| ((*name).to_owned(), quoted(code))));
     }
     found.extend(RejectionKind::ALL.iter().map(|kind| word("REJECTION", kind.name())));
@@ -100,7 +142,7 @@ pub(super) fn constants() -> BTreeMap<String, String> {
     found
 }
 
-/// A script with the values in place of the names.
+/// A script with the values instead of the names.
 pub(super) fn substitute(script: &str) -> String {
     let constants = constants();
     let mut text = String::with_capacity(script.len());

@@ -88,7 +88,9 @@ mod tests {
         }
         // Words of the contract that no script decides are free; numbers and letters are not.
         let shared = |name: &&String| {
-            ["V_", "OP_", "REPLY_", "ARG_"].iter().any(|prefix| name.starts_with(prefix))
+            ["V_", "OP_", "REPLY_", "ARG_", "FIELD_", "USAGE_", "OUTCOME_", "FLAG_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
         };
         for name in known.keys().filter(shared).filter(|name| !UNNAMED.contains(&name.as_str())) {
             assert!(used.contains(&name.as_str()), "no script uses {name}");

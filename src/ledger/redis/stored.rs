@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::codes::{field, usage};
 use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
 use crate::ledger::entry::ChargeDetail;
@@ -76,7 +77,7 @@ impl<'a> Parts<'a> {
         Category::from_index(self.parsed()?).ok_or_else(|| self.fault())
     }
 
-    fn place(&mut self) -> Result<(Country, Category), LedgerFault> {
+    fn country_and_category(&mut self) -> Result<(Country, Category), LedgerFault> {
         country_and_category(self.text()?).ok_or_else(|| self.fault())
     }
 
@@ -149,7 +150,7 @@ pub(super) fn campaign(
     exhaustion: impl FnOnce(&WalletId) -> Option<Exhaustion>,
 ) -> Result<CampaignView, LedgerFault> {
     let fault = || unreadable("campaign");
-    let mut parts = Parts::new(fields.get("v").ok_or_else(fault)?, "campaign");
+    let mut parts = Parts::new(fields.get(field::CAMPAIGN).ok_or_else(fault)?, "campaign");
     let (wallet, reason, since_ms) =
         (parts.optional::<WalletId>()?, parts.text()?, parts.parsed()?);
     let (epoch, budget): (u64, _) = (parts.parsed()?, parts.optional_amount()?);
@@ -166,8 +167,10 @@ pub(super) fn campaign(
             _ => CampaignState::Active,
         },
     };
-    let name =
-        fields.get("n").map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
+    let name = fields
+        .get(field::NAME)
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .unwrap_or_default();
     let mut view = CampaignView {
         id,
         name,
@@ -184,28 +187,33 @@ pub(super) fn campaign(
         refused: Default::default(),
         usage: Default::default(),
     };
-    for (field, value) in fields.iter().filter(|(field, _)| *field != "v" && *field != "n") {
-        count(&mut view, field, value).ok_or_else(fault)?;
+    for (name, value) in fields {
+        if name == field::CAMPAIGN || name == field::NAME {
+            continue;
+        }
+        count(&mut view, name, value).ok_or_else(fault)?;
     }
     Ok(view)
 }
 
-fn count(view: &mut CampaignView, field: &str, value: &[u8]) -> Option<()> {
+fn count(view: &mut CampaignView, name: &str, value: &[u8]) -> Option<()> {
     let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
     let count = u64::try_from(number).ok()?;
-    match field.split_once(':') {
-        None if field == "a" => view.accepted = count,
-        None if field == "k" => view.unknown = count,
-        Some(("x", name)) => drop(view.rejected.insert(name.to_owned(), count)),
-        Some(("f", code)) => drop(view.refused.insert(code.parse().ok()?, count)),
-        Some(("m", place)) => {
-            view.usage.entry(country_and_category(place)?).or_default().messages = count
-        }
-        Some(("c", place)) => {
-            view.usage.entry(country_and_category(place)?).or_default().credits =
-                Amount::saturating_from_micros(number)
-        }
-        _ => return None,
+    match name {
+        field::ACCEPTED => view.accepted = count,
+        field::UNKNOWN => view.unknown = count,
+        _ => match name.split_at_checked(field::REJECTED.len())? {
+            (field::REJECTED, rejection) => drop(view.rejected.insert(rejection.to_owned(), count)),
+            (field::REFUSED, code) => drop(view.refused.insert(code.parse().ok()?, count)),
+            (field::MESSAGES, sort) => {
+                view.usage.entry(country_and_category(sort)?).or_default().messages = count
+            }
+            (field::CREDITS, sort) => {
+                view.usage.entry(country_and_category(sort)?).or_default().credits =
+                    Amount::saturating_from_micros(number)
+            }
+            _ => return None,
+        },
     }
     Some(())
 }
@@ -216,7 +224,7 @@ pub(super) fn hold(id: HoldId, state: HoldState, packed: &[u8]) -> Result<HoldVi
     let (amount, wallet, campaign, channel) =
         (parts.amount()?, parts.optional()?, parts.optional()?, parts.parsed()?);
     let (country, category) = (parts.parsed()?, parts.category()?);
-    for _portfolio_month_mark_flags_half_day in 0..5 {
+    for _portfolio_month_cap_hit_flags_half_day in 0..5 {
         parts.text()?;
     }
     let reserved_ms = parts.parsed()?;
@@ -242,7 +250,7 @@ pub(super) fn entry(sequence: u64, at_ms: i64, packed: &[u8]) -> Result<Entry, L
     };
     if kind == EntryKind::Charge {
         let (channel, campaign, (country, category)) =
-            (parts.parsed()?, parts.optional()?, parts.place()?);
+            (parts.parsed()?, parts.optional()?, parts.country_and_category()?);
         entry.charge =
             Some(ChargeDetail { hold: parts.hold_id()?, channel, campaign, country, category });
     } else {
@@ -283,25 +291,29 @@ pub(super) fn event(sequence: u64, packed: &[u8]) -> Result<Event, LedgerFault> 
 
 /// Usage rows of a bucket that fall in the days asked for: `day|channel|country and category|m or
 /// c`.
-pub(super) fn usage(
+pub(super) fn usage_row(
     rows: &mut HashMap<String, UsageRow>,
-    field: &str,
+    name: &str,
     value: i64,
     days: (i32, i32),
 ) -> Result<(), LedgerFault> {
     let fault = || unreadable("usage row");
-    let (row, column) = field.rsplit_once('|').ok_or_else(fault)?;
+    let (row, column) = name
+        .len()
+        .checked_sub(usage::MESSAGES.len())
+        .and_then(|end| name.split_at_checked(end))
+        .ok_or_else(fault)?;
     let mut parts = Parts::new(row.as_bytes(), "usage row");
     let day: i32 = parts.parsed()?;
     if day < days.0 || day > days.1 {
         return Ok(());
     }
-    let (channel, (country, category)) = (parts.parsed()?, parts.place()?);
+    let (channel, (country, category)) = (parts.parsed()?, parts.country_and_category()?);
     let new = UsageRow { day, channel, country, category, sum: UsageSum::default() };
     let sum = &mut rows.entry(row.to_owned()).or_insert(new).sum;
     match column {
-        "m" => sum.messages = u64::try_from(value).map_err(|_| fault())?,
-        "c" => sum.credits = Amount::saturating_from_micros(value),
+        usage::MESSAGES => sum.messages = u64::try_from(value).map_err(|_| fault())?,
+        usage::CREDITS => sum.credits = Amount::saturating_from_micros(value),
         _ => return Err(fault()),
     }
     Ok(())

@@ -63,13 +63,13 @@ function batch.streams()
     local last = state.entry_sequence - #state.entries + till
     local entry = { store.JOURNAL, store.text(store.now) .. '-' .. store.text(last) }
     for i = from, till do
-      entry[#entry + 1] = 'e'
+      entry[#entry + 1] = FIELD_PACKED
       entry[#entry + 1] = state.entries[i]
     end
     list[#list + 1] = entry
   end
   for _, event in ipairs(state.events) do
-    list[#list + 1] = { store.EVENTS, store.text(event[1]) .. '-0', 'e', event[2] }
+    list[#list + 1] = { store.EVENTS, store.text(event[1]) .. '-0', FIELD_PACKED, event[2] }
   end
   if #state.entries > 0 then
     store.put(store.ACCOUNT, 'entries', store.text(state.entry_sequence))

@@ -15,7 +15,7 @@ function campaigns.stop_for(campaign, reason)
 end
 
 function campaigns.count_rejection(campaign, rejection, by)
-  if campaign then store.add(campaign.key, 'x:' .. rejection, by) end
+  if campaign then store.add(campaign.key, FIELD_REJECTED .. rejection, by) end
 end
 
 -- The fields as stored, and its wallet's epoch and time of exhaustion, on which its state depends.
@@ -62,8 +62,9 @@ function campaigns.create()
   local dedupe, exempt, key, index = args.flag(), args.flag(), args.key(), args.key()
   local found = state.campaign_of(id, key)
   if found then
-    local same = store.get(key, 'n') == called and (wallet_id == '' or found.wallet == wallet_id)
-      and found.budget == budget and found.dedupe == dedupe and found.exempt == exempt
+    local same = store.get(key, FIELD_NAME) == called
+      and (wallet_id == '' or found.wallet == wallet_id) and found.budget == budget
+      and found.dedupe == dedupe and found.exempt == exempt
     if same then return campaigns.say(found) end
     return state.say(V_CAMPAIGN_EXISTS)
   end

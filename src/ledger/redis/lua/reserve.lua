@@ -41,11 +41,11 @@ function reserve.check_campaign(request, campaign)
     and { REJECTION_CAMPAIGN_STOPPED, REASON_CREDITS_EXHAUSTED, wallet.since }
 end
 
--- A key's record: hold (16 bytes), fingerprint (16), outcome (o open, d in doubt, a accepted),
--- amount|message id. A bucket's field h is its half day; one of another half day is as good as
--- empty.
+-- A key's record: hold (16 bytes), fingerprint (16), outcome (one letter),
+-- amount|message id. A bucket's FIELD_HALF_DAY is its half day; a bucket of another half day counts
+-- as empty.
 function reserve.key_record(bucket, day, key)
-  if store.get(bucket, 'h') ~= store.text(day) then return nil end
+  if store.get(bucket, FIELD_HALF_DAY) ~= store.text(day) then return nil end
   local packed = store.get(bucket, key)
   if not packed then return nil end
   local amount, message_id = string.match(string.sub(packed, 34), '^([^|]*)|(.*)$')
@@ -72,14 +72,14 @@ end
 function reserve.remember_key(request, amount)
   local today = reserve.half_day()
   local bucket = request.key_buckets[today % 4 + 1]
-  if store.get(bucket, 'h') ~= store.text(today) then
+  if store.get(bucket, FIELD_HALF_DAY) ~= store.text(today) then
     store.empty(bucket)
-    store.put(bucket, 'h', store.text(today))
+    store.put(bucket, FIELD_HALF_DAY, store.text(today))
     -- Memory only: what a look-up may still find is decided by the half day.
     store.expiring[bucket] = 172800
   end
   reserve.put_key_record(bucket, request.key, {
-    hold = request.hold, fingerprint = request.fingerprint, outcome = 'o', amount = amount,
+    hold = request.hold, fingerprint = request.fingerprint, outcome = OUTCOME_OPEN, amount = amount,
     message_id = '',
   })
   return store.text(today)
@@ -88,8 +88,8 @@ end
 -- The refusal of a send whose key is known; a replay is no rejection.
 function reserve.refusal_of_key(request, record)
   if record.fingerprint ~= request.fingerprint then return { REJECTION_IDEMPOTENCY_CONFLICT } end
-  if record.outcome == 'o' then return { REJECTION_IDEMPOTENCY_IN_FLIGHT } end
-  if record.outcome == 'd' then return { REJECTION_OUTCOME_UNKNOWN, record.hold } end
+  if record.outcome == OUTCOME_OPEN then return { REJECTION_IDEMPOTENCY_IN_FLIGHT } end
+  if record.outcome == OUTCOME_IN_DOUBT then return { REJECTION_OUTCOME_UNKNOWN, record.hold } end
   return { record.hold, record.message_id, record.amount, replay = true }
 end
 

@@ -66,22 +66,23 @@ function resolve.settle_hold(id, open_key, doubt_key, message_id, day)
   local sort = hold.country .. hold.category
   local usage = store.name(N.usage, day % N.usage_buckets)
   local row = table.concat({ store.text(day), hold.channel, sort }, '|')
-  store.add(usage, row .. '|m', 1)
-  store.add(usage, row .. '|c', hold.amount)
+  store.add(usage, row .. USAGE_MESSAGES, 1)
+  store.add(usage, row .. USAGE_CREDITS, hold.amount)
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
   if campaign then
     campaign.held = store.clamp(campaign.held - hold.amount)
     campaign.spent = store.clamp(campaign.spent + hold.amount)
     campaign.changed = true
-    store.add(campaign.key, 'a', 1)
-    store.add(campaign.key, 'm:' .. sort, 1)
-    store.add(campaign.key, 'c:' .. sort, hold.amount)
+    store.add(campaign.key, FIELD_ACCEPTED, 1)
+    store.add(campaign.key, FIELD_MESSAGES .. sort, 1)
+    store.add(campaign.key, FIELD_CREDITS .. sort, hold.amount)
   end
   if hold.portfolio ~= '' then window.close_slot(hold.portfolio, hold.recipient, true) end
   local bucket, record = resolve.own_record(id, hold)
   if record then
     -- Without a message id there is no first answer to repeat: the key stays in doubt.
-    record.outcome, record.message_id = message_id and 'a' or 'd', message_id or ''
+    record.outcome = message_id and OUTCOME_ACCEPTED or OUTCOME_IN_DOUBT
+    record.message_id = message_id or ''
     reserve.put_key_record(bucket, hold.key, record)
   end
   state.say(V_SETTLED, hold.amount)
@@ -95,7 +96,7 @@ function resolve.release_hold(id, open_key, doubt_key, code)
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
   if campaign then
     campaign.held, campaign.changed = store.clamp(campaign.held - hold.amount), true
-    if code ~= '' then store.add(campaign.key, 'f:' .. code, 1) end
+    if code ~= '' then store.add(campaign.key, FIELD_REFUSED .. code, 1) end
     if hold.deduped then
       local sent = store.name(N.sent, hold.campaign, store.shard(hold.recipient))
       store.put(sent, hold.recipient, false)
@@ -137,10 +138,10 @@ function resolve.mark_hold(id, open_key, doubt_key)
   hold.bucket = doubt_key
   store.count(store.DOUBT_INDEX, store.text(state.doubt_minute(id)), 1)
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
-  if campaign then store.add(campaign.key, 'k', 1) end
+  if campaign then store.add(campaign.key, FIELD_UNKNOWN, 1) end
   local bucket, record = resolve.own_record(id, hold)
   if record then
-    record.outcome = 'd'
+    record.outcome = OUTCOME_IN_DOUBT
     reserve.put_key_record(bucket, hold.key, record)
   end
   state.event(EVENT_HOLD_IN_DOUBT, hold.wallet, hold.campaign, id, store.text(hold.amount), '', '')

@@ -74,9 +74,9 @@ function state.available(wallet)
   return store.clamp(wallet.settled + wallet.limit - wallet.held)
 end
 
--- Campaigns: field v = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; n = name; a,
--- k = accepted, unknown; x:<name> = rejections; f:<code> = refusals; m:, c: <country><category> =
--- messages, credits.
+-- Campaigns: FIELD_CAMPAIGN = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; one
+-- field each for the name, the accepted and the unknown; one for each rejection by its name, each
+-- refusal by its code, and messages and credits of each <country><category>.
 state.campaigns = {}
 state.CAMPAIGN = '^' .. string.rep('([^|]*)|', 8) .. '([^|]*)$'
 
@@ -84,7 +84,7 @@ function state.campaign_of(id, key)
   local campaign = state.campaigns[id]
   if campaign ~= nil then return campaign or nil end
   key = key or store.name(N.campaign, id)
-  local packed = store.get(key, 'v')
+  local packed = store.get(key, FIELD_CAMPAIGN)
   if not packed then return nil end
   local wallet, reason, since, epoch, budget, dedupe, exempt, spent, held =
     string.match(packed, state.CAMPAIGN)
@@ -98,7 +98,7 @@ function state.campaign_of(id, key)
 end
 
 function state.save_campaign(campaign)
-  store.put(campaign.key, 'v', table.concat({
+  store.put(campaign.key, FIELD_CAMPAIGN, table.concat({
     campaign.wallet, campaign.reason, store.text(campaign.since), store.text(campaign.epoch),
     campaign.budget and store.text(campaign.budget) or '', campaign.dedupe and '1' or '0',
     campaign.exempt and '1' or '0', store.text(campaign.spent), store.text(campaign.held),
@@ -112,7 +112,7 @@ function state.add_campaign(id, key, index, called)
     exempt = false, spent = 0, held = 0, changed = true,
   }
   state.campaigns[id] = campaign
-  store.put(key, 'n', called)
+  store.put(key, FIELD_NAME, called)
   state.save_campaign(campaign)
   store.listed[#store.listed + 1] = { index, id }
   return campaign
@@ -142,7 +142,8 @@ function state.pack_hold(hold)
   return table.concat({
     store.text(hold.amount), hold.wallet, hold.campaign, hold.channel, hold.country,
     hold.category, hold.portfolio, hold.month, hold.cap_hit,
-    (hold.deduped and 'd' or '') .. (hold.guarding and 'g' or ''), hold.half_day, hold.reserved,
+    (hold.deduped and FLAG_DEDUPED or '') .. (hold.guarding and FLAG_GUARDING or ''),
+    hold.half_day, hold.reserved,
     hold.recipient .. hold.fingerprint .. hold.key,
   }, '|')
 end
@@ -153,8 +154,9 @@ function state.unpack_hold(packed)
   return {
     amount = tonumber(amount), wallet = wallet, campaign = campaign, channel = channel,
     country = country, category = category, portfolio = portfolio, month = month,
-    cap_hit = cap_hit, deduped = string.find(flags, 'd', 1, true) ~= nil,
-    guarding = string.find(flags, 'g', 1, true) ~= nil, half_day = half_day, reserved = reserved,
+    cap_hit = cap_hit, deduped = string.find(flags, FLAG_DEDUPED, 1, true) ~= nil,
+    guarding = string.find(flags, FLAG_GUARDING, 1, true) ~= nil, half_day = half_day,
+    reserved = reserved,
     recipient = string.sub(tail, 1, 8), fingerprint = string.sub(tail, 9, 24),
     key = string.sub(tail, 25),
   }

@@ -103,7 +103,7 @@ impl RedisLedger {
         let replies: Vec<HashMap<String, i64>> = self.pipe(&pipe).await?;
         let mut rows = HashMap::new();
         for (field, value) in replies.iter().flatten() {
-            stored::usage(&mut rows, field, *value, (from_day, to_day))?;
+            stored::usage_row(&mut rows, field, *value, (from_day, to_day))?;
         }
         let mut rows: Vec<UsageRow> = rows.into_values().collect();
         rows.sort_by(|a, b| {
