@@ -13,7 +13,7 @@ use crate::ledger::{
     Operation, ReleaseReason, Reserve,
 };
 
-/// What this client has been told about an account; the script refuses what contradicts it.
+/// What this client has read about an account; the script refuses a batch that contradicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     Nothing,

@@ -6,8 +6,8 @@
 //! or swept names its campaign, window, cap hits and key in its stored content, which another
 //! gateway or an operator does not know; those names the script makes itself, from the same prefix
 //! and kinds. They are in the slot of the declared ones, and the script writes nothing before it
-//! has read, so that a slot on its way to another node makes the batch fail as a whole. (Shards of
-//! the same windows and cap hits are cleaned in the same way.)
+//! has read, so that a slot that is being moved to another node makes the batch fail as a whole.
+//! (Shards of the same windows and cap hits are cleaned likewise.)
 
 use std::collections::HashMap;
 use std::fmt::Write;

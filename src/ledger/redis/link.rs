@@ -1,6 +1,6 @@
-//! One multiplexed connection and its care: every call has a deadline, the number under way is
-//! bounded, a broken or silent connection is replaced by the next call, and a server that does not
-//! know the script (or is another than before) gets it loaded again.
+//! One multiplexed connection and its care: every call has a deadline, the number in
+//! flight is bounded, a broken or silent connection is replaced by the next call, and a server that
+//! does not know the script (or is another than before) gets it loaded again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use super::script::{self, Digests};
 use crate::clock::Stopwatch;
 use crate::ledger::LedgerFault;
 
-/// Calls under way on one connection; more wait, within their deadline.
+/// Calls in flight on one connection; more wait, within their deadline.
 const CALLS: usize = 1024;
 
 /// Time-outs in a row after which the connection is replaced: the client would keep a half-open one

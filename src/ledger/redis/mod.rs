@@ -121,8 +121,8 @@ impl RedisLedger {
                     return answer;
                 }
             }
-            // An earlier try may have run though its answer was lost; then a full server must say
-            // what it decided.
+            // An earlier try may have run though its answer was lost; then a full server must
+            // return what it decided.
             call.command(&live.script.always, needs_memory).query_async(connection).await
         };
         let reply: Value = self.writes.run(run).await?;
@@ -174,7 +174,7 @@ impl RedisLedger {
         owner: &str,
     ) -> Result<String, LedgerFault> {
         self.open()?;
-        // What is claimed can be told without memory.
+        // Reading needs no memory: a claim that exists is found on a full server too.
         if let Some(holder) = self.read_claim(kind, name).await? {
             return Ok(holder);
         }

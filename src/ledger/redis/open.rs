@@ -102,7 +102,7 @@ async fn check_server(
     if !appends {
         return Ok("memory");
     }
-    // Where CONFIG is not allowed, the weaker tier is named.
+    // If CONFIG is not allowed, the server's default is assumed.
     let policy: Result<Vec<String>, RedisError> =
         redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(connection).await;
     Ok(match policy.ok().and_then(|pair| pair.get(1).cloned()).as_deref() {

@@ -66,11 +66,34 @@ pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::PARTS;
     use crate::ledger::redis::codes::{constants, parts};
+    use crate::ledger::redis::keys::script_names;
 
     /// Codes that only encode.rs uses: scripts need no name for what is none of the others.
     const UNNAMED: &[&str] = &["ARG_KNOWN_NOTHING", "ARG_POLICY_RELEASE"];
+
+    #[test]
+    fn every_kind_of_key_name_in_a_script_is_known_and_used() {
+        let table = script_names();
+        let known: BTreeSet<&str> = table
+            .split([' ', '{'])
+            .collect::<Vec<_>>()
+            .windows(2)
+            .filter(|pair| pair[1] == "=")
+            .map(|pair| pair[0])
+            .filter(|name| *name != "N")
+            .collect();
+        let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        let used: BTreeSet<&str> = PARTS
+            .iter()
+            .flat_map(|part| part.split(|c: char| !is_name(c) && c != '.'))
+            .filter_map(|word| word.strip_prefix("N."))
+            .collect();
+        assert_eq!(used, known);
+    }
 
     #[test]
     fn every_name_in_a_script_is_known_and_every_code_is_used() {

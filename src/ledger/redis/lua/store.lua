@@ -15,7 +15,7 @@ store.ACCOUNT, store.WALLETS, store.WRITERS = KEYS[1], KEYS[2], KEYS[3]
 store.OPEN_INDEX, store.DOUBT_INDEX, store.EVENTS = KEYS[4], KEYS[5], KEYS[6]
 store.JOURNAL, store.ALLOWANCES = KEYS[7], KEYS[8]
 
-store.cached = {}  -- key -> field -> value, or false where there is none
+store.cached = {}  -- key -> field -> value, or false if there is none
 store.written = {} -- key -> field -> value, or false to delete
 store.added = {}   -- key -> field -> number to add
 store.emptied = {} -- key -> true: delete what the store holds under the key
