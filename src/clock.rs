@@ -63,7 +63,7 @@ impl Stopwatch {
         Stopwatch(Instant::now())
     }
 
-    /// Time since the start or the last lap; the next lap begins now.
+    /// Time since the start or the last call; the next one measures from now.
     pub fn lap(&mut self) -> Duration {
         let now = Instant::now();
         now.saturating_duration_since(std::mem::replace(&mut self.0, now))

@@ -1,6 +1,5 @@
 //! The ledger: the state of record for wallets, holds, windows, campaigns, settings and entries.
-//! Three traits split by use, two
-//! implementations that pass one suite.
+//! Three traits split by use, two implementations that pass one suite.
 
 pub mod batcher;
 pub mod calendar;

@@ -136,7 +136,7 @@ pub struct Reserve {
     pub amount: Amount,
     /// If the price depends on a free allowance: within it the hold is zero.
     pub allowance: Option<AllowanceRule>,
-    /// Whom it is for.
+    /// The recipient, hashed.
     pub recipient: RecipientHash,
     /// The messaging limit; `None` if this send does not count.
     pub window: Option<WindowRule>,
@@ -351,7 +351,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether it brings the account into being.
+    /// Whether it creates the account if there is none.
     pub const fn creates_account(&self) -> bool {
         matches!(self, Operation::PutDocument { kind: DocumentKind::Account, .. })
     }
@@ -370,7 +370,7 @@ impl Operation {
 }
 
 impl Batch {
-    /// Whether any operation brings the account into being.
+    /// Whether any operation creates the account if there is none.
     pub fn creates_account(&self) -> bool {
         self.operations.iter().any(Operation::creates_account)
     }

@@ -26,7 +26,8 @@ pub struct Wallet {
     pub(super) overdraft_limit: Amount,
     /// Raised by every exhaustion; campaigns run while theirs is the same.
     pub(super) epoch: u64,
-    /// A campaign send was refused and nothing was paid in since.
+    /// A campaign send was refused for money, and since then neither was anything paid in nor the
+    /// overdraft limit raised.
     pub(super) exhausted: bool,
     pub(super) exhausted_since_ms: i64,
     /// The price refused last: a restart needs as much.
@@ -34,7 +35,8 @@ pub struct Wallet {
     pub(super) thresholds: Vec<Threshold>,
 }
 
-/// A low-balance threshold; it fires once on the way down and is armed again by money coming in.
+/// A low-balance threshold: fires once if available falls below it, and is armed again by money
+/// coming in or by a change of the wallet's settings, never by a released hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     pub(super) below: Amount,
@@ -74,7 +76,8 @@ impl Wallet {
 pub struct Campaign {
     pub(super) name: String,
     pub(super) wallet: Option<WalletId>,
-    /// `None` while nothing but the wallet's epoch can stop it.
+    /// Why and since when the campaign itself is stopped. `None` does not mean it runs: the
+    /// wallet's epoch may have stopped it.
     pub(super) stopped: Option<(StopReason, i64)>,
     pub(super) epoch: u64,
     pub(super) budget: Option<Amount>,
@@ -154,12 +157,11 @@ impl Hold {
 pub struct Slot {
     /// Minute of the last accepted send, 0 for none.
     pub(super) minute: i64,
-    /// Sends under way.
+    /// Open sends to the recipient.
     pub(super) open: u32,
 }
 
-/// One portfolio's rolling 24 hours. `closed` and `taken` are derived from
-/// `slots`.
+/// One portfolio's rolling 24 hours. `closed` and `taken` are derived from `slots`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     pub(super) slots: HashMap<RecipientHash, Slot>,
@@ -191,9 +193,9 @@ pub struct KeyRecord {
 pub enum KeyOutcome {
     /// The send has no outcome yet.
     Open,
-    /// The outcome is unknown.
+    /// The outcome is unknown, or the hold was settled without a message id.
     InDoubt,
-    /// With this message id; empty if the hold was settled without one.
+    /// With this message id.
     Accepted(Arc<str>),
 }
 

@@ -165,7 +165,7 @@ pub trait LedgerReads: Send + Sync + 'static {
         page: &'a PageRequest,
     ) -> LedgerFuture<'a, Page<Event>>;
 
-    /// Unique recipients that take a place in the portfolio's 24-hour window now.
+    /// Unique recipients that have a slot in the portfolio's 24-hour window now.
     fn window_used<'a>(
         &'a self,
         account: &'a AccountId,

@@ -99,8 +99,8 @@ impl World {
             let mut fresh = AccountState::default();
             let verdicts = fresh.apply_batch(batch, clock.now_ms())?;
             if fresh.settings_version() == 0 {
-                // An account comes to be with its first document; without one, what was answered is
-                // nobody's and leaves nothing.
+                // The first document creates an account; without one, the verdicts belong to no
+                // account and nothing is stored.
                 return Ok(verdicts);
             }
             self.accounts.insert(account.clone(), fresh);

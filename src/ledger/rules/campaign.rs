@@ -157,12 +157,22 @@ impl AccountState {
     }
 
     pub(super) fn finish_campaign(&mut self, id: &CampaignId, now_ms: i64) -> Verdict {
-        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
-        if !matches!(campaign.stopped, Some((StopReason::Finished, _))) {
-            campaign.stopped = Some((StopReason::Finished, now_ms));
-            self.touch(Row::Campaign(id.clone()));
+        if let Err(verdict) = self.check_finish(id) {
+            return *verdict;
         }
+        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        campaign.stopped = Some((StopReason::Finished, now_ms));
+        self.touch(Row::Campaign(id.clone()));
         self.campaign_verdict(id)
+    }
+
+    /// Whether there is anything to finish; fails with the verdict if not.
+    fn check_finish(&self, id: &CampaignId) -> Result<(), Box<Verdict>> {
+        let campaign = self.campaigns.get(id).ok_or_else(|| Box::new(Verdict::CampaignUnknown))?;
+        match campaign.stopped {
+            Some((StopReason::Finished, _)) => Err(Box::new(self.campaign_verdict(id))),
+            _ => Ok(()),
+        }
     }
 
     fn campaign_verdict(&self, id: &CampaignId) -> Verdict {

@@ -37,12 +37,18 @@ impl AccountState {
     }
 
     pub(super) fn delete_document(&mut self, kind: DocumentKind, id: &Arc<str>) -> Verdict {
-        if self.documents.remove(&(kind, id.clone())).is_none() {
+        if !self.check_delete_document(kind, id) {
             return self.document_verdict(false);
         }
+        self.documents.remove(&(kind, id.clone()));
         self.touch(Row::Document(kind, id.clone()));
         self.raise_version();
         self.document_verdict(true)
+    }
+
+    /// Whether the deletion changes anything.
+    fn check_delete_document(&self, kind: DocumentKind, id: &Arc<str>) -> bool {
+        self.documents.contains_key(&(kind, id.clone()))
     }
 
     fn raise_version(&mut self) {
