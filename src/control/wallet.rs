@@ -32,7 +32,7 @@ pub async fn find(
 }
 
 /// Creates a wallet, or sets those of its settings that are given (on a new one the others are zero
-/// or empty).
+/// or empty). Returns the wallet as this left it.
 ///
 /// # Errors
 /// Settings that do not fit, a limit that the balance has already passed, or a fault of the ledger.
@@ -43,13 +43,13 @@ pub async fn put(
     id: &WalletId,
     settings: &WalletSettings,
     existing: Existing,
-) -> Result<Made, ControlError> {
+) -> Result<(Made, WalletView), ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
     put_locked(control, account, id, settings, existing).await
 }
 
-/// Sets those settings of an existing wallet that are given.
+/// Sets those settings of an existing wallet that are given. Returns the wallet as this left it.
 ///
 /// # Errors
 /// No such wallet, and as [`put`].
@@ -59,11 +59,11 @@ pub async fn change(
     account: &AccountId,
     id: &WalletId,
     settings: &WalletSettings,
-) -> Result<(), ControlError> {
+) -> Result<WalletView, ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
     find(control, account, id).await?;
-    put_locked(control, account, id, settings, Existing::Replace).await.map(drop)
+    Ok(put_locked(control, account, id, settings, Existing::Replace).await?.1)
 }
 
 /// As [`put`], under the lock of the caller.
@@ -73,11 +73,12 @@ pub(super) async fn put_locked(
     id: &WalletId,
     settings: &WalletSettings,
     existing: Existing,
-) -> Result<Made, ControlError> {
+) -> Result<(Made, WalletView), ControlError> {
     let wallets = control.services.reads.wallets(account).await?;
-    let known = wallets.iter().any(|wallet| wallet.id == *id);
-    if known && existing == Existing::Keep {
-        return Ok(Made::Present);
+    let known = wallets.into_iter().find(|wallet| wallet.id == *id);
+    let made = if known.is_some() { Made::Present } else { Made::New };
+    if let (Some(known), Existing::Keep) = (known, existing) {
+        return Ok((made, known));
     }
     let mut mistakes = Mistakes::default();
     let limit = settings.overdraft_limit.unwrap_or_default();
@@ -95,7 +96,7 @@ pub(super) async fn put_locked(
         low_balance_thresholds: settings.low_balance_thresholds.clone(),
     };
     match control.call(account, operation).await? {
-        Verdict::Wallet(_) => Ok(if known { Made::Present } else { Made::New }),
+        Verdict::Wallet(view) => Ok((made, view)),
         Verdict::OutOfRange => Err(field(
             "overdraft_limit",
             "settled and overdraft limit together leave the range of a wallet",

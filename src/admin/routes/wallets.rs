@@ -85,28 +85,30 @@ pub(super) async fn put(call: &Call) -> Result<Response<Body>, Problem> {
     let id: WalletId = call.new_id("wallet")?;
     let settings = settings_of(call.json()?, true);
     let (control, principal, account) = (&call.control, call.principal()?, &call.account()?.id);
-    let made = wallet::put(control, principal, account, &id, &settings, Existing::Replace).await?;
-    show(call, &id, made == Made::New).await
+    call.catch_up().await?;
+    let (made, view) =
+        wallet::put(control, principal, account, &id, &settings, Existing::Replace).await?;
+    show(call, &view, made == Made::New)
 }
 
 pub(super) async fn patch(call: &Call) -> Result<Response<Body>, Problem> {
     let id: WalletId = call.id("wallet", "wallet")?;
     let settings = settings_of(call.json()?, false);
     let (control, principal, account) = (&call.control, call.principal()?, &call.account()?.id);
-    wallet::change(control, principal, account, &id, &settings).await?;
-    show(call, &id, false).await
+    call.catch_up().await?;
+    let view = wallet::change(control, principal, account, &id, &settings).await?;
+    show(call, &view, false)
 }
 
-async fn show(call: &Call, id: &WalletId, new: bool) -> Result<Response<Body>, Problem> {
-    call.catch_up().await?;
-    let account = call.account()?;
-    let wallet = wallet::find(&call.control, &account.id, id).await?;
-    call::made(new, &WalletAnswer::new(&wallet, &account.account.currency))
+fn show(call: &Call, view: &WalletView, new: bool) -> Result<Response<Body>, Problem> {
+    call::made(new, &WalletAnswer::new(view, &call.account()?.account.currency))
 }
 
 pub(super) async fn get(call: &Call) -> Result<Response<Body>, Problem> {
     let id: WalletId = call.id("wallet", "wallet")?;
-    show(call, &id, false).await
+    call.catch_up().await?;
+    let view = wallet::find(&call.control, &call.account()?.id, &id).await?;
+    show(call, &view, false)
 }
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {

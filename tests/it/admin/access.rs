@@ -191,9 +191,11 @@ async fn declared_keys_are_made_once_and_shared_by_nobody() {
         ..Default::default()
     };
     let (account, main) = ("acme".parse().unwrap(), "main".parse().unwrap());
-    let kept = wallet::put(&api.control, &Operator, &account, &main, &settings, Existing::Keep)
-        .await
-        .unwrap();
+    let (kept, view) =
+        wallet::put(&api.control, &Operator, &account, &main, &settings, Existing::Keep)
+            .await
+            .unwrap();
     assert_eq!(kept, Made::Present);
+    assert!(view.overdraft_limit.is_zero());
     assert_eq!(api.get("/v1/accounts/acme/wallets/main").await["overdraft_limit"], "0.00");
 }
