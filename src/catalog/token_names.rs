@@ -24,14 +24,13 @@ impl VariablePattern {
     /// Checks a `token_env`.
     ///
     /// # Errors
-    /// A sentence. It repeats the text only if that can be a variable's name: people paste the
-    /// token itself here.
+    /// A sentence that does not repeat the text: people paste the token itself here.
     pub fn validate(&self, variable: &str) -> Result<(), String> {
         if self.permits(variable) && variable.bytes().all(in_a_name) {
             return Ok(());
         }
         validate_variable(variable)?;
-        Err(format!("\"{variable}\" does not match secrets.env (\"{self}\")"))
+        Err(format!("must be a variable that secrets.env (\"{self}\") permits"))
     }
 }
 
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_pasted_token_is_not_repeated() {
-        for pasted in ["EAAGm0PX4ZCpsBA", "META_TOKEN=EAAGm0PX4ZCpsBA"] {
+        for pasted in ["EAAGm0PX4ZCpsBA", "META_TOKEN=EAAGm0PX4ZCpsBA", "EAAG0123456789"] {
             let mistakes = validate(Some(pasted), None, &pattern("META_TOKEN*"));
             assert_eq!(mistakes.len(), 1);
             assert!(!mistakes[0].message.contains("EAAG"), "{mistakes:?}");

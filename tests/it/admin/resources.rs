@@ -130,6 +130,28 @@ async fn a_patch_changes_what_it_names() {
 }
 
 #[tokio::test]
+async fn a_channel_that_does_not_fit_changes_nothing_and_repeats_no_secret() {
+    let api = AdminApi::with_acme().await;
+    let path = "/v1/accounts/acme/channels/106540352242922";
+    let before = api.get(path).await;
+    for (field, body) in [
+        ("calling_code", r#"{"token_env":"META_TOKEN","calling_code":"+91"}"#),
+        ("calling_code", r#"{"token_env":"META_TOKEN","calling_code":"091"}"#),
+        ("calling_code", r#"{"token_env":"META_TOKEN","calling_code":""}"#),
+        ("token_env", r#"{"token_env":"EAAG0123456789"}"#),
+        ("token_env", r#"{"token_env":"META_TOKEN=EAAG0123456789"}"#),
+    ] {
+        let reply = api.ask("PUT", path, body).await;
+        assert_eq!((reply.status, reply.code()), (422, "invalid"), "{body}");
+        assert_eq!(reply.json["errors"][0]["field"], field, "{body}");
+        assert!(!reply.text.contains("EAAG"), "{}", reply.text);
+    }
+    assert_eq!(api.get(path).await, before);
+    let fits = r#"{"token_env":"META_TOKEN","calling_code":"91"}"#;
+    assert_eq!(api.ask("PUT", path, fits).await.status, 200);
+}
+
+#[tokio::test]
 async fn numbers_and_portfolios_belong_to_one_account() {
     let api = AdminApi::with_acme().await;
     api.ask("POST", "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#).await;
