@@ -126,8 +126,9 @@ pub struct Hold {
     pub(super) window: Option<PortfolioId>,
     /// The month whose free allowance it took.
     pub(super) allowance_month: Option<i32>,
-    /// The second of its cap hit.
-    #[serde(alias = "mark_s")]
+    /// The second of its cap hit. Stored under its first name, so that a gateway of an older
+    /// version reads the same store.
+    #[serde(rename = "mark_s")]
     pub(super) cap_hit_s: Option<i64>,
     pub(super) deduped: bool,
     pub(super) key: Option<Fingerprint>,

@@ -44,35 +44,41 @@ enum Refusal {
 
 impl AccountState {
     pub(super) fn reserve(&mut self, request: &Reserve, now_ms: i64) -> Verdict {
+        if let Err(refusal) = self.check_send(request, now_ms) {
+            return self.record_refusal(request, refusal, now_ms);
+        }
         if let Some(rule) = &request.window {
-            // Slots whose 24 hours are over count for no decision.
+            // Slots whose 24 hours are over count for no decision; given up only here, because a
+            // send refused above needs no window.
             self.expire_slots(&rule.portfolio, now_ms);
         }
-        match self.check_reserve(request, now_ms) {
+        match self.check_limits(request, now_ms) {
             Ok(admission) => self.apply_reserve(request, &admission, now_ms),
             Err(refusal) => self.record_refusal(request, refusal, now_ms),
         }
     }
 
-    /// Everything a send is judged by, in the documented order.
-    fn check_reserve(&self, request: &Reserve, now_ms: i64) -> Result<Admission, Refusal> {
+    /// What comes before the messaging limit, in the documented order.
+    fn check_send(&self, request: &Reserve, now_ms: i64) -> Result<(), Refusal> {
         self.check_terms(request, now_ms)?;
         self.check_campaign(request).map_err(Refusal::Rejected)?;
         self.check_repetition(request, now_ms)?;
-        let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
-        let exempt = campaign
-            .and_then(|id| self.campaigns.get(id))
-            .is_some_and(|campaign| campaign.exempt_from_caps);
-        if !exempt {
-            self.check_caps(&request.caps, &request.recipient, request.category, now_ms)
-                .map_err(Refusal::Rejected)?;
+        let campaign = request.campaign.as_ref().and_then(|named| self.campaigns.get(&named.id));
+        if campaign.is_some_and(|campaign| campaign.exempt_from_caps) {
+            return Ok(());
         }
+        self.check_caps(&request.caps, &request.recipient, request.category, now_ms)
+            .map_err(Refusal::Rejected)
+    }
+
+    /// The messaging limit and money.
+    fn check_limits(&self, request: &Reserve, now_ms: i64) -> Result<Admission, Refusal> {
         if let Some(rule) = &request.window {
             self.check_slot(rule, &request.recipient, now_ms).map_err(Refusal::Rejected)?;
         }
         let free_month = self.free_month(request, now_ms);
         let amount = if free_month.is_some() { Amount::ZERO } else { request.amount };
-        self.check_budget(campaign, amount)?;
+        self.check_budget(request.campaign.as_ref().map(|campaign| &campaign.id), amount)?;
         self.check_balance(request, amount)?;
         Ok(Admission { amount, free_month })
     }
