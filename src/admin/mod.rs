@@ -1,6 +1,6 @@
 //! The Admin API: HTTP only. The spine takes every call through the same steps; which calls there
-//! are is the table in [`routes`]; each resource is a thin file beside it
-//! that parses, calls [`crate::control`] and shapes the reply.
+//! are is the table in [`routes`]; each resource is a thin file there that parses, calls
+//! [`crate::control`] and shapes the reply.
 
 mod call;
 mod openapi;

@@ -124,7 +124,7 @@ impl ControlError {
 
     /// A verdict that does not belong to what was asked.
     pub(super) fn unexpected(verdict: &Verdict) -> ControlError {
-        ControlError::internal("the ledger answered another question", verdict)
+        ControlError::internal("the ledger gave a verdict of another operation", verdict)
     }
 
     /// One sentence, the same for every error of this kind.

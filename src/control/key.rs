@@ -91,11 +91,7 @@ async fn put_locked(
         "a key has at least one of send, read and manage",
     );
     let repeated = |(at, scope)| scopes.iter().take(at).any(|earlier| earlier == scope);
-    mistakes.expect(
-        !scopes.iter().enumerate().any(repeated),
-        "scopes",
-        "a scope stands there twice",
-    );
+    mistakes.expect(!scopes.iter().enumerate().any(repeated), "scopes", "a scope is given twice");
     mistakes.check()?;
     let hash = control.services.catalog.hasher().key(text);
     claim(control, &hash, &format!("{account}/{id}")).await?;

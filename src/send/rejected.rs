@@ -120,10 +120,10 @@ impl Rejected {
                  cap; skip it, or try again in {retry_after_s} s"
             ))
             .retry_after(*retry_after_s),
-            Rejection::MessagingLimitReached { limit, used, retry_after_s } => new(format!(
-                "{used} unique recipients hold the {limit} places of the last 24 hours"
-            ))
-            .retry_after(retry_after_s.unwrap_or(1)),
+            Rejection::MessagingLimitReached { limit, used, retry_after_s } => {
+                new(format!("{used} unique recipients hold the {limit} slots of the last 24 hours"))
+                    .retry_after(retry_after_s.unwrap_or(1))
+            }
             Rejection::InsufficientBalance { needed, available } => Rejected {
                 needed: Some(*needed),
                 available: Some(*available),

@@ -99,7 +99,7 @@ routes! {
         "Lists a WABA's templates" => templates::list;
     PUT "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Operator
         Json("TemplateSettings"), NONE, [201 "Template", 200 "Template"],
-        "Says which category a template has" => templates::put;
+        "Sets the category of a template" => templates::put;
     GET "/v1/accounts/{account}/wabas/{waba}/templates/{name}/{language}" Read Nothing,
         NONE, [200 "Template"],
         "Shows a template" => templates::get;

@@ -183,7 +183,7 @@ fn columns(text: &str) -> Result<Vec<Column>, Problem> {
             )
         })?;
         if columns.contains(&column) {
-            return Err(wrong("a column stands there twice"));
+            return Err(wrong("a column is given twice"));
         }
         columns.push(column);
     }
