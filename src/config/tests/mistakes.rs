@@ -260,8 +260,8 @@ const CHANNELS: &[(&str, &str)] = &[
     ),
     (
         "waba = \"1\"\ntoken_env = \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\"",
-        "t.toml:10: accounts[0].channels[0].token_env: \"TOLLGATE__ADMIN__BOOTSTRAP_KEY\" does not \
-         match secrets.env (\"META_TOKEN*\")",
+        "t.toml:10: accounts[0].channels[0].token_env: must be a variable that secrets.env \
+         (\"META_TOKEN*\") permits",
     ),
     (
         "waba = \"1\"\ntoken_env = \"EAAGm0PX4ZCpsBAhunter2\"",
