@@ -113,7 +113,7 @@ async fn one_of_many_equal_top_ups_counts() {
 }
 
 #[tokio::test]
-async fn nothing_an_operator_takes_away_oversells() {
+async fn nothing_an_operator_removes_oversells() {
     let api = AdminApi::with_acme().await;
     let wallet = "/v1/accounts/acme/wallets/main";
     let adjustments = "/v1/accounts/acme/wallets/main/adjustments";

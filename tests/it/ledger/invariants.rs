@@ -153,13 +153,13 @@ impl Auditor {
     }
 
     /// Sends that count still: reserved before and not released.
-    fn standing(&self) -> impl Iterator<Item = &Sent> {
+    fn unreleased(&self) -> impl Iterator<Item = &Sent> {
         self.sent.values().filter(|sent| sent.end != Some(End::Released))
     }
 
     fn has_young_key(&self, request: &Reserve) -> bool {
         let young = |sent: &Sent| sent.request.key == request.key && self.now_ms - sent.at_ms < DAY;
-        request.key.is_some() && self.standing().any(young)
+        request.key.is_some() && self.unreleased().any(young)
     }
 
     fn check_caps(&self, request: &Reserve) {
@@ -178,7 +178,7 @@ impl Auditor {
                     && rule.covers(sent.request.category)
                     && sent.at_ms.div_euclid(1000) > begin_s
             };
-            let count = self.standing().filter(counts).count();
+            let count = self.unreleased().filter(counts).count();
             assert!(
                 count <= rule.max.try_into().unwrap(),
                 "12: {count} sends where {rule:?} allows fewer"
@@ -196,7 +196,7 @@ impl Auditor {
                 && sent.request.campaign.as_ref().is_some_and(|campaign| campaign.id == named.id)
         };
         assert_eq!(
-            self.standing().filter(same).count(),
+            self.unreleased().filter(same).count(),
             1,
             "14: {named:?} has sent to a recipient twice"
         );

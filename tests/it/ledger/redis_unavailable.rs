@@ -62,8 +62,8 @@ async fn a_restart_loses_nothing_and_needs_nobody() {
     ledger.apply(&account, &batch(2, vec![top_up("a")])).await.unwrap();
     server.kill();
     let begin = Instant::now();
-    let away = ledger.apply(&account, &batch(3, vec![top_up("b")])).await;
-    assert!(matches!(away, Err(LedgerFault::Unavailable(_))), "{away:?}");
+    let unavailable = ledger.apply(&account, &batch(3, vec![top_up("b")])).await;
+    assert!(matches!(unavailable, Err(LedgerFault::Unavailable(_))), "{unavailable:?}");
     assert!(begin.elapsed() < Duration::from_secs(1));
     assert!(ledger.ping().await.is_err());
     server.restart();
@@ -87,8 +87,8 @@ async fn a_stalled_server_fails_in_time_and_what_it_ran_is_answered_again() {
     server.pause();
     for _ in 0..5 {
         let begin = Instant::now();
-        let away = ledger.apply(&account, &batch(2, vec![top_up("a")])).await;
-        assert!(matches!(away, Err(LedgerFault::Unavailable(_))), "{away:?}");
+        let unavailable = ledger.apply(&account, &batch(2, vec![top_up("a")])).await;
+        assert!(matches!(unavailable, Err(LedgerFault::Unavailable(_))), "{unavailable:?}");
         assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
     }
     server.resume();

@@ -83,6 +83,6 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut case: LedgerC
     assert_eq!(case.ledger.reads.holds_in_doubt(&case.account).await, Ok(LEFT));
     assert!(
         metrics.render().lines().any(|line| line == "tollgate_ledger_up 1"),
-        "the ledger is not away"
+        "the ledger must stay available"
     );
 }

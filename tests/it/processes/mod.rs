@@ -1,5 +1,5 @@
 //! The program as operators run it: its commands and exit codes, its end by signal and by force,
-//! its log, and a store that goes away.
+//! its log, and a store that becomes unavailable.
 
 mod commands;
 mod crash;

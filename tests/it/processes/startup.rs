@@ -45,7 +45,7 @@ async fn the_durability_tier_is_named_at_start() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_one_sentence() {
+async fn an_unavailable_store_is_one_sentence() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let finished = refused(&format!("[ledger]\nurl = \"redis://:hunter2@{nobody}/0\"\n")).await;
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);

@@ -1,5 +1,5 @@
-//! The store goes away under load: sends are refused within the deadline, nothing billable is
-//! forwarded, and all goes on by itself.
+//! The store becomes unavailable under load: sends are refused within the deadline, nothing
+//! billable is forwarded, and sends succeed again without help once it is back.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,15 +35,15 @@ struct Load {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_hangs() {
-    away(|server| server.pause(), |server| server.resume()).await;
+    outage(|server| server.pause(), |server| server.resume()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_killed_and_started_again() {
-    away(RedisServer::kill, RedisServer::restart).await;
+    outage(RedisServer::kill, RedisServer::restart).await;
 }
 
-async fn away(leave: impl Fn(&mut RedisServer), come_back: impl Fn(&mut RedisServer)) {
+async fn outage(leave: impl Fn(&mut RedisServer), come_back: impl Fn(&mut RedisServer)) {
     let setup = Setup::on(Backend::Redis)
         .own_server()
         .channel("throughput_limit = 1000")
@@ -93,7 +93,7 @@ async fn without_the_store(world: &World) {
     assert_eq!(
         free.summary(),
         "503 ledger_unavailable",
-        "whether it is free is for the ledger to say"
+        "only the ledger knows whether it is free"
     );
     let rival = world
         .post(&format!("/v24.0/{RIVAL_NUMBER}/messages"), marketing(&indian(3)))
@@ -112,8 +112,8 @@ async fn without_the_store(world: &World) {
     assert!(String::from_utf8_lossy(&metrics.body).contains("\ntollgate_ledger_up 0\n"));
 }
 
-/// Sends begun while the store was away were refused, each within the deadline; all others were
-/// sent or refused.
+/// Sends begun while the store was unavailable were refused, each within the deadline; all others
+/// were sent or refused.
 fn judge(seen: &[Seen], left: Instant, back: Instant) {
     let mut refused = 0;
     let mut longest = Duration::ZERO;
@@ -135,7 +135,7 @@ fn judge(seen: &[Seen], left: Instant, back: Instant) {
             longest = longest.max(seen.took);
         }
     }
-    assert!(refused >= WORKERS, "only {refused} sends met the store away");
+    assert!(refused >= WORKERS, "only {refused} sends began during the outage");
     eprintln!(
         "{refused} of {} sends were refused without the store, the slowest after {longest:?}",
         seen.len()

@@ -1,7 +1,7 @@
 """A campaign engine on the unmodified SDK `pywa`: only the base URL and the token are the gateway's.
 
 Arguments: base URL with the API version, the same with a campaign in front, phone number ID, gateway key. One JSON
-object a line on stdout says what each step gave: the message id, or the error as the SDK read it.
+object a line on stdout gives the result of each step: the message ID, or the error as the SDK read it.
 """
 
 import json
@@ -15,15 +15,15 @@ from pywa.types import templates
 base_url, campaign_url, phone_id, key = sys.argv[1:5]
 session = httpx.Client(timeout=20)
 engine = pywa.WhatsApp(phone_id=phone_id, token=key, session=session)
-# The SDK takes an HTTP client of ours; where that goes is ours to say.
+# The SDK takes an HTTP client of ours, so this file chooses the base URL.
 session.base_url = base_url
 
 
 def step(name, call):
     try:
-        told = {"step": name, "id": call()}
+        outcome = {"step": name, "id": call()}
     except errors.WhatsAppError as error:
-        told = {
+        outcome = {
             "step": name,
             "class": type(error).__name__,
             "code": error.code,
@@ -35,7 +35,7 @@ def step(name, call):
             "needed": error.raw["error_data"]["needed"],
             "header": error.raw_response.headers["tollgate-rejection"],
         }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(outcome), flush=True)
 
 
 media = engine.upload_media(b"\xff\xd8\xff\xe0 a picture", mime_type="image/jpeg", filename="a.jpg")

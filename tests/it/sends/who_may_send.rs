@@ -72,7 +72,7 @@ async fn another_accounts_channel_looks_like_none(backend: Backend) {
     let (summary, rivals) = post(RIVAL_NUMBER, KEY).await;
     let (_, nobodys) = post("999999999999999", KEY).await;
     assert_eq!(summary, "403 channel_unknown");
-    assert_eq!(rivals, nobodys, "the answers tell which channels exist");
+    assert_eq!(rivals, nobodys, "the replies reveal which channels exist");
     assert_eq!(post(NUMBER, RIVAL_KEY).await.0, "403 channel_unknown");
     assert_eq!(post(DISABLED, KEY).await.0, "403 channel_disabled");
     assert_eq!(post(DISABLED, RIVAL_KEY).await.0, "403 channel_unknown");

@@ -120,7 +120,7 @@ async fn a_request_keeps_its_id_and_405_lists_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_away_is_503() {
+async fn an_unavailable_ledger_is_503() {
     let api = AdminApi::with_acme().await;
     api.ledger.ledger.close().await.unwrap();
     for (method, path, body) in [
