@@ -10,7 +10,7 @@ use super::principal::AuthError;
 use crate::clock::Clock;
 use crate::ledger::{ClaimKind, Claims, Fingerprint};
 
-/// A key looked up within this time stays valid while the ledger is away.
+/// A key looked up within this time stays valid while the ledger is unavailable.
 const KEY_KEPT_MS: i64 = 60_000;
 
 /// A key is not looked up again sooner than this.

@@ -56,7 +56,7 @@ impl Jobs {
     }
 
     /// Reports each second that this gateway is alive, and stores how many are, until `stop`. While
-    /// the ledger is away the last number is kept.
+    /// the ledger is unavailable the last number is kept.
     pub async fn presence(self, stop: CancellationToken) {
         let name = uuid::Uuid::new_v4().simple().to_string();
         loop {

@@ -47,7 +47,7 @@ impl Rejected {
         Rejected::new(RejectionKind::Unauthorized, details)
     }
 
-    /// The ledger broke, is away or is full. Nothing was reserved that stays.
+    /// The ledger broke, is unavailable or is full. Nothing was reserved that stays.
     pub fn ledger(fault: &CallFault) -> Rejected {
         match fault {
             CallFault::Overloaded => Rejected::new(
@@ -59,7 +59,7 @@ impl Rejected {
         }
     }
 
-    /// The ledger broke or is away.
+    /// The ledger broke or is unavailable.
     pub fn ledger_fault(fault: &LedgerFault) -> Rejected {
         tracing::debug!(%fault, "a send was refused because of the ledger");
         Rejected::new(

@@ -71,8 +71,9 @@ pub async fn settle(
             service.services.metrics.upstream_error(None);
             post(service, context, held, |hold| Operation::MarkInDoubt { hold });
             client.resolved();
-            // A client may repeat as soon as it is told, and at another gateway: by then the hold
-            // must guard its body everywhere. Where the ledger is away nothing is forwarded anyway.
+            // A client may repeat as soon as it has the reply, and at another gateway: by then the
+            // hold must guard its body everywhere. If the ledger is unavailable, nothing is
+            // forwarded anyway.
             let _ = service.services.batcher.drain(&context.snapshot.id).await;
             let hold = held.hold.map(|hold| format!(" (hold {hold})")).unwrap_or_default();
             let details = format!(

@@ -36,7 +36,7 @@ pub struct BatcherOptions {
 pub enum CallFault {
     /// The queue is full; nothing was applied.
     Overloaded,
-    /// The ledger broke or is away.
+    /// The ledger broke or is unavailable.
     Ledger(LedgerFault),
 }
 

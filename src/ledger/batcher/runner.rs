@@ -165,7 +165,7 @@ impl Runner {
                         tracing::error!(
                             account = %self.account,
                             %fault,
-                            "the ledger is away; sends of this account are refused until it answers"
+                            "the ledger is unavailable; sends are refused until it answers"
                         );
                     }
                     self.shared.metrics.ledger_up(false);

@@ -3,7 +3,7 @@
 //!
 //! A missing reply proves nothing about the batch, so batches carry a writer and a number:
 //! the same number gets the same verdicts, and the batcher above may repeat it. Nothing is decided
-//! while the server is away.
+//! while the server is unavailable.
 
 mod codes;
 mod decode;
@@ -53,8 +53,8 @@ impl RedisLedger {
     /// there is none.
     ///
     /// # Errors
-    /// If the server is away, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the URL
-    /// cannot be used.
+    /// If the server is unavailable, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the
+    /// URL cannot be used.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<RedisLedger, OpenError> {
         let opened = open::open(url, &options).await?;
         let link = || Link::new(opened.client.clone(), options.deadline, opened.expected.clone());

@@ -31,7 +31,8 @@ pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Opened, Op
     }
     let client = link::client(url, options.deadline)?;
     let steps = async {
-        let mut connection = link::connection(&client, options.deadline).await.map_err(away)?;
+        let mut connection =
+            link::connection(&client, options.deadline).await.map_err(unavailable)?;
         let durability = check_server(&mut connection, options.allow_unsafe).await?;
         let keys = StoreKeys::new(prefix);
         let (identity, stored) = identity(&mut connection, &keys.identity()).await?;
@@ -44,7 +45,7 @@ pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Opened, Op
     tokio::time::timeout(options.deadline.saturating_mul(5), steps).await.map_err(late)?
 }
 
-fn away(error: RedisError) -> OpenError {
+fn unavailable(error: RedisError) -> OpenError {
     OpenError::Unavailable(error.to_string())
 }
 
@@ -71,7 +72,7 @@ async fn check_server(
     connection: &mut MultiplexedConnection,
     allow_unsafe: bool,
 ) -> Result<&'static str, OpenError> {
-    let info: String = redis::cmd("INFO").query_async(connection).await.map_err(away)?;
+    let info: String = redis::cmd("INFO").query_async(connection).await.map_err(unavailable)?;
     let version = field(&info, "redis_version").unwrap_or("unknown");
     if parse_version(version).is_none_or(|version| version < OLDEST) {
         return Err(OpenError::Unsafe(format!(
@@ -128,15 +129,15 @@ async fn identity(
     let pepper: String = fresh.pepper.iter().map(|byte| format!("{byte:02x}")).collect();
     // A full server refuses every SETNX, also one that would change nothing.
     let mut stored: Option<Vec<u8>> =
-        redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
+        redis::cmd("GET").arg(key).query_async(connection).await.map_err(unavailable)?;
     if stored.is_none() {
         redis::cmd("SETNX")
             .arg(key)
             .arg(format!("{} {pepper}", fresh.ledger_id))
             .exec_async(connection)
             .await
-            .map_err(away)?;
-        stored = redis::cmd("GET").arg(key).query_async(connection).await.map_err(away)?;
+            .map_err(unavailable)?;
+        stored = redis::cmd("GET").arg(key).query_async(connection).await.map_err(unavailable)?;
     }
     let stored = stored.unwrap_or_default();
     let identity = parse_identity(&stored);
