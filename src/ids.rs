@@ -87,7 +87,7 @@ id!(/// A paying business.
     AccountId, is_own_id, IdError::Malformed);
 id!(/// A prepaid store of credits of one account.
     WalletId, is_own_id, IdError::Malformed);
-id!(/// A named set of sends that starts, runs and stops together.
+id!(/// Sends under one name, with a budget, counters and a common stop.
     CampaignId, is_own_id, IdError::Malformed);
 id!(/// A gateway key's public name (not the key).
     KeyId, is_own_id, IdError::Malformed);

@@ -331,7 +331,7 @@ pub struct KeySettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WalletSettings {
-    /// How far below zero settled - held may go.
+    /// Credits that may be spent beyond what was paid in.
     #[serde(default)]
     pub overdraft_limit: Option<Amount>,
     /// Available balances below which an event is due.

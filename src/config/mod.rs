@@ -31,7 +31,7 @@ pub use settings::{
 
 use reader::Reader;
 
-/// Every key with its default and a sentence.
+/// The defaults, and the only list of keys; its comments are the reference.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// The exit code of a command whose configuration is wrong (`EX_USAGE` of sysexits.h).

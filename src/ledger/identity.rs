@@ -7,8 +7,8 @@ use super::traits::{Claims, Ledger, LedgerReads};
 /// The name of the store and its secret, made once with the store and kept in it.
 #[derive(Clone)]
 pub struct Identity {
-    /// Random; store and gateway share it, so that an empty store is never taken for a zero
-    /// balance.
+    /// Random. A gateway that expects another one does not start: a new, empty store in place of
+    /// the known one would look like wallets without credits.
     pub ledger_id: String,
     /// Key of every keyed hash (recipients, keys, fingerprints).
     pub pepper: [u8; 32],

@@ -285,7 +285,7 @@ pub enum Operation {
     PutWallet {
         /// The wallet, which must exist unless this creates it.
         wallet: WalletId,
-        /// How far below zero settled - held may go.
+        /// Credits that may be spent beyond what was paid in.
         overdraft_limit: Option<Amount>,
         /// Available balances below which a low-balance event is due; at most [`MAX_THRESHOLDS`].
         low_balance_thresholds: Option<Vec<Amount>>,

@@ -153,7 +153,7 @@ impl Hold {
     }
 }
 
-/// One recipient's part of a messaging-limit window.
+/// What one recipient occupies of a messaging limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// Minute of the last accepted send, 0 for none.

@@ -20,7 +20,7 @@ pub struct WalletView {
     pub settled: Amount,
     /// Sum of its open and in-doubt holds.
     pub held: Amount,
-    /// How far below zero settled - held may go.
+    /// Credits that may be spent beyond what was paid in.
     pub overdraft_limit: Amount,
     /// settled - held + overdraft limit.
     pub available: Amount,

@@ -1,5 +1,5 @@
-//! Rate cards: all rates in one currency, in dated versions. A version keeps the market mapping it
-//! was published with.
+//! Rate cards: all rates in one currency, in dated versions, each with the
+//! mapping from countries to markets of its own date.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The category of a message: what kind of message it is for pricing.
+//! The category of a message, by which Meta prices it.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of message it is for pricing. The order is part of stored records (see
+/// By which of Meta's prices a message is charged. The order is part of stored records (see
 /// [`Category::index`]) and must not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! The only room that talks to Meta: it sends requests to the Graph API and reports what became of
+//! All traffic to Meta: this room sends requests to the Graph API and reports what became of
 //! them.
 
 pub mod body;

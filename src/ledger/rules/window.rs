@@ -1,5 +1,5 @@
-//! The messaging limit: unique recipients of a portfolio in a rolling 24 hours, exact to the minute
-//! on the strict side.
+//! The messaging limit: unique recipients of a portfolio in a rolling 24 hours. Counted by the
+//! minute, rounded so that a slot is kept up to a minute too long and never too short.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use crate::ids::PortfolioId;

@@ -22,7 +22,7 @@ static BUILTIN: LazyLock<MarketTable> = LazyLock::new(|| {
         .expect("the compiled-in market table is read by a unit test")
 });
 
-/// One of Meta's price groups: a country or a named group of countries.
+/// Countries for which Meta has the same prices; most markets are a single country.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Market(u8);
 

@@ -1,5 +1,6 @@
-//! The messaging limit: unique recipients of a portfolio in a rolling 24 hours, exact to the minute
-//! on the strict side.
+//! The messaging limit: a slot per recipient for 24 hours, never given up too early, and at
+//! most a minute too late.
+
 use crate::support::ledger_script::check;
 use crate::support::{LedgerCase, on_every_ledger};
 

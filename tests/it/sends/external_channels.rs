@@ -1,4 +1,4 @@
-//! Channels that are billed elsewhere: their own upstream, never charged, never stopped by an empty
+//! Channels that are billed elsewhere: they have their own upstream, and neither a charge nor a
 //! wallet; limits and repeats as for all.
 
 use http::Method;

@@ -1,5 +1,4 @@
-//! Which room may name which: rooms depend downwards, and send, webhook and admin never import each
-//! other.
+//! Which room may name which: rooms depend downwards, and send, webhook and admin stay apart.
 
 use super::source::{Finding, Source, block_after, words};
 
