@@ -231,7 +231,9 @@ async fn take_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<Byt
         }
         BodyError::TooLarge { .. } => Problem::new(&problem::TOO_LARGE, error.to_string()),
         BodyError::Slow { .. } => Problem::new(&problem::SLOW, error.to_string()),
-        BodyError::Broken => Problem::new(&problem::MALFORMED, error.to_string()),
+        BodyError::Disconnected | BodyError::Malformed => {
+            Problem::new(&problem::MALFORMED, error.to_string())
+        }
     })?;
     let optional = body.is_empty() && matches!(route.takes, Takes::MaybeJson(_) | Takes::Nothing);
     match wanted {

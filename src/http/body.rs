@@ -1,5 +1,7 @@
 //! Reads a request's body whole, bounded in size and in time.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,16 +23,19 @@ pub enum BodyError {
         /// The time from the start of reading that was allowed.
         deadline: Duration,
     },
-    /// The connection ended, or the chunks are not well formed.
+    /// The connection ended before the body did.
     #[error("the body ended early")]
-    Broken,
+    Disconnected,
+    /// The chunks are not well formed.
+    #[error("the chunks of the body are not well formed")]
+    Malformed,
 }
 
 /// The whole body, of declared length or chunked; trailers are dropped. A body that came in one
 /// piece is not copied.
 pub async fn read_body<B>(body: B, limit: usize, deadline: Duration) -> Result<Bytes, BodyError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge { limit });
@@ -40,14 +45,27 @@ where
         .unwrap_or(Err(BodyError::Slow { deadline }))
 }
 
+/// What a body's error means: the decoder of chunks has a kind of its own for what it cannot read.
+fn broken(error: &(dyn Error + 'static)) -> BodyError {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) = kind {
+            return BodyError::Malformed;
+        }
+        cause = error.source();
+    }
+    BodyError::Disconnected
+}
+
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        let Ok(piece) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
         let read = first.len().max(whole.len());
         if piece.len() > limit.saturating_sub(read) {
             return Err(BodyError::TooLarge { limit });
@@ -84,7 +102,7 @@ mod tests {
     #[derive(Clone, Copy, PartialEq)]
     enum Then {
         End,
-        Break,
+        Break(io::ErrorKind),
         Silence,
     }
 
@@ -102,9 +120,7 @@ mod tests {
             match (self.0.pop_front(), self.1) {
                 (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece))))),
                 (None, Then::End) => Poll::Ready(None),
-                (None, Then::Break) => {
-                    Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
-                }
+                (None, Then::Break(kind)) => Poll::Ready(Some(Err(kind.into()))),
                 (None, Then::Silence) => Poll::Pending,
             }
         }
@@ -142,7 +158,13 @@ mod tests {
 
     #[tokio::test]
     async fn broken_and_slow_bodies_are_told_apart() {
-        assert_eq!(read(&[b"ab"], Then::Break, 10).await, Err(BodyError::Broken));
+        for (kind, expected) in [
+            (io::ErrorKind::ConnectionReset, BodyError::Disconnected),
+            (io::ErrorKind::UnexpectedEof, BodyError::Disconnected),
+            (io::ErrorKind::InvalidInput, BodyError::Malformed),
+        ] {
+            assert_eq!(read(&[b"ab"], Then::Break(kind), 10).await, Err(expected));
+        }
         let deadline = Duration::from_millis(20);
         let silent = Pieces([&b"ab"[..]].into(), Then::Silence);
         assert_eq!(read_body(silent, 10, deadline).await, Err(BodyError::Slow { deadline }));

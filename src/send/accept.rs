@@ -83,6 +83,7 @@ pub async fn body(incoming: Incoming, options: &SendOptions) -> Result<Bytes, Re
             Rejected::new(RejectionKind::TooLarge, format!("a send has at most {limit} bytes"))
         }
         BodyError::Slow { .. } => Rejected::new(RejectionKind::RequestTimeout, error),
-        BodyError::Broken => Rejected::new(RejectionKind::Malformed, error),
+        BodyError::Disconnected => Rejected::new(RejectionKind::ClientGone, error),
+        BodyError::Malformed => Rejected::new(RejectionKind::Malformed, error),
     })
 }

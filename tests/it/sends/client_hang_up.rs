@@ -1,11 +1,17 @@
-//! A client that gives up while its reserve still waits for the store, and sends the same bytes
-//! again: one message, one charge.
+//! A client that gives up, in the middle of its body or while its reserve still waits for the
+//! store: counted as one that hung up, and if it sends the same bytes again, one message, one
+//! charge.
 
 use std::time::Duration;
 
 use http::Method;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-use crate::support::{Backend, Books, MARKETING_INDIA, Setup, World, indian, marketing, text};
+use crate::support::{
+    Backend, Books, KEY, MARKETING_INDIA, NUMBER, Setup, World, indian, marketing, on_every_ledger,
+    text,
+};
 
 /// How long the client waits, and how long the store hangs; the ledger's deadline is longer
 /// than both.
@@ -57,15 +63,50 @@ async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
     tokio::time::sleep(LEDGER_DEADLINE).await;
     assert_eq!((world.simulator.accepted_count(), world.books().await), (2, expected));
     // The first one is counted by what became of it, not as a malformed request.
-    let page = world.request(Method::GET, world.admin, "/metrics").await;
-    let page = String::from_utf8(page.body.to_vec()).unwrap();
     for line in [
         r#"tollgate_sends_total{outcome="hung_up",category="marketing"} 1"#,
         r#"tollgate_rejections_total{rejection="client_gone"} 1"#,
         r#"tollgate_rejections_total{rejection="malformed"} 0"#,
     ] {
-        assert!(page.lines().any(|shown| shown == line), "no {line} in\n{page}");
+        metric(&world, line).await;
     }
+}
+
+on_every_ledger!(a_cut_body_is_a_hang_up_and_broken_chunks_are_malformed);
+
+async fn a_cut_body_is_a_hang_up_and_broken_chunks_are_malformed(backend: Backend) {
+    let world = World::on(backend).await;
+    let head = format!(
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\n\
+         Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+    );
+    for rest in ["Content-Length: 200\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"] {
+        let mut stream = TcpStream::connect(world.data).await.unwrap();
+        stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+    }
+    metric(&world, r#"tollgate_rejections_total{rejection="client_gone"} 2"#).await;
+    metric(&world, r#"tollgate_sends_total{outcome="hung_up",category="none"} 2"#).await;
+    metric(&world, r#"tollgate_rejections_total{rejection="malformed"} 0"#).await;
+
+    let mut stream = TcpStream::connect(world.data).await.unwrap();
+    let rest = "Transfer-Encoding: chunked\r\n\r\nno length\r\n{";
+    stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+    metric(&world, r#"tollgate_rejections_total{rejection="malformed"} 1"#).await;
+    assert_eq!(world.simulator.requests_count(), 0);
+}
+
+/// Waits until the metrics page has this line.
+async fn metric(world: &World, line: &str) {
+    let mut page = String::new();
+    for _ in 0..250 {
+        let reply = world.request(Method::GET, world.admin, "/metrics").await;
+        page = String::from_utf8(reply.body.to_vec()).unwrap();
+        if page.lines().any(|shown| shown == line) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no {line} in\n{page}");
 }
 
 /// The books once nothing is held any more.
