@@ -47,6 +47,9 @@ enum Asker {
     Post { repeated: bool },
 }
 
+/// An operation of a batch and who asked for it.
+type Work = (Operation, Asker);
+
 /// Carries one account's batches while there is something to carry.
 pub(super) struct Runner {
     shared: Arc<Shared>,
@@ -80,33 +83,56 @@ impl Runner {
     }
 
     async fn carry(&self, items: Vec<Item>) {
-        let mut operations = Vec::with_capacity(items.len());
-        let mut waiting = Vec::with_capacity(items.len());
+        let mut work = Vec::with_capacity(items.len());
         let mut barriers = Vec::new();
         for item in items {
             match item {
-                Item::Call(operation, caller) => {
-                    operations.push(operation);
-                    waiting.push(Asker::Call(caller));
-                }
+                Item::Call(operation, caller) => work.push((operation, Asker::Call(caller))),
                 Item::Post { operation, repeated } => {
-                    operations.push(operation);
-                    waiting.push(Asker::Post { repeated });
+                    work.push((operation, Asker::Post { repeated }));
                 }
                 Item::Barrier(done) => barriers.push(done),
             }
         }
-        if !operations.is_empty() {
+        let mut left = self.apply(work).await;
+        if left.is_empty() {
+            for barrier in barriers {
+                let _ = barrier.send(());
+            }
+            return;
+        }
+        // A barrier is complete only once what was put back before it is done.
+        left.extend(barriers.into_iter().map(Item::Barrier));
+        self.lane.put_back(left);
+        tokio::time::sleep(LONGEST_PAUSE).await;
+    }
+
+    /// Applies the work as one batch. If the ledger refuses it, what needs no memory is tried once
+    /// more without the rest: sends that a full store refuses must not keep it from ending others.
+    /// Returns what the ledger took neither way and somebody must see done.
+    async fn apply(&self, mut work: Vec<Work>) -> Vec<Item> {
+        while !work.is_empty() {
+            let (operations, askers) = work.into_iter().unzip();
             let mut batch = self.number(operations);
             let mut tries = 0;
-            match self.apply_until_decided(&mut batch, &mut tries).await {
-                Ok(verdicts) => self.deliver(batch, waiting, verdicts),
-                Err(refused) => self.put_back(batch, waiting, &refused, tries).await,
+            let refused = match self.apply_until_decided(&mut batch, &mut tries).await {
+                Ok(verdicts) => {
+                    self.deliver(batch, askers, verdicts);
+                    return Vec::new();
+                }
+                Err(refused) => refused,
+            };
+            let mixed = batch.needs_memory();
+            work = self.without_refused(batch, askers, &refused, tries);
+            if !mixed {
+                let item = |(operation, asker)| match asker {
+                    Asker::Post { repeated } => Item::Post { operation, repeated },
+                    Asker::Call(caller) => Item::Call(operation, caller),
+                };
+                return work.into_iter().map(item).collect();
             }
         }
-        for barrier in barriers {
-            let _ = barrier.send(());
-        }
+        Vec::new()
     }
 
     /// The batch under the next number of this gateway's writer for the account.
@@ -178,8 +204,8 @@ impl Runner {
     }
 
     /// Hands the verdicts to their callers.
-    fn deliver(&self, batch: Batch, waiting: Vec<Asker>, verdicts: Vec<Verdict>) {
-        for ((operation, asker), verdict) in batch.operations.into_iter().zip(waiting).zip(verdicts)
+    fn deliver(&self, batch: Batch, askers: Vec<Asker>, verdicts: Vec<Verdict>) {
+        for ((operation, asker), verdict) in batch.operations.into_iter().zip(askers).zip(verdicts)
         {
             let caller = match asker {
                 Asker::Call(caller) => caller,
@@ -223,37 +249,43 @@ impl Runner {
         }
     }
 
-    /// The ledger wrote nothing: callers get the fault, the rest is queued again, in order.
-    async fn put_back(&self, batch: Batch, waiting: Vec<Asker>, refused: &LedgerFault, tries: u32) {
+    /// The ledger wrote nothing: callers get the fault, except those whose operation may have been
+    /// refused only for what it shared the batch with. Returns theirs and the posts, in order.
+    fn without_refused(
+        &self,
+        batch: Batch,
+        askers: Vec<Asker>,
+        refused: &LedgerFault,
+        tries: u32,
+    ) -> Vec<Work> {
         tracing::error!(account = %self.account, fault = %refused, "a batch was refused");
-        let mut posts = Vec::new();
-        for (operation, asker) in batch.operations.into_iter().zip(waiting) {
-            match (asker, operation) {
-                (Asker::Post { repeated }, operation) => {
-                    posts.push(Item::Post { operation, repeated: repeated || tries > 1 })
+        let mixed = batch.needs_memory();
+        let mut left = Vec::new();
+        for (operation, asker) in batch.operations.into_iter().zip(askers) {
+            let caller = match asker {
+                Asker::Post { repeated } => {
+                    left.push((operation, Asker::Post { repeated: repeated || tries > 1 }));
+                    continue;
                 }
-                (Asker::Call(caller), operation) => {
-                    if let (true, Operation::Reserve(request)) = (tries > 1, &operation) {
-                        let release = Operation::Release {
-                            hold: request.hold,
-                            reason: ReleaseReason::NotSent,
-                        };
-                        self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
-                        posts.push(Item::Post { operation: release, repeated: false });
-                    }
-                    let _ = caller.send(Err(refused.clone()));
-                }
+                Asker::Call(caller) => caller,
+            };
+            if mixed && tries == 1 && !operation.needs_memory() {
+                left.push((operation, Asker::Call(caller)));
+                continue;
             }
+            if let (true, Operation::Reserve(request)) = (tries > 1, &operation) {
+                let release =
+                    Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
+                self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
+                left.push((release, Asker::Post { repeated: false }));
+            }
+            let _ = caller.send(Err(refused.clone()));
         }
         // An earlier try of this batch may still be on its way: its number is not used for anything
         // else, and should it be written after all, what it reserved is given back.
         self.shared.writers.remove(&self.account);
         self.lane.down.store(false, Ordering::Relaxed);
-        if posts.is_empty() {
-            return;
-        }
-        self.lane.put_back(posts);
-        tokio::time::sleep(LONGEST_PAUSE).await;
+        left
     }
 }
 

@@ -237,6 +237,40 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
     );
     assert!(batcher.drain_all(Duration::from_secs(5)).await, "the settle still waits");
     assert_eq!(settled(&ledger, &account).await, "4.00");
+
+    // Nor does it wait if sends never cease: there is one in every batch from here on.
+    redis_command(&server, &["CONFIG", "SET", "maxmemory", "0"]);
+    ledger.apply(&account, &batch(3, vec![send("c")])).await.unwrap();
+    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    let senders: Vec<_> = ["b", "d", "e"]
+        .map(|label| {
+            let (batcher, account, send) = (batcher.clone(), account.clone(), send(label));
+            tokio::spawn(async move {
+                loop {
+                    assert!(batcher.call(&account, send.clone()).await.is_err());
+                }
+            })
+        })
+        .into();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for n in 0..10 {
+        let paid = batcher.call(&account, top_up(&format!("paid-{n}"))).await;
+        assert!(matches!(paid, Ok(Verdict::Posted { .. })), "{paid:?}");
+    }
+    batcher.post(
+        &account,
+        operations::operation(
+            &Line::parse("settle c"),
+            Clock::system().now_ms(),
+            &[("c".to_owned(), hold("c"))].into(),
+        ),
+    );
+    batcher.drain(&account).await.expect("the settle is done, or the drain says that it is not");
+    assert_eq!(settled(&ledger, &account).await, "53.00");
+    for sender in senders {
+        assert!(!sender.is_finished(), "a send was admitted by a full store");
+        sender.abort();
+    }
 }
 
 const HOLDS: [&str; 5] = ["a", "b", "c", "d", "e"];
