@@ -46,8 +46,12 @@ pub async fn handle(
     let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
     let send =
         SendRequest { service: service.clone(), route, client, request_id: request_id.clone() };
-    let reply = match service.tasks.spawn(send.run(request)).await {
-        Ok(reply) => reply,
+    match service.tasks.spawn(send.run(request)).await {
+        Ok(reply) => {
+            guard.replied();
+            reply
+        }
+        // The guard stays: dropped without a reply, it makes the hold guard its body.
         Err(error) => {
             tracing::error!(
                 %error,
@@ -58,9 +62,7 @@ pub async fn handle(
             let rejected = Rejected::new(RejectionKind::OutcomeUnknown, details);
             reply::rejection(&rejected, None, &request_id)
         }
-    };
-    guard.replied();
-    reply
+    }
 }
 
 /// One send and what it is processed with.

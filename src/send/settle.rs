@@ -72,8 +72,8 @@ pub async fn settle(
             post(service, context, held, |hold| Operation::MarkInDoubt { hold });
             client.resolved();
             // A client may repeat as soon as it has the reply, and at another gateway: by then the
-            // hold must guard its body everywhere. If the ledger is unavailable, nothing is
-            // forwarded anyway.
+            // hold must guard its body everywhere. Without the ledger that cannot be had, and
+            // the reply waits no longer than the deadline.
             let _ = service.services.batcher.drain(&context.snapshot.id).await;
             let hold = held.hold.map(|hold| format!(" (hold {hold})")).unwrap_or_default();
             let details = format!(
