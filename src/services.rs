@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 
 use arc_swap::ArcSwap;
 
+use crate::catalog::documents::ChannelSettings;
 use crate::catalog::{Catalog, Tokens};
 use crate::clock::Clock;
 use crate::ledger::batcher::{Batcher, BatcherOptions};
@@ -14,7 +15,7 @@ use crate::ledger::{Claims, LedgerReads, OpenLedger};
 use crate::metrics::Metrics;
 use crate::pricing::PriceBook;
 use crate::upstream::client::{Upstream, UpstreamOptions};
-use crate::upstream::target::BaseUrl;
+use crate::upstream::target::{AccessToken, BaseUrl, Target};
 
 /// Shared handles of one gateway process.
 pub struct Services {
@@ -36,6 +37,8 @@ pub struct Services {
     pub upstream: Upstream,
     /// Meta's address for channels without one of their own.
     pub base_url: BaseUrl,
+    /// Whether upstreams on other machines may be reached without TLS.
+    pub allow_plaintext: bool,
     /// What SREs watch.
     pub metrics: Arc<Metrics>,
     /// Ledger-independent time of this process; tests inject it.
@@ -54,6 +57,8 @@ pub struct ServicesOptions {
     pub upstream: UpstreamOptions,
     /// Meta's address for channels without one of their own.
     pub base_url: BaseUrl,
+    /// Whether upstreams on other machines may be reached without TLS.
+    pub allow_plaintext: bool,
     /// Deadline and bound of the batcher.
     pub batching: BatcherOptions,
     /// Wallets that have a metric of their own, at most.
@@ -80,9 +85,27 @@ impl Services {
             leases: Arc::new(StopLease::default()),
             upstream: Upstream::new(options.upstream),
             base_url: options.base_url,
+            allow_plaintext: options.allow_plaintext,
             metrics,
             clock,
             gateways_alive: Arc::new(AtomicU32::new(1)),
         })
+    }
+
+    /// Address and token for a channel's requests.
+    ///
+    /// # Errors
+    /// Why it has no usable address or token, without the token.
+    pub fn target(&self, channel: &ChannelSettings) -> Result<Target, String> {
+        let base = match &channel.upstream_url {
+            Some(url) => url
+                .parse::<BaseUrl>()
+                .and_then(|base| base.protected(self.allow_plaintext))
+                .map_err(|error| format!("upstream_url {error}"))?,
+            None => self.base_url.clone(),
+        };
+        let token = self.tokens.of(channel).map_err(|error| error.to_string())?;
+        let token = token.parse::<AccessToken>().map_err(|error| format!("its token: {error}"))?;
+        Ok(Target { base, token })
     }
 }

@@ -42,6 +42,7 @@ pub struct SimulateOptions {
 pub async fn simulate(options: SimulateOptions) -> anyhow::Result<()> {
     let given = |list: Vec<String>| (!list.is_empty()).then_some(list);
     let simulator = Simulator::start(SimulatorOptions {
+        tls: None,
         listen: options.listen,
         latency: Duration::from_millis(options.latency_ms),
         tokens: given(options.token),

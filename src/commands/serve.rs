@@ -95,7 +95,11 @@ async fn reload(
     if let Err(mistakes) = gateway.reload_rate_cards(config.pricing.rate_card_dir).await {
         return mistakes.iter().for_each(|mistake| refused(mistake));
     }
+    for mistake in gateway.reload_certificates().await {
+        tracing::error!(%mistake, "a listener's certificate stays as it was");
+    }
     telemetry.set_level(config.log.level);
     tracing::info!(log_level = ?config.log.level, "the configuration was read again; the log \
-            level is in force, so are the rate cards; the rest needs a restart");
+            level is in force, so are the rate cards and the listeners' certificates; the rest \
+            needs a restart");
 }

@@ -1,18 +1,20 @@
 //! Parsers of single values: each takes the text of a key and returns the value, or a sentence that
 //! names its mistake. Rules that the Admin API has too are in `catalog::validate`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use rust_decimal::Decimal;
 
 use super::mistake::did_you_mean;
 use super::secret::Secret;
 use crate::amount::Amount;
 use crate::catalog::validate::must_be_one_of;
+use crate::upstream::target::BaseUrl;
 
 /// URL schemes of ledgers that are planned but not in this version.
-const LATER_LEDGERS: [&str; 3] = ["redis-cluster", "redis-sentinel", "rediss"];
+const LATER_LEDGERS: [&str; 2] = ["redis-cluster", "redis-sentinel"];
 
 /// Makes a parser out of a rule: the text itself, if the rule accepts it.
 pub(super) fn valid(
@@ -47,30 +49,20 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| format!("must be an address such as \"127.0.0.1:8081\", not \"{text}\""))
 }
 
-/// An upstream's base URL, returned without a trailing slash. A sentence about it does not repeat
-/// the text, which may contain a password.
-pub(super) fn upstream_url(text: &str) -> Result<String, String> {
-    if text.starts_with("https://") {
-        return Err(
-            "https is not in this version: put a local forwarder that speaks TLS in front \
-                    of it and give its http:// address"
-                .to_owned(),
-        );
-    }
-    let malformed = || "must be http://HOST:PORT".to_owned();
-    let uri: http::Uri = text.parse().map_err(|_| malformed())?;
-    let authority =
-        uri.authority().filter(|authority| !authority.host().is_empty()).ok_or_else(malformed)?;
-    if uri.scheme_str() != Some("http") {
-        return Err(malformed());
-    }
-    if authority.as_str().contains('@') {
-        return Err("must not carry a user or password".to_owned());
-    }
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err("must be http://HOST:PORT without a path or query".to_owned());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
+/// An upstream's base URL. A sentence about it does not repeat the text, which may contain a
+/// password.
+pub(super) fn upstream_url(text: &str, allow_plaintext: bool) -> Result<BaseUrl, String> {
+    text.parse::<BaseUrl>()
+        .and_then(|base| base.protected(allow_plaintext))
+        .map_err(|error| error.to_string())
+}
+
+/// A network, or an address as one of its own.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let address = |text: &str| text.parse::<IpAddr>().map(IpNet::from).ok();
+    text.parse().ok().or_else(|| address(text)).ok_or_else(|| {
+        format!("must be a network such as \"10.0.0.0/8\" or an address, not \"{text}\"")
+    })
 }
 
 /// The ledger's URL. A sentence about it does not repeat the text, which may contain a password.
@@ -83,11 +75,13 @@ pub(super) fn ledger_url(text: &str) -> Result<Secret, String> {
         };
     }
     match text.split_once("://") {
-        Some(("redis", rest)) if !rest.trim_matches('/').is_empty() => Ok(Secret::new(text)),
+        Some(("redis" | "rediss", rest)) if !rest.trim_matches('/').is_empty() => {
+            Ok(Secret::new(text))
+        }
         Some((scheme, _)) if LATER_LEDGERS.contains(&scheme) => Err(format!(
             "{scheme}:// is not in this version; give the redis://HOST:PORT/0 of one server"
         )),
-        _ => Err("must be embedded:DIR or redis://HOST:PORT/0".to_owned()),
+        _ => Err("must be embedded:DIR, redis://HOST:PORT/0 or rediss://HOST:PORT/0".to_owned()),
     }
 }
 

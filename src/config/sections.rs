@@ -14,7 +14,9 @@ use super::settings::{
 use super::tree::Table;
 use super::{accounts, parse};
 use crate::catalog::VariablePattern;
-use crate::ledger::InDoubtPolicy;
+use crate::http::peer::TrustedProxies;
+use crate::http::tls::TlsFiles;
+use crate::ledger::{InDoubtPolicy, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
 use crate::upstream::pass_through::Allowed;
 
@@ -51,7 +53,8 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
     let metrics = metrics(root.section("metrics"));
     let shutdown = shutdown(root.section("shutdown"));
     let process = process(root.section("process"));
-    let accounts = accounts::read(&mut root, &secrets);
+    let allow_plaintext = upstream.as_ref().is_some_and(|upstream| upstream.allow_plaintext);
+    let accounts = accounts::read(&mut root, &secrets, allow_plaintext);
     root.finish();
     Some(Config {
         listen: listen?,
@@ -102,27 +105,113 @@ fn listen(mut section: Section<'_>) -> Option<ListenConfig> {
             );
         }
     }
+    let admin_allow_plaintext = section.boolean("admin_allow_plaintext", false);
+    let proxies = proxies(&mut section);
+    let tls = tls_files(section.section("tls"));
+    let admin_tls = tls_files(section.section("admin_tls"));
+    let ops_tls = tls_files(section.section("ops_tls"));
+    let exposed = admin.is_some_and(|address| !address.ip().is_loopback());
+    if exposed && admin_tls.is_none() && !admin_allow_plaintext {
+        section.mistake(
+            "admin",
+            "other machines can reach this address and it moves money: set listen.admin_tls, or \
+             listen.admin_allow_plaintext if something in front of it encrypts",
+        );
+    }
+    if ops_tls.is_some() && ops.is_none() {
+        section.mistake("ops_tls", "is set without listen.ops");
+    }
     section.finish();
-    Some(ListenConfig { data: data?, admin: admin?, ops })
+    Some(ListenConfig {
+        data: data?,
+        admin: admin?,
+        ops,
+        admin_allow_plaintext,
+        proxies,
+        tls,
+        admin_tls,
+        ops_tls,
+    })
+}
+
+fn proxies(section: &mut Section<'_>) -> TrustedProxies {
+    let networks = section.texts("trusted_proxies", &[], parse::network).unwrap_or_default();
+    let proxy_protocol = section.boolean("proxy_protocol", false);
+    if proxy_protocol && networks.is_empty() {
+        section.mistake("proxy_protocol", "needs listen.trusted_proxies, which is empty");
+    }
+    TrustedProxies { networks, proxy_protocol }
+}
+
+/// The files of a listener's TLS; `None` if it speaks plain text.
+fn tls_files(mut section: Section<'_>) -> Option<TlsFiles> {
+    let pair = file_pair(&mut section, "cert_file", "key_file");
+    section.finish();
+    pair.map(|(cert_file, key_file)| TlsFiles { cert_file, key_file })
+}
+
+/// Two files of which one is of no use without the other.
+fn file_pair(
+    section: &mut Section<'_>,
+    cert: &'static str,
+    key: &'static str,
+) -> Option<(PathBuf, PathBuf)> {
+    match (section.optional(cert, path), section.optional(key, path)) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (Some(_), None) => {
+            section.mistake(cert, format!("needs {key} beside it"));
+            None
+        }
+        (None, Some(_)) => {
+            section.mistake(key, format!("needs {cert} beside it"));
+            None
+        }
+    }
 }
 
 fn server(mut section: Section<'_>) -> Option<ServerConfig> {
     let max_connections = section.count("max_connections", 1..=1_000_000);
+    let max_connections_per_address = section.count("max_connections_per_address", 1..=1_000_000);
+    let max_requests_per_connection = section.count("max_requests_per_connection", 1..=i64::MAX);
+    let max_connection_age = section.seconds("max_connection_age_s", 1..=30 * 86_400);
+    let max_streams = section.count("max_streams", 1..=10_000);
     let header_timeout = section.milliseconds("header_timeout_ms", 100..=WAIT_MAX_MS);
+    let idle_timeout = section.milliseconds("idle_timeout_ms", 100..=3_600_000);
+    let write_timeout = section.milliseconds("write_timeout_ms", 100..=WAIT_MAX_MS);
+    let max_head_bytes = section.count("max_head_bytes", 8192..=1 << 20);
+    let max_headers = section.count("max_headers", 16..=1000);
     section.finish();
-    Some(ServerConfig { max_connections: max_connections?, header_timeout: header_timeout? })
+    Some(ServerConfig {
+        max_connections: max_connections?,
+        max_connections_per_address: max_connections_per_address?,
+        max_requests_per_connection: max_requests_per_connection?,
+        max_connection_age: max_connection_age?,
+        max_streams: u32::try_from(max_streams?).unwrap_or(u32::MAX),
+        header_timeout: header_timeout?,
+        idle_timeout: idle_timeout?,
+        write_timeout: write_timeout?,
+        max_head_bytes: max_head_bytes?,
+        max_headers: max_headers?,
+    })
 }
 
 fn upstream(mut section: Section<'_>) -> Option<UpstreamConfig> {
-    let url = section.url("url", parse::upstream_url);
+    let allow_plaintext = section.boolean("allow_plaintext", false);
+    let url = section.url("url", |text| parse::upstream_url(text, allow_plaintext));
     if section.is_empty("url") {
         section.mistake("url", "must not be empty");
     }
+    let ca_file = section.optional("ca_file", path);
+    let http2 = section.boolean("http2", true);
     let connect_timeout = section.milliseconds("connect_timeout_ms", 1..=WAIT_MAX_MS);
     let answer_timeout = section.milliseconds("answer_timeout_ms", 1..=WAIT_MAX_MS);
     section.finish();
     Some(UpstreamConfig {
         url: url?,
+        ca_file,
+        http2,
+        allow_plaintext,
         connect_timeout: connect_timeout?,
         answer_timeout: answer_timeout?,
     })
@@ -143,6 +232,8 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
         }
         None => in_place,
     };
+    let ca_file = section.optional("ca_file", path);
+    let client = file_pair(&mut section, "client_cert_file", "client_key_file");
     let deadline = section.milliseconds("deadline_ms", 10..=WAIT_MAX_MS);
     let key_prefix = section.required("key_prefix", parse::key_prefix);
     let id = section.optional("id", parse::ledger_id);
@@ -158,6 +249,7 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
     section.finish();
     Some(LedgerConfig {
         url: url?,
+        tls: StoreTlsFiles { ca_file, client },
         deadline: deadline?,
         key_prefix: key_prefix?,
         id,

@@ -12,9 +12,12 @@ use std::time::Duration;
 use super::declared::DeclaredAccount;
 use super::secret::Secret;
 use crate::catalog::VariablePattern;
-use crate::ledger::InDoubtPolicy;
+use crate::http::peer::TrustedProxies;
+use crate::http::tls::TlsFiles;
+use crate::ledger::{InDoubtPolicy, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
 use crate::upstream::pass_through::Allowed;
+use crate::upstream::target::BaseUrl;
 
 /// A configuration without mistakes; `config/default.toml` explains each key.
 #[derive(Debug, Clone)]
@@ -46,20 +49,35 @@ pub struct ListenConfig {
     pub data: SocketAddr,
     pub admin: SocketAddr,
     pub ops: Option<SocketAddr>,
+    pub admin_allow_plaintext: bool,
+    pub proxies: TrustedProxies,
+    pub tls: Option<TlsFiles>,
+    pub admin_tls: Option<TlsFiles>,
+    pub ops_tls: Option<TlsFiles>,
 }
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub max_requests_per_connection: usize,
+    pub max_connection_age: Duration,
+    pub max_streams: u32,
     pub header_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub write_timeout: Duration,
+    pub max_head_bytes: usize,
+    pub max_headers: usize,
 }
 
 /// `[upstream]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamConfig {
-    /// `http://HOST:PORT`, without a trailing slash.
-    pub url: String,
+    pub url: BaseUrl,
+    pub ca_file: Option<PathBuf>,
+    pub http2: bool,
+    pub allow_plaintext: bool,
     pub connect_timeout: Duration,
     pub answer_timeout: Duration,
 }
@@ -69,6 +87,8 @@ pub struct UpstreamConfig {
 pub struct LedgerConfig {
     /// `embedded:DIR` or a store's URL, which may carry a password.
     pub url: Secret,
+    /// Only used with `rediss://`.
+    pub tls: StoreTlsFiles,
     pub deadline: Duration,
     pub key_prefix: String,
     /// The ledger's own name; a store with another name, or an empty one, is refused.

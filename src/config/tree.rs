@@ -163,9 +163,12 @@ pub(super) fn merge(lower: &mut Table, upper: Table, mistakes: &mut Vec<ConfigEr
     for (key, node) in upper {
         match (lower.get_mut(&key), node) {
             (
-                Some(Node { value: Value::Table(below), .. }),
-                Node { value: Value::Table(above), .. },
-            ) => merge(below, above, mistakes),
+                Some(Node { value: Value::Table(below), origin: lower }),
+                Node { value: Value::Table(above), origin },
+            ) => {
+                *lower = origin;
+                merge(below, above, mistakes);
+            }
             (Some(Node { value: Value::Table(_), .. }), Node { value, origin }) => {
                 mistakes.push(ConfigError {
                     origin,
@@ -198,26 +201,35 @@ pub(super) fn merge_environment(
                 message: message.to_owned(),
             });
         };
-        let Some((section, key)) =
-            path.split_once("__").filter(|(section, key)| !section.is_empty() && !key.is_empty())
-        else {
+        let parts: Vec<&str> = path.split("__").collect();
+        if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) {
             refuse("a variable is named TOLLGATE__SECTION__KEY");
             continue;
-        };
-        let new_section = || Node { value: Value::Table(Table::new()), origin: origin.clone() };
-        match &mut root.entry(section.to_owned()).or_insert_with(new_section).value {
-            Value::Table(table) => match table.get(key).map(|node| &node.value) {
-                Some(Value::List(_) | Value::Table(_)) => refuse("lists are set in the file only"),
-                _ => {
-                    table.insert(
-                        key.to_owned(),
-                        Node { value: Value::Text(text.clone()), origin: origin.clone() },
-                    );
-                }
-            },
-            Value::List(_) => refuse("lists are set in the file only"),
-            // The file gave a value under a name that is no section; the reader reports that.
-            _ => {}
         }
+        let node = Node { value: Value::Text(text.clone()), origin: origin.clone() };
+        if !insert(root, &parts, node) {
+            refuse("lists are set in the file only");
+        }
+    }
+}
+
+/// Puts `node` at the end of a path of sections, which are made as they are needed; `false` if a
+/// list or a whole section is in its way.
+fn insert(table: &mut Table, path: &[&str], node: Node) -> bool {
+    let Some((first, rest)) = path.split_first() else { return false };
+    if rest.is_empty() {
+        let occupied = table.get(*first).map(|node| &node.value);
+        if matches!(occupied, Some(Value::List(_) | Value::Table(_))) {
+            return false;
+        }
+        table.insert((*first).to_owned(), node);
+        return true;
+    }
+    let new = || Node { value: Value::Table(Table::new()), origin: node.origin.clone() };
+    match &mut table.entry((*first).to_owned()).or_insert_with(new).value {
+        Value::Table(table) => insert(table, rest, node),
+        Value::List(_) => false,
+        // The file gave a value under a name that is no section; the reader reports that.
+        _ => true,
     }
 }

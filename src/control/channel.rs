@@ -72,7 +72,11 @@ async fn validate_settings(
     }
     let throughput = validate::within(&ChannelSettings::THROUGHPUT, &settings.throughput_limit);
     mistakes.validate("throughput_limit", throughput);
-    if let Some(Err(error)) = settings.upstream_url.as_deref().map(str::parse::<BaseUrl>) {
+    let allow_plaintext = control.services.allow_plaintext;
+    let upstream = settings.upstream_url.as_deref().map(str::parse::<BaseUrl>);
+    if let Some(Err(error)) =
+        upstream.map(|base| base.and_then(|base| base.protected(allow_plaintext)))
+    {
         mistakes.add("upstream_url", error.to_string());
     }
     if let Some(code) = &settings.calling_code {

@@ -10,11 +10,11 @@ use super::handles::Control;
 use super::permission::may_manage;
 use super::put::Existing;
 use super::template::put_all_locked;
-use crate::catalog::documents::{Billing, ChannelSettings};
+use crate::catalog::documents::Billing;
 use crate::catalog::{Channel, Principal, Snapshot, TemplateName};
 use crate::ids::{ChannelId, WabaId};
 use crate::pricing::Category;
-use crate::upstream::target::{AccessToken, BaseUrl};
+use crate::upstream::target::Target;
 use crate::upstream::templates::{ListedTemplate, TemplatesError};
 
 /// How long the whole operation may take.
@@ -46,8 +46,8 @@ pub async fn sync(
     waba: &WabaId,
 ) -> Result<Synced, ControlError> {
     may_manage(principal, &account.id)?;
-    let (base, token) = upstream_of_waba(control, account, waba)?;
-    let reading = control.services.upstream.templates(&base, &token, waba.as_str());
+    let target = upstream_of_waba(control, account, waba)?;
+    let reading = control.services.upstream.templates(&target.base, &target.token, waba.as_str());
     let listed = tokio::time::timeout(READ_DEADLINE, reading).await.map_err(|_| {
         let seconds = READ_DEADLINE.as_secs();
         unavailable(format!("the list was not complete within {seconds} s"))
@@ -77,7 +77,7 @@ fn upstream_of_waba(
     control: &Control,
     account: &Snapshot,
     waba: &WabaId,
-) -> Result<(BaseUrl, AccessToken), ControlError> {
+) -> Result<Target, ControlError> {
     let of_waba =
         |(_, channel): &(&ChannelId, &Channel)| channel.settings.waba.as_ref() == Some(waba);
     let mut channels: Vec<_> = account.channels.iter().filter(of_waba).collect();
@@ -86,7 +86,7 @@ fn upstream_of_waba(
     });
     let mut reasons = Vec::new();
     for (id, channel) in channels {
-        match upstream_of(control, &channel.settings) {
+        match control.services.target(&channel.settings) {
             Ok(found) => return Ok(found),
             Err(reason) => reasons.push(format!("channel {id}: {reason}")),
         }
@@ -100,18 +100,6 @@ fn upstream_of_waba(
         format!("no channel of WABA {waba} has a usable token: {}", reasons.join("; "))
     };
     Err(ControlError::Conflict(Conflict::NotConfigured, detail))
-}
-
-fn upstream_of(
-    control: &Control,
-    channel: &ChannelSettings,
-) -> Result<(BaseUrl, AccessToken), String> {
-    let base = match &channel.upstream_url {
-        Some(url) => url.parse().map_err(|error| format!("upstream_url: {error}"))?,
-        None => control.services.base_url.clone(),
-    };
-    let token = control.services.tokens.of(channel).map_err(|error| error.to_string())?;
-    Ok((base, token.parse().map_err(|error| format!("its token: {error}"))?))
 }
 
 fn unavailable(what: impl Display) -> ControlError {

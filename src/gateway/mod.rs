@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 mod cards;
+mod certificates;
 mod declare;
 mod dispatch;
 mod start;
@@ -21,7 +22,8 @@ use crate::control::{Control, rate_card};
 use crate::ledger::OpenLedger;
 use crate::send::SendService;
 use crate::services::Services;
-pub use start::StartError;
+use certificates::Certificates;
+pub use start::{StartError, upstream_options};
 
 /// How long the ledger may take to close after everything else has ended.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -40,6 +42,7 @@ pub struct Gateway {
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    certificates: Certificates,
     send: Arc<SendService>,
     services: Arc<Services>,
     ledger: OpenLedger,
@@ -71,6 +74,13 @@ impl Gateway {
     /// The ledger's durability tier: what survives which fault, in a word or two.
     pub fn durability(&self) -> &'static str {
         self.ledger.durability
+    }
+
+    /// Reads the listeners' certificates anew; new connections are shown what is there now.
+    /// Returns what is wrong with each pair of files that cannot be used; its listener keeps the
+    /// pair it had.
+    pub async fn reload_certificates(&self) -> Vec<String> {
+        self.certificates.reload().await
     }
 
     /// Reads the rate card versions of `directory` anew and prices sends by them from now on.

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::certificates::Certificates;
 use super::declare::declare;
 use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, dispatch};
 use crate::admin;
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::Control;
 use crate::http::listener::{self, ServerOptions};
+use crate::http::tls::ListenerTls;
 use crate::jobs::{Jobs, SweepOptions};
 use crate::ledger::OpenLedger;
 use crate::ledger::batcher::BatcherOptions;
@@ -26,6 +28,7 @@ use crate::pricing::PriceBook;
 use crate::send::{SendOptions, SendService};
 use crate::services::{Services, ServicesOptions};
 use crate::upstream::client::UpstreamOptions;
+use crate::upstream::tls::Trust;
 
 /// Open holds become in doubt this long after upstream's deadline.
 const SWEEP_MARGIN: Duration = Duration::from_secs(30);
@@ -50,6 +53,14 @@ struct Listeners {
 }
 
 impl Gateway {
+    /// What is wrong with the certificate and key files that the configuration names; nothing is
+    /// started.
+    pub fn unusable_files(config: &Config) -> Vec<String> {
+        let mut mistakes = Certificates::load(&config.listen).err().unwrap_or_default();
+        mistakes.extend(upstream_options(config).err());
+        mistakes
+    }
+
     /// Starts on the current tokio runtime.
     ///
     /// # Errors
@@ -60,10 +71,13 @@ impl Gateway {
             rate_cards::load(config.pricing.rate_card_dir.as_deref()).map_err(|mistakes| {
                 StartError(format!("the rate cards cannot be used:\n{}", mistakes.join("\n")))
             })?;
+        let certificates = Certificates::load(&config.listen)
+            .map_err(|mistakes| StartError(mistakes.join("\n")))?;
         let ledger_options = LedgerOptions {
             deadline: config.ledger.deadline,
             key_prefix: config.ledger.key_prefix.clone(),
             allow_unsafe: config.ledger.allow_unsafe,
+            tls: config.ledger.tls.clone(),
         };
         let ledger = open(config.ledger.url.expose(), ledger_options, clock.clone())
             .await
@@ -84,7 +98,7 @@ impl Gateway {
             let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.ledger.close()).await;
             return Err(StartError(sentence));
         }
-        let started = Gateway::start_on(config, clock, &ledger, book).await;
+        let started = Gateway::start_on(config, clock, &ledger, book, certificates).await;
         if started.is_err() {
             // Another try in this process must find the ledger free; the error that counts is the
             // first.
@@ -98,6 +112,7 @@ impl Gateway {
         clock: Clock,
         ledger: &OpenLedger,
         book: PriceBook,
+        certificates: Certificates,
     ) -> Result<Gateway, StartError> {
         let services = Services::new(ledger, services_options(config, clock, book)?);
         let control = Control::new(services.clone(), config.pricing.rate_card_dir.clone());
@@ -113,7 +128,8 @@ impl Gateway {
         let made = made
             .map_err(|error| failed("the operator key")(&error))?
             .map(|key| key.as_str().to_owned());
-        serve(config, listeners, ledger.clone(), control, ops, made)
+        let parts = Parts { listeners, certificates, ledger: ledger.clone(), control, ops };
+        serve(config, parts, made)
     }
 }
 
@@ -126,15 +142,29 @@ fn services_options(
     Ok(ServicesOptions {
         book,
         tokens: Tokens::new(directory, permitted, clock.clone()),
-        upstream: UpstreamOptions {
-            connect_timeout: config.upstream.connect_timeout,
-            answer_timeout: config.upstream.answer_timeout,
-            ..UpstreamOptions::default()
-        },
-        base_url: config.upstream.url.parse().map_err(|error| failed("upstream.url")(&error))?,
+        upstream: upstream_options(config).map_err(StartError)?,
+        base_url: config.upstream.url.clone(),
+        allow_plaintext: config.upstream.allow_plaintext,
         batching: BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT },
         wallet_metrics: config.metrics.wallets,
         clock,
+    })
+}
+
+/// How upstreams are reached.
+///
+/// # Errors
+/// A sentence about `upstream.ca_file`.
+pub fn upstream_options(config: &Config) -> Result<UpstreamOptions, String> {
+    let upstream = &config.upstream;
+    let trust = Trust::load(upstream.ca_file.as_deref())
+        .map_err(|error| format!("upstream.ca_file: {error}"))?;
+    Ok(UpstreamOptions {
+        trust,
+        http2: upstream.http2,
+        connect_timeout: upstream.connect_timeout,
+        answer_timeout: upstream.answer_timeout,
+        ..UpstreamOptions::default()
     })
 }
 
@@ -153,44 +183,60 @@ async fn bind(config: &Config) -> Result<Listeners, StartError> {
     Ok(Listeners { data, admin, ops })
 }
 
-fn serve(
-    config: &Config,
+/// What a gateway serves with.
+struct Parts {
     listeners: Listeners,
+    certificates: Certificates,
     ledger: OpenLedger,
     control: Arc<Control>,
     ops: Arc<Ops>,
+}
+
+fn serve(
+    config: &Config,
+    parts: Parts,
     made_operator_key: Option<String>,
 ) -> Result<Gateway, StartError> {
+    let Parts { listeners, certificates, ledger, control, ops } = parts;
     let address =
         |listener: &TcpListener| listener.local_addr().map_err(|error| failed("listening")(&error));
     let (data_addr, admin_addr) = (address(&listeners.data)?, address(&listeners.admin)?);
     let ops_addr = listeners.ops.as_ref().map(address).transpose()?;
-    let options = ServerOptions {
-        max_connections: config.server.max_connections,
-        first_request_timeout: config.server.header_timeout,
-        drain_timeout: config.shutdown.drain,
-        ..ServerOptions::default()
-    };
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
     let services = control.services.clone();
+    let options = |tls: &Option<_>| server_options(config, &services, tls.clone());
     let send = SendService::new(services.clone(), send_options(config));
     let jobs = Jobs { services: services.clone() };
     let service = send.clone();
     let sends = service_fn(move |request| dispatch::dispatch(service.clone(), request));
-    let data_task =
-        task(listener::serve(listeners.data, options.clone(), sends, stop_data.clone()));
+    let data_task = task(listener::serve(
+        listeners.data,
+        options(&certificates.data),
+        sends,
+        stop_data.clone(),
+    ));
     let router = admin::service(admin::router(control.clone(), ops.clone()));
-    let mut tasks =
-        vec![task(listener::serve(listeners.admin, options.clone(), router, stop_rest.clone()))];
+    let mut tasks = vec![task(listener::serve(
+        listeners.admin,
+        options(&certificates.admin),
+        router,
+        stop_rest.clone(),
+    ))];
     if let Some(listener) = listeners.ops {
         let router = admin::service(admin::ops::ops_router(ops.clone()));
-        tasks.push(task(listener::serve(listener, options, router, stop_rest.clone())));
+        tasks.push(task(listener::serve(
+            listener,
+            options(&certificates.ops),
+            router,
+            stop_rest.clone(),
+        )));
     }
     tasks.push(task(cards::watch(
         control.clone(),
         config.pricing.rate_card_interval,
         stop_rest.clone(),
     )));
+    tasks.push(task(certificates.clone().watch(stop_rest.clone())));
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().presence(stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
@@ -206,10 +252,35 @@ fn serve(
         stop_rest,
         data_task,
         tasks,
+        certificates,
         send,
         services,
         ledger,
     })
+}
+
+fn server_options(
+    config: &Config,
+    services: &Services,
+    tls: Option<Arc<ListenerTls>>,
+) -> ServerOptions {
+    let server = &config.server;
+    ServerOptions {
+        tls,
+        proxies: Arc::new(config.listen.proxies.clone()),
+        metrics: Some(services.metrics.clone()),
+        max_connections: server.max_connections,
+        max_connections_per_address: server.max_connections_per_address,
+        max_requests_per_connection: server.max_requests_per_connection,
+        max_connection_age: server.max_connection_age,
+        max_streams: server.max_streams,
+        first_request_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
+        write_timeout: server.write_timeout,
+        drain_timeout: config.shutdown.drain,
+        max_headers: server.max_headers,
+        max_head_bytes: server.max_head_bytes,
+    }
 }
 
 fn task<T>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<()> {

@@ -3,5 +3,7 @@
 pub mod bearer;
 pub mod body;
 pub mod listener;
+pub mod peer;
 pub mod request_id;
 pub mod route;
+pub mod tls;

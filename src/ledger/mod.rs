@@ -14,6 +14,7 @@ pub mod redis;
 pub mod rejection;
 pub mod rules;
 pub mod state;
+mod store_tls;
 pub mod traits;
 pub mod verdict;
 pub mod view;
@@ -26,6 +27,7 @@ pub use operation::{
     Fingerprint, InDoubtPolicy, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
 };
 pub use rejection::{Rejection, StopReason};
+pub use store_tls::StoreTlsFiles;
 pub use traits::{
     ALIVE_MS, ClaimKind, Claims, Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest,
 };

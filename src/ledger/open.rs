@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::OpenLedger;
 use super::embedded::EmbeddedLedger;
 use super::redis::{RedisLedger, RedisOptions};
+use super::store_tls::StoreTlsFiles;
 use crate::clock::Clock;
 
 /// What a ledger is opened with.
@@ -17,6 +18,8 @@ pub struct LedgerOptions {
     pub key_prefix: String,
     /// Open a store whose settings may lose money.
     pub allow_unsafe: bool,
+    /// Certificates for a store that is reached by TLS.
+    pub tls: StoreTlsFiles,
 }
 
 /// A ledger that cannot be opened: one sentence for the operator.
@@ -44,8 +47,8 @@ pub async fn open(
             Err(error) => Err(LedgerOpenError(error.to_string())),
         };
     }
-    let LedgerOptions { deadline, key_prefix, allow_unsafe } = options;
-    let options = RedisOptions { deadline, key_prefix, allow_unsafe, clock };
+    let LedgerOptions { deadline, key_prefix, allow_unsafe, tls } = options;
+    let options = RedisOptions { deadline, key_prefix, allow_unsafe, tls, clock };
     let ledger = RedisLedger::connect(url, options)
         .await
         .map_err(|error| LedgerOpenError(error.to_string()))?;

@@ -60,6 +60,22 @@ label! {
     }
 }
 
+label! {
+    /// Why a connection was ended before its next request was handled.
+    RefusedConnection {
+        /// A request that could be read in two ways, or not at all.
+        Malformed "malformed",
+        /// No first request within its time.
+        Slow "slow",
+        /// Its address has as many connections as it may.
+        AddressLimit "address_limit",
+        /// The TLS handshake failed.
+        TlsHandshake "tls_handshake",
+        /// A trusted proxy did not begin with a PROXY header.
+        ProxyHeader "proxy_header",
+    }
+}
+
 /// The label value of whatever is in no list.
 pub(super) const OTHER: &str = "other";
 

@@ -21,7 +21,7 @@ use crate::ids::{AccountId, WalletId};
 use crate::rejection::RejectionKind;
 use charged::ChargedCredits;
 use labels::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES};
-pub use labels::{SendOutcome, Stage};
+pub use labels::{RefusedConnection, SendOutcome, Stage};
 use registrar::{Family, LEDGER_BATCH_SIZE, LEDGER_SECONDS, Registrar, STAGE_SECONDS, recorder};
 pub use stage_timer::StageTimer;
 
@@ -41,6 +41,7 @@ pub struct Metrics {
     rejections: Family<Counter>,
     stages: Family<Histogram>,
     upstream_errors: Family<Counter>,
+    connections_refused: Family<Counter>,
     ledger: Family<Histogram>,
     ledger_batch_size: Histogram,
     ledger_up: Gauge,
@@ -71,6 +72,14 @@ impl Metrics {
             stages: Family::new(Stage::ALL.iter().map(|stage| stage.as_str()), |name| {
                 to.histogram(STAGE_SECONDS, "Time a send spent in a stage.", label("stage", name))
             }),
+            connections_refused: Family::new(
+                RefusedConnection::ALL.iter().map(|reason| reason.as_str()),
+                |reason| {
+                    let help = "Connections ended before their next request was handled, by why.";
+                    let labels = label("reason", reason);
+                    to.counter("tollgate_connections_refused_total", help, labels)
+                },
+            ),
             upstream_errors: Family::of(UPSTREAM_CODES, |code| {
                 let help = "Upstream's errors by Graph code.";
                 to.counter("tollgate_upstream_errors_total", help, label("code", code))
@@ -132,6 +141,11 @@ impl Metrics {
             UPSTREAM_CODES.iter().copied().find(|text| text.parse() == Ok(code)).unwrap_or(OTHER)
         };
         self.upstream_errors.at(code.map_or("none", known)).increment(1);
+    }
+
+    /// Counts a connection that was ended by the gateway.
+    pub fn connection_refused(&self, reason: RefusedConnection) {
+        self.connections_refused.at_index(reason as usize).increment(1);
     }
 
     /// Records how long a ledger operation took.

@@ -9,15 +9,7 @@ use crate::catalog::Snapshot;
 use crate::ids::ChannelId;
 use crate::rejection::RejectionKind;
 use crate::upstream::client::{Attempt, Forward};
-use crate::upstream::target::{AccessToken, BaseUrl};
-
-/// Address and token of a channel's upstream.
-pub struct Target {
-    /// The base URL of upstream.
-    pub base: BaseUrl,
-    /// The channel's own Meta token.
-    pub token: AccessToken,
-}
+use crate::upstream::target::Target;
 
 /// The upstream of a channel. Found before anything is held, so that a channel without a token
 /// costs nothing.
@@ -28,13 +20,7 @@ pub fn target(
 ) -> Result<Target, Rejected> {
     let found = || {
         let channel = &snapshot.channels.get(channel_id).ok_or("it is gone")?.settings;
-        let base = match &channel.upstream_url {
-            Some(url) => url.parse::<BaseUrl>().map_err(|error| error.to_string())?,
-            None => service.services.base_url.clone(),
-        };
-        let token = service.services.tokens.of(channel).map_err(|error| error.to_string())?;
-        let token = token.parse::<AccessToken>().map_err(|error| error.to_string())?;
-        Ok(Target { base, token })
+        service.services.target(channel)
     };
     found().map_err(|reason: String| {
         tracing::error!(

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::in_flight::InFlightBody;
 use crate::ids::{AccountId, HoldId};
 use crate::ledger::Operation;
 use crate::ledger::batcher::Batcher;
@@ -10,6 +11,8 @@ use crate::ledger::batcher::Batcher;
 #[derive(Default)]
 struct State {
     gone: bool,
+    /// The client has closed its sending side: it may read its answer, or be gone.
+    finished: bool,
     resolved: bool,
     hold: Option<(AccountId, HoldId)>,
 }
@@ -32,19 +35,34 @@ impl ClientState {
     }
 
     /// From now on a hang-up makes this hold guard its body. Returns `false` if the client has
-    /// already disconnected: nothing was forwarded yet, so the hold is to be released.
-    pub fn holds(&self, account: &AccountId, hold: HoldId) -> bool {
+    /// already disconnected - or closed its sending side, and its `body` is here once more, which
+    /// is how a client begins that gave up: nothing was forwarded yet, so the hold is to be
+    /// released.
+    pub fn holds(&self, account: &AccountId, hold: HoldId, body: &InFlightBody) -> bool {
         let mut state = self.lock();
-        if state.gone {
+        if state.gone || (state.finished && !body.is_alone()) {
             return false;
         }
         state.hold = Some((account.clone(), hold));
+        if state.finished {
+            self.batcher.post(account, Operation::Abandon { hold });
+        }
         true
     }
 
     /// The hold is resolved, or marked in doubt: nothing is left to guard.
     pub fn resolved(&self) {
         self.lock().resolved = true;
+    }
+
+    /// The client has closed its sending side: nobody can tell whether it reads its answer. The
+    /// send goes on and is answered, and its hold guards its body.
+    pub fn finished(&self) {
+        let mut state = self.lock();
+        state.finished = true;
+        if let (false, Some((account, hold))) = (state.resolved, &state.hold) {
+            self.batcher.post(account, Operation::Abandon { hold: *hold });
+        }
     }
 
     fn hang_up(&self) {

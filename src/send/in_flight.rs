@@ -44,6 +44,13 @@ impl InFlightBodies {
     }
 }
 
+impl InFlightBody {
+    /// Whether no repeat of it is in flight.
+    pub fn is_alone(&self) -> bool {
+        self.all.bodies.get(&self.key).is_none_or(|count| *count <= 1)
+    }
+}
+
 impl Drop for InFlightBody {
     fn drop(&mut self) {
         if let Entry::Occupied(mut found) = self.all.bodies.entry(self.key.clone()) {

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 
 use super::authenticate;
-use super::forward::{Target, target};
+use super::forward::target;
 use super::rejected::Rejected;
 use super::reply;
 use super::service::SendService;
@@ -18,6 +18,7 @@ use crate::rejection::RejectionKind;
 use crate::upstream::body::{BoxError, StreamBody};
 use crate::upstream::pass_through::Allowed;
 use crate::upstream::streaming::{PassThrough, StreamError};
+use crate::upstream::target::Target;
 
 /// A reply whose body may be streamed.
 pub type StreamedReply = Response<Either<Full<bytes::Bytes>, StreamBody>>;

@@ -12,6 +12,7 @@ use super::context::SendContext;
 use super::fingerprints::Fingerprints;
 use super::forward::{forward, target};
 use super::hangup::{ClientState, HangupGuard};
+use super::in_flight::InFlightBody;
 use super::log::SendLog;
 use super::message::{self, Message};
 use super::rejected::Rejected;
@@ -22,6 +23,7 @@ use super::service::SendService;
 use super::settle::{self, Settled};
 use super::{accept, authenticate, classify};
 use crate::amount::Amount;
+use crate::http::peer::Peer;
 use crate::http::request_id::RequestId;
 use crate::ids::HoldId;
 use crate::ledger::{Operation, ReleaseReason};
@@ -44,9 +46,26 @@ pub async fn handle(
     let client = ClientState::new(service.services.batcher.clone());
     let guard = HangupGuard::new(client.clone());
     let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
-    let send =
-        SendRequest { service: service.clone(), route, client, request_id: request_id.clone() };
-    match service.tasks.spawn(send.run(request)).await {
+    let peer = request.extensions().get::<Peer>().cloned();
+    let send = SendRequest {
+        service: service.clone(),
+        route,
+        client: client.clone(),
+        request_id: request_id.clone(),
+    };
+    let mut sending = service.tasks.spawn(send.run(request));
+    let sent = match peer {
+        Some(peer) => tokio::select! {
+            biased;
+            sent = &mut sending => sent,
+            () = peer.finished.cancelled() => {
+                client.finished();
+                sending.await
+            }
+        },
+        None => sending.await,
+    };
+    match sent {
         Ok(reply) => {
             guard.replied();
             reply
@@ -146,7 +165,7 @@ impl SendRequest {
                 timer.end(Stage::Throttle);
             }
             // Reserve.
-            match self.reserve(&context, &quote, &prints, timer).await? {
+            match self.reserve(&context, &quote, &prints, &in_flight, timer).await? {
                 Decision::Forward(held) => break (target, quote, held),
                 Decision::Replay(replay) => {
                     log.outcome = Some(SendOutcome::Replayed);
@@ -193,6 +212,7 @@ impl SendRequest {
         context: &SendContext,
         quote: &Quote,
         fingerprints: &Fingerprints,
+        body: &InFlightBody,
         timer: &mut StageTimer<'_>,
     ) -> Result<Decision, Rejected> {
         if !reserve::needs_ledger(context, fingerprints) {
@@ -208,7 +228,7 @@ impl SendRequest {
         timer.end(Stage::Reserve);
         let account = &context.snapshot.id;
         if let Ok(Decision::Forward(_)) = &decision
-            && !self.client.holds(account, hold)
+            && !self.client.holds(account, hold, body)
         {
             // Its repeat may have been let through meanwhile: this one must not be sent as well.
             let release = Operation::Release { hold, reason: ReleaseReason::NotSent };

@@ -3,12 +3,16 @@
 
 pub mod body;
 pub mod client;
+mod connect;
 pub mod graph_error;
 pub mod headers;
+mod options;
 pub mod outcome;
 pub mod pass_through;
+pub mod probe;
 pub mod streaming;
 pub mod target;
 pub mod templates;
 #[cfg(test)]
 mod tests;
+pub mod tls;

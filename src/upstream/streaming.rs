@@ -14,7 +14,8 @@ use hyper::{HeaderMap, Method, Request, Response};
 use tokio::time::Sleep;
 
 use super::body::{BoxError, StreamBody};
-use super::client::{NotSentReason, Upstream, lost, not_sent};
+use super::client::{NotSentReason, Upstream};
+use super::connect::{lost, not_sent};
 use super::headers;
 use super::outcome::UnknownReason;
 use super::target::{AccessToken, BaseUrl};

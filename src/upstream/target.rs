@@ -1,16 +1,18 @@
 //! The address a request to Meta is sent to, and the token it is sent with.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 
-/// The address of the Graph API, or of a forwarder or simulator used instead:
-/// `http://host[:port][/prefix]`.
+/// The address of the Graph API, or of another provider, a forwarder or a simulator:
+/// `https://host[:port][/prefix]`, or `http://` without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
+    scheme: Scheme,
     authority: Authority,
     /// Empty, or `/...` without a trailing slash.
     prefix: String,
@@ -19,17 +21,21 @@ pub struct BaseUrl {
 /// Why a text is not a base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
-    /// `https://`.
+    /// Not `https://host[:port][/prefix]`.
     #[error(
-        "TLS upstreams are not supported in this version; \
-         put a local TLS-terminating forwarder in front"
-    )]
-    TlsUnsupported,
-    /// Not `http://host[:port][/prefix]`.
-    #[error(
-        "an upstream URL is written as http://host[:port][/prefix], without user, query or fragment"
+        "must be https://HOST[:PORT][/PREFIX] (or http://), without user, password, query or \
+         fragment"
     )]
     Malformed,
+    /// The port is 0 or above 65535.
+    #[error("has no port from 1 to 65535")]
+    Port,
+    /// `http://` to another machine.
+    #[error(
+        "would carry tokens and messages in plain text to another machine; write https://, or set \
+         upstream.allow_plaintext"
+    )]
+    Plaintext,
 }
 
 impl BaseUrl {
@@ -45,12 +51,47 @@ impl BaseUrl {
             PathAndQuery::try_from(format!("{}{path_and_query}", self.prefix)).ok()?
         };
         Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(self.scheme.clone())
             .authority(self.authority.clone())
             .path_and_query(whole)
             .build()
             .ok()
     }
+}
+
+impl BaseUrl {
+    /// The URL itself, if it is encrypted, stays on this machine, or need not be encrypted.
+    ///
+    /// # Errors
+    /// [`BaseUrlError::Plaintext`] if it is `http://` to another machine and that is not allowed.
+    pub fn protected(self, allow_plaintext: bool) -> Result<BaseUrl, BaseUrlError> {
+        if self.scheme == Scheme::HTTPS || allow_plaintext || is_loopback(self.host()) {
+            Ok(self)
+        } else {
+            Err(BaseUrlError::Plaintext)
+        }
+    }
+
+    /// Whether TLS is spoken to it.
+    pub fn is_tls(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// The name or address of the host; an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port, given or by the scheme.
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+    }
+}
+
+/// Whether a host is this machine by what it is called; no name is looked up.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl FromStr for BaseUrl {
@@ -61,28 +102,33 @@ impl FromStr for BaseUrl {
             return Err(BaseUrlError::Malformed);
         }
         let uri: Uri = text.parse().map_err(|_| BaseUrlError::Malformed)?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(BaseUrlError::TlsUnsupported),
-            _ => return Err(BaseUrlError::Malformed),
-        }
+        let scheme = uri.scheme().ok_or(BaseUrlError::Malformed)?.clone();
         let authority = uri.authority().ok_or(BaseUrlError::Malformed)?.clone();
-        let bad_port = authority.as_str().ends_with(':') || authority.port_u16() == Some(0);
-        if authority.host().is_empty()
-            || authority.as_str().contains('@')
-            || bad_port
-            || uri.query().is_some()
-        {
+        let (host, known) = (authority.host(), [Scheme::HTTP, Scheme::HTTPS].contains(&scheme));
+        if !known || host.is_empty() || authority.as_str().contains('@') || uri.query().is_some() {
             return Err(BaseUrlError::Malformed);
         }
-        Ok(BaseUrl { authority, prefix: uri.path().trim_end_matches('/').to_owned() })
+        // What follows the host is a port, of which `port_u16` reads only those that fit.
+        if authority.as_str().len() > host.len() && !matches!(authority.port_u16(), Some(1..)) {
+            return Err(BaseUrlError::Port);
+        }
+        Ok(BaseUrl { scheme, authority, prefix: uri.path().trim_end_matches('/').to_owned() })
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
     }
+}
+
+/// Address and token for a channel's requests.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The base URL of upstream.
+    pub base: BaseUrl,
+    /// The channel's own Meta token.
+    pub token: AccessToken,
 }
 
 /// A channel's Meta access token; never printed, cheap to clone.
@@ -159,7 +205,6 @@ mod tests {
     #[test]
     fn what_is_no_base_is_refused() {
         let check = |text: &str, error| assert_eq!(text.parse::<BaseUrl>(), Err(error), "{text}");
-        check("https://graph.facebook.com", BaseUrlError::TlsUnsupported);
         for text in [
             "",
             "graph.test",
@@ -170,10 +215,31 @@ mod tests {
             "http://a?b=c",
             "http://a#b",
             "http://a b",
-            "http://a:",
-            "http://a:0",
+            "https://u@a",
         ] {
             check(text, BaseUrlError::Malformed);
+        }
+        for text in ["http://a:", "http://a:0", "https://a:65536", "https://[::1]:99999"] {
+            check(text, BaseUrlError::Port);
+        }
+    }
+
+    #[test]
+    fn plain_text_stays_on_this_machine() {
+        for (text, allowed) in [
+            ("https://graph.test", true),
+            ("http://127.0.0.1:9090", true),
+            ("http://127.8.8.8", true),
+            ("http://[::1]:9090", true),
+            ("http://localhost:9090/prefix", true),
+            ("http://graph.test", false),
+            ("http://10.0.0.1", false),
+            ("http://localhost.test", false),
+            ("http://127.0.0.1.test", false),
+        ] {
+            let base = || text.parse::<BaseUrl>().expect("a base URL");
+            assert_eq!(base().protected(false).is_ok(), allowed, "{text}");
+            assert!(base().protected(true).is_ok(), "{text}");
         }
     }
 

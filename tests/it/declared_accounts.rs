@@ -13,7 +13,7 @@ use tollgate::config::Config;
 use tollgate::gateway::bootstrap::{BootstrapError, bootstrap};
 use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
-use tollgate::ledger::{ClaimKind, OpenLedger};
+use tollgate::ledger::{ClaimKind, OpenLedger, StoreTlsFiles};
 
 use crate::support::{Backend, KEY, OPERATOR_KEY, OnLedger, ask, on_every_ledger, redis_server};
 
@@ -106,6 +106,7 @@ impl LedgerLocation {
             deadline: Duration::from_secs(5),
             key_prefix: self.prefix.clone(),
             allow_unsafe: false,
+            tls: StoreTlsFiles::default(),
         };
         open(&self.url, options, Clock::system()).await.unwrap()
     }

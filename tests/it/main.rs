@@ -23,3 +23,4 @@ mod sends;
 mod support;
 mod template_sync;
 mod tidy;
+mod tls;

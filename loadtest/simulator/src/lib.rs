@@ -33,6 +33,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 pub use fault::{Fault, FaultAction, FaultScope, FaultTrigger};
@@ -44,6 +45,7 @@ use state::State;
 /// A running simulator. Dropping it stops it without waiting; [`Simulator::shutdown`] waits.
 pub struct Simulator {
     addr: SocketAddr,
+    scheme: &'static str,
     state: Arc<State>,
     tasks: TaskTracker,
 }
@@ -59,10 +61,12 @@ impl Simulator {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let addr = listener.local_addr()?;
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        let acceptor = options.tls.clone().map(TlsAcceptor::from);
         let state = Arc::new(State::new(options));
         let tasks = TaskTracker::new();
-        tasks.spawn(server::run(listener, state.clone(), tasks.clone()));
-        Ok(Simulator { addr, state, tasks })
+        tasks.spawn(server::run(listener, acceptor, state.clone(), tasks.clone()));
+        Ok(Simulator { addr, scheme, state, tasks })
     }
 
     /// The address it listens on.
@@ -70,10 +74,10 @@ impl Simulator {
         self.addr
     }
 
-    /// `http://127.0.0.1:port`, without a slash at the end: the URL to use instead of the Graph
-    /// host.
+    /// `http://127.0.0.1:port` (`https://` with TLS), without a slash at the end: the URL to use
+    /// instead of the Graph host.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", self.scheme, self.addr)
     }
 
     /// The accepted messages that are kept, oldest first.

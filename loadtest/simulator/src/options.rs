@@ -1,6 +1,7 @@
 //! How a simulator behaves: its address, latency and limits, and what exists in its WABAs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One message template the simulated WABA has.
@@ -36,6 +37,8 @@ impl SimulatorTemplate {
 pub struct SimulatorOptions {
     /// Address to listen on. Default `127.0.0.1:0`: a free port.
     pub listen: SocketAddr,
+    /// TLS, with HTTP/2 if its ALPN protocols begin with `h2`. Default none: plain HTTP/1.1.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// How long every good reply takes. The message counts as accepted before the wait. Default
     /// none.
     pub latency: Duration,
@@ -60,6 +63,7 @@ impl Default for SimulatorOptions {
     fn default() -> SimulatorOptions {
         SimulatorOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             latency: Duration::ZERO,
             tokens: None,
             phone_number_ids: None,

@@ -12,12 +12,14 @@ use http::StatusCode;
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::control;
@@ -38,11 +40,18 @@ const MEDIA_MAX: usize = 16 * 1024 * 1024;
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a client may take to send a head, and how long a connection may idle.
 const HEAD_DEADLINE: Duration = Duration::from_secs(120);
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long running requests may take to finish once the simulator stops.
 const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Accepts connections until the state's stop token is cancelled.
-pub(crate) async fn run(listener: TcpListener, state: Arc<State>, tasks: TaskTracker) {
+pub(crate) async fn run(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    state: Arc<State>,
+    tasks: TaskTracker,
+) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = permits.clone().acquire_owned().await else {
@@ -54,9 +63,9 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, tasks: TaskTra
         };
         match accepted {
             Ok((stream, _)) => {
-                let state = state.clone();
+                let (state, acceptor) = (state.clone(), acceptor.clone());
                 tasks.spawn(async move {
-                    connection(stream, state).await;
+                    connection(stream, acceptor, state).await;
                     drop(permit);
                 });
             }
@@ -66,9 +75,22 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, tasks: TaskTra
     }
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>) {
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
     // Latency matters more than packet count; a failure here only costs speed.
     let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else { return http1(stream, state, |stream| stream).await };
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        http2(stream, state).await;
+    } else {
+        http1(stream, state, |stream| stream.get_ref().0).await;
+    }
+}
+
+async fn http1<T>(stream: T, state: Arc<State>, tcp: impl Fn(&T) -> &TcpStream)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = {
         let state = state.clone();
         service_fn(move |request| {
@@ -98,7 +120,32 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
     if result.is_err_and(reset) {
         // Closing with a zero linger time sends RST instead of FIN.
         let stream = connection.into_parts().io.into_inner();
-        let _ = stream.set_zero_linger();
+        let _ = tcp(&stream).set_zero_linger();
+    }
+}
+
+/// A fault that resets the connection resets the stream here.
+async fn http2<T>(stream: T, state: Arc<State>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = {
+        let state = state.clone();
+        service_fn(move |request| {
+            let state = state.clone();
+            async move { serve(&state, request).await }
+        })
+    };
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = state.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(DRAIN_DEADLINE, connection).await;
+        }
     }
 }
 

@@ -73,7 +73,9 @@ fn channel(
         &ChannelSettings::THROUGHPUT,
     );
     let enabled = section.boolean("enabled", true);
-    let upstream_url = section.url("upstream_url", parse::upstream_url);
+    let upstream_url = section
+        .url("upstream_url", |text| parse::upstream_url(text, seen.allow_plaintext))
+        .map(|base| base.to_string());
     let calling_code = section.optional("calling_code", parse::valid(validate::calling_code));
     section.finish();
     let settings = ChannelSettings {

@@ -9,6 +9,8 @@ use crate::ids::{AccountId, ChannelId, WabaId, WalletId};
 /// Names seen so far in the whole file, which no two accounts may share.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// Whether upstreams may be reached without TLS.
+    pub allow_plaintext: bool,
     pub accounts: BTreeSet<AccountId>,
     pub channels: BTreeSet<ChannelId>,
     pub keys: Vec<Secret>,

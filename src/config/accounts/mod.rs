@@ -20,8 +20,12 @@ use crate::pricing::{Category, Markup};
 use known::{Declared, Seen, unique};
 
 /// Reads all `[[accounts]]`; those with mistakes are left out.
-pub(super) fn read(root: &mut Section<'_>, secrets: &SecretsConfig) -> Vec<DeclaredAccount> {
-    let mut seen = Seen::default();
+pub(super) fn read(
+    root: &mut Section<'_>,
+    secrets: &SecretsConfig,
+    allow_plaintext: bool,
+) -> Vec<DeclaredAccount> {
+    let mut seen = Seen { allow_plaintext, ..Seen::default() };
     root.sections("accounts")
         .into_iter()
         .filter_map(|section| account(section, secrets, &mut seen))

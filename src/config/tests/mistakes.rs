@@ -26,20 +26,60 @@ const SECTIONS: &[(&str, &str)] = &[
         "[server]\nmax_connections = 0",
         "t.toml:2: server.max_connections: must be 1 to 1000000, not 0",
     ),
-    ("[upstream]\nurl = \"127.0.0.1:9090\"", "t.toml:2: upstream.url: must be http://HOST:PORT"),
+    (
+        "[upstream]\nurl = \"127.0.0.1:9090\"",
+        "t.toml:2: upstream.url: must be https://HOST[:PORT][/PREFIX] (or http://), without user, \
+         password, query or fragment",
+    ),
     ("[upstream]\nurl = \"\"", "t.toml:2: upstream.url: must not be empty"),
     (
-        "[upstream]\nurl = \"http://a/v23.0\"",
-        "t.toml:2: upstream.url: must be http://HOST:PORT without a path or query",
+        "[upstream]\nurl = \"https://a/v23.0?b=c\"",
+        "t.toml:2: upstream.url: must be https://HOST[:PORT][/PREFIX] (or http://), without user, \
+         password, query or fragment",
     ),
     (
         "[upstream]\nurl = \"http://u:p@a\"",
-        "t.toml:2: upstream.url: must not carry a user or password",
+        "t.toml:2: upstream.url: must be https://HOST[:PORT][/PREFIX] (or http://), without user, \
+         password, query or fragment",
     ),
     (
-        "[upstream]\nurl = \"https://graph.example\"",
-        "t.toml:2: upstream.url: https is not in this version: put a local forwarder that speaks \
-         TLS in front of it and give its http:// address",
+        "[upstream]\nurl = \"https://a:65536\"",
+        "t.toml:2: upstream.url: has no port from 1 to 65535",
+    ),
+    (
+        "[upstream]\nurl = \"http://graph.example\"",
+        "t.toml:2: upstream.url: would carry tokens and messages in plain text to another machine; \
+         write https://, or set upstream.allow_plaintext",
+    ),
+    (
+        "[listen]\nadmin = \"0.0.0.0:8081\"",
+        "t.toml:2: listen.admin: other machines can reach this address and it moves money: set \
+         listen.admin_tls, or listen.admin_allow_plaintext if something in front of it encrypts",
+    ),
+    (
+        "[listen.tls]\ncert_file = \"a.pem\"",
+        "t.toml:2: listen.tls.cert_file: needs key_file beside it",
+    ),
+    (
+        "[listen.admin_tls]\nkey_file = \"a.pem\"",
+        "t.toml:2: listen.admin_tls.key_file: needs cert_file beside it",
+    ),
+    (
+        "[listen.ops_tls]\ncert_file = \"a.pem\"\nkey_file = \"b.pem\"",
+        "t.toml:1: listen.ops_tls: is set without listen.ops",
+    ),
+    (
+        "[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"]",
+        "t.toml:2: listen.trusted_proxies[1]: must be a network such as \"10.0.0.0/8\" or an \
+         address, not \"10.0.0.0/33\"",
+    ),
+    (
+        "[listen]\nproxy_protocol = true",
+        "t.toml:2: listen.proxy_protocol: needs listen.trusted_proxies, which is empty",
+    ),
+    (
+        "[ledger]\nclient_key_file = \"a.pem\"",
+        "t.toml:2: ledger.client_key_file: needs client_cert_file beside it",
     ),
     (
         "[upstream]\nanswer_timeout_ms = 8.5",
@@ -51,7 +91,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[ledger]\nurl = \"mysql://:hunter2@a\"",
-        "t.toml:2: ledger.url: must be embedded:DIR or redis://HOST:PORT/0",
+        "t.toml:2: ledger.url: must be embedded:DIR, redis://HOST:PORT/0 or rediss://HOST:PORT/0",
     ),
     (
         "[ledger]\nurl = \"embedded:\"",
@@ -401,8 +441,8 @@ fn ten_mistakes_are_reported_at_once() {
             "t.toml:4: listen.data: must be an address such as \"127.0.0.1:8081\", not \
              \"localhost\"",
             "t.toml:5: listen.opps: is not a known key; did you mean \"ops\"?",
-            "t.toml:8: upstream.url: https is not in this version: put a local forwarder that \
-             speaks TLS in front of it and give its http:// address",
+            "t.toml:8: upstream.url: would carry tokens and messages in plain text to another \
+             machine; write https://, or set upstream.allow_plaintext",
             "t.toml:9: upstream.answer_timeout_ms: must be a whole number, not text",
             "t.toml:12: ledger.in_doubt_policy: must be \"charge\" or \"release\", not \"chrage\"; \
              did you mean \"charge\"?",

@@ -183,6 +183,8 @@ fn file_over_defaults_and_environment_over_both() {
     let environment = [
         ("TOLLGATE__LISTEN__DATA", "127.0.0.1:3"),
         ("TOLLGATE__LISTEN__OPS", "127.0.0.1:4"),
+        ("TOLLGATE__LISTEN__OPS_TLS__CERT_FILE", "ops.pem"),
+        ("TOLLGATE__LISTEN__OPS_TLS__KEY_FILE", "ops.key"),
         ("TOLLGATE__UPSTREAM__URL", "http://127.0.0.1:5/"),
         ("TOLLGATE__LEDGER__URL", "redis://:hunter2@localhost:6379/0"),
         ("TOLLGATE__LEDGER__ALLOW_UNSAFE", "true"),
@@ -195,7 +197,8 @@ fn file_over_defaults_and_environment_over_both() {
     assert_eq!(config.listen.data.port(), 3);
     assert_eq!(config.listen.admin.port(), 2);
     assert_eq!(config.listen.ops.map(|address| address.port()), Some(4));
-    assert_eq!(config.upstream.url, "http://127.0.0.1:5");
+    assert_eq!(config.upstream.url.to_string(), "http://127.0.0.1:5");
+    assert!(config.listen.ops_tls.is_some() && config.listen.tls.is_none());
     assert_eq!(config.log.format, LogFormat::Text);
     assert!(config.ledger.allow_unsafe);
     assert_eq!(config.ledger.deadline, Duration::from_millis(250));

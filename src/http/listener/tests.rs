@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Drained, ServerOptions, serve};
+use crate::http::peer::{Peer, TrustedProxies};
 
 const SOON: Duration = Duration::from_secs(5);
 const POST: &[u8] = b"POST /send HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
@@ -121,24 +122,189 @@ async fn one_connection_carries_many_requests() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_drops_its_request() {
-    for half in [false, true] {
-        let (events, mut seen) = mpsc::channel(64);
-        let listening = Listening::open(ServerOptions::default(), pending(events)).await;
+    let (events, mut seen) = mpsc::channel(64);
+    let listening = Listening::open(ServerOptions::default(), pending(events)).await;
+    let client = listening.connect().await;
+    client.set_zero_linger().expect("a reset at its end");
+    let mut client = client;
+    client.write_all(POST).await.expect("written");
+    assert_eq!(timeout(SOON, seen.recv()).await, Ok(Some("started")));
+    drop(client);
+    assert_eq!(timeout(SOON, seen.recv()).await, Ok(Some("dropped")));
+    assert_eq!(listening.close().await, Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_gets_its_answer() {
+    // An answer of one piece, and one that fills the socket's buffers.
+    for length in [4, 8 << 20] {
+        let listening = Listening::open(ServerOptions::default(), move |request| async move {
+            let peer = request.extensions().get::<Peer>().cloned().expect("set for every request");
+            peer.finished.cancelled().await;
+            vec![b'x'; length]
+        })
+        .await;
         let mut client = listening.connect().await;
         client.write_all(POST).await.expect("written");
-        assert_eq!(timeout(SOON, seen.recv()).await, Ok(Some("started")));
-        if half {
-            client.shutdown().await.expect("half closed");
-        } else {
-            drop(client);
-        }
-        assert_eq!(
-            timeout(Duration::from_millis(500), seen.recv()).await,
-            Ok(Some("dropped")),
-            "half {half}"
-        );
+        client.shutdown().await.expect("half closed");
+        let mut answer = Vec::new();
+        let read = timeout(SOON, client.read_to_end(&mut answer)).await;
+        read.expect("closed after the answer").expect("readable");
+        assert!(answer.len() > length && answer.ends_with(b"xxxx"), "{}", answer.len());
         assert_eq!(listening.close().await, Drained { cut: 0 });
     }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_within_its_request_is_gone() {
+    let (events, mut seen) = mpsc::channel(64);
+    let listening = Listening::open(ServerOptions::default(), move |request| {
+        let events = events.clone();
+        async move {
+            let body = super::super::body::read_body(request.into_body(), 1024, SOON).await;
+            let _ = events.try_send(if body.is_err() { "cut" } else { "whole" });
+            Vec::new()
+        }
+    })
+    .await;
+    let mut client = listening.connect().await;
+    client.write_all(&POST[..POST.len() - 1]).await.expect("written");
+    client.shutdown().await.expect("half closed");
+    assert_eq!(timeout(SOON, seen.recv()).await, Ok(Some("cut")));
+    assert_eq!(listening.close().await, Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn requests_that_can_be_read_in_two_ways_are_refused() {
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&handled);
+    let listening = Listening::open(ServerOptions::default(), move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { b"done".to_vec() }
+    })
+    .await;
+    let smuggled = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\
+                    transfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    for (before, pieces) in [("", 1), ("", 7), (std::str::from_utf8(POST).expect("text"), 1)] {
+        handled.store(0, Ordering::SeqCst);
+        let mut client = listening.connect().await;
+        let whole = format!("{before}{smuggled}GET /more HTTP/1.1\r\nhost: x\r\n\r\n");
+        for piece in whole.as_bytes().chunks(whole.len() / pieces + 1) {
+            // The listener may have closed already.
+            drop(client.write_all(piece).await);
+            tokio::task::yield_now().await;
+        }
+        let mut answer = Vec::new();
+        drop(timeout(SOON, client.read_to_end(&mut answer)).await.expect("closed"));
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let expected = usize::from(!before.is_empty());
+        assert_eq!(handled.load(Ordering::SeqCst), expected, "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1 400").count(), 1, "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1 200").count(), expected, "{answer}");
+    }
+    assert_eq!(listening.close().await, Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections() {
+    let options = ServerOptions { max_connections_per_address: 2, ..ServerOptions::default() };
+    let listening = Listening::open(options, ok).await;
+    let mut clients = [listening.connect().await, listening.connect().await];
+    for client in &mut clients {
+        client.write_all(POST).await.expect("written");
+        read_to(client, "done").await;
+    }
+    let mut third = listening.connect().await;
+    assert!(closes(&mut third, SOON).await, "one too many");
+    let [first, _second] = clients;
+    drop(first);
+    // The listener notices the end a moment later.
+    for _ in 0..50 {
+        let mut next = listening.connect().await;
+        drop(next.write_all(POST).await);
+        let mut start = [0; 8];
+        if next.read_exact(&mut start).await.is_ok() {
+            assert_eq!(&start, b"HTTP/1.1");
+            assert_eq!(listening.close().await, Drained { cut: 0 });
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the place of a closed connection stays taken");
+}
+
+#[tokio::test]
+async fn connections_end_after_their_requests_and_their_age() {
+    for options in [
+        ServerOptions { max_requests_per_connection: 1, ..ServerOptions::default() },
+        ServerOptions { max_connection_age: Duration::ZERO, ..ServerOptions::default() },
+    ] {
+        let listening = Listening::open(options, ok).await;
+        let mut client = listening.connect().await;
+        client.write_all(POST).await.expect("written");
+        assert!(read_to(&mut client, "done").await.contains("connection: close"));
+        assert!(closes(&mut client, SOON).await);
+        assert_eq!(listening.close().await, Drained { cut: 0 });
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_its_clients() {
+    let proxies = Arc::new(TrustedProxies {
+        networks: vec!["127.0.0.0/8".parse().expect("a network")],
+        proxy_protocol: true,
+    });
+    let options =
+        ServerOptions { proxies, max_connections_per_address: 1, ..ServerOptions::default() };
+    let listening = Listening::open(options, |request| async move {
+        let peer = request.extensions().get::<Peer>().cloned().expect("set for every request");
+        format!("from {}!", peer.client(request.headers())).into_bytes()
+    })
+    .await;
+    let header = |last: u8| {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+        header.extend([192, 0, 2, last, 10, 0, 0, 1, 0, 80, 1, 187]);
+        header
+    };
+    let mut clients = Vec::new();
+    for last in [1, 2] {
+        let mut client = listening.connect().await;
+        client.write_all(&[&header(last), POST].concat()).await.expect("written");
+        assert!(read_to(&mut client, "!").await.ends_with(&format!("from 192.0.2.{last}!")));
+        clients.push(client);
+    }
+    let mut again = listening.connect().await;
+    again.write_all(&header(1)).await.expect("written");
+    assert!(closes(&mut again, SOON).await, "the client's address is counted");
+    let mut silent = listening.connect().await;
+    silent.write_all(POST).await.expect("written");
+    assert!(closes(&mut silent, SOON).await, "a trusted proxy must begin with the header");
+    assert_eq!(listening.close().await, Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn http2_is_spoken_by_prior_knowledge() {
+    use hyper::client::conn::http2;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let options = ServerOptions {
+        idle_timeout: Duration::from_millis(200),
+        first_request_timeout: Duration::from_millis(300),
+        ..ServerOptions::default()
+    };
+    let listening = Listening::open(options, ok).await;
+    let stream = TokioIo::new(listening.connect().await);
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), stream).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    for _ in 0..3 {
+        let request = Request::post("http://x/send").body(Full::new(Bytes::from_static(b"{}")));
+        let response = sender.send_request(request.expect("a request")).await.expect("answered");
+        assert_eq!(response.version(), http::Version::HTTP_2);
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.expect("a body");
+        assert_eq!(body.to_bytes(), "done");
+    }
+    timeout(SOON, connection).await.expect("closed when unused").expect("no panic").expect("clean");
+    assert_eq!(listening.close().await, Drained { cut: 0 });
 }
 
 #[tokio::test]

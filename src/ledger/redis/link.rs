@@ -2,6 +2,7 @@
 //! flight is bounded, a broken or silent connection is replaced by the next call, and a server that
 //! does not know the script (or is another than before) gets it loaded again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,11 +11,12 @@ use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo,
+    RedisError, ServerErrorKind, TlsCertificates,
 };
 use tokio::sync::{Mutex, Semaphore};
 
-use super::options::OpenError;
+use super::options::{OpenError, RedisOptions};
 use super::script::{self, Digests};
 use crate::clock::Stopwatch;
 use crate::ledger::LedgerFault;
@@ -57,7 +59,7 @@ pub(super) struct Link {
 }
 
 /// A client for a URL, with the settings that the library leaves off.
-pub(super) fn client(url: &str, deadline: Duration) -> Result<Client, OpenError> {
+pub(super) fn client(url: &str, options: &RedisOptions) -> Result<Client, OpenError> {
     let address = |error: RedisError| OpenError::Address(error.to_string());
     let info = url.into_connection_info().map_err(address)?;
     let keepalive = TcpKeepalive::new()
@@ -66,8 +68,23 @@ pub(super) fn client(url: &str, deadline: Duration) -> Result<Client, OpenError>
     let tcp = TcpSettings::default()
         .set_nodelay(true)
         .set_keepalive(keepalive)
-        .set_user_timeout(deadline.saturating_mul(3));
-    Client::open(info.set_tcp_settings(tcp)).map_err(address)
+        .set_user_timeout(options.deadline.saturating_mul(3));
+    let info = info.set_tcp_settings(tcp);
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Client::open(info).map_err(address);
+    }
+    let read = |file: &Path| {
+        std::fs::read(file)
+            .map_err(|error| OpenError::Address(format!("{}: {error}", file.display())))
+    };
+    let root_cert = options.tls.ca_file.as_deref().map(read).transpose()?;
+    let client_tls = match &options.tls.client {
+        Some((cert, key)) => {
+            Some(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? })
+        }
+        None => None,
+    };
+    Client::build_with_tls(info, TlsCertificates { client_tls, root_cert }).map_err(address)
 }
 
 impl Link {

@@ -29,7 +29,7 @@ pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Opened, Op
             "key prefix \"{prefix}\": one or more characters, without ':', '{{' or '}}'"
         )));
     }
-    let client = link::client(url, options.deadline)?;
+    let client = link::client(url, options)?;
     let steps = async {
         let mut connection =
             link::connection(&client, options.deadline).await.map_err(unavailable)?;
@@ -52,7 +52,12 @@ fn unavailable(error: RedisError) -> OpenError {
 fn check_address(url: &str) -> Result<(), OpenError> {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     let problem = match scheme {
-        "redis" | "unix" | "redis+unix" => return Ok(()),
+        // The client library would take `#insecure` as a wish not to check the certificate.
+        "rediss" if url.contains('#') => {
+            "the certificate of the server is always checked; there is nothing after a '#'"
+                .to_owned()
+        }
+        "redis" | "rediss" | "unix" | "redis+unix" => return Ok(()),
         "redis-cluster" | "rediss-cluster" => {
             "clusters are not supported in this version; give redis://host:port of one server"
                 .to_owned()
@@ -61,8 +66,7 @@ fn check_address(url: &str) -> Result<(), OpenError> {
             "Sentinel is not supported in this version; give redis://host:port of one server"
                 .to_owned()
         }
-        "rediss" => "TLS is not supported in this version; give redis://host:port".to_owned(),
-        _ => "expected redis://host:port".to_owned(),
+        _ => "expected redis://host:port or rediss://host:port".to_owned(),
     };
     Err(OpenError::Address(problem))
 }
@@ -167,9 +171,10 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_used_says_why() {
         assert!(check_address("redis://127.0.0.1:6379").is_ok());
+        assert!(check_address("rediss://127.0.0.1:6379").is_ok());
         for (url, word) in [
             ("redis-cluster://a:1", "cluster"),
-            ("rediss://a", "TLS"),
+            ("rediss://a/#insecure", "always checked"),
             ("localhost:6379", "expected"),
             ("http://a", "expected"),
         ] {

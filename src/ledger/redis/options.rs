@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::ledger::StoreTlsFiles;
 
 /// How a ledger in Redis is used.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct RedisOptions {
     pub key_prefix: String,
     /// Start even if the server's settings can lose what was decided.
     pub allow_unsafe: bool,
+    /// Certificates for `rediss://`.
+    pub tls: StoreTlsFiles,
     /// A fixed one replaces the server's clock.
     pub clock: Clock,
 }
@@ -23,6 +26,7 @@ impl Default for RedisOptions {
             deadline: Duration::from_secs(1),
             key_prefix: "tg".to_owned(),
             allow_unsafe: false,
+            tls: StoreTlsFiles::default(),
             clock: Clock::system(),
         }
     }

@@ -54,6 +54,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut case: LedgerC
             tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), case.clock.clone()),
             upstream: UpstreamOptions::default(),
             base_url: "http://127.0.0.1:9".parse().unwrap(),
+            allow_plaintext: false,
             batching: BatcherOptions { deadline: Duration::from_secs(20), queue: 100 },
             wallet_metrics: 10,
             clock: case.clock.clone(),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tollgate::clock::Clock;
 use tollgate::config::Config;
 use tollgate::gateway::{Gateway, StartError};
+use tollgate::ledger::StoreTlsFiles;
 use tollgate::ledger::open::{LedgerOptions, open};
 
 use crate::support::{
@@ -40,6 +41,7 @@ async fn name_of_ledger(deployment: &Deployment) -> String {
         deadline: config.deadline,
         key_prefix: config.key_prefix,
         allow_unsafe: config.allow_unsafe,
+        tls: StoreTlsFiles::default(),
     };
     let ledger = open(config.url.expose(), options, Clock::fixed(NOON_MS)).await.unwrap();
     let name = ledger.identity.ledger_id.clone();
@@ -82,6 +84,7 @@ async fn only_the_ledger_of_that_name_is_taken(backend: Backend) {
         deadline: config.deadline,
         key_prefix: config.key_prefix,
         allow_unsafe: config.allow_unsafe,
+        tls: StoreTlsFiles::default(),
     };
     let ledger = open(config.url.expose(), options, Clock::fixed(NOON_MS)).await.unwrap();
     assert!(

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::support::redis_server::RedisServer;
-use crate::support::{Finished, Process, run};
+use crate::support::{Authority, Finished, LOCAL, Process, run};
 
 const LISTEN: &str = "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
 
@@ -86,8 +86,8 @@ async fn a_store_that_may_lose_money_is_refused() {
 async fn what_is_not_in_this_version_is_a_mistake_of_the_file() {
     for (text, expected) in [
         (
-            "[upstream]\nurl = \"https://graph.example\"\n",
-            "upstream.url: https is not in this version",
+            "[ledger]\nurl = \"redis-sentinel://a:1,b:2\"\n",
+            "ledger.url: redis-sentinel:// is not in this version",
         ),
         (
             "[ledger]\nurl = \"redis-cluster://a:1,b:2\"\n",
@@ -133,6 +133,14 @@ async fn the_production_example_is_right_where_its_secrets_are() {
         fs::write(home.path().join(name), format!("{secret}\n")).unwrap();
     }
     let token = [("META_TOKEN_ACME_ALERTS", "EAAtoken")];
+    let without = run(&command, &token).await;
+    assert_eq!(without.code, Some(64), "{}", without.stdout);
+    assert!(without.stderr.contains("listen.tls: "), "{}", without.stderr);
+    let tls = home.path().join("tls");
+    fs::create_dir(&tls).unwrap();
+    let issued = Authority::new().issue(LOCAL);
+    fs::write(tls.join("tls.crt"), issued.cert).unwrap();
+    fs::write(tls.join("tls.key"), issued.key).unwrap();
     let checked = run(&command, &token).await;
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
     assert!(checked.stdout.ends_with("no mistakes, 1 declared accounts\n"), "{}", checked.stdout);

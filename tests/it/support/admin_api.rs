@@ -69,6 +69,7 @@ impl AdminApi {
                 upstream: UpstreamOptions::default(),
                 // Nothing listens there: these tests do not call Meta.
                 base_url: "http://127.0.0.1:9".parse().unwrap(),
+                allow_plaintext: false,
                 batching: BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 },
                 wallet_metrics: 10,
                 clock: clock.clone(),

@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod api_reply;
+mod certificates;
 mod client;
 mod deployment;
 mod ledger_case;
@@ -18,6 +19,7 @@ mod world;
 
 pub use admin_api::AdminApi;
 pub use api_reply::ApiReply;
+pub use certificates::{Authority, Issued, LOCAL};
 pub use client::{Client, Reply, Request, ask, micros};
 pub use deployment::Deployment;
 pub use ledger_case::{LedgerCase, all};

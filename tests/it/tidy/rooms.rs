@@ -21,14 +21,14 @@ const ROOMS: &[(&str, &str)] = &[
     ("catalog", "amount ids clock rejection metrics pricing ledger"),
     // The shared handles of the rooms below it, built once.
     ("services", "amount ids clock rejection metrics pricing ledger catalog upstream"),
+    // Used by the rooms that serve requests, and knows none of them.
+    ("http", "amount ids clock rejection metrics pricing catalog ledger upstream"),
     // Reads what the rooms below need; only gateway and commands hand its values down.
-    ("config", "amount ids clock rejection pricing catalog ledger upstream"),
+    ("config", "amount ids clock rejection pricing catalog ledger upstream http"),
     // The log; started by commands with the configured level.
     ("telemetry", "config"),
     // Business operations: neither HTTP nor the configuration.
     ("control", "amount ids clock rejection metrics pricing ledger catalog upstream services"),
-    // Used by the rooms that serve requests, and knows none of them.
-    ("http", "amount ids clock rejection metrics pricing catalog ledger upstream"),
     ("send", SERVING),
     ("webhook", SERVING),
     ("admin", SERVING),

@@ -1,0 +1,59 @@
+//! How far the requests of one connection are.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+/// What a connection and its requests know of each other.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Requests whose response is not written yet.
+    active: AtomicUsize,
+    /// Requests begun so far.
+    begun: AtomicUsize,
+    /// The connection's task, if it waits for the last response to be written.
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Progress {
+    /// Requests begun so far.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether a response is still to be written; then `waker` is woken when it is.
+    pub(super) fn wake_when_idle(&self, waker: &Waker) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let active = self.is_active();
+        *waiting = active.then(|| waker.clone());
+        active
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A request from its head to the last byte of its response.
+pub(super) struct Ticket(Arc<Progress>);
+
+impl Ticket {
+    pub(super) fn of(progress: &Arc<Progress>) -> Ticket {
+        progress.begun.fetch_add(1, Ordering::Relaxed);
+        progress.active.fetch_add(1, Ordering::AcqRel);
+        Ticket(progress.clone())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let progress = &self.0;
+        if progress.active.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Uncontended: the connection's own task, or a stream of it.
+            let mut waiting = progress.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(waker) = waiting.take() {
+                waker.wake();
+            }
+        }
+    }
+}
