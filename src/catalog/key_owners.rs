@@ -13,14 +13,19 @@ use crate::ledger::{ClaimKind, Claims, Fingerprint};
 /// A key looked up within this time stays valid while the ledger is unavailable.
 const KEY_KEPT_MS: i64 = 60_000;
 
-/// A key is not looked up again sooner than this.
-const KEY_ASKED_MS: i64 = 5_000;
+/// A key looked up within this time is not looked up again; an older one is, in the background.
+const KEY_FRESH_MS: i64 = 1_000;
+
+/// A key older than this is looked up before it is used, so that a revocation holds at every
+/// gateway within two seconds.
+const KEY_STALE_MS: i64 = 2_000;
 
 struct KnownKey {
     owner: Arc<str>,
     seen_ms: i64,
-    /// When the key was last looked up again, in Unix milliseconds.
+    /// When the key was last looked up again, and when that last failed, in Unix milliseconds.
     asked_ms: i64,
+    failed_ms: i64,
 }
 
 /// The owners of keys, by the keys' hashes.
@@ -35,38 +40,56 @@ impl KeyOwners {
         KeyOwners { claims, clock, known: DashMap::new() }
     }
 
-    /// The owner of a key, `account/key`. Keys are looked up once; after half their time they are
-    /// looked up again in the background, so that no send waits for a ledger that does not reply.
+    /// The owner of a key, `account/key`, as the ledger had it within the last two seconds; while
+    /// the ledger is unavailable, within the last minute.
     pub async fn owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
         let now_ms = self.clock.now_ms();
-        let known = self.known.get_mut(hash).and_then(|mut known| {
+        let known = self.known.get_mut(hash).map(|mut known| {
             let age_ms = now_ms.saturating_sub(known.seen_ms);
-            let asked_ms = now_ms.saturating_sub(known.asked_ms);
-            let ask = age_ms > KEY_KEPT_MS / 2 && asked_ms > KEY_ASKED_MS;
+            let since = |then_ms: i64| now_ms.saturating_sub(then_ms);
+            let ask = (KEY_FRESH_MS..KEY_STALE_MS).contains(&age_ms)
+                && since(known.asked_ms) >= KEY_FRESH_MS;
             if ask {
                 known.asked_ms = now_ms;
             }
-            (age_ms <= KEY_KEPT_MS).then(|| (known.owner.clone(), ask))
+            // While look-ups fail, one a second is tried.
+            let failing = since(known.failed_ms) < KEY_FRESH_MS;
+            (known.owner.clone(), age_ms, ask, failing)
         });
-        let Some((owner, ask)) = known else { return self.look_up(hash).await };
+        let Some((owner, age_ms, ask, failing)) = known else { return self.look_up(hash).await };
         if ask {
             let (owners, hash) = (self.clone(), *hash);
-            tokio::spawn(async move {
-                // A fault is the ledger's to report; the key stays as it is until its time is over.
-                let _ = owners.look_up(&hash).await;
-            });
+            // A fault is noted by the look-up.
+            tokio::spawn(async move { drop(owners.look_up(&hash).await) });
         }
-        Ok(owner)
+        if age_ms < KEY_STALE_MS || (failing && age_ms < KEY_KEPT_MS) {
+            return Ok(owner);
+        }
+        match self.look_up(hash).await {
+            Err(AuthError::Ledger(_)) if age_ms < KEY_KEPT_MS => Ok(owner),
+            looked_up => looked_up,
+        }
     }
 
     async fn look_up(&self, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
         let now_ms = self.clock.now_ms();
-        match self.claims.claimed(ClaimKind::Key, &hex(hash)).await.map_err(AuthError::Ledger)? {
+        let claimed = self.claims.claimed(ClaimKind::Key, &hex(hash)).await;
+        if claimed.is_err()
+            && let Some(mut known) = self.known.get_mut(hash)
+        {
+            known.failed_ms = self.clock.now_ms();
+        }
+        match claimed.map_err(AuthError::Ledger)? {
             Some(owner) => {
                 let owner: Arc<str> = owner.into();
                 self.known.insert(
                     *hash,
-                    KnownKey { owner: owner.clone(), seen_ms: now_ms, asked_ms: now_ms },
+                    KnownKey {
+                        owner: owner.clone(),
+                        seen_ms: now_ms,
+                        asked_ms: now_ms,
+                        failed_ms: i64::MIN,
+                    },
                 );
                 Ok(owner)
             }

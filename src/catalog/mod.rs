@@ -15,6 +15,7 @@ pub mod validate;
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::ids::{AccountId, KeyId};
@@ -27,16 +28,29 @@ pub use template_name::TemplateName;
 pub use token_names::VariablePattern;
 pub use tokens::{TokenError, Tokens};
 
-/// A snapshot older than this is loaded again in the background; changes made elsewhere are also
-/// noticed by the next reserve.
-const REFRESH_AFTER_MS: i64 = 5_000;
+/// A snapshot that was compared with the ledger within this time is used as it is; an older one is
+/// compared in the background.
+const FRESH_MS: i64 = 1_000;
+
+/// A snapshot older than this is compared before it is used, so that what was taken back at one
+/// gateway holds at all within two seconds.
+const STALE_MS: i64 = 2_000;
+
+/// While the ledger is unavailable, settings compared within this time are used.
+const KEPT_MS: i64 = 60_000;
 
 /// The owner of operator keys among the claims; no account id has this form.
 pub const OPERATOR: &str = "*";
 
 struct Loaded {
     snapshot: Arc<Snapshot>,
-    loaded_ms: i64,
+    /// When it was last known to be the ledger's, in Unix milliseconds.
+    compared_ms: i64,
+    /// When a comparison was last begun in the background, and when one last failed.
+    asked_ms: i64,
+    failed_ms: i64,
+    /// One caller compares, the others wait for it.
+    comparing: Arc<Mutex<()>>,
 }
 
 /// All accounts' settings, loaded on first use.
@@ -68,39 +82,81 @@ impl Catalog {
         &self.hasher
     }
 
-    /// The account's settings, from memory if they are known there; `None` if there is no such
-    /// account. Settings older than 5 s are loaded again in the background.
+    /// The account's settings, from memory if they were the ledger's within the last two seconds;
+    /// `None` if there is no such account.
+    ///
+    /// # Errors
+    /// A fault of the ledger, unless it had these settings within the last minute.
     pub async fn account(
         self: &Arc<Self>,
         account: &AccountId,
     ) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
         let now_ms = self.clock.now_ms();
         let known = self.snapshots.get_mut(account).map(|mut loaded| {
-            let stale = now_ms.saturating_sub(loaded.loaded_ms) > REFRESH_AFTER_MS;
-            if stale {
-                // One caller refreshes; the others use the settings as they are.
-                loaded.loaded_ms = now_ms;
+            let since = |then_ms: i64| now_ms.saturating_sub(then_ms);
+            let age_ms = since(loaded.compared_ms);
+            let ask = (FRESH_MS..STALE_MS).contains(&age_ms) && since(loaded.asked_ms) >= FRESH_MS;
+            if ask {
+                loaded.asked_ms = now_ms;
             }
-            (loaded.snapshot.clone(), stale)
+            // While comparisons fail, one a second is tried.
+            let failing = since(loaded.failed_ms) < FRESH_MS;
+            (loaded.snapshot.clone(), age_ms, ask, failing)
         });
-        match known {
-            Some((snapshot, stale)) => {
-                if stale {
-                    let (catalog, account) = (self.clone(), account.clone());
-                    tokio::spawn(async move {
-                        if let Err(fault) = catalog.reload(&account).await {
-                            tracing::warn!(%account, %fault, "settings could not be refreshed");
-                        }
-                    });
-                }
-                Ok(Some(snapshot))
-            }
-            None => self.reload(account).await,
+        let Some((snapshot, age_ms, ask, failing)) = known else {
+            return self.reload(account).await;
+        };
+        if ask {
+            let (catalog, account) = (self.clone(), account.clone());
+            // A fault is noted by the comparison.
+            tokio::spawn(async move { drop(catalog.compare(&account).await) });
         }
+        if age_ms < STALE_MS || (failing && age_ms < KEPT_MS) {
+            return Ok(Some(snapshot));
+        }
+        match self.compare(account).await {
+            Err(_) if age_ms < KEPT_MS => Ok(Some(snapshot)),
+            compared => compared,
+        }
+    }
+
+    /// The account's settings, loaded only if the ledger has others than are in memory.
+    async fn compare(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
+        let before_ms = self.clock.now_ms();
+        let comparing = self.snapshots.get(account).map(|loaded| loaded.comparing.clone());
+        let Some(comparing) = comparing else { return self.reload(account).await };
+        let _one = comparing.lock().await;
+        let known = self.snapshots.get(account).map(|loaded| {
+            (loaded.snapshot.clone(), loaded.compared_ms > before_ms, loaded.failed_ms >= before_ms)
+        });
+        let Some((snapshot, compared, failed)) = known else { return self.reload(account).await };
+        if compared {
+            return Ok(Some(snapshot));
+        }
+        if failed {
+            let detail = "the settings could not be compared a moment ago".to_owned();
+            return Err(LedgerFault::Unavailable(detail));
+        }
+        let result = match self.reads.settings_version(account).await {
+            Ok(version) if version == snapshot.version => Ok(Some(snapshot)),
+            Ok(_) => self.reload(account).await,
+            Err(fault) => Err(fault),
+        };
+        if let Some(mut loaded) = self.snapshots.get_mut(account) {
+            match &result {
+                Ok(_) => loaded.compared_ms = loaded.compared_ms.max(before_ms),
+                Err(fault) => {
+                    loaded.failed_ms = self.clock.now_ms();
+                    tracing::warn!(%account, %fault, "settings could not be compared");
+                }
+            }
+        }
+        result
     }
 
     /// Loads the account's settings from the ledger; `None` if there is no such account.
     pub async fn reload(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
+        let now_ms = self.clock.now_ms();
         let documents = self.reads.documents(account).await?;
         if documents.settings_version == 0 {
             self.snapshots.remove(account);
@@ -116,13 +172,16 @@ impl Catalog {
                 )));
             }
         };
-        let loaded = Loaded { snapshot: snapshot.clone(), loaded_ms: self.clock.now_ms() };
-        let mut entry = self
-            .snapshots
-            .entry(account.clone())
-            .or_insert_with(|| Loaded { snapshot: snapshot.clone(), loaded_ms: 0 });
+        let mut entry = self.snapshots.entry(account.clone()).or_insert_with(|| Loaded {
+            snapshot: snapshot.clone(),
+            compared_ms: now_ms,
+            asked_ms: now_ms,
+            failed_ms: i64::MIN,
+            comparing: Arc::default(),
+        });
         if entry.snapshot.version <= version {
-            *entry = loaded;
+            entry.snapshot = snapshot.clone();
+            entry.compared_ms = entry.compared_ms.max(now_ms);
         }
         Ok(Some(snapshot))
     }
@@ -185,10 +244,5 @@ impl Catalog {
     /// Forgets a key that was revoked.
     pub fn forget_key(&self, hash: &Fingerprint) {
         self.key_owners.forget(hash);
-    }
-
-    /// The settings of all accounts in memory, for jobs.
-    pub fn known_accounts(&self) -> Vec<Arc<Snapshot>> {
-        self.snapshots.iter().map(|loaded| loaded.snapshot.clone()).collect()
     }
 }

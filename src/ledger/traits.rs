@@ -105,6 +105,9 @@ pub trait LedgerReads: Send + Sync + 'static {
     /// All settings of an account.
     fn documents<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Documents>;
 
+    /// Grows with every change of the account's settings; 0 if there is no such account. Cheap.
+    fn settings_version<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64>;
+
     /// The account's wallets in order of their ids.
     fn wallets<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Vec<WalletView>>;
 

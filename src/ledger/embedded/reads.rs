@@ -112,6 +112,13 @@ impl LedgerReads for EmbeddedLedger {
         }))
     }
 
+    fn settings_version<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64> {
+        let account = account.clone();
+        Box::pin(self.read(move |world, _| {
+            Ok(world.accounts.get(&account).map_or(0, |state| state.settings_version()))
+        }))
+    }
+
     fn wallets<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Vec<WalletView>> {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {

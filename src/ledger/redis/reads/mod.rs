@@ -108,6 +108,10 @@ impl LedgerReads for RedisLedger {
         Box::pin(self.read_documents(account))
     }
 
+    fn settings_version<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64> {
+        Box::pin(self.read_settings_version(account))
+    }
+
     fn wallets<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, Vec<WalletView>> {
         Box::pin(self.read_wallets(account))
     }

@@ -49,6 +49,16 @@ impl RedisLedger {
         }
     }
 
+    pub(super) async fn read_settings_version(
+        &self,
+        account: &AccountId,
+    ) -> Result<u64, LedgerFault> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGET").arg(self.keys.of(account).account()).arg("settings");
+        let (version,): (Option<u64>,) = self.pipe(&pipe).await?;
+        Ok(version.unwrap_or(0))
+    }
+
     /// The version is read before and after the documents: if it is the same, nothing has changed
     /// between.
     pub(super) async fn read_documents(
