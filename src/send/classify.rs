@@ -49,6 +49,9 @@ pub fn addressee(
         (Some(Range { start, .. }), WithoutPlus::Plus) => {
             Ok(Addressee { recipient, plus_at: Some(*start) })
         }
+        (None, WithoutPlus::Plus) if message.to_is_number => Err(unsupported(
+            "`to` is a number, so no plus sign can be put before it; write it as a text".into(),
+        )),
         (None, WithoutPlus::Plus) => Err(unsupported(
             "`to` has no plus sign and is written with escapes, so none can be put before it"
                 .into(),
@@ -95,15 +98,19 @@ pub fn quote(
 
 /// What a message is for pricing; `None` for a template that the catalog does not know.
 fn category(context: &SendContext, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
-    let Some(template) = &message.template else { return Ok(Some(Category::Service)) };
+    let international = context.snapshot.account.authentication_international;
+    let billed = |category| match category {
+        Category::Authentication if international => Category::AuthenticationInternational,
+        other => other,
+    };
+    let Some(template) = &message.template else {
+        return Ok(Some(message.direct_send.map_or(Category::Service, billed)));
+    };
     let waba = context.channel().settings.waba.as_ref();
     let known =
         waba.and_then(|waba| context.snapshot.template(waba, &template.name, &template.language));
     match known {
-        Some(Category::Authentication) if context.snapshot.account.authentication_international => {
-            Ok(Some(Category::AuthenticationInternational))
-        }
-        Some(category) => Ok(Some(category)),
+        Some(category) => Ok(Some(billed(category))),
         None if context.snapshot.account.unknown_template == UnknownTemplate::Refuse => {
             Err(Rejected::new(
                 RejectionKind::Unclassified,

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::content::{self, TemplateUse};
 use crate::graph_error::GraphError;
 use crate::kind::Kind;
-use crate::text::Text;
+use crate::text::{Dialled, Text};
 
 /// Longest `biz_opaque_callback_data` Meta takes, in characters.
 const CALLBACK_DATA_MAX: usize = 512;
@@ -24,7 +24,10 @@ struct Envelope<'a> {
     #[serde(borrow)]
     recipient_type: Option<Text<'a>>,
     #[serde(borrow)]
-    to: Option<Text<'a>>,
+    to: Option<Dialled<'a>>,
+    #[serde(borrow)]
+    category: Option<Text<'a>>,
+    ttl_seconds: Option<u64>,
     #[serde(borrow)]
     recipient: Option<Text<'a>>,
     #[serde(borrow, rename = "type")]
@@ -148,7 +151,9 @@ pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError
         GraphError::new(131008, format!("Parameter '{name}' is mandatory for type '{name}'"))
     })?;
     let template = content::check(kind, content, group)?;
-    let address = address(group, envelope.to, envelope.recipient)?;
+    check_direct_send(&envelope, kind)?;
+    let to = envelope.to.map(|Dialled(to)| to);
+    let address = address(group, to, envelope.recipient)?;
     Ok(Posted::Message(Message { address, kind, template }))
 }
 
@@ -167,6 +172,21 @@ fn read_receipt<'a>(
     }
 }
 
+fn is_empty(value: &RawValue) -> bool {
+    let inside = value.get().trim_matches(['{', '}', '[', ']', '"', ' ', '\t', '\r', '\n']);
+    inside.is_empty()
+}
+
+/// Direct Send: a category instead of a template.
+fn check_direct_send(envelope: &Envelope<'_>, kind: Kind) -> Result<(), GraphError> {
+    match (envelope.category.as_deref(), envelope.ttl_seconds) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(GraphError::new(100, "ttl_seconds needs category")),
+        (Some("utility" | "authentication"), _) if kind != Kind::Template => Ok(()),
+        (Some(_), _) => Err(GraphError::new(100, "Param category is not one of a direct send")),
+    }
+}
+
 /// Returns the message type: the `type` member, or without one that of the only content object.
 fn kind(envelope: &Envelope<'_>) -> Result<Kind, GraphError> {
     if let Some(name) = envelope.kind.as_deref() {
@@ -174,7 +194,8 @@ fn kind(envelope: &Envelope<'_>) -> Result<Kind, GraphError> {
             GraphError::new(131051, format!("Message type '{name}' is not supported"))
         });
     }
-    let mut present = Kind::ALL.into_iter().filter(|kind| envelope.content(*kind).is_some());
+    let filled = |kind: &Kind| envelope.content(*kind).is_some_and(|content| !is_empty(content));
+    let mut present = Kind::ALL.into_iter().filter(filled);
     match (present.next(), present.next()) {
         (Some(kind), None) => Ok(kind),
         _ => Err(GraphError::new(131008, "The parameter type is required.")),
@@ -212,7 +233,7 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
             format!("biz_opaque_callback_data is longer than {CALLBACK_DATA_MAX} characters"),
         ));
     }
-    if let Some(context) = envelope.context {
+    if let Some(context) = envelope.context.filter(|context| !is_empty(context)) {
         #[derive(Deserialize)]
         struct Context<'a> {
             #[serde(borrow, rename = "message_id")]

@@ -36,3 +36,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         deserializer.deserialize_str(TextVisitor)
     }
 }
+
+/// A recipient: a JSON string, or a number's digits, which Graph takes as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dialled<'a>(pub(crate) Text<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Dialled<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Dialled<'a>, D::Error> {
+        struct DialledVisitor;
+        impl<'de> Visitor<'de> for DialledVisitor {
+            type Value = Dialled<'de>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string or a number")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Dialled<'de>, E> {
+                Ok(Dialled(Text(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Dialled<'de>, E> {
+                Ok(Dialled(Text(Cow::Owned(text.to_owned()))))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Dialled<'de>, E> {
+                Ok(Dialled(Text(Cow::Owned(number.to_string()))))
+            }
+        }
+        deserializer.deserialize_any(DialledVisitor)
+    }
+}

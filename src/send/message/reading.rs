@@ -19,11 +19,30 @@ const COMPARED_KEYS: usize = 16;
 pub(super) enum Shape<'a> {
     Null,
     Bool,
+    /// A number of digits alone: no sign, fraction or exponent.
+    Integer(u64),
+    /// Any other number.
     Number,
-    /// The text; empty if an escaped string was not wanted (see [`Fields::KEEP_TEXT`]).
     Text(Cow<'a, str>),
-    Array,
-    Object,
+    /// A text with escapes that was not wanted (see [`Fields::KEEP_TEXT`]); never empty.
+    Escaped,
+    Array {
+        empty: bool,
+    },
+    Object {
+        empty: bool,
+    },
+}
+
+impl Shape<'_> {
+    /// Null, an empty text, `[]` or `{}`.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Shape::Null | Shape::Array { empty: true } | Shape::Object { empty: true } => true,
+            Shape::Text(text) => text.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 /// Receives the fields of one object in the order in which they stand.
@@ -106,6 +125,11 @@ impl<'a> Reading<'a> {
         map.next_value_seed(Value { reading: self, fields })
     }
 
+    /// Reads the next value of `map`, keeping a string's text.
+    pub(super) fn scalar<A: MapAccess<'a>>(&mut self, map: &mut A) -> Result<Shape<'a>, A::Error> {
+        self.value(map, &mut KeepText)
+    }
+
     /// Reads the next value of `map`, which must be a string or null; null is `None`.
     pub(super) fn text<A: MapAccess<'a>>(
         &mut self,
@@ -143,8 +167,10 @@ impl<'a> Reading<'a> {
     ) -> Result<Shape<'a>, A::Error> {
         self.enter()?;
         let first = self.keys.len();
+        let mut empty = true;
         let mut hashed: Option<HashSet<Cow<'a, str>>> = None;
         while let Some(key) = map.next_key_seed(Key)? {
+            empty = false;
             let fresh = match &mut hashed {
                 Some(seen) => seen.insert(key.clone()),
                 None => !self.keys[first..].contains(&key),
@@ -164,15 +190,17 @@ impl<'a> Reading<'a> {
         }
         self.keys.truncate(first);
         self.depth -= 1;
-        Ok(Shape::Object)
+        Ok(Shape::Object { empty })
     }
 
     fn array<A: SeqAccess<'a>>(&mut self, mut items: A) -> Result<Shape<'a>, A::Error> {
         self.enter()?;
+        let mut empty = true;
         while items.next_element_seed(Value { reading: &mut *self, fields: &mut Skip })?.is_some() {
+            empty = false;
         }
         self.depth -= 1;
-        Ok(Shape::Array)
+        Ok(Shape::Array { empty })
     }
 }
 
@@ -245,8 +273,8 @@ impl<'a, F: Fields<'a>> Visitor<'a> for Value<'_, 'a, F> {
         Ok(Shape::Number)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Shape<'a>, E> {
-        Ok(Shape::Number)
+    fn visit_u64<E>(self, number: u64) -> Result<Shape<'a>, E> {
+        Ok(Shape::Integer(number))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Shape<'a>, E> {
@@ -258,7 +286,7 @@ impl<'a, F: Fields<'a>> Visitor<'a> for Value<'_, 'a, F> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Shape<'a>, E> {
-        Ok(Shape::Text(if F::KEEP_TEXT { Cow::Owned(text.to_owned()) } else { Cow::Borrowed("") }))
+        Ok(if F::KEEP_TEXT { Shape::Text(Cow::Owned(text.to_owned())) } else { Shape::Escaped })
     }
 
     fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<Shape<'a>, A::Error> {

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 use tollgate::send::message::{Endpoint, Message, parse};
 
 const KINDS: [&str; 12] = [
@@ -19,20 +20,45 @@ const KINDS: [&str; 12] = [
     "pin",
 ];
 
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
 fuzz_target!(|body: &[u8]| {
     for endpoint in [Endpoint::Messages, Endpoint::MarketingMessages] {
         let Ok(Message::Send(send)) = parse(body, endpoint) else { continue };
-        let value: serde_json::Value =
+        let value: Value =
             serde_json::from_slice(body).expect("what was read as a message is JSON");
         let object = value.as_object().expect("a message is an object");
-        let given = |kind: &&&str| object.get(**kind).is_some_and(|content| !content.is_null());
+        let given = |kind: &&&str| object.get(**kind).is_some_and(|content| !is_empty(content));
         let contents: Vec<_> = KINDS.iter().filter(given).collect();
         let kind = send.kind.as_str();
-        assert_eq!(contents, [&kind], "one content object, of the kind that was priced");
-        let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str);
-        assert_eq!(send.to.as_deref(), text("to"));
+        if contents.is_empty() {
+            assert!(object.contains_key(kind), "an empty content object, of the kind priced");
+        } else {
+            assert_eq!(contents, [&kind], "one content object, of the kind that was priced");
+        }
+        let text = |name: &str| object.get(name).and_then(Value::as_str);
+        match object.get("to") {
+            Some(Value::Number(to)) => {
+                assert!(send.to_is_number && send.to_span.is_none());
+                assert_eq!(send.to, to.as_u64().map(|to| to.to_string().into()));
+                assert!(to.as_u64().is_some_and(|to| to < 1_000_000_000_000_000));
+            }
+            _ => assert_eq!(send.to.as_deref(), text("to")),
+        }
+        let category = send.direct_send.map(|category| category.as_str());
+        assert_eq!(category, text("category"), "a category decides, or refuses");
+        let ttl = object.get("ttl_seconds").filter(|ttl| !ttl.is_null());
+        assert!(ttl.is_none() || category.is_some());
         assert_eq!(send.recipient.as_deref(), text("recipient"));
-        let name = value.pointer("/template/name").and_then(serde_json::Value::as_str);
+        let name = value.pointer("/template/name").and_then(Value::as_str);
         let parsed = send.template.as_ref().map(|template| &*template.name);
         assert_eq!(parsed, name.filter(|_| send.template.is_some()));
         if let Some(span) = send.to_span {

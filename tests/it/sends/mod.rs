@@ -2,6 +2,7 @@
 
 mod client_hang_up;
 mod content_type;
+mod direct_send;
 mod example_payloads;
 mod external_channels;
 mod foreign_numbers;

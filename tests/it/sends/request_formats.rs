@@ -59,6 +59,10 @@ async fn bodies_as_sdks_write_them_pass_unchanged(backend: Backend) {
             r#""to":"+16505550144","type":"template""#,
             r#""biz_opaque_callback_data":"naïve – ünïcode 🎆""#
         ),
+        // What Graph ignores.
+        with(r#""to":16505550144"#),
+        with(r#""to":"+16505550144","preview_url":true,"from":"15550107788","id":"wamid.A""#),
+        with(r#""to":"+16505550144","context":[],"text":{},"image":"","interactive":null"#),
         // Both spellings of a language are one template.
         with(r#""to":"+16505550144""#).replace("en_US", "en-US"),
     ];
@@ -88,7 +92,8 @@ async fn ambiguous_bodies_are_refused(backend: Backend) {
         with(plain).replace(r#""type":"template""#, r#""type":"text""#),
         with(plain).replace(r#""type":"template""#, r#""type":"TEMPLATE""#),
         with(plain).replace(r#""type":"template""#, r#""type":"payment""#),
-        with(r#""to":16505550144"#),
+        with(r#""to":-16505550144"#),
+        with(r#""to":16505550144.0"#),
         with(r#""to":["+16505550144","+919812300001"]"#),
         with(r#""to":"""#),
         with(r#""recipient_type":"individual""#),
