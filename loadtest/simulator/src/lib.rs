@@ -32,20 +32,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 pub use fault::{Fault, FaultAction, FaultScope, FaultTrigger};
 pub use options::{SimulatorOptions, SimulatorTemplate};
-pub use record::{Accepted, Stats};
+pub use record::{Accepted, Read, Stats};
 
+use server::Host;
 use state::State;
 
 /// A running simulator. Dropping it stops it without waiting; [`Simulator::shutdown`] waits.
 pub struct Simulator {
     addr: SocketAddr,
     scheme: &'static str,
+    media_addr: SocketAddr,
     state: Arc<State>,
     tasks: TaskTracker,
 }
@@ -57,16 +60,43 @@ impl Simulator {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(options: SimulatorOptions) -> io::Result<Simulator> {
-        let listener = std::net::TcpListener::bind(options.listen)?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let addr = listener.local_addr()?;
+        let bind = |address: SocketAddr| -> io::Result<TcpListener> {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let listener = bind(options.listen)?;
         let scheme = if options.tls.is_some() { "https" } else { "http" };
         let acceptor = options.tls.clone().map(TlsAcceptor::from);
-        let state = Arc::new(State::new(options));
+        // Like Meta's, media downloads have a host of their own.
+        let media = bind(SocketAddr::new(options.listen.ip(), 0))?;
+        let (addr, media_addr) = (listener.local_addr()?, media.local_addr()?);
+        let state = Arc::new(State::new(options, media_addr));
         let tasks = TaskTracker::new();
-        tasks.spawn(server::run(listener, acceptor, state.clone(), tasks.clone()));
-        Ok(Simulator { addr, scheme, state, tasks })
+        tasks.spawn(server::run(
+            listener,
+            acceptor.clone(),
+            Host::Graph,
+            state.clone(),
+            tasks.clone(),
+        ));
+        tasks.spawn(server::run(media, acceptor, Host::Media, state.clone(), tasks.clone()));
+        Ok(Simulator { addr, scheme, media_addr, state, tasks })
+    }
+
+    /// The address of the host from which media objects are downloaded.
+    pub fn media_addr(&self) -> SocketAddr {
+        self.media_addr
+    }
+
+    /// The newest requests other than sends and read receipts, oldest first, at most 1,000.
+    pub fn reads(&self) -> Vec<Read> {
+        self.state.record.reads()
+    }
+
+    /// Keeps a media object as if it had been received or uploaded, and returns its id.
+    pub fn put_media(&self, mime_type: &str, bytes: impl Into<Bytes>) -> String {
+        self.state.media.put(mime_type.to_owned(), bytes.into())
     }
 
     /// The address it listens on.

@@ -2,6 +2,8 @@
 //! the limits the oldest are dropped.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -59,6 +61,20 @@ impl MediaStore {
         objects.kept.retain(|object| object.id != id);
         objects.kept.len() < before
     }
+}
+
+/// The `url` of a media object, with slashes and parameters like Meta's.
+pub(crate) fn url(tls: bool, host: SocketAddr, id: &str) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{host}/whatsapp_business/attachments/?mid={id}&ext=1793000000&hash=ARkz")
+}
+
+/// The range of `bytes=a-b` or `bytes=a-` in an object of that length; `None` if it is not one.
+pub(crate) fn range(text: &str, length: usize) -> Option<Range<usize>> {
+    let (from, to) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let from = from.parse::<usize>().ok()?;
+    let to = if to.is_empty() { length } else { to.parse::<usize>().ok()?.saturating_add(1) };
+    (from < to && to <= length).then_some(from..to)
 }
 
 /// One part of a form.
@@ -144,6 +160,15 @@ fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges() {
+        assert_eq!(range("bytes=2-5", 10), Some(2..6));
+        assert_eq!(range("bytes=2-", 10), Some(2..10));
+        for text in ["bytes=5-2", "bytes=2-10", "bytes=-2", "2-5", "bytes=a-b"] {
+            assert_eq!(range(text, 10), None, "{text}");
+        }
+    }
 
     #[test]
     fn uploads() {

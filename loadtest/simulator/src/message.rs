@@ -233,7 +233,8 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
             format!("biz_opaque_callback_data is longer than {CALLBACK_DATA_MAX} characters"),
         ));
     }
-    if let Some(context) = envelope.context.filter(|context| !is_empty(context)) {
+    let means_nothing = |context: &&RawValue| matches!(context.get(), "[]" | "\"\"");
+    if let Some(context) = envelope.context.filter(|context| !means_nothing(context)) {
         #[derive(Deserialize)]
         struct Context<'a> {
             #[serde(borrow, rename = "message_id")]

@@ -2,7 +2,7 @@
 //! profile.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, RANGE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
@@ -116,7 +116,7 @@ pub(crate) fn object(state: &State, id: &str, parts: &Parts) -> Result<Reply, Gr
     if let Some(object) = state.media.get(id) {
         return Ok(state.json(&json!({
             "messaging_product": "whatsapp",
-            "url": format!("http://{}/_simulator/media/{id}", host(parts)),
+            "url": media::url(state.options.tls.is_some(), state.media_addr, id),
             "mime_type": object.mime_type,
             "file_size": object.bytes.len(),
             "id": id,
@@ -177,12 +177,21 @@ pub(crate) fn upload_media(
     Ok(state.json(&json!({ "id": state.media.put(mime_type, file) })))
 }
 
-pub(crate) fn download_media(state: &State, id: &str) -> Result<Reply, GraphError> {
-    let object = state.media.get(id).ok_or_else(|| GraphError::unknown_object(id))?;
-    let mut reply = reply::plain(StatusCode::OK, "application/octet-stream", object.bytes);
+/// The bytes behind a media object's `url`, or the range of them that is asked for.
+pub(crate) fn download_media(state: &State, parts: &Parts) -> Result<Reply, GraphError> {
+    let id = query_value(parts.uri.query().unwrap_or(""), "mid").unwrap_or_default();
+    let object = state.media.get(&id).ok_or_else(|| GraphError::unknown_object(&id))?;
+    let range = parts.headers.get(RANGE).and_then(|range| range.to_str().ok());
+    let whole = object.bytes.len();
+    let (status, bytes) = match range.and_then(|range| media::range(range, whole)) {
+        None => (StatusCode::OK, object.bytes),
+        Some(range) => (StatusCode::PARTIAL_CONTENT, object.bytes.slice(range)),
+    };
+    let mut reply = reply::plain(status, "application/octet-stream", bytes);
     if let Ok(mime_type) = HeaderValue::from_str(&object.mime_type) {
         reply.headers_mut().insert(CONTENT_TYPE, mime_type);
     }
+    reply.headers_mut().insert(SET_COOKIE, HeaderValue::from_static("datr=x; Secure"));
     Ok(reply)
 }
 

@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 
 use crate::message::{self, Address, Message, Posted, SendPath};
 use crate::random::mix;
+
+/// Requests other than sends that are kept, the newest.
+const READS_MAX: usize = 1_000;
 
 /// However many messages are kept, their text never exceeds this.
 const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -35,6 +38,19 @@ pub struct Accepted {
     pub headers: HeaderMap,
     /// The body, byte for byte.
     pub body: Bytes,
+}
+
+/// One request that was no send and no read receipt, as it arrived.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// `GET`, `POST` or `DELETE`.
+    pub method: Method,
+    /// Path and query as received.
+    pub path: String,
+    /// It came to the host of media downloads.
+    pub media_host: bool,
+    /// Headers as received, `authorization` included.
+    pub headers: HeaderMap,
 }
 
 /// The counters, as `GET /_simulator/stats` shows them.
@@ -79,6 +95,7 @@ struct Book {
     refused: BTreeMap<i64, u64>,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    reads: VecDeque<Read>,
 }
 
 /// One accepted message in one allocation: path, then headers as lines, then body. (Keeping the
@@ -140,6 +157,19 @@ impl Record {
 
     pub(crate) fn refused(&self, code: i64) {
         *self.book().refused.entry(code).or_default() += 1;
+    }
+
+    /// Keeps a request that is no send.
+    pub(crate) fn read(&self, read: Read) {
+        let mut book = self.book();
+        if book.reads.len() == READS_MAX {
+            book.reads.pop_front();
+        }
+        book.reads.push_back(read);
+    }
+
+    pub(crate) fn reads(&self) -> Vec<Read> {
+        self.book().reads.iter().cloned().collect()
     }
 
     pub(crate) fn accepted_count(&self) -> u64 {

@@ -31,10 +31,6 @@ pub(crate) enum Route<'a> {
     DeleteObject {
         id: &'a str,
     },
-    /// The bytes behind a media object's `url`.
-    DownloadMedia {
-        id: &'a str,
-    },
     /// `/_simulator/...`: the rest of the path.
     Control(&'a str),
     Unknown,
@@ -43,10 +39,7 @@ pub(crate) enum Route<'a> {
 /// Returns the route of one request line.
 pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Route<'a> {
     if let Some(rest) = path.strip_prefix("/_simulator/") {
-        return match rest.strip_prefix("media/") {
-            Some(id) => Route::DownloadMedia { id },
-            None => Route::Control(rest),
-        };
+        return Route::Control(rest);
     }
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -138,7 +131,6 @@ mod tests {
             ("GET", "/v24.0/7", Route::ReadObject { id: "7" }),
             ("GET", "/v24.0/7/message_templates", Route::Templates { waba: "7" }),
             ("POST", "/v24.0/7/media", Route::UploadMedia { phone_number_id: "7" }),
-            ("GET", "/_simulator/media/9", Route::DownloadMedia { id: "9" }),
             ("GET", "/_simulator/stats", Route::Control("stats")),
             ("GET", "/v24.0/7/messages", Route::Unknown),
             ("POST", "/v24.0/7/messages_encrypted", Route::Unknown),

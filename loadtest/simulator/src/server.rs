@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::control;
 use crate::graph_error::GraphError;
 use crate::reads;
+use crate::record::Read;
 use crate::reply::{self, Reply, Reset};
 use crate::route::{self, Route};
 use crate::send;
@@ -45,10 +47,20 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long running requests may take to finish once the simulator stops.
 const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 
+/// Which of Meta's hosts a listener is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// The Graph API.
+    Graph,
+    /// Media downloads.
+    Media,
+}
+
 /// Accepts connections until the state's stop token is cancelled.
 pub(crate) async fn run(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
+    host: Host,
     state: Arc<State>,
     tasks: TaskTracker,
 ) {
@@ -65,7 +77,7 @@ pub(crate) async fn run(
             Ok((stream, _)) => {
                 let (state, acceptor) = (state.clone(), acceptor.clone());
                 tasks.spawn(async move {
-                    connection(stream, acceptor, state).await;
+                    connection(stream, acceptor, host, state).await;
                     drop(permit);
                 });
             }
@@ -75,19 +87,24 @@ pub(crate) async fn run(
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
+async fn connection(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    host: Host,
+    state: Arc<State>,
+) {
     // Latency matters more than packet count; a failure here only costs speed.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = acceptor else { return http1(stream, state, |stream| stream).await };
+    let Some(acceptor) = acceptor else { return http1(stream, host, state, |stream| stream).await };
     let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await else { return };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        http2(stream, state).await;
+        http2(stream, host, state).await;
     } else {
-        http1(stream, state, |stream| stream.get_ref().0).await;
+        http1(stream, host, state, |stream| stream.get_ref().0).await;
     }
 }
 
-async fn http1<T>(stream: T, state: Arc<State>, tcp: impl Fn(&T) -> &TcpStream)
+async fn http1<T>(stream: T, host: Host, state: Arc<State>, tcp: impl Fn(&T) -> &TcpStream)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -95,7 +112,7 @@ where
         let state = state.clone();
         service_fn(move |request| {
             let state = state.clone();
-            async move { serve(&state, request).await }
+            async move { serve(&state, host, request).await }
         })
     };
     let mut connection = http1::Builder::new()
@@ -125,7 +142,7 @@ where
 }
 
 /// A fault that resets the connection resets the stream here.
-async fn http2<T>(stream: T, state: Arc<State>)
+async fn http2<T>(stream: T, host: Host, state: Arc<State>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -133,7 +150,7 @@ where
         let state = state.clone();
         service_fn(move |request| {
             let state = state.clone();
-            async move { serve(&state, request).await }
+            async move { serve(&state, host, request).await }
         })
     };
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -149,8 +166,11 @@ where
     }
 }
 
-async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset> {
+async fn serve(state: &State, host: Host, request: Request<Incoming>) -> Result<Reply, Reset> {
     let (parts, body) = request.into_parts();
+    if host == Host::Media {
+        return serve_media(state, &parts).await;
+    }
     let route = route::find(&parts.method, parts.uri.path());
     let body = match read_body(&route, body).await {
         Ok(body) => body,
@@ -166,6 +186,7 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset
     if let Route::Send { path, phone_number_id } = route {
         return send::handle(state, path, phone_number_id, &parts, &body).await;
     }
+    state.record.read(seen(host, &parts));
     if let Some(reply) = strike::read(state).await {
         return reply;
     }
@@ -181,13 +202,39 @@ async fn serve(state: &State, request: Request<Incoming>) -> Result<Reply, Reset
         }
         Route::ReadObject { id } => reads::object(state, id, &parts),
         Route::DeleteObject { id } => reads::delete_object(state, id),
-        Route::DownloadMedia { id } => reads::download_media(state, id),
         Route::Send { .. } | Route::Control(_) | Route::Unknown => {
             state.record.unknown_paths.fetch_add(1, Ordering::Relaxed);
             Err(GraphError::new(2500, parts.uri.path()))
         }
     };
     Ok(answer.unwrap_or_else(|error| state.refuse(&error)))
+}
+
+/// The host of media downloads, which wants the same tokens as the Graph API.
+async fn serve_media(state: &State, parts: &Parts) -> Result<Reply, Reset> {
+    state.record.requests.fetch_add(1, Ordering::Relaxed);
+    state.record.read(seen(Host::Media, parts));
+    if let Some(reply) = strike::read(state).await {
+        return reply;
+    }
+    let answer = state.check_token(&parts.headers).and_then(|()| {
+        match (parts.method.as_str(), parts.uri.path()) {
+            ("GET" | "HEAD", "/whatsapp_business/attachments/") => {
+                reads::download_media(state, parts)
+            }
+            _ => Err(GraphError::new(2500, parts.uri.path())),
+        }
+    });
+    Ok(answer.unwrap_or_else(|error| state.refuse(&error)))
+}
+
+fn seen(host: Host, parts: &Parts) -> Read {
+    Read {
+        method: parts.method.clone(),
+        path: parts.uri.to_string(),
+        media_host: host == Host::Media,
+        headers: parts.headers.clone(),
+    }
 }
 
 async fn read_body(route: &Route<'_>, body: Incoming) -> Result<Bytes, StatusCode> {

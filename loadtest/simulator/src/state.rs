@@ -1,6 +1,7 @@
 //! What all requests of one simulator share: options, record, faults, latency, and the small
 //! replies built from them.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) faults: FaultBook,
     pub(crate) throughput: Throughput,
     pub(crate) media: MediaStore,
+    /// The host that `url` of a media object names.
+    pub(crate) media_addr: SocketAddr,
     latency_micros: AtomicU64,
     traces: AtomicU64,
     /// Cancelled when the simulator stops; ends every wait.
@@ -30,13 +33,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(options: SimulatorOptions) -> State {
+    pub(crate) fn new(options: SimulatorOptions, media_addr: SocketAddr) -> State {
         let seed = options.seed.unwrap_or_else(fresh_seed);
         State {
             record: Record::new(seed, options.keep),
             faults: FaultBook::default(),
             throughput: Throughput::new(options.throughput_limit.unwrap_or(0)),
             media: MediaStore::default(),
+            media_addr,
             latency_micros: AtomicU64::new(micros(options.latency)),
             traces: AtomicU64::new(seed >> 16),
             stop: CancellationToken::new(),
