@@ -229,7 +229,9 @@ async fn take_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<Byt
         BodyError::TooLarge { limit: 0 } => {
             Problem::new(&problem::MALFORMED, "this call takes no body")
         }
-        BodyError::TooLarge { .. } => Problem::new(&problem::TOO_LARGE, error.to_string()),
+        BodyError::TooLarge { .. } | BodyError::NoRoom => {
+            Problem::new(&problem::TOO_LARGE, error.to_string())
+        }
         BodyError::Slow { .. } => Problem::new(&problem::SLOW, error.to_string()),
         BodyError::Disconnected | BodyError::Malformed => {
             Problem::new(&problem::MALFORMED, error.to_string())

@@ -288,11 +288,19 @@ fn secrets(mut section: Section<'_>) -> SecretsConfig {
 
 fn send(mut section: Section<'_>) -> Option<SendConfig> {
     let max_body_bytes = section.count("max_body_bytes", 1024..=16 * 1024 * 1024);
+    let max_body_memory_bytes = section.count("max_body_memory_bytes", 1024 * 1024..=1 << 40);
+    if let (Some(one), Some(all)) = (max_body_bytes, max_body_memory_bytes)
+        && all / 4 < one
+    {
+        let message = "must be at least 4 times send.max_body_bytes";
+        section.mistake("max_body_memory_bytes", message);
+    }
     let body_timeout = section.milliseconds("body_timeout_ms", 100..=WAIT_MAX_MS);
     let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
     section.finish();
     Some(SendConfig {
         max_body_bytes: max_body_bytes?,
+        max_body_memory_bytes: max_body_memory_bytes?,
         body_timeout: body_timeout?,
         max_in_flight: max_in_flight?,
     })

@@ -117,6 +117,7 @@ pub struct SecretsConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendConfig {
     pub max_body_bytes: usize,
+    pub max_body_memory_bytes: usize,
     pub body_timeout: Duration,
     pub max_in_flight: usize,
 }

@@ -12,7 +12,7 @@ use crate::http::request_id::RequestId;
 use crate::http::route::{Route, route};
 use crate::rejection::RejectionKind;
 use crate::send::message::Endpoint;
-use crate::send::pass_through::StreamedReply;
+use crate::send::pass_through::{Asked, StreamedReply};
 use crate::send::rejected::Rejected;
 use crate::send::{self, SendRoute, SendService};
 
@@ -28,20 +28,25 @@ pub(super) async fn dispatch(
                 campaign: campaign.map(str::to_owned),
                 channel_id: number.to_owned(),
                 endpoint: if marketing { Endpoint::MarketingMessages } else { Endpoint::Messages },
-                path: path.to_owned(),
+                path: path.into_owned(),
             };
             send::handle(&service, route, request).await.map(Either::Left)
         }
-        Route::Graph { kind, id, path } => {
-            send::pass_through::handle(&service, kind, id, path, request).await
+        Route::Graph { campaign, kind, id, path } => {
+            let asked = Asked { campaign, kind, id, path: &path };
+            send::pass_through::handle(&service, asked, request).await
         }
         Route::Alive => Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")))),
-        Route::NotAllowed => {
+        Route::NotAllowed { slash } => {
             service.services.metrics.rejection(RejectionKind::PathNotAllowed);
             let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
-            let details = "messages go to POST /{version}/{phone-number-id}/messages or \
-                           /marketing_messages; other paths are passed on only where they are \
-                           listed";
+            let details = if slash {
+                "the path has a slash too many, where it could stand for a missing part; messages \
+                 go to POST /{version}/{phone-number-id}/messages"
+            } else {
+                "messages go to POST /{version}/{phone-number-id}/messages or \
+                 /marketing_messages; other paths are passed on only where they are listed"
+            };
             let rejected = Rejected::new(RejectionKind::PathNotAllowed, details);
             send::reply::rejection(&rejected, None, &request_id).map(Either::Left)
         }

@@ -292,6 +292,7 @@ fn task<T>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<()> {
 fn send_options(config: &Config) -> SendOptions {
     SendOptions {
         max_body_bytes: config.send.max_body_bytes,
+        max_body_memory_bytes: config.send.max_body_memory_bytes,
         body_timeout: config.send.body_timeout,
         max_in_flight: config.send.max_in_flight,
         max_throttle_wait: config.throttle.max_wait,

@@ -1,7 +1,8 @@
-//! Reads a request's body whole, bounded in size and in time.
+//! Reads a request's body whole, bounded in size, in time and in the memory of all bodies.
 
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -29,7 +30,60 @@ pub enum BodyError {
     /// The chunks are not well formed.
     #[error("the chunks of the body are not well formed")]
     Malformed,
+    /// The bodies in memory leave no room for this one.
+    #[error("the bodies that are in memory leave no room for this one")]
+    NoRoom,
 }
+
+/// The memory that bodies may take together.
+#[derive(Debug)]
+pub struct BodyMemory {
+    limit: usize,
+    taken: AtomicUsize,
+}
+
+/// What one body takes of it; given back when it is dropped.
+#[derive(Debug)]
+pub struct BodyRoom<'m> {
+    memory: &'m BodyMemory,
+    bytes: usize,
+}
+
+impl BodyMemory {
+    /// Room for `limit` bytes.
+    pub const fn new(limit: usize) -> BodyMemory {
+        BodyMemory { limit, taken: AtomicUsize::new(0) }
+    }
+
+    /// Room for a body of which nothing has come yet.
+    pub const fn room(&self) -> BodyRoom<'_> {
+        BodyRoom { memory: self, bytes: 0 }
+    }
+}
+
+impl BodyRoom<'_> {
+    /// Makes it room for `bytes` in all.
+    fn grow_to(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return Ok(());
+        }
+        let BodyMemory { limit, taken } = self.memory;
+        let before = taken.fetch_add(more, Ordering::Relaxed);
+        self.bytes = self.bytes.saturating_add(more);
+        if before.saturating_add(more) > *limit { Err(BodyError::NoRoom) } else { Ok(()) }
+    }
+}
+
+impl Drop for BodyRoom<'_> {
+    fn drop(&mut self) {
+        self.memory.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What is made room for beyond the pieces that have come, at most: a client that declares much and
+/// sends little takes little.
+const AHEAD: usize = 64 * 1024;
 
 /// The whole body, of declared length or chunked; trailers are dropped. A body that came in one
 /// piece is not copied.
@@ -37,10 +91,24 @@ pub async fn read_body<B>(body: B, limit: usize, deadline: Duration) -> Result<B
 where
     B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
+    let memory = BodyMemory::new(usize::MAX);
+    read_body_into(body, limit, deadline, &mut memory.room()).await
+}
+
+/// Like [`read_body`]; fails with [`BodyError::NoRoom`] if `room` cannot grow by what comes.
+pub async fn read_body_into<B>(
+    body: B,
+    limit: usize,
+    deadline: Duration,
+    room: &mut BodyRoom<'_>,
+) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
+{
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge { limit });
     }
-    tokio::time::timeout(deadline, collect(body, limit))
+    tokio::time::timeout(deadline, collect(body, limit, room))
         .await
         .unwrap_or(Err(BodyError::Slow { deadline }))
 }
@@ -58,7 +126,7 @@ fn broken(error: &(dyn Error + 'static)) -> BodyError {
     BodyError::Disconnected
 }
 
-async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(mut body: B, limit: usize, room: &mut BodyRoom<'_>) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
@@ -71,22 +139,24 @@ where
             return Err(BodyError::TooLarge { limit });
         }
         if read == 0 {
+            room.grow_to(piece.len())?;
             first = piece;
             continue;
         }
         if whole.is_empty() {
-            let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(limit);
+            let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(AHEAD);
             whole.reserve(first.len().saturating_add(piece.len()).saturating_add(expected));
             whole.extend_from_slice(&first);
         }
         whole.extend_from_slice(&piece);
+        room.grow_to(whole.capacity())?;
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyError, read_body};
+    use super::{BodyError, BodyMemory, read_body, read_body_into};
     use bytes::Bytes;
     use http_body_util::Full;
     use hyper::body::{Body, Frame};
@@ -154,6 +224,24 @@ mod tests {
         assert_eq!(read(&[b"ab", b"cd"], Then::Silence, 3).await, too_large);
         assert_eq!(read(&[b"a", b"b", b"cd"], Then::Silence, 3).await, too_large);
         assert_eq!(read_body(Full::new(Bytes::from_static(b"abcd")), 3, SOON).await, too_large);
+    }
+
+    #[tokio::test]
+    async fn all_bodies_share_their_memory() {
+        let memory = BodyMemory::new(10);
+        let full = |bytes: &'static [u8]| Full::new(Bytes::from_static(bytes));
+        let (mut one, mut two) = (memory.room(), memory.room());
+        assert!(read_body_into(full(b"123456"), 10, SOON, &mut one).await.is_ok());
+        let second = read_body_into(full(b"12345"), 10, SOON, &mut two).await;
+        assert_eq!(second, Err(BodyError::NoRoom));
+        drop(two);
+        assert!(read_body_into(full(b"1234"), 10, SOON, &mut memory.room()).await.is_ok());
+        drop(one);
+        let pieces: [&'static [u8]; 3] = [b"12345678", b"9", b"0"];
+        let joined = Pieces(pieces.into(), Then::End);
+        let refused = read_body_into(joined, 10, SOON, &mut memory.room()).await;
+        assert_eq!(refused, Err(BodyError::NoRoom), "the joined copy has room to grow");
+        assert_eq!(memory.taken.load(std::sync::atomic::Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub mod bearer;
 pub mod body;
+pub mod credentials;
 pub mod listener;
 pub mod peer;
 pub mod request_id;

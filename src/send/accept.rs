@@ -7,18 +7,22 @@ use hyper::body::Incoming;
 
 use super::rejected::Rejected;
 use super::service::SendOptions;
-use crate::http::body::{BodyError, read_body};
+use crate::http::body::{BodyError, BodyRoom, read_body_into};
+use crate::http::credentials;
 use crate::rejection::RejectionKind;
+
+/// What clients call the one character set there is.
+const UTF_8: [&str; 2] = ["utf-8", "utf8"];
 
 /// Longest idempotency key.
 const MAX_KEY: usize = 255;
 
 /// Refuses what cannot be a send by its head alone; returns the idempotency key.
 pub fn check_head(head: &Parts) -> Result<Option<&[u8]>, Rejected> {
-    if head.uri.query().is_some() {
+    if credentials::query_without_key(head.uri.query()).is_some() {
         return Err(Rejected::new(
             RejectionKind::Malformed,
-            "a send takes no query parameters; everything is in its body",
+            "a send takes no query parameter but access_token; everything else is in its body",
         ));
     }
     check_headers(&head.headers)?;
@@ -52,7 +56,9 @@ fn is_json(content_type: &str) -> bool {
     let utf8 = |parameter: &str| {
         parameter.split_once('=').is_some_and(|(name, value)| {
             name.trim().eq_ignore_ascii_case("charset")
-                && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+                && UTF_8
+                    .iter()
+                    .any(|utf8| value.trim().trim_matches('"').eq_ignore_ascii_case(utf8))
         })
     };
     essence && parts.filter(|parameter| !parameter.is_empty()).all(utf8)
@@ -75,15 +81,20 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejected> {
     Ok(Some(key))
 }
 
-/// The whole body.
-pub async fn body(incoming: Incoming, options: &SendOptions) -> Result<Bytes, Rejected> {
+/// The whole body, which takes its part of the memory of all bodies as long as `room` lives.
+pub async fn body(
+    incoming: Incoming,
+    options: &SendOptions,
+    room: &mut BodyRoom<'_>,
+) -> Result<Bytes, Rejected> {
     let (limit, deadline) = (options.max_body_bytes, options.body_timeout);
-    read_body(incoming, limit, deadline).await.map_err(|error| match error {
+    read_body_into(incoming, limit, deadline, room).await.map_err(|error| match error {
         BodyError::TooLarge { limit } => {
             Rejected::new(RejectionKind::TooLarge, format!("a send has at most {limit} bytes"))
         }
         BodyError::Slow { .. } => Rejected::new(RejectionKind::RequestTimeout, error),
         BodyError::Disconnected => Rejected::new(RejectionKind::ClientGone, error),
         BodyError::Malformed => Rejected::new(RejectionKind::Malformed, error),
+        BodyError::NoRoom => Rejected::new(RejectionKind::Overloaded, error).retry_after(1),
     })
 }

@@ -12,7 +12,7 @@ use super::route::SendRoute;
 use super::service::SendService;
 use crate::catalog::documents::Scope;
 use crate::catalog::{AuthError, Principal, Snapshot};
-use crate::http::bearer::bearer;
+use crate::http::credentials::{self, CredentialsError};
 use crate::ids::{CampaignId, ChannelId};
 use crate::rejection::RejectionKind;
 
@@ -33,32 +33,33 @@ pub async fn reload(
         .reload(&context.snapshot.id)
         .await
         .map_err(|fault| Rejected::ledger_fault(&fault))?;
-    authenticate(service, &head.headers, route).await
+    authenticate(service, head, route).await
 }
 
 /// The context of a send with a key of the scope `send` and a channel of its account.
 pub async fn authenticate(
     service: &SendService,
-    headers: &HeaderMap,
+    head: &Parts,
     route: &SendRoute,
 ) -> Result<SendContext, Rejected> {
-    let (snapshot, key_campaign) = account_of(service, headers).await?;
+    let (snapshot, key_campaign) = account_of(service, head).await?;
     let channel_id = route.channel_id.parse::<ChannelId>().map_err(|_| unknown_channel())?;
     check_enabled(&snapshot, &channel_id)?;
-    let campaign = one_campaign(headers, route.campaign.as_deref(), key_campaign)?;
+    let campaign = one_campaign(&head.headers, route.campaign.as_deref(), key_campaign)?;
     Ok(SendContext { snapshot, channel_id, campaign })
 }
 
 /// The account of a key with the `send` scope, and the key's own campaign.
 pub async fn account_of(
     service: &SendService,
-    headers: &HeaderMap,
+    head: &Parts,
 ) -> Result<(Arc<Snapshot>, Option<CampaignId>), Rejected> {
-    let key = bearer(headers).map_err(|_| {
-        Rejected::unauthorized("send your gateway key as `Authorization: Bearer tg_live_...`")
+    let key = credentials::key(&head.headers, head.uri.query()).map_err(|error| match error {
+        CredentialsError::Ambiguous => Rejected::new(RejectionKind::Malformed, error),
+        _ => Rejected::unauthorized(error),
     })?;
     let principal =
-        service.services.catalog.authenticate(key).await.map_err(|error| match error {
+        service.services.catalog.authenticate(&key).await.map_err(|error| match error {
             AuthError::Unknown => Rejected::unauthorized("unknown or revoked key"),
             AuthError::Ledger(fault) => Rejected::ledger_fault(&fault),
         })?;
@@ -96,7 +97,8 @@ fn check_enabled(snapshot: &Snapshot, channel_id: &ChannelId) -> Result<(), Reje
     }
 }
 
-fn one_campaign(
+/// The one campaign that header, path and key name, if any does.
+pub fn one_campaign(
     headers: &HeaderMap,
     path: Option<&str>,
     key: Option<CampaignId>,

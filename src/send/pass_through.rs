@@ -11,6 +11,7 @@ use super::rejected::Rejected;
 use super::reply;
 use super::service::SendService;
 use crate::catalog::Snapshot;
+use crate::http::credentials;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::route::GraphPath;
 use crate::ids::ChannelId;
@@ -23,19 +24,31 @@ use crate::upstream::target::Target;
 /// A reply whose body may be streamed.
 pub type StreamedReply = Response<Either<Full<bytes::Bytes>, StreamBody>>;
 
-/// Parameters that would change what a path means, or carry a token past the gateway.
+/// Parameters that would change what a path means, or carry a token past the gateway. The key
+/// itself was taken out before.
 const DANGEROUS: [&str; 4] = ["access_token", "method", "batch", "relative_url"];
+
+/// What the path of a passed-through request names.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The campaign of the path's prefix, which has no meaning here and must be valid all the same.
+    pub campaign: Option<&'a str>,
+    /// The kind of request.
+    pub kind: GraphPath,
+    /// The id in the path.
+    pub id: &'a str,
+    /// The path at Meta.
+    pub path: &'a str,
+}
 
 /// Carries one request that costs nothing.
 pub async fn handle(
     service: &SendService,
-    kind: GraphPath,
-    id: &str,
-    path: &str,
+    asked: Asked<'_>,
     request: Request<Incoming>,
 ) -> StreamedReply {
     let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
-    match process(service, kind, id, path, request).await {
+    match process(service, asked, request).await {
         Ok(mut answer) => {
             answer.headers_mut().insert(X_REQUEST_ID, request_id.header());
             answer.map(Either::Right)
@@ -50,20 +63,21 @@ pub async fn handle(
 /// The stages of a passed-through request.
 async fn process(
     service: &SendService,
-    kind: GraphPath,
-    id: &str,
-    path: &str,
+    asked: Asked<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<StreamBody>, Rejected> {
+    let Asked { campaign, kind, id, path } = asked;
     let (head, body) = request.into_parts();
-    let query = head.uri.query().unwrap_or_default();
+    let query = credentials::query_without_key(head.uri.query());
+    let query = query.as_deref().unwrap_or_default();
     if let Some(name) = dangerous(query) {
         return Err(Rejected::new(
             RejectionKind::PathNotAllowed,
             format!("the query parameter {name} is not passed on"),
         ));
     }
-    let (snapshot, _) = authenticate::account_of(service, &head.headers).await?;
+    let (snapshot, key_campaign) = authenticate::account_of(service, &head).await?;
+    authenticate::one_campaign(&head.headers, campaign, key_campaign)?;
     let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
     if kind == GraphPath::Node
         && channel.as_str() != id
@@ -87,8 +101,7 @@ async fn process(
         ));
     }
     let Target { base, token } = target(service, &snapshot, &channel)?;
-    let path_and_query =
-        head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let request = PassThrough {
         base: &base,
         token: &token,
@@ -112,6 +125,10 @@ fn dangerous(query: &str) -> Option<&'static str> {
     // A name that is percent-encoded could be any of them.
     if names.iter().any(|name| name.contains('%')) {
         return Some("with an encoded name");
+    }
+    // Some servers read a semicolon as another ampersand.
+    if query.contains(';') {
+        return Some("with a semicolon");
     }
     DANGEROUS.into_iter().find(|dangerous| names.iter().any(|name| name == dangerous))
 }

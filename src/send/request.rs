@@ -130,17 +130,18 @@ impl SendRequest {
         log: &mut SendLog,
         timer: &mut StageTimer<'_>,
     ) -> Result<Reply, Rejected> {
-        let (service, client) = (&*self.service, &*self.client);
+        let (service, client, id) = (&*self.service, &*self.client, &self.request_id);
         // Accept.
         let _permit = service.permit()?;
         let key = accept::check_head(head)?;
         // Authenticate.
         timer.restart();
-        let mut context = authenticate::authenticate(service, &head.headers, &self.route).await?;
+        let mut context = authenticate::authenticate(service, head, &self.route).await?;
         log.authenticated(&context);
         timer.end(Stage::Authenticate);
         // Parse.
-        let body = accept::body(body, &service.options).await?;
+        let mut room = service.body_memory.room();
+        let body = accept::body(body, &service.options, &mut room).await?;
         let message = message::parse(&body, self.route.endpoint).map_err(malformed)?;
         let Message::Send(message) = message else {
             log.outcome = Some(SendOutcome::ReadReceipt);
@@ -169,13 +170,7 @@ impl SendRequest {
                 Decision::Forward(held) => break (target, quote, held),
                 Decision::Replay(replay) => {
                     log.outcome = Some(SendOutcome::Replayed);
-                    return Ok(reply::replay(
-                        &replay,
-                        &message,
-                        &context,
-                        &quote,
-                        &self.request_id,
-                    ));
+                    return Ok(reply::replay(&replay, &message, &context, &quote, id));
                 }
                 Decision::Again => tries = next_try(tries)?,
             }

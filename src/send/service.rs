@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::in_flight::InFlightBodies;
 use super::rejected::Rejected;
 use super::throttle::Throttle;
+use crate::http::body::BodyMemory;
 use crate::pricing::recipient::WithoutPlus;
 use crate::rejection::RejectionKind;
 use crate::services::Services;
@@ -19,6 +20,8 @@ use crate::upstream::pass_through::Allowed;
 pub struct SendOptions {
     /// Bytes of the longest body.
     pub max_body_bytes: usize,
+    /// Bytes that the bodies of all sends in flight may take together.
+    pub max_body_memory_bytes: usize,
     /// How long a client may take to deliver its body.
     pub body_timeout: Duration,
     /// Sends in flight at one time, at most.
@@ -37,6 +40,7 @@ pub struct SendOptions {
 pub struct SendService {
     pub(crate) services: Arc<Services>,
     pub(super) options: SendOptions,
+    pub(super) body_memory: BodyMemory,
     pub(super) throttle: Throttle,
     pub(super) in_flight_bodies: Arc<InFlightBodies>,
     /// Sends that were begun, those whose client disconnected included.
@@ -50,6 +54,7 @@ impl SendService {
         let throttle = Throttle::new(options.max_throttle_wait, services.gateways_alive.clone());
         let permits = options.max_in_flight.min(Semaphore::MAX_PERMITS);
         Arc::new(SendService {
+            body_memory: BodyMemory::new(options.max_body_memory_bytes),
             services,
             options,
             throttle,

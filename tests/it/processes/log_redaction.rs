@@ -126,10 +126,15 @@ async fn send_everything(client: &Client, deployment: &Deployment) {
     assert_eq!(send("req-poor", offer("+919812345670")).await.status, 402);
     let media = client.data(Method::GET, &format!("/v24.0/{NUMBER}?fields=id")).await;
     assert_eq!(media.status, 200);
-    assert_eq!(
-        client.data(Method::GET, &format!("/v24.0/{NUMBER}?access_token={KEY}")).await.status,
-        403
-    );
+    let by_query = async |key: &str| {
+        let path = format!("/v24.0/{NUMBER}?access_token={key}");
+        client.data(Method::GET, &path).without("authorization").await.status
+    };
+    assert_eq!((by_query(KEY).await, by_query("mistyped-key-0123").await), (200, 401));
+    let path = format!("/v24.0/{NUMBER}?access_token={RIVAL_KEY}");
+    assert_eq!(client.data(Method::GET, &path).await.status, 400);
+    let path = format!("/v24.0/{NUMBER}/messages?access_token={KEY}&marzipan=1");
+    assert_eq!(client.post(&path, body("to", "+16505550144")).await.status, 400);
     assert_eq!(client.admin(Method::GET, "/v1/accounts", "mistyped-key-0123").await.status, 401);
     let made = client.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
     let key = made["key"].as_str().unwrap();

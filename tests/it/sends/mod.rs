@@ -1,5 +1,7 @@
 //! A send seen from outside: one file for each behaviour that an engine can rely on.
 
+mod base_urls;
+mod body_memory;
 mod client_hang_up;
 mod content_type;
 mod direct_send;
@@ -7,6 +9,7 @@ mod example_payloads;
 mod external_channels;
 mod foreign_numbers;
 mod in_doubt_policy;
+mod key_in_query;
 mod last_credit;
 mod limits;
 mod pass_through;

@@ -113,8 +113,9 @@ async fn everything_else_is_refused(backend: Backend) {
     let (get, post, delete, put) = (Method::GET, Method::POST, Method::DELETE, Method::PUT);
     let refused = [
         (&post, format!("/{NUMBER}/messages")),
-        (&post, format!("/v24.0/{NUMBER}/messages/")),
-        (&post, format!("//v24.0/{NUMBER}/messages")),
+        (&post, format!("/v24.0/{NUMBER}//messages")),
+        (&post, format!("///v24.0/{NUMBER}/messages")),
+        (&post, format!("/v24.0/{NUMBER}/messages//")),
         (&post, format!("/v24.0/{NUMBER}/%6dessages")),
         (&post, format!("/v24.0/{NUMBER}/messages_encrypted")),
         (&post, format!("/v24.0/{NUMBER}/calls")),
@@ -136,9 +137,11 @@ async fn everything_else_is_refused(backend: Backend) {
         (&get, "/v1/accounts".to_owned()),
         (&get, "/_simulator/stats".to_owned()),
         (&delete, format!("/v24.0/{NUMBER}")),
-        (&post, format!("/campaigns/diwali/v24.0/{NUMBER}/media")),
+        (&post, format!("/campaigns/diwali/{NUMBER}/media")),
         // Parameters that would make another request of it.
-        (&get, format!("/v24.0/{NUMBER}?access_token=x")),
+        (&get, format!("/v24.0/{NUMBER}?Access_Token=x")),
+        (&get, format!("/v24.0/{NUMBER}?fields=id;access_token=x")),
+        (&get, format!("/v24.0/{NUMBER}?access_token={KEY}&batch=[]")),
         (&get, format!("/v24.0/{NUMBER}?method=post")),
         (&get, format!("/v24.0/{NUMBER}?Method=POST")),
         (&get, format!("/v24.0/{NUMBER}?fields=id&batch=[]")),

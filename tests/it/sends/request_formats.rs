@@ -206,7 +206,16 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
             "{encoding}"
         );
     }
-    for query in ["?", "?access_token=x", "?to=%2B919812300001"] {
+    for query in [
+        "?",
+        "?to=%2B919812300001",
+        "?method=get",
+        "?batch=[]",
+        "?access_token=engine-key-0123456789&to=%2B919812300001",
+        "?Access_Token=engine-key-0123456789",
+        "?access%5Ftoken=engine-key-0123456789",
+        "?access_token=another-key-0123456789",
+    ] {
         let summary =
             world.post(&format!("/v24.0/{NUMBER}/messages{query}"), body.clone()).await.summary();
         assert_eq!(summary, "400 malformed", "{query}");
@@ -222,11 +231,11 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
         )
     };
     assert_eq!(
-        world.send(filled(262_144)).await.summary(),
+        world.send(filled(1_048_576)).await.summary(),
         "400 #100",
         "passes, and upstream finds it too long"
     );
-    assert_eq!(world.send(filled(262_145)).await.summary(), "413 too_large");
+    assert_eq!(world.send(filled(1_048_577)).await.summary(), "413 too_large");
     let head = format!(
         "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
          Authorization: Bearer {KEY}\r\n"
@@ -234,8 +243,8 @@ async fn what_is_not_plain_json_is_refused(backend: Backend) {
     let unsaid = format!(
         "{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n\
          0\r\n\r\n",
-        262_145,
-        filled(262_145)
+        1_048_577,
+        filled(1_048_577)
     );
     assert!(raw(&world, &[&unsaid]).await.starts_with("HTTP/1.1 413 "));
     assert_eq!(world.simulator.accepted_count(), 0);
