@@ -38,6 +38,9 @@ pub struct AccountSettings {
     /// What happens to a template the catalog does not know.
     #[serde(default)]
     pub unknown_template: UnknownTemplate,
+    /// The endpoint that marketing templates are forwarded to.
+    #[serde(default)]
+    pub marketing_endpoint: MarketingEndpoint,
     /// Charged on top of the card's rates.
     #[serde(default = "no_markup")]
     pub markup: Markup,
@@ -122,6 +125,17 @@ pub enum UnknownTemplate {
     Ceiling,
     /// It is rejected as `unclassified`.
     Refuse,
+}
+
+/// The endpoint that marketing templates are forwarded to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarketingEndpoint {
+    /// The one they were sent to.
+    #[default]
+    AsSent,
+    /// `/marketing_messages`, also if they were sent to `/messages`.
+    MarketingMessages,
 }
 
 /// A frequency cap: at most `max` messages of `categories` to one recipient in `window_s` seconds.

@@ -12,8 +12,8 @@ use super::permission::operator_only;
 use super::put::{Existing, Made, given};
 use super::wallet;
 use crate::catalog::documents::{
-    AccountSettings, ChargeOn, Enforcement, FrequencyCap, UnknownTemplate, WalletSettings,
-    default_card, main_wallet,
+    AccountSettings, ChargeOn, Enforcement, FrequencyCap, MarketingEndpoint, UnknownTemplate,
+    WalletSettings, default_card, main_wallet,
 };
 use crate::catalog::{Principal, Snapshot, validate};
 use crate::ids::AccountId;
@@ -55,6 +55,9 @@ pub struct AccountChange {
     /// What happens to a template the catalog does not know.
     #[serde(deserialize_with = "given")]
     pub unknown_template: Option<UnknownTemplate>,
+    /// The endpoint that marketing templates are forwarded to.
+    #[serde(deserialize_with = "given")]
+    pub marketing_endpoint: Option<MarketingEndpoint>,
     /// Charged on top of the card's rates.
     #[serde(deserialize_with = "given")]
     pub markup: Option<Markup>,
@@ -83,6 +86,9 @@ impl AccountChange {
         }
         if let Some(unknown_template) = self.unknown_template {
             settings.unknown_template = unknown_template;
+        }
+        if let Some(endpoint) = self.marketing_endpoint {
+            settings.marketing_endpoint = endpoint;
         }
         if let Some(markup) = self.markup {
             settings.markup = markup;
@@ -182,6 +188,7 @@ pub async fn create_from(
         messaging_limit: None,
         caps: Vec::new(),
         unknown_template: UnknownTemplate::Ceiling,
+        marketing_endpoint: MarketingEndpoint::AsSent,
         markup: Markup::NONE,
         authentication_international: false,
     };

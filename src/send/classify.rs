@@ -1,16 +1,18 @@
 //! Classify and price: who the message is for, what kind it is, what it costs on this account's
 //! terms.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
 use super::context::SendContext;
-use super::message::Send;
+use super::message::{Endpoint, Send, TemplateRef};
 use super::rejected::Rejected;
+use super::route::SendRoute;
 use super::service::{SendOptions, SendService};
 use crate::catalog::Channel;
-use crate::catalog::documents::UnknownTemplate;
+use crate::catalog::documents::{Billing, MarketingEndpoint, UnknownTemplate};
 use crate::pricing::recipient::{self, Recipient, WithoutPlus};
 use crate::pricing::{Category, PriceBook, Quote, ServiceWindow, Terms, Unpriced};
 use crate::rejection::RejectionKind;
@@ -96,6 +98,33 @@ pub fn quote(
     price(&services.prices.load(), context, recipient, category, services.clock.now_ms())
 }
 
+/// The path a send is forwarded to: the one it came on, or `/marketing_messages` of the same
+/// channel and version for a template that the catalog has as marketing, if the account chose so.
+/// What identifies the send stays as it came.
+pub fn forwarded_path<'r>(
+    context: &SendContext,
+    message: &Send<'_>,
+    route: &'r SendRoute,
+) -> Cow<'r, str> {
+    let endpoint = context.snapshot.account.marketing_endpoint;
+    let chosen = endpoint == MarketingEndpoint::MarketingMessages
+        && context.channel().settings.billing == Billing::Prepaid
+        && route.endpoint == Endpoint::Messages;
+    let known = || message.template.as_ref().and_then(|template| in_catalog(context, template));
+    match route.path.strip_suffix("/messages") {
+        Some(channel) if chosen && known() == Some(Category::Marketing) => {
+            Cow::Owned(format!("{channel}/marketing_messages"))
+        }
+        _ => Cow::Borrowed(&route.path),
+    }
+}
+
+/// The category of a template, `None` if the catalog does not know it.
+fn in_catalog(context: &SendContext, template: &TemplateRef<'_>) -> Option<Category> {
+    let waba = context.channel().settings.waba.as_ref()?;
+    context.snapshot.template(waba, &template.name, &template.language)
+}
+
 /// What a message is for pricing; `None` for a template that the catalog does not know.
 fn category(context: &SendContext, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
     let international = context.snapshot.account.authentication_international;
@@ -106,10 +135,7 @@ fn category(context: &SendContext, message: &Send<'_>) -> Result<Option<Category
     let Some(template) = &message.template else {
         return Ok(Some(message.direct_send.map_or(Category::Service, billed)));
     };
-    let waba = context.channel().settings.waba.as_ref();
-    let known =
-        waba.and_then(|waba| context.snapshot.template(waba, &template.name, &template.language));
-    match known {
+    match in_catalog(context, template) {
         Some(category) => Ok(Some(billed(category))),
         None if context.snapshot.account.unknown_template == UnknownTemplate::Refuse => {
             Err(Rejected::new(

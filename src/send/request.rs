@@ -180,7 +180,8 @@ impl SendRequest {
         // Forward.
         let body = classify::forwarded_body(&body, addressee.plus_at);
         timer.restart();
-        let attempt = forward(service, &target, &self.route.path, &head.headers, body).await;
+        let path = classify::forwarded_path(&context, &message, &self.route);
+        let attempt = forward(service, &target, &path, &head.headers, body).await;
         timer.end(Stage::Forward);
         // Settle.
         let settled = settle::settle(service, &context, &quote, &held, &attempt, client).await;

@@ -12,7 +12,8 @@ use super::parse;
 use super::section::Section;
 use super::settings::SecretsConfig;
 use crate::catalog::documents::{
-    AccountSettings, ChargeOn, Enforcement, FrequencyCap, UnknownTemplate, default_card,
+    AccountSettings, ChargeOn, Enforcement, FrequencyCap, MarketingEndpoint, UnknownTemplate,
+    default_card,
 };
 use crate::catalog::validate;
 use crate::ids::AccountId;
@@ -51,6 +52,12 @@ fn account(
     let choices = [("ceiling", UnknownTemplate::Ceiling), ("refuse", UnknownTemplate::Refuse)];
     let unknown_template =
         section.text("unknown_template", "ceiling", |text| parse::one_of(&choices, text));
+    let choices = [
+        ("as_sent", MarketingEndpoint::AsSent),
+        ("marketing_messages", MarketingEndpoint::MarketingMessages),
+    ];
+    let marketing_endpoint =
+        section.text("marketing_endpoint", "as_sent", |text| parse::one_of(&choices, text));
     let authentication_international = section.boolean("authentication_international", false);
     let markup = markup(section.inline("markup"));
     let caps = caps(&mut section);
@@ -72,6 +79,7 @@ fn account(
         messaging_limit,
         caps,
         unknown_template: unknown_template?,
+        marketing_endpoint: marketing_endpoint?,
         markup: markup?,
         authentication_international,
     };

@@ -11,7 +11,8 @@ async fn what_is_put_is_what_is_shown() {
     let account = json!({
         "id":"acme","currency":"USD","rate_card":"meta-usd","time_zone":"UTC",
         "charge_on":"accepted","enforcement":"enforce","messaging_limit":null,"caps":[],
-        "unknown_template":"ceiling","markup":{"percent":"0","per_message":"0.00"},
+        "unknown_template":"ceiling","marketing_endpoint":"as_sent",
+        "markup":{"percent":"0","per_message":"0.00"},
         "authentication_international":false
     });
     let channel = json!({
@@ -93,6 +94,7 @@ async fn a_patch_changes_what_it_names() {
     let api = AdminApi::with_acme().await;
     let patch = concat!(
         r#"{"messaging_limit":100000,"markup":{"percent":"2.5"},"unknown_template":"refuse","#,
+        r#""marketing_endpoint":"marketing_messages","#,
         r#""caps":[{"categories":["marketing"],"max":2,"window_s":86400}]}"#
     );
     let changed = api.ask("PATCH", "/v1/accounts/acme", patch).await;
@@ -106,6 +108,7 @@ async fn a_patch_changes_what_it_names() {
         (&cleared["messaging_limit"], &cleared["unknown_template"]),
         (&json!(null), &json!("refuse"))
     );
+    assert_eq!(cleared["marketing_endpoint"], "marketing_messages");
     assert_eq!(cleared["markup"], json!({"percent":"2.5","per_message":"0.00"}));
     assert_eq!(api.get("/v1/accounts/acme").await, cleared);
 

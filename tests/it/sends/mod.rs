@@ -12,6 +12,7 @@ mod in_doubt_policy;
 mod key_in_query;
 mod last_credit;
 mod limits;
+mod marketing_endpoint;
 mod pass_through;
 mod probes_and_metrics;
 mod rates_by_date;
