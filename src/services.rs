@@ -1,6 +1,7 @@
 //! The handles that sends, admin calls, business operations and jobs share: built once at start and
 //! passed as one value.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -63,6 +64,8 @@ pub struct ServicesOptions {
     pub batching: BatcherOptions,
     /// Wallets that have a metric of their own, at most.
     pub wallet_metrics: usize,
+    /// Unknown keys that one address may present in a minute; `None` is any number.
+    pub failed_keys_per_minute: Option<NonZeroU32>,
     /// Ledger-independent time of this process; tests inject it.
     pub clock: Clock,
 }
@@ -76,7 +79,7 @@ impl Services {
         metrics.ledger_up(true);
         let (writes, batching) = (ledger.ledger.clone(), options.batching);
         Arc::new(Services {
-            catalog: Arc::new(Catalog::new(ledger, clock.clone())),
+            catalog: Arc::new(Catalog::new(ledger, clock.clone(), options.failed_keys_per_minute)),
             tokens: Arc::new(options.tokens),
             prices: Arc::new(ArcSwap::from_pointee(options.book)),
             batcher: Batcher::new(writes, clock.clone(), metrics.clone(), batching),

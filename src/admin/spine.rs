@@ -23,6 +23,7 @@ use crate::clock::Stopwatch;
 use crate::control::Control;
 use crate::http::bearer::bearer;
 use crate::http::body::{BodyError, read_body};
+use crate::http::peer::client_network;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::ids::AccountId;
 
@@ -77,7 +78,7 @@ async fn handle(
     let (principal, account) = match route.access {
         Access::Public => (None, None),
         _ => {
-            let principal = authenticate(control, &parts.headers).await?;
+            let principal = authenticate(control, &parts).await?;
             let (principal, account) = authorize(control, route, principal, &path).await?;
             (Some(principal), account)
         }
@@ -117,18 +118,27 @@ async fn path_parts(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem>
     Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-async fn authenticate(control: &Control, headers: &HeaderMap) -> Result<Principal, Problem> {
-    let key =
-        bearer(headers).map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
-    match control.services.catalog.authenticate(key).await {
+async fn authenticate(control: &Control, parts: &Parts) -> Result<Principal, Problem> {
+    let key = bearer(&parts.headers)
+        .map_err(|error| Problem::new(&problem::UNAUTHORIZED, error.to_string()))?;
+    let client = client_network(&parts.extensions, &parts.headers);
+    match control.services.catalog.authenticate(key, client).await {
         Ok(principal) => Ok(principal),
         Err(AuthError::Unknown) => Err(unauthorized()),
+        Err(AuthError::TooManyFailures(wait)) => Err(Problem::new(
+            &problem::UNAUTHORIZED,
+            format!(
+                "too many unknown keys come from this address; for {} s only keys known to be good \
+                 are taken from it",
+                wait.as_secs().saturating_add(1)
+            ),
+        )),
         Err(AuthError::Ledger(fault)) => Err(fault.into()),
     }
 }
 
 fn unauthorized() -> Problem {
-    Problem::new(&problem::UNAUTHORIZED, "the key is unknown")
+    Problem::new(&problem::UNAUTHORIZED, "unknown or revoked key")
 }
 
 /// Checks that the principal may make this call on the account of the path. Returns the principal

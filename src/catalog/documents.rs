@@ -339,6 +339,9 @@ pub struct KeySettings {
     /// When the key was created, in Unix milliseconds.
     #[serde(default)]
     pub created_ms: i64,
+    /// When it ends, in Unix milliseconds, if it was replaced by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<i64>,
 }
 
 /// A wallet's settings; `None` leaves a setting as it is.

@@ -71,6 +71,11 @@ impl KeyOwners {
         }
     }
 
+    /// Whether a key is in memory, so that it was good a moment ago.
+    pub fn knows(&self, hash: &Fingerprint) -> bool {
+        self.known.contains_key(hash)
+    }
+
     async fn look_up(&self, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
         let now_ms = self.clock.now_ms();
         let claimed = self.claims.claimed(ClaimKind::Key, &hex(hash)).await;

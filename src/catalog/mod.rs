@@ -2,6 +2,7 @@
 //! snapshot of the ledger's documents, loaded on first use and kept in memory.
 
 pub mod documents;
+mod failed_keys;
 mod key_owners;
 pub mod keys;
 mod principal;
@@ -12,6 +13,8 @@ pub mod token_names;
 mod tokens;
 pub mod validate;
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -20,6 +23,7 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::ids::{AccountId, KeyId};
 use crate::ledger::{ClaimKind, Claims, Fingerprint, LedgerFault, LedgerReads, OpenLedger};
+use failed_keys::FailedKeys;
 use key_owners::KeyOwners;
 pub use keys::{KeyHasher, KeyText};
 pub use principal::{AuthError, Principal};
@@ -61,15 +65,18 @@ pub struct Catalog {
     hasher: KeyHasher,
     snapshots: DashMap<AccountId, Loaded>,
     key_owners: Arc<KeyOwners>,
+    failed_keys: FailedKeys,
 }
 
 impl Catalog {
-    /// A catalog over `ledger`.
-    pub fn new(ledger: &OpenLedger, clock: Clock) -> Catalog {
+    /// A catalog over `ledger`; `failed_keys` is how many unknown keys a minute one address may
+    /// present, `None` is any number.
+    pub fn new(ledger: &OpenLedger, clock: Clock, failed_keys: Option<NonZeroU32>) -> Catalog {
         let (reads, claims) = (ledger.reads.clone(), ledger.claims.clone());
         Catalog {
             hasher: KeyHasher::new(&ledger.identity.pepper),
             key_owners: Arc::new(KeyOwners::new(claims.clone(), clock.clone())),
+            failed_keys: FailedKeys::new(failed_keys),
             snapshots: DashMap::new(),
             reads,
             claims,
@@ -186,15 +193,33 @@ impl Catalog {
         Ok(Some(snapshot))
     }
 
-    /// Returns who calls with this key.
+    /// Returns who calls with this key, from `client`'s address if that is known.
     ///
     /// # Errors
-    /// A key that is unknown, or a ledger that is unavailable.
-    pub async fn authenticate(self: &Arc<Self>, key: &str) -> Result<Principal, AuthError> {
-        if !keys::is_well_formed(key) {
-            return Err(AuthError::Unknown);
+    /// A key that is unknown, an address that has presented too many of them, or a ledger that is
+    /// unavailable.
+    pub async fn authenticate(
+        self: &Arc<Self>,
+        key: &str,
+        client: Option<IpAddr>,
+    ) -> Result<Principal, AuthError> {
+        let hash = keys::is_well_formed(key).then(|| self.hasher.key(key));
+        // Keys in memory are good: whoever shares the address of a guesser keeps sending.
+        let known = hash.is_some_and(|hash| self.key_owners.knows(&hash));
+        if !known && let Some(wait) = client.and_then(|client| self.failed_keys.blocked(client)) {
+            return Err(AuthError::TooManyFailures(wait));
         }
-        let hash = self.hasher.key(key);
+        let result = match hash {
+            Some(hash) => self.principal_of(hash).await,
+            None => Err(AuthError::Unknown),
+        };
+        if let (Err(AuthError::Unknown), Some(client)) = (&result, client) {
+            self.failed_keys.count(client);
+        }
+        result
+    }
+
+    async fn principal_of(self: &Arc<Self>, hash: Fingerprint) -> Result<Principal, AuthError> {
         let owner = self.key_owners.owner(&hash).await?;
         let Some((account, key_id)) = owner.split_once('/') else { return Err(AuthError::Unknown) };
         if account == OPERATOR {
@@ -228,6 +253,9 @@ impl Catalog {
     ) -> Option<Principal> {
         let settings =
             snapshot.keys.get(key_id).filter(|settings| settings.hash == keys::hex(hash))?;
+        if settings.expires_ms.is_some_and(|expires_ms| expires_ms <= self.clock.now_ms()) {
+            return None;
+        }
         Some(Principal::Account {
             snapshot: snapshot.clone(),
             key: key_id.clone(),
@@ -239,6 +267,11 @@ impl Catalog {
     /// Returns whether some account has a channel of that id.
     pub async fn is_channel(&self, id: &str) -> Result<bool, LedgerFault> {
         Ok(self.claims.claimed(ClaimKind::Channel, id).await?.is_some())
+    }
+
+    /// Forgets what is not needed any more about addresses; to be called now and then.
+    pub fn tidy(&self) {
+        self.failed_keys.tidy();
     }
 
     /// Forgets a key that was revoked.

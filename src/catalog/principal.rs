@@ -1,6 +1,7 @@
 //! Who is calling, and why a key may be refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::documents::Scope;
 use super::snapshot::Snapshot;
@@ -30,6 +31,9 @@ pub enum Principal {
 pub enum AuthError {
     /// There is no such key.
     Unknown,
+    /// The client's address has presented so many unknown keys that keys not known to be good are
+    /// not looked up for this long.
+    TooManyFailures(Duration),
     /// The ledger is unavailable, so the key cannot be looked up.
     Ledger(LedgerFault),
 }

@@ -181,6 +181,8 @@ fn server(mut section: Section<'_>) -> Option<ServerConfig> {
     let write_timeout = section.milliseconds("write_timeout_ms", 100..=WAIT_MAX_MS);
     let max_head_bytes = section.count("max_head_bytes", 8192..=1 << 20);
     let max_headers = section.count("max_headers", 16..=1000);
+    let failed_keys_per_minute =
+        section.required_number("failed_keys_per_minute", &(0..=1_000_000));
     section.finish();
     Some(ServerConfig {
         max_connections: max_connections?,
@@ -193,6 +195,7 @@ fn server(mut section: Section<'_>) -> Option<ServerConfig> {
         write_timeout: write_timeout?,
         max_head_bytes: max_head_bytes?,
         max_headers: max_headers?,
+        failed_keys_per_minute: failed_keys_per_minute?,
     })
 }
 
@@ -296,13 +299,18 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
         section.mistake("max_body_memory_bytes", message);
     }
     let body_timeout = section.milliseconds("body_timeout_ms", 100..=WAIT_MAX_MS);
+    let max_requests_per_key_s =
+        section.required_number("max_requests_per_key_s", &(0..=1_000_000));
     let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
+    let max_in_flight_per_account = section.count("max_in_flight_per_account", 1..=1_000_000);
     section.finish();
     Some(SendConfig {
         max_body_bytes: max_body_bytes?,
         max_body_memory_bytes: max_body_memory_bytes?,
         body_timeout: body_timeout?,
+        max_requests_per_key_s: max_requests_per_key_s?,
         max_in_flight: max_in_flight?,
+        max_in_flight_per_account: max_in_flight_per_account?,
     })
 }
 

@@ -69,6 +69,7 @@ pub struct ServerConfig {
     pub write_timeout: Duration,
     pub max_head_bytes: usize,
     pub max_headers: usize,
+    pub failed_keys_per_minute: u32,
 }
 
 /// `[upstream]`
@@ -119,7 +120,9 @@ pub struct SendConfig {
     pub max_body_bytes: usize,
     pub max_body_memory_bytes: usize,
     pub body_timeout: Duration,
+    pub max_requests_per_key_s: u32,
     pub max_in_flight: usize,
+    pub max_in_flight_per_account: usize,
 }
 
 /// `[pricing]`

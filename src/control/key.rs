@@ -1,6 +1,8 @@
 //! Gateway keys: made here, shown once, stored as keyed hashes. A key's hash is claimed across
 //! accounts before its document is written.
 
+use std::time::Duration;
+
 use super::error::{Conflict, ControlError};
 use super::handles::Control;
 use super::mistakes::Mistakes;
@@ -34,12 +36,21 @@ pub async fn make(
     grant: &Grant,
 ) -> Result<MadeKey, ControlError> {
     may_manage(principal, account)?;
+    let _held = control.lock_settings().await;
+    make_locked(control, account, id, grant).await
+}
+
+async fn make_locked(
+    control: &Control,
+    account: &AccountId,
+    id: Option<KeyId>,
+    grant: &Grant,
+) -> Result<MadeKey, ControlError> {
     let text = KeyText::fresh().map_err(|error| {
         ControlError::internal("the system gave no randomness for a key", &error)
     })?;
     let id = id.map_or_else(|| format!("k-{}", uuid::Uuid::new_v4().simple()).parse(), Ok);
     let id: KeyId = id.map_err(|error| ControlError::internal("a key's own id is none", &error))?;
-    let _held = control.lock_settings().await;
     if put_locked(control, account, &id, text.as_str(), grant).await? == Made::Present {
         let detail = format!("the account has a key {id}; delete it first or choose another id");
         return Err(ControlError::Conflict(Conflict::Exists, detail));
@@ -48,6 +59,43 @@ pub async fn make(
     let settings = snapshot.keys.get(&id).cloned();
     let settings = settings.ok_or_else(|| ControlError::not_found("key", &id))?;
     Ok(MadeKey { id, text, settings })
+}
+
+/// Makes a key that takes the place of another: the same scopes and campaign under a new id. The
+/// one before ends after `overlap`, so that engines have time to change over; keys of the account
+/// that have ended by now are removed.
+///
+/// # Errors
+/// No such key, one that is replaced already, or a fault of the ledger.
+pub async fn rotate(
+    control: &Control,
+    principal: &Principal,
+    account: &AccountId,
+    id: &KeyId,
+    overlap: Duration,
+) -> Result<(MadeKey, KeySettings), ControlError> {
+    may_manage(principal, account)?;
+    let _held = control.lock_settings().await;
+    let keys = control.snapshot(account).await?.keys.clone();
+    let before = keys.get(id).cloned().ok_or_else(|| ControlError::not_found("key", id))?;
+    if before.expires_ms.is_some() {
+        let detail = format!("key {id} is replaced by another already");
+        return Err(ControlError::Conflict(Conflict::Exists, detail));
+    }
+    let grant = Grant { scopes: before.scopes.clone(), campaign: before.campaign.clone() };
+    // The new one first: a call that ends between the two leaves a key too many, not one too few.
+    let made = make_locked(control, account, None, &grant).await?;
+    let now_ms = control.services.clock.now_ms();
+    let overlap_ms = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
+    let ending = KeySettings { expires_ms: Some(now_ms.saturating_add(overlap_ms)), ..before };
+    let (kind, name) = (DocumentKind::Key, id.as_str());
+    control.put_document(account, kind, name, &ending, Existing::Replace).await?;
+    for (id, settings) in keys {
+        if settings.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+            revoke_locked(control, account, &id, &settings).await?;
+        }
+    }
+    Ok((made, ending))
 }
 
 /// Gives an account the key `text` under the name `id`. A key of that name stays unchanged, even if
@@ -101,6 +149,7 @@ async fn put_locked(
         campaign: grant.campaign.clone(),
         ends_with: ends_with(text).to_owned(),
         created_ms: control.services.clock.now_ms(),
+        expires_ms: None,
     };
     let (kind, id) = (DocumentKind::Key, id.as_str());
     let new = control.put_document(account, kind, id, &settings, Existing::Keep).await?;
@@ -130,6 +179,15 @@ pub async fn revoke(
     let _held = control.lock_settings().await;
     let snapshot = control.snapshot(account).await?;
     let settings = snapshot.keys.get(id).ok_or_else(|| ControlError::not_found("key", id))?;
+    revoke_locked(control, account, id, settings).await
+}
+
+async fn revoke_locked(
+    control: &Control,
+    account: &AccountId,
+    id: &KeyId,
+    settings: &KeySettings,
+) -> Result<(), ControlError> {
     // The document goes first: without it the key opens nothing, even if its hash stays claimed.
     control.delete_document(account, DocumentKind::Key, id.as_str()).await?;
     let owner = format!("{account}/{id}");

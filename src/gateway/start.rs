@@ -1,6 +1,7 @@
 //! Starts a gateway: everything that can fail comes first, the listeners open last.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,6 +148,7 @@ fn services_options(
         allow_plaintext: config.upstream.allow_plaintext,
         batching: BatcherOptions { deadline: config.ledger.deadline, queue: QUEUE_PER_ACCOUNT },
         wallet_metrics: config.metrics.wallets,
+        failed_keys_per_minute: NonZeroU32::new(config.server.failed_keys_per_minute),
         clock,
     })
 }
@@ -237,6 +239,7 @@ fn serve(
         stop_rest.clone(),
     )));
     tasks.push(task(certificates.clone().watch(stop_rest.clone())));
+    tasks.push(task(send.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().presence(stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
@@ -294,7 +297,9 @@ fn send_options(config: &Config) -> SendOptions {
         max_body_bytes: config.send.max_body_bytes,
         max_body_memory_bytes: config.send.max_body_memory_bytes,
         body_timeout: config.send.body_timeout,
+        max_requests_per_key_s: config.send.max_requests_per_key_s,
         max_in_flight: config.send.max_in_flight,
+        max_in_flight_per_account: config.send.max_in_flight_per_account,
         max_throttle_wait: config.throttle.max_wait,
         auto_create: config.campaigns.auto_create,
         without_plus: config.recipients.without_plus,

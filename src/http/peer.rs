@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +62,22 @@ impl Peer {
         }
         client
     }
+}
+
+/// Whom a limit by address counts as one: an IPv4 address itself; of an IPv6 address the /64
+/// network, all of which one client may have.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
+    }
+}
+
+/// The network of the client that sent a request, if its connection is known.
+pub fn client_network(extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    Some(network(extensions.get::<Peer>()?.client(headers)))
 }
 
 /// An address as proxies write it: with a port or without, IPv6 in brackets or not.

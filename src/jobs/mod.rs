@@ -48,10 +48,12 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Sorts histogram samples until `stop`; without it each sample would stay in memory.
+    /// Sorts histogram samples and forgets addresses until `stop`; without it they would stay in
+    /// memory.
     pub async fn upkeep(self, stop: CancellationToken) {
         while !pause(UPKEEP_INTERVAL, &stop).await {
             self.services.metrics.run_upkeep();
+            self.services.catalog.tidy();
         }
     }
 

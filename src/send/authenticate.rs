@@ -13,6 +13,7 @@ use super::service::SendService;
 use crate::catalog::documents::Scope;
 use crate::catalog::{AuthError, Principal, Snapshot};
 use crate::http::credentials::{self, CredentialsError};
+use crate::http::peer::client_network;
 use crate::ids::{CampaignId, ChannelId};
 use crate::rejection::RejectionKind;
 
@@ -58,13 +59,23 @@ pub async fn account_of(
         CredentialsError::Ambiguous => Rejected::new(RejectionKind::Malformed, error),
         _ => Rejected::unauthorized(error),
     })?;
+    let client = client_network(&head.extensions, &head.headers);
     let principal =
-        service.services.catalog.authenticate(&key).await.map_err(|error| match error {
+        service.services.catalog.authenticate(&key, client).await.map_err(|error| match error {
             AuthError::Unknown => Rejected::unauthorized("unknown or revoked key"),
+            AuthError::TooManyFailures(wait) => {
+                let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+                Rejected::unauthorized(
+                    "too many unknown keys come from this address; for a while only keys known to \
+                     be good are taken from it",
+                )
+                .retry_after(seconds)
+            }
             AuthError::Ledger(fault) => Rejected::ledger_fault(&fault),
         })?;
     match principal {
-        Principal::Account { snapshot, scopes, campaign, .. } if scopes.contains(&Scope::Send) => {
+        Principal::Account { snapshot, key, scopes, campaign } if scopes.contains(&Scope::Send) => {
+            service.count_request(&snapshot.id, &key)?;
             Ok((snapshot, campaign))
         }
         Principal::Account { .. } => {

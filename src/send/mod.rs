@@ -19,6 +19,7 @@ mod reserve;
 mod route;
 mod service;
 mod settle;
+mod shares;
 mod throttle;
 
 pub use request::handle;

@@ -138,6 +138,7 @@ impl SendRequest {
         timer.restart();
         let mut context = authenticate::authenticate(service, head, &self.route).await?;
         log.authenticated(&context);
+        let _share = service.account_permit(&context.snapshot.id)?;
         timer.end(Stage::Authenticate);
         // Parse.
         let mut room = service.body_memory.room();

@@ -4,16 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::in_flight::InFlightBodies;
 use super::rejected::Rejected;
+use super::shares::{KeyRates, Share, Shares};
 use super::throttle::Throttle;
 use crate::http::body::BodyMemory;
+use crate::ids::{AccountId, KeyId};
 use crate::pricing::recipient::WithoutPlus;
 use crate::rejection::RejectionKind;
 use crate::services::Services;
 use crate::upstream::pass_through::Allowed;
+
+/// How often it forgets who sends nothing any more.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What the operator chose about sends.
 #[derive(Debug, Clone)]
@@ -24,8 +30,12 @@ pub struct SendOptions {
     pub max_body_memory_bytes: usize,
     /// How long a client may take to deliver its body.
     pub body_timeout: Duration,
+    /// Requests a second with one key, at most; 0 is any number.
+    pub max_requests_per_key_s: u32,
     /// Sends in flight at one time, at most.
     pub max_in_flight: usize,
+    /// The same for one account.
+    pub max_in_flight_per_account: usize,
     /// How long a send waits for its channel's throughput limit, at most.
     pub max_throttle_wait: Duration,
     /// A send that names an unknown campaign creates it.
@@ -46,12 +56,16 @@ pub struct SendService {
     /// Sends that were begun, those whose client disconnected included.
     pub(super) tasks: TaskTracker,
     permits: Semaphore,
+    accounts: Shares,
+    keys: KeyRates,
 }
 
 impl SendService {
     /// A service over the shared handles.
     pub fn new(services: Arc<Services>, options: SendOptions) -> Arc<SendService> {
         let throttle = Throttle::new(options.max_throttle_wait, services.gateways_alive.clone());
+        let accounts = Shares::new(options.max_in_flight_per_account);
+        let keys = KeyRates::new(options.max_requests_per_key_s);
         let permits = options.max_in_flight.min(Semaphore::MAX_PERMITS);
         Arc::new(SendService {
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
@@ -61,6 +75,8 @@ impl SendService {
             in_flight_bodies: Arc::default(),
             tasks: TaskTracker::new(),
             permits: Semaphore::new(permits),
+            accounts,
+            keys,
         })
     }
 
@@ -70,6 +86,33 @@ impl SendService {
             let details = "too many sends are in work at once";
             Rejected::new(RejectionKind::Overloaded, details).retry_after(1)
         })
+    }
+
+    /// A permit to process one send of this account, or `overloaded` if it has all that one account
+    /// may have.
+    pub(super) fn account_permit(&self, account: &AccountId) -> Result<Share, Rejected> {
+        self.accounts.take(account).ok_or_else(|| {
+            let details = "too many sends of this account are in work at once";
+            Rejected::new(RejectionKind::Overloaded, details).retry_after(1)
+        })
+    }
+
+    /// Counts a request of this key; `throughput_limited` if it makes too many a second.
+    pub(super) fn count_request(&self, account: &AccountId, key: &KeyId) -> Result<(), Rejected> {
+        if self.keys.admits(account, key) {
+            return Ok(());
+        }
+        let most = self.options.max_requests_per_key_s;
+        let details = format!("more than {most} requests a second come with this key");
+        Err(Rejected::new(RejectionKind::ThroughputLimited, details).retry_after(1))
+    }
+
+    /// Forgets accounts and keys that send nothing, now and then until `stop`.
+    pub async fn upkeep(self: Arc<Self>, stop: CancellationToken) {
+        while tokio::time::timeout(UPKEEP_INTERVAL, stop.cancelled()).await.is_err() {
+            self.accounts.tidy();
+            self.keys.tidy();
+        }
     }
 
     /// Waits until every send that was begun has ended, those whose client disconnected included;

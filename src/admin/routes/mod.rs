@@ -115,6 +115,10 @@ routes! {
         "Makes a gateway key, shown this once" => keys::post;
     GET "/v1/accounts/{account}/keys" ReadOrManage Nothing, PAGE, [200 "KeyList"],
         "Lists keys, never the keys themselves" => keys::list;
+    POST "/v1/accounts/{account}/keys/{key}/rotate" Manage MaybeJson("KeyRotation"),
+        NONE, [201 "KeyRotated"],
+        "Makes a key with the same scopes and campaign; the one before ends after `overlap_s`"
+        => keys::rotate;
     DELETE "/v1/accounts/{account}/keys/{key}" Manage Nothing, NONE, [204 ""],
         "Takes a key back" => keys::delete;
 

@@ -1,8 +1,10 @@
 //! How many connections each address has open, so that one client cannot take them all.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::http::peer::network;
 
 /// The open connections of one listener by address.
 pub(super) struct Addresses {
@@ -43,16 +45,6 @@ impl Drop for Counted {
             if *count == 0 {
                 open.remove(&self.address);
             }
-        }
-    }
-}
-
-/// An IPv4 address itself; of an IPv6 address the /64 network, all of which one client may have.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
         }
     }
 }

@@ -57,6 +57,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut case: LedgerC
             allow_plaintext: false,
             batching: BatcherOptions { deadline: Duration::from_secs(20), queue: 100 },
             wallet_metrics: 10,
+            failed_keys_per_minute: None,
             clock: case.clock.clone(),
         },
     );

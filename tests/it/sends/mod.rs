@@ -20,6 +20,7 @@ mod refused_batch;
 mod repeated_sends;
 mod request_formats;
 mod revocation;
+mod storms;
 mod two_gateways;
 mod upstream_outcomes;
 mod who_may_send;

@@ -1,10 +1,12 @@
 //! What is taken back at one gateway is not used at another: the first send after it meets the new
 //! settings.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, KEY, NUMBER, WABA, World, indian, marketing};
+use crate::support::{ACCOUNT, Backend, KEY, NUMBER, READ_RECEIPT, WABA, World, indian, marketing};
 
 const SENT: &str = "200 0.0118 USD marketing India";
 
@@ -23,6 +25,60 @@ async fn a_key_revoked_at_one_gateway_sends_nothing_at_the_other() {
     assert_eq!(world.simulator.accepted_count(), 1, "the revoked key has sent");
     // Another key of the account goes on under the new settings.
     assert_eq!(other.send(marketing(&indian(3))).key(KEY).await.summary(), SENT);
+    assert!(another.shutdown().await.clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_needs_no_reserve_is_taken_back_within_two_seconds() {
+    let world = World::on(Backend::Redis).await;
+    let (another, other) = world.another_gateway().await;
+    let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send", "read"]})).await;
+    let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let receipt = || other.send(READ_RECEIPT).key(key).into_future();
+    let wallet = format!("/v1/accounts/{ACCOUNT}/wallets/main");
+    assert_eq!(receipt().await.status, 200);
+    assert_eq!(other.admin(Method::GET, &wallet, key).await.status, 200);
+    world.operate(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
+    // However long the other gateway was not asked.
+    for time in [Duration::from_secs(2), Duration::from_secs(3600)] {
+        world.pass(time);
+        assert_eq!(receipt().await.summary(), "401 unauthorized", "{time:?}");
+        assert_eq!(other.admin(Method::GET, &wallet, key).await.status, 401, "{time:?}");
+    }
+    assert!(another.shutdown().await.clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_key_ends_after_its_overlap() {
+    let world = World::on(Backend::Redis).await;
+    let (another, other) = world.another_gateway().await;
+    let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
+    let (old, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let path = format!("/keys/{id}/rotate");
+    let rotated = world.operate(Method::POST, &path, json!({"overlap_s": 60})).await;
+    let new = rotated["key"].as_str().unwrap();
+    assert_eq!(rotated["scopes"], json!(["send"]));
+    assert_eq!((&rotated["replaces"]["id"], &rotated["expires"]), (&json!(id), &Value::Null));
+    assert!(rotated["replaces"]["expires"].is_string() && new != old);
+    let again = world.ask_operator(Method::POST, &path, json!({})).await;
+    assert_eq!(again.status, 409, "{}", again.json);
+    let long = world.ask_operator(Method::POST, &path, json!({"overlap_s": 2_592_001})).await;
+    assert_eq!(long.status, 422, "{}", long.json);
+    for (n, (key, sent)) in [(old, true), (new, true)].into_iter().enumerate() {
+        let summary = other.send(marketing(&indian(n))).key(key).await.summary();
+        assert_eq!(summary == SENT, sent, "{summary}");
+    }
+    world.pass(Duration::from_secs(60));
+    for gateway in [&other, &world.client] {
+        let summary = gateway.send(marketing(&indian(7))).key(old).await.summary();
+        assert_eq!(summary, "401 unauthorized");
+    }
+    assert_eq!(other.send(marketing(&indian(8))).key(new).await.summary(), SENT);
+    // The next rotation removes what has ended.
+    let path = format!("/keys/{}/rotate", rotated["id"].as_str().unwrap());
+    world.operate(Method::POST, &path, Value::Null).await;
+    let keys = world.operate(Method::GET, "/keys", Value::Null).await.to_string();
+    assert!(!keys.contains(&format!("\"{id}\"")), "{keys}");
     assert!(another.shutdown().await.clean);
 }
 

@@ -72,6 +72,7 @@ impl AdminApi {
                 allow_plaintext: false,
                 batching: BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 },
                 wallet_metrics: 10,
+                failed_keys_per_minute: None,
                 clock: clock.clone(),
             },
         );
