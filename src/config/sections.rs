@@ -16,7 +16,7 @@ use super::{accounts, parse};
 use crate::catalog::VariablePattern;
 use crate::http::peer::TrustedProxies;
 use crate::http::tls::TlsFiles;
-use crate::ledger::{InDoubtPolicy, StoreTlsFiles};
+use crate::ledger::{DoubtReason, InDoubtPolicies, InDoubtPolicy, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
 use crate::upstream::pass_through::Allowed;
 
@@ -243,12 +243,9 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
     let allow_unsafe = section.boolean("allow_unsafe", false);
     let sweep_interval = section.milliseconds("sweep_interval_ms", 10..=WAIT_MAX_MS);
     let in_doubt_deadline = section.seconds("in_doubt_deadline_s", 60..=30 * 86_400);
-    let in_doubt_policy = section.required("in_doubt_policy", |text| {
-        parse::one_of(
-            &[("charge", InDoubtPolicy::Charge), ("release", InDoubtPolicy::Release)],
-            text,
-        )
-    });
+    let in_doubt_policy = section.required("in_doubt_policy", in_doubt_policy);
+    let by_reason = section.section("in_doubt_policy_by_reason");
+    let in_doubt_policies = in_doubt_policies(by_reason, in_doubt_policy);
     section.finish();
     Some(LedgerConfig {
         url: url?,
@@ -259,8 +256,29 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
         allow_unsafe,
         sweep_interval: sweep_interval?,
         in_doubt_deadline: in_doubt_deadline?,
-        in_doubt_policy: in_doubt_policy?,
+        in_doubt_policies: in_doubt_policies?,
     })
+}
+
+fn in_doubt_policy(text: &str) -> Result<InDoubtPolicy, String> {
+    let choices = [("charge", InDoubtPolicy::Charge), ("release", InDoubtPolicy::Release)];
+    parse::one_of(&choices, text)
+}
+
+/// The common policy with those of single reasons.
+fn in_doubt_policies(
+    mut section: Section<'_>,
+    common: Option<InDoubtPolicy>,
+) -> Option<InDoubtPolicies> {
+    let own: Vec<_> = DoubtReason::ALL
+        .into_iter()
+        .filter_map(|reason| {
+            section.optional(reason.as_str(), in_doubt_policy).map(|policy| (reason, policy))
+        })
+        .collect();
+    section.finish();
+    let common = InDoubtPolicies::always(common?);
+    Some(own.into_iter().fold(common, |policies, (reason, policy)| policies.with(reason, policy)))
 }
 
 fn admin(mut section: Section<'_>) -> AdminConfig {

@@ -14,7 +14,7 @@ use super::secret::Secret;
 use crate::catalog::VariablePattern;
 use crate::http::peer::TrustedProxies;
 use crate::http::tls::TlsFiles;
-use crate::ledger::{InDoubtPolicy, StoreTlsFiles};
+use crate::ledger::{InDoubtPolicies, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
 use crate::upstream::pass_through::Allowed;
 use crate::upstream::target::BaseUrl;
@@ -97,7 +97,8 @@ pub struct LedgerConfig {
     pub allow_unsafe: bool,
     pub sweep_interval: Duration,
     pub in_doubt_deadline: Duration,
-    pub in_doubt_policy: InDoubtPolicy,
+    /// `in_doubt_policy` and `[ledger.in_doubt_policy_by_reason]` together.
+    pub in_doubt_policies: InDoubtPolicies,
 }
 
 /// `[admin]`

@@ -312,6 +312,6 @@ fn sweep_options(config: &Config) -> SweepOptions {
         interval: config.ledger.sweep_interval,
         open_age: config.upstream.answer_timeout.saturating_add(SWEEP_MARGIN),
         in_doubt_age: config.ledger.in_doubt_deadline,
-        policy: config.ledger.in_doubt_policy,
+        policies: config.ledger.in_doubt_policies,
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Snapshot;
 use crate::ids::AccountId;
-use crate::ledger::{CalendarSpan, InDoubtPolicy, LedgerFault, Operation, PageRequest, Verdict};
+use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, PageRequest, Verdict};
 use crate::metrics::UPKEEP_INTERVAL;
 use crate::services::Services;
 use events::EventLogger;
@@ -36,8 +36,8 @@ pub struct SweepOptions {
     pub open_age: Duration,
     /// In-doubt holds older than this are resolved by policy.
     pub in_doubt_age: Duration,
-    /// What becomes of holds in doubt for too long.
-    pub policy: InDoubtPolicy,
+    /// What becomes of holds in doubt for too long, by why they are.
+    pub policies: InDoubtPolicies,
 }
 
 /// What runs without a caller, over the handles that everything shares.
@@ -133,7 +133,7 @@ impl Jobs {
             let operation = Operation::Sweep {
                 open_age_ms: milliseconds(options.open_age),
                 in_doubt_age_ms: milliseconds(options.in_doubt_age),
-                policy: options.policy,
+                policies: options.policies,
                 day: CalendarSpan::day(&snapshot.time_zone, self.services.clock.now_ms()),
             };
             match self.services.batcher.call(&snapshot.id, operation).await {

@@ -3,6 +3,7 @@
 
 pub mod batcher;
 pub mod calendar;
+pub mod doubt;
 pub mod embedded;
 pub mod entry;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod lease;
 pub mod open;
 pub mod operation;
 pub mod redis;
+pub mod refusal;
 pub mod rejection;
 pub mod rules;
 pub mod state;
@@ -19,13 +21,15 @@ pub mod traits;
 pub mod verdict;
 pub mod view;
 
+pub use doubt::{DoubtReason, InDoubtPolicies, InDoubtPolicy};
 pub use entry::{ChargeDetail, Entry, EntryKind};
 pub use event::{Event, EventKind};
 pub use identity::{Identity, OpenLedger};
 pub use operation::{
     AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
-    Fingerprint, InDoubtPolicy, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
+    Fingerprint, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
 };
+pub use refusal::RefusalCode;
 pub use rejection::{Rejection, StopReason};
 pub use store_tls::StoreTlsFiles;
 pub use traits::{

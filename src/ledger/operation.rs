@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::doubt::{DoubtReason, InDoubtPolicies};
+use super::refusal::RefusalCode;
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::pricing::{Category, Country};
@@ -151,22 +153,12 @@ pub struct Reserve {
 /// Why a hold is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseReason {
-    /// Upstream said no, with this Graph error code.
-    Refused(i64),
+    /// Upstream said no, or something in front of it did.
+    Refused(RefusalCode),
     /// It was proven that nothing was sent.
     NotSent,
     /// An operator decided it.
     Operator,
-}
-
-/// What happens to a hold in doubt when its deadline has passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InDoubtPolicy {
-    /// It is charged, because upstream may have delivered it.
-    Charge,
-    /// It is released.
-    Release,
 }
 
 /// A new campaign.
@@ -253,6 +245,8 @@ pub enum Operation {
     MarkInDoubt {
         /// The hold, open or in doubt.
         hold: HoldId,
+        /// Why; kept with the hold until it is resolved.
+        reason: DoubtReason,
     },
     /// The client hung up before the answer: the same body is not sent again while this hold is
     /// unresolved.
@@ -343,8 +337,8 @@ pub enum Operation {
         open_age_ms: i64,
         /// In-doubt holds older than this (since they were made) are resolved, in milliseconds.
         in_doubt_age_ms: i64,
-        /// What becomes of holds in doubt for too long.
-        policy: InDoubtPolicy,
+        /// What becomes of holds in doubt for too long, by why they are.
+        policies: InDoubtPolicies,
         /// Today in the account's zone.
         day: CalendarSpan,
     },

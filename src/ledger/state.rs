@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::doubt::DoubtReason;
 use super::entry::Entry;
 use super::event::Event;
 use super::operation::{DocumentKind, Fingerprint, RecipientHash};
+use super::refusal::RefusalCode;
 use super::rejection::StopReason;
 use super::view::{
     CampaignState, CampaignView, HoldState, HoldView, UsageRow, UsageSum, WalletView,
@@ -88,7 +90,7 @@ pub struct Campaign {
     pub(super) accepted: u64,
     pub(super) unknown: u64,
     pub(super) rejected: BTreeMap<String, u64>,
-    pub(super) refused: BTreeMap<i64, u64>,
+    pub(super) refused: BTreeMap<RefusalCode, u64>,
     #[serde(with = "usage_pairs")]
     pub(super) usage: BTreeMap<(Country, Category), UsageSum>,
 }
@@ -135,6 +137,9 @@ pub struct Hold {
     pub(super) fingerprint: Fingerprint,
     pub(super) guarding: bool,
     pub(super) reserved_ms: i64,
+    /// Why it is in doubt; holds of an older version have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) doubt: Option<DoubtReason>,
 }
 
 impl Hold {
@@ -149,6 +154,7 @@ impl Hold {
             country: self.country,
             category: self.category,
             reserved_ms: self.reserved_ms,
+            doubt: self.doubt,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::doubt::DoubtReason;
 use super::operation::DocumentKind;
+use super::refusal::RefusalCode;
 use super::rejection::StopReason;
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};
@@ -85,8 +87,8 @@ pub struct CampaignView {
     pub unknown: u64,
     /// Our own rejections by name.
     pub rejected: BTreeMap<String, u64>,
-    /// Upstream's refusals by Graph code.
-    pub refused: BTreeMap<i64, u64>,
+    /// Upstream's refusals by who refused.
+    pub refused: BTreeMap<RefusalCode, u64>,
     /// Messages and credits by country and category.
     pub usage: BTreeMap<(Country, Category), UsageSum>,
 }
@@ -137,6 +139,8 @@ pub struct HoldView {
     pub category: Category,
     /// Since when, ledger time in Unix milliseconds.
     pub reserved_ms: i64,
+    /// Why it is in doubt; `None` while it is open, and if an older version marked it.
+    pub doubt: Option<DoubtReason>,
 }
 
 /// A settings document.

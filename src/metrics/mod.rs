@@ -20,7 +20,7 @@ use crate::amount::Amount;
 use crate::ids::{AccountId, WalletId};
 use crate::rejection::RejectionKind;
 use charged::ChargedCredits;
-use labels::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES};
+use labels::{CATEGORIES, EVENTS, INTERMEDIARY, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES};
 pub use labels::{RefusedConnection, SendOutcome, Stage};
 use registrar::{Family, LEDGER_BATCH_SIZE, LEDGER_SECONDS, Registrar, STAGE_SECONDS, recorder};
 pub use stage_timer::StageTimer;
@@ -141,6 +141,11 @@ impl Metrics {
             UPSTREAM_CODES.iter().copied().find(|text| text.parse() == Ok(code)).unwrap_or(OTHER)
         };
         self.upstream_errors.at(code.map_or("none", known)).increment(1);
+    }
+
+    /// Counts a send that something between the gateway and Meta refused.
+    pub fn refused_by_intermediary(&self) {
+        self.upstream_errors.at(INTERMEDIARY).increment(1);
     }
 
     /// Counts a connection that was ended by the gateway.

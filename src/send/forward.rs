@@ -1,7 +1,9 @@
 //! Forward: the send's bytes to the channel's upstream with the channel's own token.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::rejected::Rejected;
 use super::service::SendService;
@@ -9,6 +11,7 @@ use crate::catalog::Snapshot;
 use crate::ids::ChannelId;
 use crate::rejection::RejectionKind;
 use crate::upstream::client::{Attempt, Forward};
+use crate::upstream::encoding::{Undecodable, decoded};
 use crate::upstream::target::Target;
 
 /// The upstream of a channel. Found before anything is held, so that a channel without a token
@@ -46,5 +49,18 @@ pub async fn forward(
     body: Bytes,
 ) -> Attempt {
     let forward = Forward { base: &target.base, path, token: &target.token, headers, body };
-    service.services.upstream.forward(forward).await
+    plain(service.services.upstream.forward(forward).await)
+}
+
+/// The client was not asked which content encodings it takes, and none was asked for: an answer
+/// that came in one goes back without it. One that cannot be decoded goes back as it came.
+fn plain(attempt: Attempt) -> Attempt {
+    let Attempt::Answered { status, mut headers, body } = attempt else { return attempt };
+    let content = match decoded(&headers, &body) {
+        Ok(Cow::Owned(content)) => Bytes::from(content),
+        Ok(Cow::Borrowed(_)) => body.clone(),
+        Err(Undecodable) => return Attempt::Answered { status, headers, body },
+    };
+    headers.remove(header::CONTENT_ENCODING);
+    Attempt::Answered { status, headers, body: content }
 }

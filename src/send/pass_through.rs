@@ -50,6 +50,7 @@ pub async fn handle(
     let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
     match process(service, asked, request).await {
         Ok(mut answer) => {
+            reply::strip_misleading(answer.headers_mut());
             answer.headers_mut().insert(X_REQUEST_ID, request_id.header());
             answer.map(Either::Right)
         }

@@ -15,6 +15,10 @@ use crate::amount::Amount;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::ids::HoldId;
 use crate::pricing::Quote;
+use crate::upstream::outcome::AnsweredBy;
+
+/// Whose answer a reply is: `graph`, `intermediary` (something in front of Graph) or `gateway`.
+const ANSWERED_BY: HeaderName = HeaderName::from_static("tollgate-answered-by");
 
 /// A reply to a send.
 pub type Reply = Response<Full<Bytes>>;
@@ -45,6 +49,7 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
     let mut reply = json_reply(status, body.to_string().into());
     let headers = reply.headers_mut();
     headers.insert("tollgate-rejection", HeaderValue::from_static(kind.name()));
+    headers.insert(ANSWERED_BY, HeaderValue::from_static("gateway"));
     headers.insert(X_REQUEST_ID, request_id.header());
     if let Some(seconds) = rejected.retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -52,13 +57,39 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
     reply
 }
 
-/// Upstream's answer as it came.
-pub fn answer(status: u16, headers: HeaderMap, body: Bytes, request_id: &RequestId) -> Reply {
+/// Upstream's answer as it came, with a word on whose it is.
+pub fn answer(
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+    by: AnsweredBy,
+    request_id: &RequestId,
+) -> Reply {
+    let by = match by {
+        AnsweredBy::Graph => HeaderValue::from_static("graph"),
+        AnsweredBy::Intermediary => HeaderValue::from_static("intermediary"),
+    };
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     *reply.headers_mut() = headers;
-    reply.headers_mut().insert(X_REQUEST_ID, request_id.header());
+    let headers = reply.headers_mut();
+    strip_misleading(headers);
+    headers.insert(ANSWERED_BY, by);
+    headers.insert(X_REQUEST_ID, request_id.header());
     reply
+}
+
+/// Removes what would lead a client away or deceive it: a client that follows a redirect repeats
+/// its message and its gateway key to another host, and `Tollgate-` headers are the gateway's own
+/// word.
+pub fn strip_misleading(headers: &mut HeaderMap) {
+    headers.remove(header::LOCATION);
+    headers.remove(header::REFRESH);
+    let own = |name: &&HeaderName| name.as_str().starts_with("tollgate-");
+    let forged: Vec<HeaderName> = headers.keys().filter(own).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
 }
 
 /// The first reply to an idempotency key again, rebuilt from its message id. The recipient is the
@@ -85,6 +116,7 @@ pub fn replay(
     });
     let mut reply = json_reply(StatusCode::OK, body.to_string().into());
     reply.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    reply.headers_mut().insert(ANSWERED_BY, HeaderValue::from_static("gateway"));
     reply.headers_mut().insert(X_REQUEST_ID, request_id.header());
     add_price_headers(&mut reply, context, quote, Some(first.hold), first.amount, None);
     reply

@@ -31,7 +31,7 @@ use crate::metrics::{SendOutcome, Stage, StageTimer};
 use crate::pricing::{Quote, Recipient};
 use crate::rejection::RejectionKind;
 use crate::upstream::client::Attempt;
-use crate::upstream::outcome::Outcome;
+use crate::upstream::outcome::{Outcome, answered_by};
 
 /// Settings and prices may change while a send is decided; more often than this in a row they do
 /// not.
@@ -262,7 +262,8 @@ impl SendRequest {
             let details = "upstream's answer was lost";
             return Err(Rejected::new(RejectionKind::OutcomeUnknown, details));
         };
-        let mut reply = reply::answer(status, headers, body, &self.request_id);
+        let by = outcome.answered_by();
+        let mut reply = reply::answer(status, headers, body, by, &self.request_id);
         log.charge = if accepted { held.amount } else { Amount::ZERO };
         let (hold, available) = (held.hold, held.available);
         reply::add_price_headers(&mut reply, context, quote, hold, log.charge, available);
@@ -283,7 +284,8 @@ impl SendRequest {
         timer.end(Stage::Forward);
         match attempt {
             Attempt::Answered { status, headers, body } => {
-                Ok(reply::answer(status, headers, body, &self.request_id))
+                let by = answered_by(&headers, &body);
+                Ok(reply::answer(status, headers, body, by, &self.request_id))
             }
             Attempt::NotSent { reason } => {
                 Err(Rejected::unreachable(reason.as_str(), "nothing was sent"))

@@ -8,11 +8,11 @@ use super::hangup::ClientState;
 use super::rejected::Rejected;
 use super::reserve::Held;
 use super::service::SendService;
-use crate::ledger::{CalendarSpan, Operation, ReleaseReason};
+use crate::ledger::{CalendarSpan, DoubtReason, Operation, RefusalCode, ReleaseReason};
 use crate::pricing::Quote;
 use crate::rejection::RejectionKind;
 use crate::upstream::client::Attempt;
-use crate::upstream::outcome::{self, Outcome};
+use crate::upstream::outcome::{self, Outcome, RefusedBy, UnknownReason};
 
 /// The reply after a forward.
 pub enum Settled {
@@ -32,7 +32,7 @@ pub async fn settle(
     client: &ClientState,
 ) -> Settled {
     let outcome = match attempt {
-        Attempt::Answered { status, body, .. } => outcome::judge(*status, body),
+        Attempt::Answered { status, headers, body } => outcome::judge(*status, headers, body),
         Attempt::NotSent { reason } => {
             post(service, context, held, |hold| Operation::Release {
                 hold,
@@ -60,16 +60,19 @@ pub async fn settle(
                 held.amount,
             );
         }
-        Outcome::Refused { code } => {
-            service.services.metrics.upstream_error(Some(*code));
+        Outcome::Refused { by } => {
+            let code = count_refusal(service, *by);
             post(service, context, held, |hold| Operation::Release {
                 hold,
-                reason: ReleaseReason::Refused(*code),
+                reason: ReleaseReason::Refused(code),
             });
         }
         Outcome::Unknown { reason } => {
             service.services.metrics.upstream_error(None);
-            post(service, context, held, |hold| Operation::MarkInDoubt { hold });
+            post(service, context, held, |hold| Operation::MarkInDoubt {
+                hold,
+                reason: doubt(*reason),
+            });
             client.resolved();
             // A client may repeat as soon as it has the reply, and at another gateway: by then the
             // hold must guard its body everywhere. Without the ledger that cannot be had, and
@@ -86,6 +89,33 @@ pub async fn settle(
     }
     client.resolved();
     Settled::Answered(outcome)
+}
+
+/// Counts a refusal; returns under what its campaign counts it.
+fn count_refusal(service: &SendService, by: RefusedBy) -> RefusalCode {
+    match by {
+        RefusedBy::Graph { code } => {
+            service.services.metrics.upstream_error(Some(code));
+            RefusalCode::Graph(code)
+        }
+        RefusedBy::Intermediary { status } => {
+            service.services.metrics.refused_by_intermediary();
+            RefusalCode::Intermediary(status)
+        }
+    }
+}
+
+/// The reason as the hold keeps it.
+const fn doubt(reason: UnknownReason) -> DoubtReason {
+    match reason {
+        UnknownReason::Deadline => DoubtReason::Deadline,
+        UnknownReason::ConnectionLost => DoubtReason::ConnectionLost,
+        UnknownReason::UnreadableAnswer => DoubtReason::UnreadableAnswer,
+        UnknownReason::NoMessageId => DoubtReason::NoMessageId,
+        UnknownReason::GaveUp => DoubtReason::GaveUp,
+        UnknownReason::ServerError => DoubtReason::ServerError,
+        UnknownReason::UnexpectedStatus => DoubtReason::UnexpectedStatus,
+    }
 }
 
 fn post(

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
+use hyper::HeaderMap;
 use serde::Deserialize;
 
+use super::encoding::decoded;
 use super::graph_error::GraphError;
 
 /// What upstream did with one message.
@@ -17,14 +19,52 @@ pub enum Outcome {
     },
     /// It was not sent and will not be.
     Refused {
-        /// The Graph error's code.
-        code: i64,
+        /// Who refused it, and how.
+        by: RefusedBy,
     },
     /// It may or may not have been sent.
     Unknown {
         /// Why that is unknown.
         reason: UnknownReason,
     },
+}
+
+impl Outcome {
+    /// Whose words the answer is that led to this outcome.
+    pub const fn answered_by(&self) -> AnsweredBy {
+        match self {
+            Outcome::Accepted { .. } | Outcome::Refused { by: RefusedBy::Graph { .. } } => {
+                AnsweredBy::Graph
+            }
+            Outcome::Refused { by: RefusedBy::Intermediary { .. } } | Outcome::Unknown { .. } => {
+                AnsweredBy::Intermediary
+            }
+        }
+    }
+}
+
+/// Who refused a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// Graph, with this code.
+    Graph {
+        /// The Graph error's code.
+        code: i64,
+    },
+    /// Something in front of Graph - a proxy, a firewall, a portal -, which did not pass it on.
+    Intermediary {
+        /// The HTTP status it answered with.
+        status: u16,
+    },
+}
+
+/// Whose words an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// Graph's: it names a message, reports success or carries a Graph error.
+    Graph,
+    /// Of something in front of Graph.
+    Intermediary,
 }
 
 /// Why it is unknown what upstream did.
@@ -34,15 +74,16 @@ pub enum UnknownReason {
     Deadline,
     /// The connection ended before the answer was complete.
     ConnectionLost,
-    /// The answer is not HTTP, or larger than an answer may be.
+    /// The answer is not HTTP, larger than an answer may be, or encoded in an unknown way.
     UnreadableAnswer,
     /// A 2xx without the id of a message.
     NoMessageId,
-    /// A 4xx without a Graph error.
-    NoGraphError,
+    /// A 408 or 499: somebody on the way gave up waiting, and may have passed the message on
+    /// before.
+    GaveUp,
     /// A 5xx without a code that means that the message was not sent.
     ServerError,
-    /// Any other status.
+    /// A status that contradicts the answer's content, or that no answer has.
     UnexpectedStatus,
 }
 
@@ -54,7 +95,7 @@ impl UnknownReason {
             UnknownReason::ConnectionLost => "connection_lost",
             UnknownReason::UnreadableAnswer => "unreadable_answer",
             UnknownReason::NoMessageId => "no_message_id",
-            UnknownReason::NoGraphError => "no_graph_error",
+            UnknownReason::GaveUp => "gave_up",
             UnknownReason::ServerError => "server_error",
             UnknownReason::UnexpectedStatus => "unexpected_status",
         }
@@ -69,6 +110,8 @@ enum Holds {
     AnyGraphError,
     /// A Graph error with one of these codes.
     GraphErrorOf(&'static [i64]),
+    /// Content in an encoding that cannot be undone.
+    Undecodable,
     /// Any body, also none.
     Anything,
 }
@@ -76,7 +119,8 @@ enum Holds {
 /// What a row decides.
 enum Verdict {
     Accepted,
-    Refused,
+    RefusedByGraph,
+    RefusedByIntermediary,
     Unknown(UnknownReason),
 }
 
@@ -85,48 +129,96 @@ enum Verdict {
 const NOT_SENT_CODES: &[i64] = &[2, 131_016, 131_057, 133_004];
 
 /// The first row that applies decides; an answer to which no row applies has an unexpected status.
-const TABLE: [(RangeInclusive<u16>, Holds, Verdict); 6] = [
+/// Who waits for an answer and gives up has answered nothing, so 408 and 499 prove nothing, not
+/// even with a Graph error; and an id is proof of a message, whatever the status beside it.
+const TABLE: [(RangeInclusive<u16>, Holds, Verdict); 12] = [
     (200..=299, Holds::MessageId, Verdict::Accepted),
+    (200..=299, Holds::Undecodable, Verdict::Unknown(UnknownReason::UnreadableAnswer)),
     (200..=299, Holds::Anything, Verdict::Unknown(UnknownReason::NoMessageId)),
-    (400..=499, Holds::AnyGraphError, Verdict::Refused),
-    (400..=499, Holds::Anything, Verdict::Unknown(UnknownReason::NoGraphError)),
-    (500..=599, Holds::GraphErrorOf(NOT_SENT_CODES), Verdict::Refused),
+    (408..=408, Holds::Anything, Verdict::Unknown(UnknownReason::GaveUp)),
+    (499..=499, Holds::Anything, Verdict::Unknown(UnknownReason::GaveUp)),
+    (300..=499, Holds::MessageId, Verdict::Unknown(UnknownReason::UnexpectedStatus)),
+    (300..=399, Holds::AnyGraphError, Verdict::RefusedByGraph),
+    (300..=399, Holds::Anything, Verdict::RefusedByIntermediary),
+    (400..=499, Holds::AnyGraphError, Verdict::RefusedByGraph),
+    (400..=499, Holds::Anything, Verdict::RefusedByIntermediary),
+    (500..=599, Holds::GraphErrorOf(NOT_SENT_CODES), Verdict::RefusedByGraph),
     (500..=599, Holds::Anything, Verdict::Unknown(UnknownReason::ServerError)),
 ];
 
-/// Returns what upstream did with a message, from the complete answer to the send.
-pub fn judge(status: u16, body: &[u8]) -> Outcome {
-    for (statuses, holds, verdict) in &TABLE {
-        if !statuses.contains(&status) {
-            continue;
-        }
-        let (message_id, code) = match holds {
-            Holds::Anything => (None, None),
-            Holds::MessageId => (message_id(body), None),
-            Holds::AnyGraphError => (None, GraphError::read(body).map(|error| error.code)),
-            Holds::GraphErrorOf(codes) => (
-                None,
-                GraphError::read(body).map(|error| error.code).filter(|code| codes.contains(code)),
-            ),
-        };
-        match (verdict, message_id, code) {
-            (Verdict::Accepted, Some(message_id), _) => return Outcome::Accepted { message_id },
-            (Verdict::Refused, _, Some(code)) => return Outcome::Refused { code },
-            (Verdict::Unknown(reason), _, _) => return Outcome::Unknown { reason: *reason },
-            _ => {}
-        }
-    }
-    Outcome::Unknown { reason: UnknownReason::UnexpectedStatus }
+/// What an answer holds.
+struct Content {
+    message_id: Option<String>,
+    code: Option<i64>,
+    undecodable: bool,
 }
 
-/// Whether a read receipt was taken: 2xx with `{"success":true}`.
-pub fn read_receipt_taken(status: u16, body: &[u8]) -> bool {
+impl Content {
+    /// Reads an answer for what it is: decoded, and without a byte order mark.
+    fn read(headers: &HeaderMap, body: &[u8]) -> Content {
+        let Ok(body) = decoded(headers, body) else {
+            return Content { message_id: None, code: None, undecodable: true };
+        };
+        let body = without_mark(&body);
+        let message_id = message_id(body);
+        // An id says enough, and most answers have one.
+        let error = if message_id.is_none() { GraphError::read(body) } else { None };
+        Content { message_id, code: error.map(|error| error.code), undecodable: false }
+    }
+
+    fn has(&self, holds: &Holds) -> bool {
+        match holds {
+            Holds::MessageId => self.message_id.is_some(),
+            Holds::AnyGraphError => self.code.is_some(),
+            Holds::GraphErrorOf(codes) => self.code.is_some_and(|code| codes.contains(&code)),
+            Holds::Undecodable => self.undecodable,
+            Holds::Anything => true,
+        }
+    }
+}
+
+/// Returns what upstream did with a message, from the complete answer to the send.
+pub fn judge(status: u16, headers: &HeaderMap, body: &[u8]) -> Outcome {
+    let content = Content::read(headers, body);
+    let row = TABLE
+        .iter()
+        .find(|(statuses, holds, _)| statuses.contains(&status) && content.has(holds))
+        .map(|(_, _, verdict)| verdict);
+    match (row, content.message_id, content.code) {
+        (Some(Verdict::Accepted), Some(message_id), _) => Outcome::Accepted { message_id },
+        (Some(Verdict::RefusedByGraph), _, Some(code)) => {
+            Outcome::Refused { by: RefusedBy::Graph { code } }
+        }
+        (Some(Verdict::RefusedByIntermediary), _, _) => {
+            Outcome::Refused { by: RefusedBy::Intermediary { status } }
+        }
+        (Some(Verdict::Unknown(reason)), _, _) => Outcome::Unknown { reason: *reason },
+        _ => Outcome::Unknown { reason: UnknownReason::UnexpectedStatus },
+    }
+}
+
+/// Returns whose words the answer to a read receipt is.
+pub fn answered_by(headers: &HeaderMap, body: &[u8]) -> AnsweredBy {
     #[derive(Deserialize)]
     struct Answer {
+        #[expect(dead_code, reason = "its presence is what counts")]
         success: bool,
     }
-    (200..=299).contains(&status)
-        && serde_json::from_slice::<Answer>(body).is_ok_and(|answer| answer.success)
+    let content = Content::read(headers, body);
+    let succeeded = || {
+        decoded(headers, body)
+            .is_ok_and(|body| serde_json::from_slice::<Answer>(without_mark(&body)).is_ok())
+    };
+    if content.message_id.is_some() || content.code.is_some() || succeeded() {
+        AnsweredBy::Graph
+    } else {
+        AnsweredBy::Intermediary
+    }
+}
+
+/// Without the byte order mark that some servers put before a text.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// `messages[0].id`, if it is a text that is not empty.
@@ -148,21 +240,67 @@ fn message_id(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, UnknownReason, judge, read_receipt_taken};
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use hyper::HeaderMap;
+    use hyper::header::{CONTENT_ENCODING, HeaderValue};
+
+    use super::{AnsweredBy, Outcome, RefusedBy, UnknownReason, answered_by, judge};
 
     const ACCEPTED: &str = concat!(
         r#"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"#,
         r#""messages":[{"id":"wamid.A"}]}"#
     );
 
+    /// What firewalls, portals and load balancers answer.
+    const FOREIGN: [&str; 7] = [
+        "",
+        "<html>blocked</html>",
+        "Bad Gateway",
+        r#"{"error":"x"}"#,
+        r#"{"error":{"message":"no code"}}"#,
+        "null",
+        "{",
+    ];
+
     #[track_caller]
     fn check(status: u16, body: &str, expected: Outcome) {
-        assert_eq!(judge(status, body.as_bytes()), expected, "{status} {body}");
+        check_encoded(None, status, body.as_bytes(), expected);
+    }
+
+    #[track_caller]
+    fn check_encoded(encoding: Option<&'static str>, status: u16, body: &[u8], expected: Outcome) {
+        let headers: HeaderMap = encoding
+            .map(|name| (CONTENT_ENCODING, HeaderValue::from_static(name)))
+            .into_iter()
+            .collect();
+        let text = String::from_utf8_lossy(body);
+        assert_eq!(judge(status, &headers, body), expected, "{status} {encoding:?} {text}");
     }
 
     fn graph_error(code: i64) -> String {
         let rest = r#""type":"OAuthException","error_data":"plain""#;
         format!(r##"{{"error":{{"message":"(#{code})","code":{code},{rest}}}}}"##)
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn accepted(id: &str) -> Outcome {
+        Outcome::Accepted { message_id: id.to_owned() }
+    }
+
+    fn refused(code: i64) -> Outcome {
+        Outcome::Refused { by: RefusedBy::Graph { code } }
+    }
+
+    fn blocked(status: u16) -> Outcome {
+        Outcome::Refused { by: RefusedBy::Intermediary { status } }
     }
 
     fn unknown(reason: UnknownReason) -> Outcome {
@@ -171,7 +309,6 @@ mod tests {
 
     #[test]
     fn a_message_id_is_acceptance() {
-        let accepted = |id: &str| Outcome::Accepted { message_id: id.to_owned() };
         check(200, ACCEPTED, accepted("wamid.A"));
         check(202, ACCEPTED, accepted("wamid.A"));
         check(
@@ -186,9 +323,17 @@ mod tests {
     }
 
     #[test]
+    fn a_success_that_cannot_be_decoded_is_unreadable() {
+        let cut = gzip(ACCEPTED);
+        for (encoding, body) in [("br", ACCEPTED.as_bytes()), ("gzip", &cut[..cut.len() - 9])] {
+            let expected = unknown(UnknownReason::UnreadableAnswer);
+            check_encoded(Some(encoding), 200, body, expected);
+        }
+    }
+
+    #[test]
     fn a_success_without_an_id_is_unknown() {
-        for body in [
-            "",
+        for body in FOREIGN.into_iter().chain([
             "{}",
             r#"{"success":true}"#,
             r#"{"messages":[]}"#,
@@ -196,69 +341,116 @@ mod tests {
             r#"{"messages":[{"id":7}]}"#,
             r#"{"messages":{"id":"a"}}"#,
             &ACCEPTED[..ACCEPTED.len() - 1],
-            "<html>",
             &graph_error(131_056),
-        ] {
+        ]) {
             check(200, body, unknown(UnknownReason::NoMessageId));
+        }
+    }
+
+    #[test]
+    fn whoever_gave_up_waiting_proves_nothing() {
+        for status in [408, 499] {
+            for body in FOREIGN.into_iter().chain([ACCEPTED, &graph_error(131_056)]) {
+                check(status, body, unknown(UnknownReason::GaveUp));
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_beside_a_refusing_status_is_a_contradiction() {
+        for status in [302, 307, 400, 403, 429] {
+            check(status, ACCEPTED, unknown(UnknownReason::UnexpectedStatus));
+        }
+    }
+
+    #[test]
+    fn a_graph_error_on_a_3xx_is_refusal() {
+        check(302, &graph_error(190), refused(190));
+    }
+
+    #[test]
+    fn a_redirect_is_refusal_by_an_intermediary() {
+        for status in [300, 301, 302, 303, 304, 307, 308, 399] {
+            for body in FOREIGN {
+                check(status, body, blocked(status));
+            }
         }
     }
 
     #[test]
     fn a_graph_error_on_a_4xx_is_refusal() {
         for (status, code) in
-            [(400, 131_056), (400, 2), (401, 190), (403, 10), (404, 132_001), (429, 4), (499, 0)]
+            [(400, 131_056), (400, 2), (401, 190), (403, 10), (404, 132_001), (429, 4), (498, 0)]
         {
-            check(status, &graph_error(code), Outcome::Refused { code });
+            check(status, &graph_error(code), refused(code));
         }
     }
 
     #[test]
-    fn a_4xx_without_a_graph_error_is_unknown() {
-        for body in ["", "<html>blocked</html>", ACCEPTED, r#"{"error":"x"}"#] {
-            check(403, body, unknown(UnknownReason::NoGraphError));
+    fn a_4xx_without_a_graph_error_is_refusal_by_an_intermediary() {
+        for status in [400, 401, 403, 404, 407, 411, 413, 421, 425, 429, 431, 451, 498] {
+            for body in FOREIGN {
+                check(status, body, blocked(status));
+            }
+            check_encoded(Some("br"), status, graph_error(4).as_bytes(), blocked(status));
         }
     }
 
     #[test]
     fn a_5xx_refuses_only_by_its_code() {
         for code in [2, 131_016, 131_057, 133_004] {
-            check(500, &graph_error(code), Outcome::Refused { code });
-            check(503, &graph_error(code), Outcome::Refused { code });
+            check(500, &graph_error(code), refused(code));
+            check(503, &graph_error(code), refused(code));
         }
     }
 
     #[test]
     fn any_other_5xx_is_unknown() {
-        for body in [
-            graph_error(131_000),
-            graph_error(1),
-            graph_error(3),
-            String::new(),
-            ACCEPTED.to_owned(),
-        ] {
-            check(500, &body, unknown(UnknownReason::ServerError));
-            check(599, &body, unknown(UnknownReason::ServerError));
+        let others = [graph_error(131_000), graph_error(1), graph_error(3)];
+        for body in FOREIGN.into_iter().chain([ACCEPTED]).chain(others.iter().map(String::as_str)) {
+            check(500, body, unknown(UnknownReason::ServerError));
+            check(599, body, unknown(UnknownReason::ServerError));
         }
+        let expected = unknown(UnknownReason::ServerError);
+        check_encoded(Some("br"), 502, graph_error(2).as_bytes(), expected);
     }
 
     #[test]
     fn any_other_status_is_unknown() {
-        for status in [101, 302, 304, 600, 999] {
+        for status in [101, 199, 600, 999] {
             check(status, ACCEPTED, unknown(UnknownReason::UnexpectedStatus));
             check(status, &graph_error(2), unknown(UnknownReason::UnexpectedStatus));
         }
     }
 
     #[test]
-    fn a_read_receipt_is_taken_with_success() {
-        assert!(read_receipt_taken(200, br#"{"success":true}"#));
-        for (status, body) in [
-            (200, r#"{"success":false}"#),
-            (200, "{}"),
-            (200, ACCEPTED),
-            (500, r#"{"success":true}"#),
+    fn encoding_and_byte_order_mark_do_not_change_what_an_answer_says() {
+        let marked = |text: &str| format!("\u{feff}{text}");
+        for (status, body, expected) in [
+            (200, ACCEPTED.to_owned(), accepted("wamid.A")),
+            (400, graph_error(131_056), refused(131_056)),
+            (503, graph_error(131_016), refused(131_016)),
+            (200, "<html>portal</html>".to_owned(), unknown(UnknownReason::NoMessageId)),
         ] {
-            assert!(!read_receipt_taken(status, body.as_bytes()), "{status} {body}");
+            check(status, &marked(&body), expected.clone());
+            check_encoded(Some("gzip"), status, &gzip(&body), expected.clone());
+            check_encoded(Some("gzip"), status, &gzip(&marked(&body)), expected.clone());
+            check_encoded(None, status, &gzip(&body), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_says_whose_it_is() {
+        let check = |body: &str, expected| {
+            assert_eq!(answered_by(&HeaderMap::new(), body.as_bytes()), expected, "{body}");
+        };
+        for body in
+            [ACCEPTED, r#"{"success":true}"#, &graph_error(190), "\u{feff}{\"success\":true}"]
+        {
+            check(body, AnsweredBy::Graph);
+        }
+        for body in FOREIGN.into_iter().chain(["{}", "true", r#"{"success":"yes"}"#]) {
+            check(body, AnsweredBy::Intermediary);
         }
     }
 }

@@ -21,11 +21,21 @@ pub enum FaultAction {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
     },
-    /// A bare HTTP status with an HTML page instead of a Graph error.
+    /// A bare HTTP status with an HTML page instead of a Graph error, as of something in front
+    /// of Meta; a 3xx leads to another host.
     Status {
-        /// HTTP status, 400 to 599.
+        /// HTTP status, 300 to 599.
         status: u16,
     },
+    /// HTTP 200 with the HTML page of a captive portal.
+    Portal,
+    /// A good reply in a content encoding nobody asked for.
+    Encoded {
+        /// Which one.
+        coding: Coding,
+    },
+    /// A good reply that begins with a byte order mark.
+    ByteOrderMark,
     /// Accepts the message at once and replies this much later.
     Delay {
         /// Milliseconds.
@@ -43,6 +53,16 @@ pub enum FaultAction {
     NoId,
     /// Accepts the message and replies `message_status: held_for_quality_assessment`.
     Held,
+}
+
+/// A content encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coding {
+    /// `gzip`.
+    Gzip,
+    /// `deflate`, in the wrapper of the standard.
+    Deflate,
 }
 
 /// Which requests a fault strikes.
@@ -91,8 +111,8 @@ pub struct Fault {
     /// When it does.
     #[serde(default = "always")]
     pub when: FaultTrigger,
-    /// The message is accepted and counted before the fault strikes. `Delay` and `Held` accept in
-    /// any case.
+    /// The message is accepted and counted before the fault strikes. Those that end in a
+    /// good reply (`Delay`, `Held`, `Encoded`, `ByteOrderMark`) accept in any case.
     #[serde(default)]
     pub after_accepting: bool,
     /// Sends (default) or reads.
@@ -160,13 +180,13 @@ impl Fault {
     /// Returns why this fault cannot be used; `None` if it can.
     pub(crate) fn mistake(&self) -> Option<String> {
         match (&self.action, &self.when) {
-            (FaultAction::Status { status }, _) if !(400..=599).contains(status) => {
-                Some(format!("status {status} is not between 400 and 599"))
+            (FaultAction::Status { status }, _) if !(300..=599).contains(status) => {
+                Some(format!("status {status} is not between 300 and 599"))
             }
             (FaultAction::Refuse { status: Some(status), .. }, _)
-                if !(400..=599).contains(status) =>
+                if !(300..=599).contains(status) =>
             {
-                Some(format!("status {status} is not between 400 and 599"))
+                Some(format!("status {status} is not between 300 and 599"))
             }
             (_, FaultTrigger::Every(0)) => Some("every must be at least 1".to_owned()),
             (_, FaultTrigger::Probability { chance, .. }) if !(0.0..=1.0).contains(chance) => {
@@ -180,7 +200,14 @@ impl Fault {
     }
 
     pub(crate) fn accepts(&self) -> bool {
-        self.after_accepting || matches!(self.action, FaultAction::Delay { .. } | FaultAction::Held)
+        self.after_accepting
+            || matches!(
+                self.action,
+                FaultAction::Delay { .. }
+                    | FaultAction::Held
+                    | FaultAction::Encoded { .. }
+                    | FaultAction::ByteOrderMark
+            )
     }
 }
 

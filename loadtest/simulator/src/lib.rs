@@ -37,7 +37,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-pub use fault::{Fault, FaultAction, FaultScope, FaultTrigger};
+pub use fault::{Coding, Fault, FaultAction, FaultScope, FaultTrigger};
 pub use options::{SimulatorOptions, SimulatorTemplate};
 pub use record::{Accepted, Read, Stats};
 

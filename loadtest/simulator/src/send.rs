@@ -1,15 +1,18 @@
 //! What happens to a send: it is read, its template looked up, the throughput limit applied; then a
 //! fault strikes it or it is accepted.
 
+use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use flate2::Compression;
+use flate2::read::{GzEncoder, ZlibEncoder};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
-use crate::fault::{Fault, FaultAction, FaultScope};
+use crate::fault::{Coding, Fault, FaultAction, FaultScope};
 use crate::graph_error::GraphError;
 use crate::kind::Kind;
 use crate::message::{self, Address, Message, Posted, SendPath};
@@ -161,6 +164,19 @@ fn accepted_body(message: &Message<'_>, id: Option<(&str, Option<&str>)>) -> Vec
     body.into_bytes()
 }
 
+/// Returns a good reply in a content encoding.
+fn encoded(state: &State, coding: Coding, body: &[u8]) -> Reply {
+    let (mut content, level) = (Vec::new(), Compression::fast());
+    let (name, read) = match coding {
+        Coding::Gzip => ("gzip", GzEncoder::new(body, level).read_to_end(&mut content)),
+        Coding::Deflate => ("deflate", ZlibEncoder::new(body, level).read_to_end(&mut content)),
+    };
+    read.expect("memory can be read");
+    let mut reply = reply::graph(StatusCode::OK, state.trace(), ReplyBody::whole(content));
+    reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    reply
+}
+
 /// Returns the reply that `fault` makes of a send. `id` is empty if the message was not accepted.
 async fn faulty(
     state: &State,
@@ -184,6 +200,15 @@ async fn faulty(
         FaultAction::NoId => {
             let body = ReplyBody::whole(accepted_body(message, None));
             Ok(reply::graph(StatusCode::OK, state.trace(), body))
+        }
+        FaultAction::Encoded { coding } => {
+            let body = accepted_body(message, Some((id, None)));
+            Ok(encoded(state, *coding, &body))
+        }
+        FaultAction::ByteOrderMark => {
+            let mut body = "\u{feff}".as_bytes().to_vec();
+            body.extend(accepted_body(message, Some((id, None))));
+            Ok(reply::graph(StatusCode::OK, state.trace(), ReplyBody::whole(body)))
         }
         other => strike::without_message(state, other).await,
     }

@@ -3,12 +3,16 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
 
 use crate::fault::{FaultAction, FaultScope};
 use crate::graph_error::GraphError;
 use crate::reply::{self, Reply, ReplyBody, Reset};
 use crate::state::State;
+
+/// The content type of pages.
+const HTML: &str = "text/html; charset=\"utf-8\"";
 
 /// Longest that a hanging reply is held back.
 const HANG_MAX: Duration = Duration::from_secs(600);
@@ -37,14 +41,27 @@ pub(crate) async fn without_message(state: &State, action: &FaultAction) -> Resu
         FaultAction::Status { status } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY);
             let page = "<html><body><h1>Sorry, something went wrong.</h1></body></html>";
-            Ok(reply::plain(status, "text/html; charset=\"utf-8\"", page))
+            let mut reply = reply::plain(status, HTML, page);
+            if status.is_redirection() {
+                let elsewhere = HeaderValue::from_static("http://elsewhere.invalid/messages");
+                reply.headers_mut().insert(LOCATION, elsewhere);
+            }
+            Ok(reply)
+        }
+        FaultAction::Portal => {
+            let page = "<html><body><h1>Sign in to this network</h1></body></html>";
+            Ok(reply::plain(StatusCode::OK, HTML, page))
         }
         FaultAction::Hang => {
             state.wait(HANG_MAX).await;
             Err(Reset)
         }
         FaultAction::Reset => Err(Reset),
-        FaultAction::Garbage | FaultAction::NoId | FaultAction::Held => {
+        FaultAction::Garbage
+        | FaultAction::NoId
+        | FaultAction::Held
+        | FaultAction::Encoded { .. }
+        | FaultAction::ByteOrderMark => {
             let body = ReplyBody::whole(&b"\x1f\x8b\x08 not json {"[..]);
             Ok(reply::graph(StatusCode::OK, state.trace(), body))
         }

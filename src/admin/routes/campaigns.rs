@@ -12,7 +12,7 @@ use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::control::{Made, campaign, given};
 use crate::ids::{CampaignId, WalletId};
-use crate::ledger::{CampaignPlan, CampaignState, CampaignView};
+use crate::ledger::{CampaignPlan, CampaignState, CampaignView, RefusalCode};
 
 #[derive(Serialize)]
 struct CampaignDocument<'a> {
@@ -34,7 +34,7 @@ struct CampaignDocument<'a> {
 struct Counts<'a> {
     accepted: u64,
     rejected: &'a BTreeMap<String, u64>,
-    refused: &'a BTreeMap<i64, u64>,
+    refused: &'a BTreeMap<RefusalCode, u64>,
     unknown: u64,
 }
 

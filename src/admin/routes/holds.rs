@@ -9,7 +9,7 @@ use crate::admin::problem::Problem;
 use crate::amount::Amount;
 use crate::control::{given, hold};
 use crate::ids::{CampaignId, ChannelId, HoldId, WalletId};
-use crate::ledger::{HoldState, HoldView};
+use crate::ledger::{DoubtReason, HoldState, HoldView};
 use crate::pricing::{Category, Country};
 
 #[derive(Serialize)]
@@ -23,6 +23,7 @@ struct HoldDocument<'a> {
     country: Country,
     category: Category,
     reserved: String,
+    in_doubt_reason: Option<&'static str>,
 }
 
 impl<'a> HoldDocument<'a> {
@@ -37,6 +38,7 @@ impl<'a> HoldDocument<'a> {
             country: hold.country,
             category: hold.category,
             reserved: call::instant(hold.reserved_ms),
+            in_doubt_reason: hold.doubt.map(DoubtReason::as_str),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::tree::{self, Table, Value};
 use super::{Config, ConfigError, DEFAULTS, LogFormat, Secret};
 use crate::catalog::documents::UnknownTemplate;
-use crate::ledger::InDoubtPolicy;
+use crate::ledger::{InDoubtPolicies, InDoubtPolicy};
 
 fn pairs(environment: &[(&str, &str)]) -> Vec<(String, String)> {
     environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -51,7 +51,8 @@ fn the_defaults_are_complete() {
     assert_eq!(config.listen.ops, None);
     assert_eq!(config.upstream.answer_timeout, Duration::from_secs(8));
     assert_eq!(config.ledger.url.expose(), "embedded:./data");
-    assert_eq!(config.ledger.in_doubt_policy, InDoubtPolicy::Charge);
+    let charge = InDoubtPolicies::always(InDoubtPolicy::Charge);
+    assert_eq!(config.ledger.in_doubt_policies, charge);
     assert_eq!(config.admin.bootstrap_key, None);
     assert_eq!(config.process.worker_threads, None);
     assert_eq!(config.pass_through.allow.len(), 4);

@@ -169,3 +169,30 @@ fn restore_hold(state: &mut AccountState, id: HoldId, value: &str) -> Result<(),
     state.holds.insert(id, hold);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{HOLD, restore};
+    use crate::ids::HoldId;
+    use crate::ledger::state::AccountState;
+    use crate::ledger::{DoubtReason, HoldState};
+
+    #[test]
+    fn holds_of_an_older_version_have_no_reason() {
+        let id = HoldId::from_bytes([1; 16]);
+        let mut hold = serde_json::json!({
+            "state": "in_doubt", "amount": "1.00", "wallet": "main", "campaign": null,
+            "channel": "106", "country": "IN", "category": "marketing",
+            "recipient": [0, 0, 0, 0, 0, 0, 0, 0], "window": null, "allowance_month": null,
+            "mark_s": null, "deduped": false, "key": null, "fingerprint": vec![0; 16],
+            "guarding": true, "reserved_ms": 77,
+        });
+        let mut state = AccountState::default();
+        restore(&mut state, HOLD, &id.to_string(), &hold.to_string()).unwrap();
+        let view = state.hold_view(id).unwrap();
+        assert_eq!((view.state, view.doubt), (HoldState::InDoubt, None));
+        hold["doubt"] = "gave_up".into();
+        restore(&mut state, HOLD, &id.to_string(), &hold.to_string()).unwrap();
+        assert_eq!(state.hold_view(id).unwrap().doubt, Some(DoubtReason::GaveUp));
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{EntryKind, EventKind, StopReason};
+use crate::ledger::{DoubtReason, EntryKind, EventKind, StopReason};
 use crate::rejection::RejectionKind;
 
 /// A module of constants, and the list of their names in scripts and their values.
@@ -78,8 +78,6 @@ codes! { argument, &str, "ARG_":
     KNOWN_NOTHING = "0"
     KNOWN_ABSENT = "1"
     KNOWN_PRESENT = "2"
-    POLICY_CHARGE = "charge"
-    POLICY_RELEASE = "release"
     THRESHOLDS_SAME = "same"
 }
 
@@ -115,6 +113,34 @@ codes! { flag, &str, "FLAG_":
     GUARDING = "g"
 }
 
+// Why a hold is in doubt: a capital letter among its flags, which older versions pass over.
+// REASONLESS stands for holds without one, in the list of reasons whose holds are released.
+codes! { doubt, &str, "DOUBT_":
+    DEADLINE = "D"
+    CONNECTION_LOST = "C"
+    UNREADABLE_ANSWER = "U"
+    NO_MESSAGE_ID = "N"
+    GAVE_UP = "G"
+    SERVER_ERROR = "S"
+    UNEXPECTED_STATUS = "X"
+    UNREPORTED = "R"
+    REASONLESS = "-"
+}
+
+/// The letter of a reason.
+pub(super) const fn doubt_code(reason: DoubtReason) -> &'static str {
+    match reason {
+        DoubtReason::Deadline => doubt::DEADLINE,
+        DoubtReason::ConnectionLost => doubt::CONNECTION_LOST,
+        DoubtReason::UnreadableAnswer => doubt::UNREADABLE_ANSWER,
+        DoubtReason::NoMessageId => doubt::NO_MESSAGE_ID,
+        DoubtReason::GaveUp => doubt::GAVE_UP,
+        DoubtReason::ServerError => doubt::SERVER_ERROR,
+        DoubtReason::UnexpectedStatus => doubt::UNEXPECTED_STATUS,
+        DoubtReason::Unreported => doubt::UNREPORTED,
+    }
+}
+
 /// Names in scripts and the Lua literals that replace them.
 pub(super) fn constants() -> BTreeMap<String, String> {
     let quoted = |text: &str| format!("'{text}'");
@@ -131,6 +157,7 @@ pub(super) fn constants() -> BTreeMap<String, String> {
         usage::ALL,
         outcome::ALL,
         flag::ALL,
+        doubt::ALL,
     ];
     for list in texts {
         found.extend(list.iter().map(|(name, code)| ((*name).to_owned(), quoted(code))));

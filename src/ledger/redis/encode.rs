@@ -5,12 +5,12 @@ use std::io::Write;
 
 use redis::Cmd;
 
-use super::codes::{argument, operation};
+use super::codes::{argument, doubt, doubt_code, operation};
 use super::keys::{AccountKeys, Declared};
 use crate::ids::HoldId;
 use crate::ledger::{
-    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, InDoubtPolicy,
-    Operation, ReleaseReason, Reserve,
+    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, DoubtReason,
+    InDoubtPolicies, InDoubtPolicy, Operation, ReleaseReason, Reserve,
 };
 
 /// What this client has read about an account; the script refuses a batch that contradicts it.
@@ -139,26 +139,35 @@ impl Call {
                 });
                 self.hold_keys(*hold);
             }
-            Operation::MarkInDoubt { hold } => {
+            Operation::MarkInDoubt { hold, reason } => {
                 self.hold(operation::MARK_IN_DOUBT, *hold);
+                self.text(doubt_code(*reason));
                 self.hold_keys(*hold);
             }
             Operation::Abandon { hold } => {
                 self.hold(operation::ABANDON, *hold);
                 self.hold_keys(*hold);
             }
-            Operation::Sweep { open_age_ms, in_doubt_age_ms, policy, day } => {
+            Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
                 self.text(operation::SWEEP);
                 self.number(open_age_ms);
                 self.number(in_doubt_age_ms);
-                self.text(match policy {
-                    InDoubtPolicy::Charge => argument::POLICY_CHARGE,
-                    InDoubtPolicy::Release => argument::POLICY_RELEASE,
-                });
+                self.released_reasons(policies);
                 self.span(*day);
             }
             other => self.administration(other),
         }
+    }
+
+    /// The letters of the reasons whose holds are released, in one text.
+    fn released_reasons(&mut self, policies: &InDoubtPolicies) {
+        let named = DoubtReason::ALL.into_iter().map(|reason| (Some(reason), doubt_code(reason)));
+        for (reason, code) in named.chain([(None, doubt::REASONLESS)]) {
+            if policies.of(reason) == InDoubtPolicy::Release {
+                self.text.extend_from_slice(code.as_bytes());
+            }
+        }
+        self.ends.push(self.text.len());
     }
 
     fn administration(&mut self, asked: &Operation) {

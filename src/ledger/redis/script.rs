@@ -73,7 +73,7 @@ mod tests {
     use crate::ledger::redis::keys::script_names;
 
     /// Codes that only encode.rs uses: scripts need no name for what is none of the others.
-    const UNNAMED: &[&str] = &["ARG_KNOWN_NOTHING", "ARG_POLICY_RELEASE"];
+    const UNNAMED: &[&str] = &["ARG_KNOWN_NOTHING"];
 
     #[test]
     fn every_kind_of_key_name_in_a_script_is_known_and_used() {

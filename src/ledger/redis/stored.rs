@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::codes::{field, usage};
+use super::codes::{doubt_code, field, usage};
 use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
 use crate::ledger::entry::ChargeDetail;
 use crate::ledger::view::UsageSum;
 use crate::ledger::{
-    CampaignState, CampaignView, Entry, EntryKind, Event, EventKind, HoldState, HoldView,
-    LedgerFault, StopReason, UsageRow, WalletView,
+    CampaignState, CampaignView, DoubtReason, Entry, EntryKind, Event, EventKind, HoldState,
+    HoldView, LedgerFault, StopReason, UsageRow, WalletView,
 };
 use crate::pricing::{Category, Country};
 
@@ -224,11 +224,25 @@ pub(super) fn hold(id: HoldId, state: HoldState, packed: &[u8]) -> Result<HoldVi
     let (amount, wallet, campaign, channel) =
         (parts.amount()?, parts.optional()?, parts.optional()?, parts.parsed()?);
     let (country, category) = (parts.parsed()?, parts.category()?);
-    for _portfolio_month_cap_hit_flags_half_day in 0..5 {
+    for _portfolio_month_cap_hit in 0..3 {
         parts.text()?;
     }
+    let flags = parts.text()?;
+    let doubt = DoubtReason::ALL.into_iter().find(|reason| flags.contains(doubt_code(*reason)));
+    let _half_day = parts.text()?;
     let reserved_ms = parts.parsed()?;
-    Ok(HoldView { id, state, amount, wallet, campaign, channel, country, category, reserved_ms })
+    Ok(HoldView {
+        id,
+        state,
+        amount,
+        wallet,
+        campaign,
+        channel,
+        country,
+        category,
+        reserved_ms,
+        doubt,
+    })
 }
 
 /// One statement entry as the journal holds it.
@@ -321,8 +335,28 @@ pub(super) fn usage_row(
 
 #[cfg(test)]
 mod tests {
-    use super::{entry, event, wallet};
-    use crate::ledger::{EntryKind, EventKind};
+    use super::{entry, event, hold, wallet};
+    use crate::ids::HoldId;
+    use crate::ledger::{DoubtReason, EntryKind, EventKind, HoldState};
+
+    #[test]
+    fn holds_of_an_older_version_have_no_reason() {
+        let read = |flags: &str| {
+            let packed = format!("100|main|diwali|106|IN|0|p1|||{flags}||77|");
+            let id = HoldId::from_bytes([1; 16]);
+            hold(id, HoldState::InDoubt, packed.as_bytes()).unwrap()
+        };
+        for (flags, reason) in [
+            ("", None),
+            ("g", None),
+            ("dg", None),
+            ("gD", Some(DoubtReason::Deadline)),
+            ("dgR", Some(DoubtReason::Unreported)),
+        ] {
+            let view = read(flags);
+            assert_eq!((view.doubt, view.reserved_ms), (reason, 77), "{flags}");
+        }
+    }
 
     #[test]
     fn a_reference_may_hold_any_text() {

@@ -70,7 +70,7 @@ impl AccountState {
                 self.settle(*hold, message_id.as_ref(), *day, now_ms)
             }
             Operation::Release { hold, reason } => self.release(*hold, *reason, now_ms),
-            Operation::MarkInDoubt { hold } => self.mark_in_doubt(*hold, now_ms),
+            Operation::MarkInDoubt { hold, reason } => self.mark_in_doubt(*hold, *reason, now_ms),
             Operation::Abandon { hold } => self.abandon(*hold),
             Operation::TopUp { wallet, amount, reference } => {
                 self.top_up(wallet, *amount, reference, now_ms)
@@ -95,8 +95,8 @@ impl AccountState {
                 self.count_rejection(Some(campaign), *rejection, *count);
                 Verdict::Counted
             }
-            Operation::Sweep { open_age_ms, in_doubt_age_ms, policy, day } => {
-                self.sweep(*open_age_ms, *in_doubt_age_ms, *policy, *day, now_ms)
+            Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
+                self.sweep(*open_age_ms, *in_doubt_age_ms, policies, *day, now_ms)
             }
         }
     }

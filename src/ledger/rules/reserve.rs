@@ -314,6 +314,7 @@ impl AccountState {
             fingerprint: request.fingerprint,
             guarding: false,
             reserved_ms: now_ms,
+            doubt: None,
         };
         self.holds.insert(request.hold, hold);
         self.touch(Row::Hold(request.hold));

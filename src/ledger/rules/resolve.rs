@@ -6,11 +6,10 @@ use std::sync::Arc;
 use crate::amount::Amount;
 use crate::ids::HoldId;
 use crate::ledger::Verdict;
+use crate::ledger::doubt::{DoubtReason, InDoubtPolicies, InDoubtPolicy};
 use crate::ledger::entry::{ChargeDetail, EntryKind};
 use crate::ledger::event::EventKind;
-use crate::ledger::operation::{
-    CalendarSpan, InDoubtPolicy, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT,
-};
+use crate::ledger::operation::{CalendarSpan, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT};
 use crate::ledger::state::{AccountState, Hold, KeyOutcome, Row};
 use crate::ledger::view::{HoldState, UsageSum};
 
@@ -116,12 +115,19 @@ impl AccountState {
         }
     }
 
-    pub(super) fn mark_in_doubt(&mut self, id: HoldId, now_ms: i64) -> Verdict {
+    pub(super) fn mark_in_doubt(
+        &mut self,
+        id: HoldId,
+        reason: DoubtReason,
+        now_ms: i64,
+    ) -> Verdict {
         if let Some(verdict) = self.check_open(id) {
+            self.name_doubt(id, reason);
             return verdict;
         }
         let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
         hold.state = HoldState::InDoubt;
+        hold.doubt = Some(reason);
         let (wallet, campaign, amount, key) =
             (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
         self.in_doubt.insert(id);
@@ -146,6 +152,15 @@ impl AccountState {
             event.amount = Some(amount);
         });
         self.abandon(id)
+    }
+
+    /// A send that reports after the sweep gives up on it knows better why its outcome is unknown.
+    fn name_doubt(&mut self, id: HoldId, reason: DoubtReason) {
+        let Some(hold) = self.holds.get_mut(&id) else { return };
+        if hold.doubt == Some(DoubtReason::Unreported) && reason != DoubtReason::Unreported {
+            hold.doubt = Some(reason);
+            self.touch(Row::Hold(id));
+        }
     }
 
     /// From now on the hold guards its body: the same bytes to the same channel are refused until
@@ -179,7 +194,7 @@ impl AccountState {
             self.touch(Row::Account);
         }
         for id in open {
-            self.mark_in_doubt(id, now_ms);
+            self.mark_in_doubt(id, DoubtReason::Unreported, now_ms);
         }
     }
 
@@ -187,18 +202,19 @@ impl AccountState {
         &mut self,
         open_age_ms: i64,
         in_doubt_age_ms: i64,
-        policy: InDoubtPolicy,
+        policies: &InDoubtPolicies,
         day: CalendarSpan,
         now_ms: i64,
     ) -> Verdict {
         let stuck = self.stuck_holds(open_age_ms, now_ms);
         for id in stuck.iter().take(SWEEP_LIMIT) {
-            self.mark_in_doubt(*id, now_ms);
+            self.mark_in_doubt(*id, DoubtReason::Unreported, now_ms);
         }
         let room = SWEEP_LIMIT.saturating_sub(stuck.len().min(SWEEP_LIMIT));
         let overdue = self.overdue_holds(in_doubt_age_ms, room, now_ms);
         for id in overdue.iter().take(room) {
-            match policy {
+            let doubt = self.holds.get(id).and_then(|hold| hold.doubt);
+            match policies.of(doubt) {
                 InDoubtPolicy::Charge => self.settle(*id, None, day, now_ms),
                 InDoubtPolicy::Release => self.release(*id, ReleaseReason::Operator, now_ms),
             };

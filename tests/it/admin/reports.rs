@@ -2,7 +2,7 @@
 //! that opens safely.
 
 use serde_json::json;
-use tollgate::ledger::{Operation, Verdict};
+use tollgate::ledger::{DoubtReason, Operation, Verdict};
 
 use crate::support::AdminApi;
 
@@ -148,9 +148,14 @@ async fn an_operator_resolves_holds_in_doubt_and_no_others() {
     let (sent, _) = api.reserve("0.10", None).await;
     let (lost, _) = api.reserve("0.20", None).await;
     let (going, _) = api.reserve("0.30", None).await;
+    let reason = DoubtReason::Deadline;
     for hold in [sent, lost] {
         assert_eq!(
-            api.control.services.batcher.call(&account, Operation::MarkInDoubt { hold }).await,
+            api.control
+                .services
+                .batcher
+                .call(&account, Operation::MarkInDoubt { hold, reason })
+                .await,
             Ok(Verdict::Marked)
         );
     }

@@ -66,7 +66,8 @@ const AFTER_THE_RESTART: &str = r#"
             -> 1 top_up pay/1 1.00 balance 1.00, 2 charge a 100 IN marketing for diwali -1.00 \
                balance 0.00
         show usage                     -> day 0 100 IN marketing 1 1.00, day 0 100 IN service 1 0.00
-        show holds                   -> c in doubt 1.00 100 IN marketing of main for diwali since 0s
+        show holds \
+            -> c in doubt 1.00 100 IN marketing of main for diwali by deadline since 0s
         show window p1                            -> 3
         document channel/100 {"wallet":"main"}    -> unchanged version 2
         top-up main 1.00 pay/1                    -> posted before 1.00 balance 1.00
@@ -108,8 +109,8 @@ async fn open_holds_are_in_doubt_after_a_restart() {
     run.case.reopen().await;
     let script = "
         show holds \
-            -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b in doubt 1.00 100 \
-               IN marketing of main since 1s
+            -> a in doubt 1.00 100 IN marketing of main for diwali by unreported since 0s, \
+               b in doubt 1.00 100 IN marketing of main by unreported since 1s
         show wallet main                        -> settled -1.00 held 2.00 available 6.00 limit 9.00
         show campaign diwali                      -> active of main held 1.00 unknown 1
         show window p1                            -> 1

@@ -2,7 +2,7 @@
 //! alone.
 
 use tollgate::ids::HoldId;
-use tollgate::ledger::{Batch, HoldState, InDoubtPolicy, Operation, Verdict};
+use tollgate::ledger::{Batch, HoldState, InDoubtPolicies, InDoubtPolicy, Operation, Verdict};
 
 use crate::support::ledger_script::{Labels, Line, check, operations, render};
 use crate::support::{HOUR, LedgerCase, SECOND, all, day, on_every_ledger};
@@ -12,6 +12,8 @@ on_every_ledger!(
     the_deadline_charges,
     the_deadline_releases,
     evidence_ends_a_doubt,
+    each_reason_has_its_policy,
+    a_late_report_names_the_reason,
     a_sweep_takes_a_bounded_number,
     age_is_measured_by_the_ledgers_clock_not_the_gateways
 );
@@ -26,8 +28,8 @@ async fn old_open_holds_become_in_doubt_and_stay_held(case: LedgerCase) {
         sweep open=38s doubt=24h               -> swept marked 1 resolved 0
         sweep open=38s doubt=24h               -> swept marked 0 resolved 0
         show holds \
-            -> a in doubt 1.00 100 IN marketing of main for diwali since 0s, b open 1.00 100 IN \
-               marketing of main since 38s
+            -> a in doubt 1.00 100 IN marketing of main for diwali by unreported since 0s, \
+               b open 1.00 100 IN marketing of main since 38s
         show wallet main                       -> settled 0.00 held 2.00 available 7.00 limit 9.00
         show campaign diwali                   -> active of main held 1.00 unknown 1
         show window p1                         -> 2
@@ -99,6 +101,48 @@ async fn evidence_ends_a_doubt(case: LedgerCase) {
     check(case, script).await;
 }
 
+async fn each_reason_has_its_policy(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a to=r1 limit=9                   -> held 1.00 left 8.00
+        send b to=r2 limit=9                   -> held 1.00 left 7.00
+        later 1ms
+        send c to=r3 limit=9                   -> held 1.00 left 6.00
+        send d to=r4 limit=9                   -> held 1.00 left 5.00
+        doubt a deadline                       -> marked
+        doubt b server_error                   -> marked
+        doubt c gave_up                        -> marked
+        later 24h
+        sweep open=38s doubt=24h release=server_error,unreported -> swept marked 1 resolved 4
+        show entries main \
+            -> 1 charge a 100 IN marketing -1.00 balance -1.00, \
+               2 charge c 100 IN marketing -1.00 balance -2.00
+        show wallet main                       -> settled -2.00 held 0.00 available 7.00 limit 9.00
+    ";
+    check(case, script).await;
+}
+
+async fn a_late_report_names_the_reason(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a to=r1 limit=9                   -> held 1.00 left 8.00
+        later 38s
+        sweep open=38s doubt=24h               -> swept marked 1 resolved 0
+        show holds     -> a in doubt 1.00 100 IN marketing of main by unreported since 0s
+        doubt a connection_lost                -> marked
+        show holds     -> a in doubt 1.00 100 IN marketing of main by connection_lost since 0s
+        # The first report stands.
+        doubt a deadline                       -> marked
+        doubt a unreported                     -> marked
+        show holds     -> a in doubt 1.00 100 IN marketing of main by connection_lost since 0s
+        show events                            -> hold_in_doubt main a 1.00
+        # Whoever hangs up now changes nothing about the reason.
+        abandon a                              -> marked
+        show holds     -> a in doubt 1.00 100 IN marketing of main by connection_lost since 0s
+    ";
+    check(case, script).await;
+}
+
 async fn a_sweep_takes_a_bounded_number(mut case: LedgerCase) {
     let wallet = "wallet main limit=999.00";
     let (mut now_ms, no_labels) = (case.clock.now_ms(), Labels::new());
@@ -117,7 +161,7 @@ async fn a_sweep_takes_a_bounded_number(mut case: LedgerCase) {
     let sweep = |in_doubt_age_ms| Operation::Sweep {
         open_age_ms: 38 * SECOND,
         in_doubt_age_ms,
-        policy: InDoubtPolicy::Charge,
+        policies: InDoubtPolicies::always(InDoubtPolicy::Charge),
         day: day(now_ms),
     };
     let swept = |marked, resolved, more| Verdict::Swept { marked, resolved, more };
@@ -195,7 +239,7 @@ async fn sweep(case: &mut LedgerCase) -> (u32, u32) {
     let sweep = Operation::Sweep {
         open_age_ms: 38 * SECOND,
         in_doubt_age_ms: 24 * HOUR,
-        policy: InDoubtPolicy::Charge,
+        policies: InDoubtPolicies::always(InDoubtPolicy::Charge),
         day,
     };
     match case.apply(vec![sweep]).await.unwrap()[..] {

@@ -28,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate::ids::{CampaignId, HoldId};
 use tollgate::ledger::{
-    CampaignState, CampaignView, Entry, Event, HoldView, InDoubtPolicy, Operation, Reserve,
-    StopReason, UsageRow, Verdict, WalletView,
+    CampaignState, CampaignView, DoubtReason, Entry, Event, HoldState, HoldView, InDoubtPolicies,
+    InDoubtPolicy, Operation, Reserve, StopReason, UsageRow, Verdict, WalletView,
 };
 
 use crate::support::DAY;
@@ -58,6 +58,8 @@ struct Sent {
     amount: i64,
     at_ms: i64,
     end: Option<End>,
+    /// Why it is in doubt.
+    doubt: Option<DoubtReason>,
 }
 
 /// Remembers what was returned and compares the next view with it.
@@ -90,6 +92,7 @@ impl Auditor {
                         amount: amount.micros(),
                         at_ms: self.now_ms,
                         end: None,
+                        doubt: None,
                     };
                     assert!(
                         self.sent.insert(request.hold, sent).is_none(),
@@ -106,6 +109,9 @@ impl Auditor {
                 }
                 (Operation::Release { hold, .. }, Verdict::Released { amount }) => {
                     self.end(*hold, amount.micros(), End::Released)
+                }
+                (Operation::MarkInDoubt { hold, reason }, Verdict::Marked) => {
+                    self.doubt(*hold, *reason)
                 }
                 (Operation::RestartCampaign { campaign }, Verdict::Campaign(_)) => {
                     restarted.insert(campaign.clone());
@@ -126,6 +132,14 @@ impl Auditor {
         assert_eq!(sent.end, None, "7: {hold} ended twice");
         assert_eq!(sent.amount, amount, "7: {hold} ended at another amount");
         sent.end = Some(end);
+    }
+
+    /// The first reason is kept, unless it was that nobody had reported.
+    fn doubt(&mut self, hold: HoldId, reason: DoubtReason) {
+        let Some(sent) = self.sent.get_mut(&hold) else { panic!("7: {hold} was never reserved") };
+        if matches!(sent.doubt, None | Some(DoubtReason::Unreported)) {
+            sent.doubt = Some(reason);
+        }
     }
 
     fn check_stop(&self, request: &Reserve, restarted: &BTreeSet<CampaignId>) {
@@ -204,18 +218,25 @@ impl Auditor {
 
     /// Holds a new view against everything known; holds that have gone without being named were
     /// ended by a sweep.
-    pub fn check(&mut self, view: View, policy: InDoubtPolicy, limit: u32) {
+    pub fn check(&mut self, view: View, policies: InDoubtPolicies, limit: u32) {
         let unresolved: BTreeSet<HoldId> = view.holds.iter().map(|hold| hold.id).collect();
-        let swept = match policy {
-            InDoubtPolicy::Charge => End::Settled { at_ms: self.now_ms },
-            InDoubtPolicy::Release => End::Released,
-        };
+        for hold in view.holds.iter().filter(|hold| hold.state == HoldState::InDoubt) {
+            self.doubt(hold.id, DoubtReason::Unreported);
+            assert_eq!(hold.doubt, self.sent[&hold.id].doubt, "8: {}", hold.id);
+        }
+        let charged = End::Settled { at_ms: self.now_ms };
+        // What a sweep marks and resolves at once was seen by nobody in between.
+        let swept =
+            |sent: &Sent| match policies.of(Some(sent.doubt.unwrap_or(DoubtReason::Unreported))) {
+                InDoubtPolicy::Charge => charged,
+                InDoubtPolicy::Release => End::Released,
+            };
         for (hold, sent) in &mut self.sent {
             match sent.end {
                 Some(_) => {
                     assert!(!unresolved.contains(hold), "8: {hold} ended and is still there")
                 }
-                None if !unresolved.contains(hold) => sent.end = Some(swept),
+                None if !unresolved.contains(hold) => sent.end = Some(swept(sent)),
                 None => {}
             }
         }

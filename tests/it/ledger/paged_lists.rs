@@ -79,7 +79,7 @@ async fn holds_are_listed_oldest_first(case: LedgerCase) {
         send e                   -> held 1.00 left 5.00
         doubt b                  -> marked
         doubt e                  -> marked
-        show hold b              -> b in doubt 1.00 100 IN marketing of main since 0s
+        show hold b              -> b in doubt 1.00 100 IN marketing of main by deadline since 0s
         show hold c              -> c open 0.00 100 IN marketing since 0s
         settle d                 -> settled 1.00
         show hold d              -> none

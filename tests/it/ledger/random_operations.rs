@@ -217,7 +217,7 @@ impl Sequence {
         assert_eq!(shown.windows, expected.windows, "windows");
         assert_eq!(shown.entries, expected.entries, "entries");
         assert_eq!(shown.events, expected.events, "events");
-        self.auditor.check(shown, self.traffic.policy, self.traffic.limit);
+        self.auditor.check(shown, self.traffic.policies, self.traffic.limit);
     }
 }
 

@@ -8,8 +8,8 @@ use tollgate::ids::HoldId;
 use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
-    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, InDoubtPolicy, Operation,
-    ReleaseReason, Reserve, StopReason, WindowRule,
+    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason, InDoubtPolicies,
+    InDoubtPolicy, Operation, RefusalCode, ReleaseReason, Reserve, StopReason, WindowRule,
 };
 use tollgate::pricing::Category;
 use tollgate::rejection::RejectionKind;
@@ -68,7 +68,7 @@ pub struct Traffic {
     pub dice: Dice,
     pub caps: Arc<[CapRule]>,
     pub limit: u32,
-    pub policy: InDoubtPolicy,
+    pub policies: InDoubtPolicies,
     free: u32,
     /// Price of the cheapest message in micro-credits: some sequences compute near 2^53.
     unit: i64,
@@ -87,10 +87,15 @@ impl Traffic {
         };
         let caps = (0..dice.below(4)).map(|_| rule(&mut dice)).collect();
         let limit = u32::try_from(1 + dice.below(5)).unwrap();
-        let policy = *dice.pick(&[InDoubtPolicy::Charge, InDoubtPolicy::Release]);
+        let either = [InDoubtPolicy::Charge, InDoubtPolicy::Release];
+        let policies = DoubtReason::ALL
+            .into_iter()
+            .fold(InDoubtPolicies::always(*dice.pick(&either)), |policies, reason| {
+                policies.with(reason, *dice.pick(&either))
+            });
         let free = u32::try_from(dice.below(4)).unwrap();
         let unit = *dice.pick(&[10_000, 10_000, 11_801, 1, 1 << 38]);
-        Traffic { dice, caps, limit, policy, free, unit, made: 0, asked: Vec::new() }
+        Traffic { dice, caps, limit, policies, free, unit, made: 0, asked: Vec::new() }
     }
 
     /// How far the clock moves before the next batch: mostly little, sometimes to the edge of a
@@ -134,7 +139,10 @@ impl Traffic {
             0..46 => Operation::Reserve(Box::new(self.send(model, gateway_ms))),
             46..62 => self.settle(model, gateway_ms),
             62..69 => self.release(model),
-            69..72 => Operation::MarkInDoubt { hold: self.hold(model) },
+            69..72 => {
+                let reason = *self.dice.pick(&DoubtReason::ALL);
+                Operation::MarkInDoubt { hold: self.hold(model), reason }
+            }
             72..75 => Operation::Abandon { hold: self.hold(model) },
             75..85 => self.money(),
             85..87 => self.document(),
@@ -142,7 +150,7 @@ impl Traffic {
             _ => Operation::Sweep {
                 open_age_ms: *self.dice.pick(&[38 * SECOND, HOUR]),
                 in_doubt_age_ms: *self.dice.pick(&[2 * HOUR, DAY]),
-                policy: self.policy,
+                policies: self.policies,
                 day: day(gateway_ms),
             },
         }
@@ -242,8 +250,9 @@ impl Traffic {
         let reason = *self.dice.pick(&[
             ReleaseReason::NotSent,
             ReleaseReason::Operator,
-            ReleaseReason::Refused(131_026),
-            ReleaseReason::Refused(-1),
+            ReleaseReason::Refused(RefusalCode::Graph(131_026)),
+            ReleaseReason::Refused(RefusalCode::Graph(-1)),
+            ReleaseReason::Refused(RefusalCode::Intermediary(403)),
         ]);
         Operation::Release { hold: self.hold(model), reason }
     }

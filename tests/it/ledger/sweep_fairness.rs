@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tollgate::catalog::Tokens;
 use tollgate::jobs::{Jobs, SweepOptions};
 use tollgate::ledger::batcher::BatcherOptions;
-use tollgate::ledger::{DocumentKind, InDoubtPolicy, Operation};
+use tollgate::ledger::{DocumentKind, InDoubtPolicies, InDoubtPolicy, Operation};
 use tollgate::pricing::PriceBook;
 use tollgate::services::{Services, ServicesOptions};
 use tollgate::upstream::client::UpstreamOptions;
@@ -67,7 +67,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut case: LedgerC
         interval: Duration::from_millis(10),
         open_age: Duration::from_secs(38),
         in_doubt_age: Duration::from_secs(86_400),
-        policy: InDoubtPolicy::Charge,
+        policies: InDoubtPolicies::always(InDoubtPolicy::Charge),
     };
     let stop = CancellationToken::new();
     let sweeping = tokio::spawn(jobs.sweep(options, stop.clone()));

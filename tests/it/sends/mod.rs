@@ -9,6 +9,7 @@ mod example_payloads;
 mod external_channels;
 mod foreign_numbers;
 mod in_doubt_policy;
+mod intermediaries;
 mod key_in_query;
 mod last_credit;
 mod limits;

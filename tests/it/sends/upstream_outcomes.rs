@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
-use tollgate_simulator::{Fault, FaultAction};
+use tollgate_simulator::{Coding, Fault, FaultAction};
 
 use crate::support::{
     Backend, Books, MARKETING_INDIA, Setup, World, free_address, indian, marketing, on_every_ledger,
@@ -31,6 +31,7 @@ use Hold::{Charged, InDoubt, Released};
 fn table() -> Vec<(Fault, &'static str, Hold, u64)> {
     let status = |status| Fault::new(FaultAction::Status { status });
     let error = |code, status| Fault::new(FaultAction::Refuse { code, status: Some(status) });
+    let encoded = |coding| Fault::new(FaultAction::Encoded { coding });
     let unknown = "409 outcome_unknown";
     vec![
         (Fault::new(FaultAction::Delay { ms: 50 }), "200 0.0118 USD marketing India", Charged, 1),
@@ -49,8 +50,20 @@ fn table() -> Vec<(Fault, &'static str, Hold, u64)> {
         (status(500), unknown, InDoubt, 0),
         (status(502), unknown, InDoubt, 0),
         (status(502).after_accepting(), unknown, InDoubt, 1),
-        (status(403), unknown, InDoubt, 0),
-        (status(404).after_accepting(), unknown, InDoubt, 1),
+        (status(302), "302 #null", Released, 0),
+        (status(308), "308 #null", Released, 0),
+        (status(403), "403 #null", Released, 0),
+        (status(429), "429 #null", Released, 0),
+        (error(190, 302), "302 #190", Released, 0),
+        (status(408), unknown, InDoubt, 0),
+        (status(408).after_accepting(), unknown, InDoubt, 1),
+        (status(499), unknown, InDoubt, 0),
+        (error(131_026, 408), unknown, InDoubt, 0),
+        (error(131_026, 499).after_accepting(), unknown, InDoubt, 1),
+        (Fault::new(FaultAction::Portal), unknown, InDoubt, 0),
+        (encoded(Coding::Gzip), "200 0.0118 USD marketing India", Charged, 1),
+        (encoded(Coding::Deflate), "200 0.0118 USD marketing India", Charged, 1),
+        (Fault::new(FaultAction::ByteOrderMark), "200 0.0118 USD marketing India", Charged, 1),
         (Fault::new(FaultAction::Reset), unknown, InDoubt, 0),
         (Fault::new(FaultAction::Reset).after_accepting(), unknown, InDoubt, 1),
         (Fault::new(FaultAction::Truncate).after_accepting(), unknown, InDoubt, 1),

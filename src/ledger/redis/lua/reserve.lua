@@ -242,7 +242,7 @@ function reserve.apply(request, campaign, amount, month)
     amount = amount, wallet = request.wallet, campaign = request.campaign,
     channel = request.channel, country = request.country, category = store.text(request.category),
     portfolio = request.portfolio, month = month and store.text(month) or '',
-    cap_hit = hit and store.text(hit) or '', deduped = deduped, guarding = false,
+    cap_hit = hit and store.text(hit) or '', deduped = deduped, guarding = false, doubt = '',
     half_day = request.key ~= '' and reserve.remember_key(request, amount) or '',
     reserved = store.text(store.now), recipient = request.recipient,
     fingerprint = request.fingerprint, key = request.key,

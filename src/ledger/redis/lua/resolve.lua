@@ -130,12 +130,23 @@ function resolve.guard(id, hold)
   store.put(hold.bucket, id, state.pack_hold(hold))
 end
 
-function resolve.mark_hold(id, open_key, doubt_key)
+-- A send that reports after the sweep gave up on it knows better why its outcome is unknown.
+function resolve.name_doubt(id, hold, reason)
+  if hold.doubt == DOUBT_UNREPORTED and reason ~= DOUBT_UNREPORTED then
+    hold.doubt = reason
+    store.put(hold.bucket, id, state.pack_hold(hold))
+  end
+end
+
+function resolve.mark_hold(id, open_key, doubt_key, reason)
   local hold = state.find_hold(id, open_key, doubt_key)
   if not hold then return V_NO_HOLD end
-  if hold.in_doubt then return V_MARKED end
+  if hold.in_doubt then
+    resolve.name_doubt(id, hold, reason)
+    return V_MARKED
+  end
   state.remove_hold(id, hold)
-  hold.bucket = doubt_key
+  hold.bucket, hold.doubt = doubt_key, reason
   store.count(store.DOUBT_INDEX, store.text(state.doubt_minute(id)), 1)
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
   if campaign then store.add(campaign.key, FIELD_UNKNOWN, 1) end
@@ -161,8 +172,8 @@ function resolve.release()
 end
 
 function resolve.mark_in_doubt()
-  local id = args.text()
-  state.say(resolve.mark_hold(id, args.key(), args.key()))
+  local id, reason = args.text(), args.text()
+  state.say(resolve.mark_hold(id, args.key(), args.key(), reason))
 end
 
 function resolve.abandon()
@@ -234,14 +245,23 @@ function resolve.bucket_names(id)
   return state.open_name(state.open_second(id)), state.doubt_name(state.doubt_minute(id))
 end
 
+-- Whether the policy of a hold's reason releases it.
+function resolve.is_released(released, packed)
+  local reason = state.unpack_hold(packed).doubt
+  return string.find(released, reason ~= '' and reason or DOUBT_REASONLESS, 1, true) ~= nil
+end
+
 function resolve.sweep()
   local open_until = store.now - args.number()
   local doubt_until = store.now - args.number()
-  local policy, day = args.text(), args.span()
+  local released, day = args.text(), args.span()
   local limit = resolve.SWEEP_LIMIT
   local stuck = resolve.oldest(resolve.OPEN, open_until, limit + 1)
   local marked = math.min(#stuck, limit)
-  for i = 1, marked do resolve.mark_hold(stuck[i], resolve.bucket_names(stuck[i])) end
+  for i = 1, marked do
+    local open_key, doubt_key = resolve.bucket_names(stuck[i])
+    resolve.mark_hold(stuck[i], open_key, doubt_key, DOUBT_UNREPORTED)
+  end
   local room = limit - marked
   local overdue = resolve.oldest(resolve.DOUBT, doubt_until, room + 1)
   local resolved = math.min(#overdue, room)
@@ -250,10 +270,10 @@ function resolve.sweep()
   for i = 1, resolved do
     local id = overdue[i]
     local open_key, doubt_key = resolve.bucket_names(id)
-    if policy == ARG_POLICY_CHARGE then
-      resolve.settle_hold(id, open_key, doubt_key, nil, day)
-    else
+    if resolve.is_released(released, store.get(doubt_key, id)) then
       resolve.release_hold(id, open_key, doubt_key, '')
+    else
+      resolve.settle_hold(id, open_key, doubt_key, nil, day)
     end
   end
   state.out = said

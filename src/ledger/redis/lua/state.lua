@@ -142,7 +142,7 @@ function state.pack_hold(hold)
   return table.concat({
     store.text(hold.amount), hold.wallet, hold.campaign, hold.channel, hold.country,
     hold.category, hold.portfolio, hold.month, hold.cap_hit,
-    (hold.deduped and FLAG_DEDUPED or '') .. (hold.guarding and FLAG_GUARDING or ''),
+    (hold.deduped and FLAG_DEDUPED or '') .. (hold.guarding and FLAG_GUARDING or '') .. hold.doubt,
     hold.half_day, hold.reserved,
     hold.recipient .. hold.fingerprint .. hold.key,
   }, '|')
@@ -156,7 +156,7 @@ function state.unpack_hold(packed)
     country = country, category = category, portfolio = portfolio, month = month,
     cap_hit = cap_hit, deduped = string.find(flags, FLAG_DEDUPED, 1, true) ~= nil,
     guarding = string.find(flags, FLAG_GUARDING, 1, true) ~= nil, half_day = half_day,
-    reserved = reserved,
+    doubt = string.match(flags, '%u') or '', reserved = reserved,
     recipient = string.sub(tail, 1, 8), fingerprint = string.sub(tail, 9, 24),
     key = string.sub(tail, 25),
   }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tollgate::amount::Amount;
 use tollgate::ids::HoldId;
 use tollgate::ledger::{
-    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, InDoubtPolicy, Operation,
-    ReleaseReason, Reserve, StopReason, WindowRule,
+    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason, InDoubtPolicies,
+    InDoubtPolicy, Operation, ReleaseReason, Reserve, StopReason, WindowRule,
 };
 use tollgate::pricing::{Category, Country};
 use tollgate::rejection::RejectionKind;
@@ -102,7 +102,10 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
             day: day(gateway_ms),
         },
         "release" => Operation::Release { hold: hold(), reason: release_reason(line) },
-        "doubt" => Operation::MarkInDoubt { hold: hold() },
+        "doubt" => Operation::MarkInDoubt {
+            hold: hold(),
+            reason: doubt_reason(line.word_or(2, "deadline")),
+        },
         "abandon" => Operation::Abandon { hold: hold() },
         "top-up" => Operation::TopUp {
             wallet: wallet(),
@@ -138,11 +141,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
         "sweep" => Operation::Sweep {
             open_age_ms: span_ms(line.value("open").unwrap()),
             in_doubt_age_ms: span_ms(line.value("doubt").unwrap()),
-            policy: if line.has("release") {
-                InDoubtPolicy::Release
-            } else {
-                InDoubtPolicy::Charge
-            },
+            policies: policies(line),
             day: day(gateway_ms),
         },
         _ => campaign_operation(line),
@@ -175,6 +174,19 @@ fn campaign_operation(line: &Line) -> Operation {
         }
         verb => panic!("{verb:?} is no operation"),
     }
+}
+
+/// `release`: all are released; `release=gave_up,deadline`: those of these reasons.
+fn policies(line: &Line) -> InDoubtPolicies {
+    let all = if line.has("release") { InDoubtPolicy::Release } else { InDoubtPolicy::Charge };
+    let named = line.value("release").into_iter().flat_map(|list| list.split(','));
+    named.fold(InDoubtPolicies::always(all), |policies, name| {
+        policies.with(doubt_reason(name), InDoubtPolicy::Release)
+    })
+}
+
+fn doubt_reason(name: &str) -> DoubtReason {
+    DoubtReason::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap()
 }
 
 fn document(name: &str) -> (DocumentKind, Arc<str>) {

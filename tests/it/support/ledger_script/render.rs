@@ -229,6 +229,9 @@ pub fn hold(view: &HoldView, labels: &Labels) -> String {
     if let Some(campaign) = &view.campaign {
         words += &format!(" for {campaign}");
     }
+    if let Some(reason) = view.doubt {
+        words += &format!(" by {}", reason.as_str());
+    }
     words + " " + &since(view.reserved_ms)
 }
 
