@@ -12,6 +12,7 @@ use crate::catalog::{Catalog, Tokens};
 use crate::clock::Clock;
 use crate::ledger::batcher::{Batcher, BatcherOptions};
 use crate::ledger::lease::StopLease;
+use crate::ledger::readiness::Readiness;
 use crate::ledger::{Claims, LedgerReads, OpenLedger};
 use crate::metrics::Metrics;
 use crate::pricing::PriceBook;
@@ -30,6 +31,8 @@ pub struct Services {
     pub batcher: Batcher,
     /// Reads of the ledger.
     pub reads: Arc<dyn LedgerReads>,
+    /// Whether the ledger can decide sends.
+    pub readiness: Arc<Readiness>,
     /// Names that one account at most may hold.
     pub claims: Arc<dyn Claims>,
     /// Campaigns known to be stopped.
@@ -78,11 +81,13 @@ impl Services {
         metrics.ledger_durability(ledger.durability);
         metrics.ledger_up(true);
         let (writes, batching) = (ledger.ledger.clone(), options.batching);
+        let batcher = Batcher::new(writes, clock.clone(), metrics.clone(), batching);
         Arc::new(Services {
             catalog: Arc::new(Catalog::new(ledger, clock.clone(), options.failed_keys_per_minute)),
             tokens: Arc::new(options.tokens),
             prices: Arc::new(ArcSwap::from_pointee(options.book)),
-            batcher: Batcher::new(writes, clock.clone(), metrics.clone(), batching),
+            readiness: Readiness::new(ledger.reads.clone(), batcher.clone(), metrics.clone()),
+            batcher,
             reads: ledger.reads.clone(),
             claims: ledger.claims.clone(),
             leases: Arc::new(StopLease::default()),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,16 +10,13 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::call::with_type;
-use crate::ledger::LedgerReads;
+use crate::ledger::readiness::Readiness;
 use crate::metrics::Metrics;
-
-/// How long the ledger may take to reply to a ping.
-const PING_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What probes and scrapers ask about.
 pub struct Ops {
-    /// The ledger, for readiness.
-    pub ledger: Arc<dyn LedgerReads>,
+    /// Whether the ledger can decide sends.
+    pub readiness: Arc<Readiness>,
     /// Rendered for scrapers.
     pub metrics: Arc<Metrics>,
     /// Set once the gateway has been told to stop: it takes no new work, and load balancers should
@@ -30,8 +26,8 @@ pub struct Ops {
 
 impl Ops {
     /// Of a gateway that is not draining.
-    pub fn new(ledger: Arc<dyn LedgerReads>, metrics: Arc<Metrics>) -> Ops {
-        Ops { ledger, metrics, draining: AtomicBool::new(false) }
+    pub fn new(readiness: Arc<Readiness>, metrics: Arc<Metrics>) -> Ops {
+        Ops { readiness, metrics, draining: AtomicBool::new(false) }
     }
 
     /// From now on not ready.
@@ -56,18 +52,13 @@ pub fn ops_router(ops: Arc<Ops>) -> Router {
 async fn ready(ops: Arc<Ops>) -> Response<Body> {
     let mut reasons = Vec::new();
     if ops.draining.load(Ordering::Relaxed) {
-        reasons.push(
-            json!({"what": "gateway", "detail": "it was told to stop and is finishing its work"}),
-        );
+        let detail = "it was told to stop and is finishing its work";
+        reasons.push(json!({"what": "gateway", "reason": "draining", "detail": detail}));
     }
-    let ledger = match tokio::time::timeout(PING_DEADLINE, ops.ledger.ping()).await {
-        Ok(Ok(())) => None,
-        Ok(Err(fault)) => Some(fault.to_string()),
-        Err(_) => {
-            Some(format!("the ledger did not answer within {} ms", PING_DEADLINE.as_millis()))
-        }
-    };
-    reasons.extend(ledger.map(|detail| json!({"what": "ledger", "detail": detail})));
+    if let Err(fault) = ops.readiness.check().await {
+        let reason = fault.reason().as_str();
+        reasons.push(json!({"what": "ledger", "reason": reason, "detail": fault.to_string()}));
+    }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let answer = json!({"ready": reasons.is_empty(), "not_ready": reasons});
     with_type(status, answer.to_string(), "application/json")

@@ -141,7 +141,7 @@ impl Catalog {
             return Ok(Some(snapshot));
         }
         if failed {
-            let detail = "the settings could not be compared a moment ago".to_owned();
+            let detail = "the settings could not be compared a moment ago".into();
             return Err(LedgerFault::Unavailable(detail));
         }
         let result = match self.reads.settings_version(account).await {
@@ -174,9 +174,8 @@ impl Catalog {
             Ok(snapshot) => Arc::new(snapshot),
             Err(error) => {
                 tracing::error!(%account, %error, "the account's settings cannot be read");
-                return Err(LedgerFault::Refused(format!(
-                    "the settings of account {account} cannot be read: {error}"
-                )));
+                let text = format!("the settings of account {account} cannot be read: {error}");
+                return Err(LedgerFault::Refused(text.into()));
             }
         };
         let mut entry = self.snapshots.entry(account.clone()).or_insert_with(|| Loaded {

@@ -117,7 +117,7 @@ impl Gateway {
     ) -> Result<Gateway, StartError> {
         let services = Services::new(ledger, services_options(config, clock, book)?);
         let control = Control::new(services.clone(), config.pricing.rate_card_dir.clone());
-        let ops = Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone()));
+        let ops = Arc::new(Ops::new(services.readiness.clone(), services.metrics.clone()));
         for account in &config.accounts {
             declare(&control, account).await.map_err(StartError)?;
         }
@@ -242,6 +242,7 @@ fn serve(
     tasks.push(task(send.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().presence(stop_rest.clone())));
+    tasks.push(task(jobs.clone().readiness(stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
         data_addr,

@@ -1,5 +1,5 @@
-//! What runs without a caller: the sweep of old holds, logging events, presence, and the
-//! upkeep of metrics.
+//! What runs without a caller: the sweep of old holds, logging events, presence, readiness, and
+//! the upkeep of metrics.
 
 mod events;
 
@@ -18,6 +18,9 @@ use events::EventLogger;
 
 /// Time between two reports of presence; several fit into the time one counts.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two probes of the ledger.
+const READINESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the
 /// ledger has other work to do too.
@@ -72,6 +75,13 @@ impl Jobs {
         }
     }
 
+    /// Finds out each second whether the ledger can decide sends, until `stop`.
+    pub async fn readiness(self, stop: CancellationToken) {
+        while !pause(READINESS_INTERVAL, &stop).await {
+            self.services.readiness.refresh().await;
+        }
+    }
+
     /// Sweeps the next accounts each round until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
         let mut pass = Pass {
@@ -81,7 +91,6 @@ impl Jobs {
         };
         loop {
             if let Err(fault) = self.sweep_page(&options, &mut pass).await {
-                self.services.metrics.ledger_up(false);
                 tracing::warn!(%fault, "old holds could not be looked for");
             }
             if pause(options.interval, &stop).await {
@@ -98,7 +107,6 @@ impl Jobs {
             .reads
             .accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE })
             .await?;
-        self.services.metrics.ledger_up(true);
         pass.cursor = page.next;
         for account in page.items {
             if let Err(fault) = self.sweep_and_log(&account, options, pass).await {

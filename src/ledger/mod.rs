@@ -7,10 +7,12 @@ pub mod doubt;
 pub mod embedded;
 pub mod entry;
 pub mod event;
+pub mod fault;
 pub mod identity;
 pub mod lease;
 pub mod open;
 pub mod operation;
+pub mod readiness;
 pub mod redis;
 pub mod refusal;
 pub mod rejection;
@@ -24,6 +26,7 @@ pub mod view;
 pub use doubt::{DoubtReason, InDoubtPolicies, InDoubtPolicy};
 pub use entry::{ChargeDetail, Entry, EntryKind};
 pub use event::{Event, EventKind};
+pub use fault::{Cause, FaultReason, LedgerFault};
 pub use identity::{Identity, OpenLedger};
 pub use operation::{
     AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
@@ -33,7 +36,7 @@ pub use refusal::RefusalCode;
 pub use rejection::{Rejection, StopReason};
 pub use store_tls::StoreTlsFiles;
 pub use traits::{
-    ALIVE_MS, ClaimKind, Claims, Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest,
+    ALIVE_MS, ClaimKind, Claims, Ledger, LedgerFuture, LedgerReads, Page, PageRequest,
 };
 pub use verdict::Verdict;
 pub use view::{

@@ -6,26 +6,11 @@ use std::pin::Pin;
 
 use super::entry::Entry;
 use super::event::Event;
+use super::fault::LedgerFault;
 use super::operation::Batch;
 use super::verdict::Verdict;
 use super::view::{CampaignView, Documents, HoldState, HoldView, UsageRow, WalletView};
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
-
-/// Something broke; nothing is known to have been written unless said otherwise. Never a business
-/// "no", which is a [`Rejection`](super::Rejection).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerFault {
-    /// No answer in time, or no connection: whether the batch was written is unknown. It may be
-    /// repeated under its number.
-    #[error("the ledger did not answer: {0}")]
-    Unavailable(String),
-    /// The ledger refused the whole batch and wrote nothing.
-    #[error("the ledger refused the batch: {0}")]
-    Refused(String),
-    /// The ledger is not accepting work until an operator acts.
-    #[error("the ledger is closed: {0}")]
-    Closed(String),
-}
 
 /// What every call to a ledger returns.
 pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerFault>> + Send + 'a>>;
@@ -175,8 +160,9 @@ pub trait LedgerReads: Send + Sync + 'static {
         portfolio: &'a PortfolioId,
     ) -> LedgerFuture<'a, u32>;
 
-    /// Returns when the store can take work; for readiness.
-    fn ping(&self) -> LedgerFuture<'_, ()>;
+    /// Returns if the store can decide a reserve now, which it proves by a write of constant size;
+    /// for readiness.
+    fn probe(&self) -> LedgerFuture<'_, ()>;
 }
 
 /// What crosses accounts: names that one account at most may hold, and which gateways are alive.

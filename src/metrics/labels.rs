@@ -91,6 +91,23 @@ pub(super) const CATEGORIES: &[&str] = &[
 /// A batch carries operations of every kind, decided in one call.
 pub(super) const OPERATIONS: &[&str] = &["batch", OTHER];
 pub(super) const LATE_OUTCOMES: &[&str] = &["settle", "release", OTHER];
+/// Why a ledger cannot decide; the ledger has the same words.
+pub(super) const LEDGER_FAULTS: &[&str] = &[
+    "no_answer",
+    "loading",
+    "read_only",
+    "too_few_replicas",
+    "out_of_memory",
+    "not_persisting",
+    "disk_full",
+    "unwritable",
+    "not_permitted",
+    "clock_skew",
+    "another_ledger",
+    "frozen",
+    "closed",
+    OTHER,
+];
 pub(super) const EVENTS: &[&str] = &[
     "wallet_exhausted",
     "campaign_stopped",
@@ -178,11 +195,15 @@ pub(super) fn position(values: &[&str], value: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{CATEGORIES, EVENTS, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES, position};
+    use super::{
+        CATEGORIES, EVENTS, LATE_OUTCOMES, LEDGER_FAULTS, OPERATIONS, OTHER, UPSTREAM_CODES,
+        position,
+    };
 
     #[test]
     fn values_are_listed_once_and_other_is_last() {
-        for values in [CATEGORIES, OPERATIONS, LATE_OUTCOMES, EVENTS, UPSTREAM_CODES] {
+        for values in [CATEGORIES, OPERATIONS, LATE_OUTCOMES, LEDGER_FAULTS, EVENTS, UPSTREAM_CODES]
+        {
             let mut sorted = values.to_vec();
             sorted.sort_unstable();
             sorted.dedup();

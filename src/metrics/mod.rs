@@ -20,7 +20,10 @@ use crate::amount::Amount;
 use crate::ids::{AccountId, WalletId};
 use crate::rejection::RejectionKind;
 use charged::ChargedCredits;
-use labels::{CATEGORIES, EVENTS, INTERMEDIARY, LATE_OUTCOMES, OPERATIONS, OTHER, UPSTREAM_CODES};
+use labels::{
+    CATEGORIES, EVENTS, INTERMEDIARY, LATE_OUTCOMES, LEDGER_FAULTS, OPERATIONS, OTHER,
+    UPSTREAM_CODES,
+};
 pub use labels::{RefusedConnection, SendOutcome, Stage};
 use registrar::{Family, LEDGER_BATCH_SIZE, LEDGER_SECONDS, Registrar, STAGE_SECONDS, recorder};
 pub use stage_timer::StageTimer;
@@ -45,6 +48,7 @@ pub struct Metrics {
     ledger: Family<Histogram>,
     ledger_batch_size: Histogram,
     ledger_up: Gauge,
+    ledger_faults: Family<Counter>,
     holds_in_doubt: Gauge,
     in_flight: Gauge,
     low_balance: Counter,
@@ -93,7 +97,11 @@ impl Metrics {
                 "Sends decided in one ledger batch.",
                 Vec::new(),
             ),
-            ledger_up: gauge("tollgate_ledger_up", "1 while the ledger answers."),
+            ledger_up: gauge("tollgate_ledger_up", "1 while the ledger can decide sends."),
+            ledger_faults: Family::of(LEDGER_FAULTS, |reason| {
+                let help = "Batches and probes that the ledger did not decide, by reason.";
+                to.counter("tollgate_ledger_faults_total", help, label("reason", reason))
+            }),
             holds_in_doubt: gauge(
                 "tollgate_holds_in_doubt",
                 "Open holds whose outcome is unknown.",
@@ -163,7 +171,12 @@ impl Metrics {
         self.ledger_batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
     }
 
-    /// Sets whether the ledger replies.
+    /// Counts a batch or probe that the ledger did not decide, by the word of its reason.
+    pub fn ledger_fault(&self, reason: &str) {
+        self.ledger_faults.at(reason).increment(1);
+    }
+
+    /// Sets whether the ledger can decide sends.
     pub fn ledger_up(&self, up: bool) {
         self.ledger_up.set(if up { 1.0 } else { 0.0 });
     }

@@ -40,6 +40,8 @@ pub(super) struct Lane {
     /// The last batch got no reply: callers fail at once, because they could only wait for their
     /// deadline.
     pub(super) down: AtomicBool,
+    /// The store has lost writes of the account.
+    pub(super) frozen: AtomicBool,
 }
 
 impl Lane {

@@ -111,6 +111,13 @@ impl Batcher {
         self.push(account, &lane, Item::Post { operation, repeated: false });
     }
 
+    /// Whether the store has lost writes of every account that this gateway writes to, so that no
+    /// send can be decided.
+    pub fn is_frozen(&self) -> bool {
+        let mut lanes = self.shared.lanes.iter().peekable();
+        lanes.peek().is_some() && lanes.all(|lane| lane.frozen.load(Ordering::Relaxed))
+    }
+
     /// Waits until everything queued for the account so far is done, at most the deadline.
     pub async fn drain(&self, account: &AccountId) -> Result<(), CallFault> {
         let Some(lane) = self.shared.lanes.get(account).map(|lane| lane.clone()) else {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::lane::{CallResult, Item, Lane};
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::AccountId;
-use crate::ledger::{Batch, Ledger, LedgerFault, Operation, ReleaseReason, Verdict};
+use crate::ledger::{Batch, FaultReason, Ledger, LedgerFault, Operation, ReleaseReason, Verdict};
 use crate::metrics::Metrics;
 
 /// Operations nobody waits for leave with the next batch, or after this time.
@@ -171,7 +171,7 @@ impl Runner {
                     if self.lane.down.swap(false, Ordering::Relaxed) {
                         tracing::info!(account = %self.account, "the ledger answers again");
                     }
-                    self.shared.metrics.ledger_up(true);
+                    self.lane.frozen.store(false, Ordering::Relaxed);
                     return Ok(verdicts);
                 }
                 Ok(verdicts) => {
@@ -185,8 +185,14 @@ impl Runner {
                         "it answered with another number of verdicts".into(),
                     ));
                 }
-                Err(LedgerFault::Refused(reason)) => return Err(LedgerFault::Refused(reason)),
+                Err(fault @ LedgerFault::Refused(_)) => {
+                    self.shared.metrics.ledger_fault(fault.reason().as_str());
+                    return Err(fault);
+                }
                 Err(fault) => {
+                    self.shared.metrics.ledger_fault(fault.reason().as_str());
+                    let frozen = fault.reason() == FaultReason::Frozen;
+                    self.lane.frozen.store(frozen, Ordering::Relaxed);
                     if !self.lane.down.swap(true, Ordering::Relaxed) {
                         tracing::error!(
                             account = %self.account,
@@ -194,7 +200,6 @@ impl Runner {
                             "the ledger is unavailable; sends are refused until it answers"
                         );
                     }
-                    self.shared.metrics.ledger_up(false);
                     tokio::time::sleep(pause).await;
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                     batch.clock_ms = self.shared.clock.now_ms();

@@ -98,10 +98,10 @@ impl EmbeddedLedger {
         match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(LedgerFault::Closed("it was shut down".into())),
-            Err(_) => Err(LedgerFault::Unavailable(format!(
-                "no answer within {} s",
-                ANSWER_DEADLINE.as_secs()
-            ))),
+            Err(_) => {
+                let text = format!("no answer within {} s", ANSWER_DEADLINE.as_secs());
+                Err(LedgerFault::Unavailable(text.into()))
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::ledger::{
 };
 
 fn fault(error: StoreError) -> LedgerFault {
-    LedgerFault::Unavailable(error.to_string())
+    LedgerFault::Unavailable(error.to_string().into())
 }
 
 /// Cuts a list that was read one item longer than asked, and makes the cursor of the next page.
@@ -263,7 +263,7 @@ impl LedgerReads for EmbeddedLedger {
         }))
     }
 
-    fn ping(&self) -> LedgerFuture<'_, ()> {
-        Box::pin(self.read(|_, _| Ok(())))
+    fn probe(&self) -> LedgerFuture<'_, ()> {
+        Box::pin(self.ask(Job::Probe))
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
 use super::persist;
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::state::{AccountState, Changes};
-use crate::ledger::{ClaimKind, Entry, Event, Identity};
+use crate::ledger::{Cause, ClaimKind, Entry, Event, FaultReason, Identity, LedgerFault};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -41,6 +41,26 @@ pub(super) enum StoreError {
     Record(String),
     #[error("the ledger was written by another version (format {0}, this version reads {FORMAT})")]
     Format(i64),
+}
+
+impl StoreError {
+    /// The fault of a ledger on such a file, in the right word.
+    pub(super) fn as_fault(&self, what: &str) -> LedgerFault {
+        let reason = match self {
+            StoreError::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => FaultReason::DiskFull,
+                Some(
+                    ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::SystemIoFailure,
+                ) => FaultReason::Unwritable,
+                _ => FaultReason::Other,
+            },
+            StoreError::Record(_) | StoreError::Format(_) => FaultReason::Other,
+        };
+        LedgerFault::Unavailable(Cause::new(reason, format!("{what}: {self}")))
+    }
 }
 
 /// An open database.
@@ -169,6 +189,19 @@ impl Store {
         rows.map(|text| parse(&text?)).collect()
     }
 
+    /// Writes one row of constant size; the error is that of a group's commit.
+    pub(super) fn probe(&self, now_ms: i64) -> Result<(), LedgerFault> {
+        let put = "INSERT OR REPLACE INTO identity (name, value) VALUES ('probe', ?1)";
+        let written = self
+            .connection
+            .prepare_cached(put)
+            .and_then(|mut put| put.execute([now_ms.to_be_bytes().as_slice()]));
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StoreError::Sqlite(error).as_fault("nothing can be written")),
+        }
+    }
+
     /// Folds the write-ahead log into the file.
     pub(super) fn close(&self) {
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
@@ -262,5 +295,31 @@ impl Group<'_> {
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Store, StoreError};
+    use crate::ledger::{FaultReason, LedgerFault};
+
+    #[test]
+    fn a_disk_without_room_and_a_file_that_may_not_be_written_are_told_apart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&directory.path().join("ledger")).expect("a store");
+        assert_eq!(store.probe(1), Ok(()));
+        let reason = |result: Result<(), LedgerFault>| result.expect_err("a fault").reason();
+        let pages = store.connection.pragma_query_value(None, "page_count", |row| row.get(0));
+        let pages: i64 = pages.expect("a count");
+        store.connection.pragma_update(None, "max_page_count", pages).expect("a bound");
+        let grown = store
+            .connection
+            .execute("INSERT INTO identity (name, value) VALUES ('large', zeroblob(1000000))", []);
+        let full = grown.map(drop).map_err(|error| StoreError::Sqlite(error).as_fault("full"));
+        assert_eq!(reason(full), FaultReason::DiskFull);
+        store.connection.pragma_update(None, "query_only", true).expect("a mode");
+        assert_eq!(reason(store.probe(2)), FaultReason::Unwritable);
+        store.connection.pragma_update(None, "query_only", false).expect("a mode");
+        assert_eq!(store.probe(3), Ok(()));
     }
 }

@@ -32,9 +32,18 @@ pub(super) enum Claim {
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Apply { account: AccountId, batch: Batch, answer: Answer<Vec<Verdict>> },
-    Claim { key: (ClaimKind, String), change: Claim },
+    Apply {
+        account: AccountId,
+        batch: Batch,
+        answer: Answer<Vec<Verdict>>,
+    },
+    Claim {
+        key: (ClaimKind, String),
+        change: Claim,
+    },
     Read(Read),
+    /// Proves that a commit succeeds.
+    Probe(Answer<()>),
     Close(Answer<()>),
 }
 
@@ -86,10 +95,9 @@ impl World {
             self.last_batches.get(&writer).filter(|(number, _)| batch.number <= *number)
         {
             let late = || {
-                LedgerFault::Refused(format!(
-                    "batch {} comes after batch {number} of the same writer",
-                    batch.number
-                ))
+                let (late, last) = (batch.number, number);
+                let text = format!("batch {late} comes after batch {last} of the same writer");
+                LedgerFault::Refused(text.into())
             };
             return if batch.number == *number { Ok(verdicts.clone()) } else { Err(late()) };
         }
@@ -123,12 +131,12 @@ impl World {
         Ok(())
     }
 
-    /// Writes what changed in one transaction.
-    pub(super) fn persist(&mut self, store: &mut Store) -> Result<(), StoreError> {
+    /// Writes what changed in one transaction; returns whether anything had.
+    pub(super) fn persist(&mut self, store: &mut Store) -> Result<bool, StoreError> {
         let mut changed = std::mem::take(&mut self.changed);
         let names = std::mem::take(&mut self.changed_claims);
         if changed.is_empty() && names.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         changed.sort_unstable();
         changed.dedup();
@@ -144,7 +152,7 @@ impl World {
         }
         transaction.commit()?;
         self.changed_writers.clear();
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -173,7 +181,7 @@ pub(super) fn run(
         group.extend(jobs.try_iter().take(GROUP.saturating_sub(1)));
         let mut answers: Vec<Pending> = Vec::with_capacity(group.len());
         let mut reads = Vec::new();
-        let mut closing = Vec::new();
+        let (mut probes, mut closing) = (Vec::new(), Vec::new());
         world.now_ms = clock.now_ms();
         for job in group {
             match job {
@@ -183,11 +191,16 @@ pub(super) fn run(
                 }
                 Job::Claim { key, change } => answers.push(world.change_claim(key, change)),
                 Job::Read(read) => reads.push(read),
+                Job::Probe(answer) => probes.push(answer),
                 Job::Close(answer) => closing.push(answer),
             }
         }
+        let mut proven = false;
         let fault = match world.persist(&mut store) {
-            Ok(()) => None,
+            Ok(wrote) => {
+                proven = wrote;
+                None
+            }
             Err(error) => {
                 tracing::error!(%error, "the embedded ledger could not commit; unanswered \
                         decisions are dropped and memory is read again from disk");
@@ -196,12 +209,13 @@ pub(super) fn run(
                             closed until a restart");
                     return;
                 }
-                Some(LedgerFault::Unavailable(format!("the commit failed: {error}")))
+                Some(error.as_fault("the commit failed"))
             }
         };
         for answer in answers {
             answer(fault.clone());
         }
+        answer_probes(probes, proven, fault, &store, world.now_ms);
         for read in reads {
             read(&world, &store);
         }
@@ -213,6 +227,27 @@ pub(super) fn run(
             }
             return;
         }
+    }
+}
+
+/// A group that was committed proves as much as a write of its own.
+fn answer_probes(
+    probes: Vec<Answer<()>>,
+    proven: bool,
+    fault: Option<LedgerFault>,
+    store: &Store,
+    now_ms: i64,
+) {
+    if probes.is_empty() {
+        return;
+    }
+    let found = match fault {
+        Some(fault) => Err(fault),
+        None if proven => Ok(()),
+        None => store.probe(now_ms),
+    };
+    for answer in probes {
+        let _ = answer.send(found.clone());
     }
 }
 

@@ -9,7 +9,10 @@ use redis::Value;
 use super::codes::{self, verdict};
 use super::stored::{self, Exhaustion, Fields};
 use crate::amount::Amount;
-use crate::ledger::{Batch, Entry, LedgerFault, Rejection, Verdict, WalletView};
+use crate::ledger::fault::clock_skew;
+use crate::ledger::{
+    Batch, Cause, Entry, FaultReason, LedgerFault, Rejection, Verdict, WalletView,
+};
 use crate::rejection::RejectionKind;
 
 /// What a batch came to.
@@ -32,18 +35,12 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
             return Ok(Outcome::Decided { verdicts, exists });
         }
         codes::reply::FULL => super::link::out_of_memory(),
-        codes::reply::SKEW => {
-            let skew = reply.number()?;
-            LedgerFault::Refused(format!(
-                "this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"
-            ))
-        }
+        codes::reply::SKEW => clock_skew(reply.number()?),
         codes::reply::LOWER => {
             let last = reply.text()?;
-            LedgerFault::Refused(format!(
-                "batch {} of this writer comes after its batch {last}",
-                batch.number
-            ))
+            let text =
+                format!("batch {} of this writer comes after its batch {last}", batch.number);
+            LedgerFault::Refused(text.into())
         }
         codes::reply::LOST => {
             let last = reply.text()?;
@@ -53,17 +50,21 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
                 format!("number {last} of this writer")
             };
             let number = batch.number;
-            LedgerFault::Closed(format!(
+            frozen(format!(
                 "the store has lost writes: the last batch it knows is {last}, \
                  and this one has number {number}"
             ))
         }
         codes::reply::GONE => {
-            LedgerFault::Closed("the store has lost writes: an account it had is gone".into())
+            frozen("the store has lost writes: an account it had is gone".to_owned())
         }
         _ => return Err(unreadable()),
     };
     Ok(Outcome::Refused(fault))
+}
+
+fn frozen(text: String) -> LedgerFault {
+    LedgerFault::Closed(Cause::new(FaultReason::Frozen, text))
 }
 
 fn unreadable() -> LedgerFault {

@@ -132,6 +132,11 @@ impl StoreKeys {
         format!("{}:accounts", self.prefix)
     }
 
+    /// Written by probes; constant in size.
+    pub(super) fn probe(&self) -> String {
+        format!("{}:probe", self.prefix)
+    }
+
     pub(super) fn gateways(&self) -> String {
         format!("{}:gateways", self.prefix)
     }

@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::options::{OpenError, RedisOptions};
 use super::script::{self, Digests};
 use crate::clock::Stopwatch;
-use crate::ledger::LedgerFault;
+use crate::ledger::{Cause, FaultReason, LedgerFault};
 
 /// Calls in flight on one connection; more wait, within their deadline.
 const CALLS: usize = 1024;
@@ -143,7 +143,8 @@ impl Link {
     }
 
     fn too_late(&self) -> LedgerFault {
-        LedgerFault::Unavailable(format!("no answer within {} ms", self.deadline.as_millis()))
+        let text = format!("no answer within {} ms", self.deadline.as_millis());
+        LedgerFault::Unavailable(text.into())
     }
 
     fn fault(&self, error: &RedisError, used: Option<&Arc<Live>>) -> LedgerFault {
@@ -159,11 +160,7 @@ impl Link {
         {
             self.drop_connection(live);
         }
-        if is_out_of_memory(error) {
-            out_of_memory()
-        } else {
-            LedgerFault::Unavailable(error.to_string())
-        }
+        if is_out_of_memory(error) { out_of_memory() } else { unavailable(error) }
     }
 
     fn count_silence(&self, used: Option<&Arc<Live>>) {
@@ -208,23 +205,44 @@ impl Link {
         }
     }
 
+    /// Fails if `found` is not the identity of the ledger that was opened.
+    pub(super) fn check_identity(&self, found: Option<&[u8]>) -> Result<(), LedgerFault> {
+        if found == self.expected.identity.as_deref() {
+            return Ok(());
+        }
+        let what = if found.is_some() { "another ledger" } else { "no ledger" };
+        let text =
+            format!("the server holds {what} now; nothing is decided until the right one is back");
+        Err(LedgerFault::Closed(Cause::new(FaultReason::AnotherLedger, text)))
+    }
+
     async fn connect(&self) -> Result<Live, LedgerFault> {
-        let unavailable = |error: RedisError| LedgerFault::Unavailable(error.to_string());
+        let unavailable = |error: RedisError| unavailable(&error);
         let mut connection = connection(&self.client, self.deadline).await.map_err(unavailable)?;
         let identity: Option<Vec<u8>> = redis::cmd("GET")
             .arg(&self.expected.identity_key)
             .query_async(&mut connection)
             .await
             .map_err(unavailable)?;
-        if identity != self.expected.identity {
-            let found = if identity.is_some() { "another ledger" } else { "no ledger" };
-            return Err(LedgerFault::Closed(format!(
-                "the server holds {found} now; nothing is decided until the right one is back"
-            )));
-        }
+        self.check_identity(identity.as_deref())?;
         let script = script::load(&mut connection).await.map_err(unavailable)?;
         Ok(Live { connection, script })
     }
+}
+
+/// What a server's answer means, if it is none of those that mean more.
+fn unavailable(error: &RedisError) -> LedgerFault {
+    let reason = match error.code() {
+        Some("LOADING") => FaultReason::Loading,
+        Some("READONLY" | "MASTERDOWN") => FaultReason::ReadOnly,
+        Some("NOREPLICAS") => FaultReason::TooFewReplicas,
+        Some("MISCONF") => FaultReason::NotPersisting,
+        Some("OOM") => FaultReason::OutOfMemory,
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => FaultReason::NotPermitted,
+        Some(_) => FaultReason::Other,
+        None => FaultReason::NoAnswer,
+    };
+    LedgerFault::Unavailable(Cause::new(reason, error.to_string()))
 }
 
 /// A new connection, each of whose calls has the deadline.
@@ -253,7 +271,8 @@ pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
 
 /// What a full server's refusal means.
 pub(super) fn out_of_memory() -> LedgerFault {
-    LedgerFault::Refused("it is out of memory and takes no new business; raise maxmemory".into())
+    let text = "it is out of memory and takes no new business; raise maxmemory";
+    LedgerFault::Refused(Cause::new(FaultReason::OutOfMemory, text))
 }
 
 /// The server is no longer the one to write to: the address may lead to another by now.

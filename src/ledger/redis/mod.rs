@@ -22,7 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::Value;
 
-use super::operation::MAX_BATCH;
+use super::fault::clock_skew;
+use super::operation::{MAX_BATCH, MAX_CLOCK_SKEW_MS};
 use super::{ALIVE_MS, Batch, ClaimKind, Identity, LedgerFault, OpenLedger, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
@@ -101,10 +102,8 @@ impl RedisLedger {
     ) -> Result<Vec<Verdict>, LedgerFault> {
         self.open()?;
         if batch.operations.len() > MAX_BATCH {
-            return Err(LedgerFault::Refused(format!(
-                "{} operations, at most {MAX_BATCH}",
-                batch.operations.len()
-            )));
+            let text = format!("{} operations, at most {MAX_BATCH}", batch.operations.len());
+            return Err(LedgerFault::Refused(text.into()));
         }
         // First, so that no account is missing from the list; one whose batch then fails is left
         // out when the list is read.
@@ -206,6 +205,27 @@ impl RedisLedger {
         let mut command = redis::cmd("EVAL");
         command.arg(script::UNCLAIM).arg(1).arg(self.keys.claims(kind)).arg(name).arg(owner);
         self.writes.run(async |live| command.exec_async(&mut live.connection.clone()).await).await
+    }
+
+    /// Proves that a batch could be decided: a write is taken, by the right store, at a time that
+    /// batches of this gateway would be taken at.
+    async fn probe_store(&self) -> Result<(), LedgerFault> {
+        self.open()?;
+        let now_ms = Clock::system().now_ms();
+        let mut command = redis::cmd("EVAL");
+        command.arg(script::PROBE).arg(2).arg(self.keys.probe()).arg(self.keys.identity());
+        command.arg(now_ms);
+        let (identity, store_ms): (Vec<u8>, i64) = self
+            .writes
+            .run(async |live| command.query_async(&mut live.connection.clone()).await)
+            .await?;
+        self.writes.check_identity((!identity.is_empty()).then_some(identity.as_slice()))?;
+        let skew_ms = store_ms.saturating_sub(now_ms);
+        // A fixed clock is the store's as well.
+        if self.clock.fixed_now_ms().is_none() && skew_ms.saturating_abs() > MAX_CLOCK_SKEW_MS {
+            return Err(clock_skew(skew_ms));
+        }
+        Ok(())
     }
 
     async fn count_gateways(&self, gateway: &str) -> Result<u32, LedgerFault> {

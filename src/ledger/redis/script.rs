@@ -24,6 +24,10 @@ const PARTS: [&str; 11] = [
 /// Gives a claim up, if its owner asks.
 pub(super) const UNCLAIM: &str = include_str!("lua/unclaim.lua");
 
+/// Writes a little; like the batch script of sends it is refused by a server that is full, a
+/// replica, or cannot persist.
+pub(super) const PROBE: &str = concat!("#!lua\n", include_str!("lua/probe.lua"));
+
 /// Reports that a gateway is alive, and counts those that are; also if memory is short.
 pub(super) const ALIVE: &str = concat!("#!lua flags=allow-oom\n", include_str!("lua/alive.lua"));
 

@@ -21,7 +21,7 @@ pub(super) type Fields = HashMap<String, Vec<u8>>;
 
 /// The store holds something this version did not write.
 pub(super) fn unreadable(what: &str) -> LedgerFault {
-    LedgerFault::Closed(format!("it holds a {what} this version cannot read"))
+    LedgerFault::Closed(format!("it holds a {what} this version cannot read").into())
 }
 
 /// The parts of a packed record, in order.

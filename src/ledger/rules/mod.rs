@@ -13,6 +13,7 @@ mod resolve;
 mod settings;
 mod window;
 
+use super::fault::clock_skew;
 use super::operation::{Batch, MAX_BATCH, MAX_CLOCK_SKEW_MS, Operation};
 use super::state::{AccountState, Row};
 use super::{LedgerFault, Verdict};
@@ -40,16 +41,12 @@ impl AccountState {
         store_ms: i64,
     ) -> Result<Vec<Verdict>, LedgerFault> {
         if batch.operations.len() > MAX_BATCH {
-            return Err(LedgerFault::Refused(format!(
-                "{} operations, at most {MAX_BATCH}",
-                batch.operations.len()
-            )));
+            let text = format!("{} operations, at most {MAX_BATCH}", batch.operations.len());
+            return Err(LedgerFault::Refused(text.into()));
         }
         let skew = store_ms.saturating_sub(batch.clock_ms);
         if skew.saturating_abs() > MAX_CLOCK_SKEW_MS {
-            return Err(LedgerFault::Refused(format!(
-                "this gateway's clock is {skew} ms behind the ledger's, at most 60000 either way"
-            )));
+            return Err(clock_skew(skew));
         }
         let now_ms = store_ms.max(self.head.last_ms);
         self.head.last_ms = now_ms;

@@ -163,7 +163,7 @@ async fn a_directory_serves_one_ledger() {
     let case = LedgerCase::new(Backend::Embedded).await;
     let second = EmbeddedLedger::open(case.directory(), Clock::fixed(0));
     assert!(matches!(second, Err(OpenError::InUse(_))), "{:?}", second.err());
-    case.ledger.reads.ping().await.unwrap();
+    case.ledger.reads.probe().await.unwrap();
 }
 
 #[tokio::test]
@@ -172,11 +172,11 @@ async fn a_closed_ledger_returns_closed() {
     case.ledger.ledger.close().await.unwrap();
     let late = case.apply(Vec::new()).await;
     assert!(matches!(late, Err(LedgerFault::Closed(_))), "{late:?}");
-    assert!(matches!(case.ledger.reads.ping().await, Err(LedgerFault::Closed(_))));
+    assert!(matches!(case.ledger.reads.probe().await, Err(LedgerFault::Closed(_))));
     assert!(matches!(case.ledger.reads.wallets(&case.account).await, Err(LedgerFault::Closed(_))));
     // Closed is closed: the next may open it while the first is still held.
     case.reopen_after_close().await;
-    case.ledger.reads.ping().await.unwrap();
+    case.ledger.reads.probe().await.unwrap();
 }
 
 /// What the disk did not take was never decided: nothing of it is seen, and the same batch may come

@@ -278,6 +278,6 @@ async fn what_is_not_there_is_listed_as_nothing(case: LedgerCase) {
     );
     assert_eq!(ledger.reads.events(&nobody, &page).await.unwrap().items, []);
     assert_eq!(ledger.reads.window_used(&nobody, &"p1".parse().unwrap()).await.unwrap(), 0);
-    ledger.reads.ping().await.unwrap();
+    ledger.reads.probe().await.unwrap();
     assert!(!ledger.identity.ledger_id.is_empty() && !ledger.durability.is_empty());
 }

@@ -65,7 +65,7 @@ async fn a_restart_loses_nothing_and_needs_nobody() {
     let unavailable = ledger.apply(&account, &batch(3, vec![top_up("b")])).await;
     assert!(matches!(unavailable, Err(LedgerFault::Unavailable(_))), "{unavailable:?}");
     assert!(begin.elapsed() < Duration::from_secs(1));
-    assert!(ledger.ping().await.is_err());
+    assert!(ledger.probe().await.is_err());
     server.restart();
     tokio::time::sleep(Duration::from_millis(150)).await;
     ledger.apply(&account, &batch(3, vec![top_up("b")])).await.unwrap();

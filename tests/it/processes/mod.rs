@@ -7,6 +7,7 @@ mod ledger_identity;
 mod log_level_reload;
 mod log_redaction;
 mod rate_card_reload;
+mod readiness;
 mod shutdown;
 mod startup;
 mod store_unavailable;

@@ -77,7 +77,7 @@ impl AdminApi {
             },
         );
         let control = Control::new(services.clone(), Some(directory.path().join("cards")));
-        let ops = Arc::new(Ops::new(ledger.reads.clone(), services.metrics.clone()));
+        let ops = Arc::new(Ops::new(services.readiness.clone(), services.metrics.clone()));
         let router = admin::router(control.clone(), ops.clone());
         AdminApi { ledger, control, ops, router, clock, directory }
     }

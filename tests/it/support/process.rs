@@ -50,10 +50,28 @@ impl Process {
         Process::start(&file, &environment)
     }
 
+    /// Serves this deployment on a disk on which no file may grow beyond so many blocks of the
+    /// shell's `ulimit -f` (512 or 1024 bytes); writes beyond fail.
+    pub fn serve_on_a_small_disk(deployment: &Deployment, blocks: u32) -> Process {
+        let file = deployment.home.path().join("tollgate.toml");
+        std::fs::write(&file, &deployment.text).unwrap();
+        let script = "trap '' XFSZ; ulimit -S -f \"$1\"; exec \"$2\" serve --config \"$3\"";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "small-disk", &blocks.to_string(), PROGRAM]).arg(&file);
+        let environment =
+            deployment.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        command.env_clear().envs(environment);
+        Process::spawn(command)
+    }
+
     /// Serves with this configuration file, and nothing but `environment` in its environment.
     pub fn start(file: &Path, environment: &[(&str, &str)]) -> Process {
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--config"]).arg(file).env_clear().envs(environment.iter().copied());
+        Process::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Process {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

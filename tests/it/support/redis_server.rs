@@ -2,7 +2,7 @@
 //! own, gone with the test even if that is killed.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -91,6 +91,30 @@ impl RedisServer {
     /// Lets it run on after [`RedisServer::pause`].
     pub fn resume(&self) {
         self.signal("CONT");
+    }
+
+    /// Sends one command of plain words; the first line of the reply.
+    pub fn command(&self, command: &str) -> String {
+        ask(self, command)
+    }
+
+    /// Sends one command of plain words; the text it is replied to with.
+    pub fn text(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(START_DEADLINE)).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut lines = BufReader::new(stream);
+        let mut head = String::new();
+        lines.read_line(&mut head).unwrap();
+        let length = head.trim_end().strip_prefix('$').and_then(|length| length.parse().ok());
+        let mut text = vec![0; length.unwrap_or_else(|| panic!("{command}: {head}"))];
+        lines.read_exact(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// The directory it keeps its files in.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     fn signal(&self, name: &str) {

@@ -9,7 +9,6 @@ mod settings;
 use redis::Pipeline;
 
 use super::RedisLedger;
-use super::link::Link;
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
     Batch, CampaignView, ClaimKind, Claims, Documents, Entry, Event, HoldState, HoldView, Ledger,
@@ -45,12 +44,6 @@ impl RedisLedger {
         pipe.cmd("HGET").arg(self.keys.claims(kind)).arg(name);
         let (owner,): (Option<String>,) = self.pipe(&pipe).await?;
         Ok(owner)
-    }
-
-    async fn ping_link(&self, link: &Link) -> Result<(), LedgerFault> {
-        self.open()?;
-        link.run(async |live| redis::cmd("PING").exec_async(&mut live.connection.clone()).await)
-            .await
     }
 }
 
@@ -191,7 +184,7 @@ impl LedgerReads for RedisLedger {
         Box::pin(self.count_window(account, portfolio))
     }
 
-    fn ping(&self) -> LedgerFuture<'_, ()> {
-        Box::pin(self.ping_link(&self.writes))
+    fn probe(&self) -> LedgerFuture<'_, ()> {
+        Box::pin(self.probe_store())
     }
 }
