@@ -61,6 +61,7 @@ fn reserve(hold: HoldId) -> Operation {
         caps: Arc::from([]),
         fingerprint: [2; 16],
         key: None,
+        abandoned_replay_s: 86_400,
     }))
 }
 

@@ -143,12 +143,18 @@ impl KeyHasher {
         self.digest(b"recipient\0", &[recipient.as_bytes()])
     }
 
-    /// The hash of a body; the same bytes have another hash on another channel or endpoint.
-    pub fn body(&self, channel: &ChannelId, endpoint: &str, body: &[u8]) -> Fingerprint {
-        self.digest(
-            b"body\0",
-            &[channel.as_str().as_bytes(), b"\0", endpoint.as_bytes(), b"\0", body],
-        )
+    /// The hash of a body, which may be in two parts; the same have another hash on another channel
+    /// or endpoint, and if they meet elsewhere.
+    pub fn body(
+        &self,
+        channel: &ChannelId,
+        endpoint: &str,
+        before: &[u8],
+        after: &[u8],
+    ) -> Fingerprint {
+        let met_at = (before.len() as u64).to_be_bytes();
+        let names = [channel.as_str().as_bytes(), endpoint.as_bytes()];
+        self.digest(b"body\0", &[names[0], b"\0", names[1], b"\0", &met_at, before, after])
     }
 
     /// The hash of an idempotency key.

@@ -317,6 +317,7 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
         section.mistake("max_body_memory_bytes", message);
     }
     let body_timeout = section.milliseconds("body_timeout_ms", 100..=WAIT_MAX_MS);
+    let abandoned_replay_s = section.required_number("abandoned_replay_s", &(0..=86_400));
     let max_requests_per_key_s =
         section.required_number("max_requests_per_key_s", &(0..=1_000_000));
     let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
@@ -326,6 +327,7 @@ fn send(mut section: Section<'_>) -> Option<SendConfig> {
         max_body_bytes: max_body_bytes?,
         max_body_memory_bytes: max_body_memory_bytes?,
         body_timeout: body_timeout?,
+        abandoned_replay_s: abandoned_replay_s?,
         max_requests_per_key_s: max_requests_per_key_s?,
         max_in_flight: max_in_flight?,
         max_in_flight_per_account: max_in_flight_per_account?,

@@ -121,6 +121,7 @@ pub struct SendConfig {
     pub max_body_bytes: usize,
     pub max_body_memory_bytes: usize,
     pub body_timeout: Duration,
+    pub abandoned_replay_s: u32,
     pub max_requests_per_key_s: u32,
     pub max_in_flight: usize,
     pub max_in_flight_per_account: usize,

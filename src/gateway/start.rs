@@ -298,6 +298,7 @@ fn send_options(config: &Config) -> SendOptions {
         max_body_bytes: config.send.max_body_bytes,
         max_body_memory_bytes: config.send.max_body_memory_bytes,
         body_timeout: config.send.body_timeout,
+        abandoned_replay_s: config.send.abandoned_replay_s,
         max_requests_per_key_s: config.send.max_requests_per_key_s,
         max_in_flight: config.send.max_in_flight,
         max_in_flight_per_account: config.send.max_in_flight_per_account,

@@ -148,7 +148,16 @@ pub struct Reserve {
     pub fingerprint: Fingerprint,
     /// The idempotency key, hashed.
     pub key: Option<Fingerprint>,
+    /// Seconds for which the answer to the same body, if it was accepted and nobody heard it, is
+    /// repeated instead of sending again; a day at most.
+    pub abandoned_replay_s: u32,
 }
+
+/// How long a reply that nobody heard is kept, in milliseconds.
+pub const UNHEARD_KEPT_MS: i64 = 86_400_000;
+
+/// Bytes of the longest message id that is kept with an answer nobody heard; Meta's have about 60.
+pub const UNHEARD_ID_MAX: usize = 1024;
 
 /// Why a hold is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

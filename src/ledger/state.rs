@@ -195,6 +195,16 @@ pub struct KeyRecord {
     pub(super) outcome: KeyOutcome,
 }
 
+/// The answer to an accepted send whose client was gone before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unheard {
+    pub(super) hold: HoldId,
+    pub(super) amount: Amount,
+    pub(super) message_id: Arc<str>,
+    /// When the send was settled.
+    pub(super) at_ms: i64,
+}
+
 /// How the send of an idempotency key ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyOutcome {
@@ -228,6 +238,8 @@ pub enum Row {
     Allowance(ChannelId),
     /// An idempotency key.
     Key(Fingerprint),
+    /// What nobody heard about a body.
+    Unheard(Fingerprint),
     /// A recipient a campaign has sent to.
     Sent(CampaignId, RecipientHash),
     /// A usage row.
@@ -265,6 +277,10 @@ pub struct AccountState {
     pub(super) allowances: BTreeMap<ChannelId, (i32, u32)>,
     pub(super) keys: HashMap<Fingerprint, KeyRecord>,
     pub(super) guards: HashMap<Fingerprint, Vec<HoldId>>,
+    /// Oldest first.
+    pub(super) unheard: HashMap<Fingerprint, Vec<Unheard>>,
+    /// Derived from `unheard`.
+    pub(super) unheard_by_age: BTreeSet<(i64, Fingerprint)>,
     pub(super) sent: HashMap<CampaignId, HashSet<RecipientHash>>,
     pub(super) usage: BTreeMap<UsageKey, UsageSum>,
     pub(super) references: HashMap<(WalletId, Arc<str>), Entry>,

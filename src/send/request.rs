@@ -151,7 +151,7 @@ impl SendRequest {
         let addressee = classify::addressee(&message, &service.options, context.channel())?;
         let recipient = &addressee.recipient;
         log.recipient = Some(recipient.clone());
-        let prints = self.fingerprints(&context, &body, key, recipient);
+        let prints = self.fingerprints(&context, (&body, &message), key, recipient);
         timer.end(Stage::Parse);
         let in_flight = service.in_flight_bodies.enter(&context.snapshot.id, prints.body).await;
         let mut tries = 0;
@@ -194,12 +194,13 @@ impl SendRequest {
     fn fingerprints(
         &self,
         context: &SendContext,
-        body: &[u8],
+        body: (&[u8], &message::Send<'_>),
         key: Option<&[u8]>,
         recipient: &Recipient,
     ) -> Fingerprints {
-        let (hasher, path) = (self.service.services.catalog.hasher(), &self.route.path);
-        Fingerprints::of(hasher, &context.channel_id, path, body, key, recipient)
+        let hasher = self.service.services.catalog.hasher();
+        let endpoint = self.route.endpoint;
+        Fingerprints::of(hasher, &context.channel_id, endpoint, body, key, recipient)
     }
 
     /// The ledger's decision, or `Forward` with nothing held if the send touches nothing the ledger

@@ -158,5 +158,6 @@ fn request(
         caps: context.snapshot.caps.clone(),
         fingerprint: fingerprints.body,
         key: fingerprints.key,
+        abandoned_replay_s: options.abandoned_replay_s,
     }
 }

@@ -30,6 +30,9 @@ pub struct SendOptions {
     pub max_body_memory_bytes: usize,
     /// How long a client may take to deliver its body.
     pub body_timeout: Duration,
+    /// Seconds for which the answer that nobody heard to an accepted body is repeated, instead of
+    /// sending it again; a day at most.
+    pub abandoned_replay_s: u32,
     /// Requests a second with one key, at most; 0 is any number.
     pub max_requests_per_key_s: u32,
     /// Sends in flight at one time, at most.

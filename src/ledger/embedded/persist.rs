@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::ledger::DocumentKind;
-use crate::ledger::state::{AccountState, Row};
+use crate::ledger::state::{AccountState, Row, Unheard};
 use crate::ledger::view::HoldState;
 use crate::pricing::{Category, Country};
 
@@ -32,6 +32,7 @@ const SENT: u8 = 8;
 const USAGE: u8 = 9;
 const REFERENCE: u8 = 10;
 const DOCUMENT: u8 = 11;
+const UNHEARD: u8 = 12;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -72,6 +73,7 @@ pub(super) fn encode(
             (ALLOWANCE, channel.to_string(), json(state.allowances.get(channel))?)
         }
         Row::Key(key) => (KEY, hex(key), json(state.keys.get(key))?),
+        Row::Unheard(body) => (UNHEARD, hex(body), json(state.unheard.get(body))?),
         Row::Sent(campaign, recipient) => {
             let sent =
                 state.sent.get(campaign).is_some_and(|recipients| recipients.contains(recipient));
@@ -126,6 +128,11 @@ pub(super) fn restore(
             state.allowances.insert(part::<ChannelId>(key)?, serde_json::from_str(value)?);
         }
         KEY => drop(state.keys.insert(unhex(key)?, serde_json::from_str(value)?)),
+        UNHEARD => {
+            let (body, answers) = (unhex(key)?, serde_json::from_str::<Vec<Unheard>>(value)?);
+            state.unheard_by_age.extend(answers.iter().map(|answer| (answer.at_ms, body)));
+            state.unheard.insert(body, answers);
+        }
         SENT => {
             let (campaign, recipient) = pair()?;
             state.sent.entry(part::<CampaignId>(campaign)?).or_default().insert(unhex(recipient)?);

@@ -295,6 +295,7 @@ impl Call {
         text.extend_from_slice(&month.start_ms.to_be_bytes());
         text.extend_from_slice(&month.end_ms.to_be_bytes());
         text.extend_from_slice(&request.window.as_ref().map_or(0, |rule| rule.limit).to_be_bytes());
+        text.extend_from_slice(&request.abandoned_replay_s.to_be_bytes());
         for index in indexes {
             // A batch declares a thousand keys at most.
             text.extend_from_slice(&u16::try_from(index).unwrap_or(0).to_be_bytes());

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
-use crate::ledger::operation::MAX_CLOCK_SKEW_MS;
+use crate::ledger::operation::{MAX_CLOCK_SKEW_MS, UNHEARD_ID_MAX, UNHEARD_KEPT_MS};
 use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
 
 /// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in
@@ -49,6 +49,7 @@ const SLOTS: &str = "w:";
 const COUNTS: &str = "wc:";
 const CAP_HITS: &str = "f:";
 const GUARDS: &str = "g:";
+const UNHEARD: &str = "unheard";
 const KEYS: &str = "i:";
 const USAGE: &str = "u:";
 const REFERENCES: &str = "ref:";
@@ -66,6 +67,7 @@ pub(super) fn script_names() -> String {
         ("counts", COUNTS),
         ("cap_hits", CAP_HITS),
         ("guards", GUARDS),
+        ("unheard", UNHEARD),
         ("keys", KEYS),
         ("usage", USAGE),
     ];
@@ -75,6 +77,8 @@ pub(super) fn script_names() -> String {
         ("doubt_buckets", DOUBT_BUCKETS),
         ("usage_buckets", USAGE_BUCKETS),
         ("clock_skew_ms", MAX_CLOCK_SKEW_MS),
+        ("unheard_kept_ms", UNHEARD_KEPT_MS),
+        ("unheard_id_max", i64::try_from(UNHEARD_ID_MAX).unwrap_or(i64::MAX)),
     ];
     let mut table = String::from("local N = {");
     for (name, kind) in texts {

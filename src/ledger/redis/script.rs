@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use super::{codes, keys};
 
 /// In this order: each part uses those above it.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
@@ -16,6 +16,7 @@ const PARTS: [&str; 11] = [
     include_str!("lua/campaign.lua"),
     include_str!("lua/window.lua"),
     include_str!("lua/caps.lua"),
+    include_str!("lua/guards.lua"),
     include_str!("lua/reserve.lua"),
     include_str!("lua/resolve.lua"),
     include_str!("lua/batch.lua"),

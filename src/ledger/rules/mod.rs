@@ -7,6 +7,7 @@
 
 mod campaign;
 mod caps;
+mod guards;
 mod money;
 mod reserve;
 mod resolve;

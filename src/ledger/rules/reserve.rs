@@ -34,6 +34,8 @@ enum Refusal {
     WalletUnknown,
     /// The idempotency key was accepted before.
     Replayed { hold: HoldId, message_id: Arc<str>, amount: Amount },
+    /// The same body was accepted before, and nobody heard the answer.
+    Unheard { hold: HoldId, message_id: Arc<str>, amount: Amount },
     /// Rejected; counted on the campaign.
     Rejected(Rejection),
     /// The first send above the campaign's budget: stops this campaign.
@@ -136,6 +138,9 @@ impl AccountState {
             self.guards.get(&request.fingerprint).and_then(|holds| holds.first())
         {
             return Err(Refusal::Rejected(Rejection::OutcomeUnknown { hold: *hold }));
+        } else if let Some(answer) = self.unheard(request, now_ms) {
+            let (hold, amount) = (answer.hold, answer.amount);
+            return Err(Refusal::Unheard { hold, message_id: answer.message_id.clone(), amount });
         }
         let dedupes =
             |id: &CampaignId| self.campaigns.get(id).is_some_and(|found| found.dedupe_recipients);
@@ -203,6 +208,10 @@ impl AccountState {
             Refusal::StalePrice => return Verdict::StalePrice,
             Refusal::WalletUnknown => return Verdict::WalletUnknown,
             Refusal::Replayed { hold, message_id, amount } => {
+                return Verdict::Replayed { hold, message_id, amount };
+            }
+            Refusal::Unheard { hold, message_id, amount } => {
+                self.hear(request, hold);
                 return Verdict::Replayed { hold, message_id, amount };
             }
             Refusal::Rejected(rejection) => rejection,

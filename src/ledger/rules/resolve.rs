@@ -53,6 +53,7 @@ impl AccountState {
                 .map_or(KeyOutcome::InDoubt, |message_id| KeyOutcome::Accepted(message_id.clone()));
             self.touch(Row::Key(key));
         }
+        self.keep_unheard(id, &hold, message_id, now_ms);
         Verdict::Settled { amount: hold.amount }
     }
 
@@ -163,19 +164,6 @@ impl AccountState {
         }
     }
 
-    /// From now on the hold guards its body: the same bytes to the same channel are refused until
-    /// it is resolved.
-    pub(super) fn abandon(&mut self, id: HoldId) -> Verdict {
-        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
-        if !hold.guarding {
-            hold.guarding = true;
-            let fingerprint = hold.fingerprint;
-            self.guards.entry(fingerprint).or_default().push(id);
-            self.touch(Row::Hold(id));
-        }
-        Verdict::Marked
-    }
-
     /// After a start nobody knows what became of the holds that were open: all become in doubt.
     pub fn doubt_open_holds(&mut self, now_ms: i64) {
         let now_ms = now_ms.max(self.head.last_ms);
@@ -219,6 +207,7 @@ impl AccountState {
                 InDoubtPolicy::Release => self.release(*id, ReleaseReason::Operator, now_ms),
             };
         }
+        self.expire_unheard(now_ms);
         Verdict::Swept {
             marked: u32::try_from(stuck.len().min(SWEEP_LIMIT)).unwrap_or(u32::MAX),
             resolved: u32::try_from(overdue.len().min(room)).unwrap_or(u32::MAX),
@@ -252,14 +241,7 @@ impl AccountState {
         let hold = self.holds.remove(&id)?;
         self.in_doubt.remove(&id);
         self.touch(Row::Hold(id));
-        if hold.guarding
-            && let Some(holds) = self.guards.get_mut(&hold.fingerprint)
-        {
-            holds.retain(|guard| *guard != id);
-            if holds.is_empty() {
-                self.guards.remove(&hold.fingerprint);
-            }
-        }
+        self.unguard(id, &hold);
         Some(hold)
     }
 

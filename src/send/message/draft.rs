@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::de::MapAccess;
+use serde_json::value::RawValue;
 
 use super::parsed::{Endpoint, Kind, Malformed, Message, Send, malformed};
 use super::reading::{Fields, Reading, Shape, Skip, shown};
@@ -30,6 +31,8 @@ pub(super) struct Draft<'a> {
     /// What makes it a Direct Send, and a field that only one has.
     category: Option<Category>,
     ttl_seconds: Option<u64>,
+    /// `biz_opaque_callback_data` as it is written, quotes included.
+    callback_data: Option<&'a str>,
     template: TemplateDraft<'a>,
     read: bool,
     message_id: bool,
@@ -42,9 +45,8 @@ pub(super) struct Draft<'a> {
 
 /// Fields of a message that do not bear on its price: name, required shape, whether
 /// `/marketing_messages` alone has it.
-const PLAIN_FIELDS: [(&str, &str, bool); 6] = [
+const PLAIN_FIELDS: [(&str, &str, bool); 5] = [
     ("context", "an object", false),
-    ("biz_opaque_callback_data", "a string", false),
     ("recipient_identity_key_hash", "a string", false),
     ("product_policy", "a string", true),
     ("message_activity_sharing", "true or false", true),
@@ -103,6 +105,7 @@ impl<'a> Fields<'a> for Draft<'a> {
                 Shape::Object { .. } => self.receipt_only = Some("typing_indicator"),
                 _ => return Err(reading.refuse("`typing_indicator` must be an object")),
             },
+            "biz_opaque_callback_data" => self.callback_data(reading, map)?,
             "category" => self.category(reading, map)?,
             "ttl_seconds" => match reading.value(map, &mut Skip)? {
                 Shape::Null => {}
@@ -151,6 +154,24 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A string, of which only the place matters.
+    fn callback_data<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        let raw = map.next_value::<&'a RawValue>()?.get();
+        match raw.as_bytes().first() {
+            Some(b'"') => {
+                self.callback_data = Some(raw);
+                self.message_only = Some("biz_opaque_callback_data");
+                Ok(())
+            }
+            Some(b'n') => Ok(()),
+            _ => Err(reading.refuse("`biz_opaque_callback_data` must be a string")),
+        }
     }
 
     fn category<A: MapAccess<'a>>(
@@ -275,6 +296,7 @@ impl<'a> Draft<'a> {
             template,
             to_is_number: self.to_is_number,
             to_span,
+            callback_data_span: self.callback_data.and_then(|raw| span(body, raw)),
             direct_send: self.category,
         }))
     }

@@ -15,6 +15,16 @@ pub enum Endpoint {
     MarketingMessages,
 }
 
+impl Endpoint {
+    /// The last part of its path.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Endpoint::Messages => "messages",
+            Endpoint::MarketingMessages => "marketing_messages",
+        }
+    }
+}
+
 /// The kind of content, named as in the body's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -120,6 +130,8 @@ pub struct Send<'a> {
     /// The range of the text of `to` in the body, without its quotes; `None` without `to` or if
     /// `to` has escapes or is a number.
     pub to_span: Option<Range<usize>>,
+    /// The range of the value of `biz_opaque_callback_data` in the body, quotes included.
+    pub callback_data_span: Option<Range<usize>>,
     /// The `category` of a Direct Send, which is priced and limited as a template of that category
     /// although it names none.
     pub direct_send: Option<Category>,

@@ -208,6 +208,7 @@ impl Traffic {
                 *hold.as_bytes()
             },
             key,
+            abandoned_replay_s: *dice.pick(&[0, 3600, 86_400, 86_400]),
         }
     }
 

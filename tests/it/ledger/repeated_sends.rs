@@ -11,6 +11,7 @@ on_every_ledger!(
     a_hold_in_doubt_guards_its_body,
     an_abandoned_hold_guards_its_body_until_it_is_resolved,
     two_clients_that_wait_are_two_sends,
+    an_answer_nobody_heard_is_kept_a_day,
     a_campaign_sends_to_each_recipient_once,
     a_finished_campaign_forgets_its_recipients_after_30_days
 );
@@ -117,8 +118,10 @@ async fn a_hold_in_doubt_guards_its_body(case: LedgerCase) {
         # A key says that the client means it.
         send d body=x key=k                    -> held 1.00 left 7.00
         send e body=y                          -> held 1.00 left 6.00
-        settle a                               -> settled 1.00
-        send f body=x                          -> held 1.00 left 5.00
+        settle a id=wamid.A                    -> settled 1.00
+        # The first to ask hears the answer, the next is a message of its own.
+        send f body=x                          -> replayed a wamid.A 1.00
+        send g body=x                          -> held 1.00 left 5.00
         show campaign diwali \
             -> active of main spent 1.00 accepted 1 unknown 1 rejected outcome_unknown 1 used IN \
                marketing 1 1.00
@@ -140,11 +143,18 @@ async fn an_abandoned_hold_guards_its_body_until_it_is_resolved(case: LedgerCase
         abandon c                              -> marked
         doubt c                                -> marked
         send d body=x                          -> outcome_unknown c
-        settle c                               -> settled 1.00
-        send e body=x                          -> held 1.00 left 7.00
-        settle e                               -> settled 1.00
-        abandon e                              -> no hold
-        doubt e                                -> no hold
+        settle c id=wamid.C                    -> settled 1.00
+        send e body=x                          -> replayed c wamid.C 1.00
+        send f body=x                          -> held 1.00 left 7.00
+        settle f                               -> settled 1.00
+        abandon f                              -> no hold
+        doubt f                                -> no hold
+        # This answer was heard, or so the gateway thinks: nothing is kept of it.
+        send g body=x                          -> held 1.00 left 6.00
+        # Settled by policy there is no answer to repeat.
+        abandon g                              -> marked
+        settle g without-id                    -> settled 1.00
+        send h body=x                          -> held 1.00 left 5.00
         show events                            -> hold_in_doubt main c 1.00
     ";
     check(case, script).await;
@@ -158,10 +168,40 @@ async fn two_clients_that_wait_are_two_sends(case: LedgerCase) {
         abandon a                              -> marked
         send c body=x                          -> outcome_unknown a
         abandon b                              -> marked
-        settle a                               -> settled 1.00
+        settle a id=wamid.A                    -> settled 1.00
+        # While one of them is open, nobody knows how many messages there are.
         send d body=x                          -> outcome_unknown b
-        release b                              -> released 1.00
-        send e body=x                          -> held 1.00 left 7.00
+        settle b id=wamid.B                    -> settled 1.00
+        & send e body=x                        -> replayed a wamid.A 1.00
+        & send f body=x                        -> replayed b wamid.B 1.00
+        & send g body=x                        -> held 1.00 left 6.00
+    ";
+    check(case, script).await;
+}
+
+async fn an_answer_nobody_heard_is_kept_a_day(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a body=x                          -> held 1.00 left 8.00
+        abandon a                              -> marked
+        settle a id=wamid.A                    -> settled 1.00
+        at 12h
+        send b body=y                          -> held 1.00 left 7.00
+        abandon b                              -> marked
+        settle b id=wamid.B                    -> settled 1.00
+        send c body=z                          -> held 1.00 left 6.00
+        abandon c                              -> marked
+        settle c id=wamid.C                    -> settled 1.00
+        at 23h+59m+59s+999ms
+        sweep open=38s doubt=24h               -> swept marked 0 resolved 0
+        send d body=x                          -> replayed a wamid.A 1.00
+        at 24h
+        send e body=x                          -> held 1.00 left 5.00
+        sweep open=38s doubt=24h               -> swept marked 0 resolved 0
+        send f body=y                          -> replayed b wamid.B 1.00
+        at 36h
+        sweep open=72h doubt=72h               -> swept marked 0 resolved 0
+        send g body=z                          -> held 1.00 left 4.00
     ";
     check(case, script).await;
 }

@@ -3,6 +3,7 @@
 mod base_urls;
 mod body_memory;
 mod client_hang_up;
+mod client_leaves;
 mod content_type;
 mod direct_send;
 mod example_payloads;

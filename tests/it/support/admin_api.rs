@@ -179,6 +179,7 @@ impl AdminApi {
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),
             key: None,
+            abandoned_replay_s: 86_400,
         };
         let verdict = self
             .control

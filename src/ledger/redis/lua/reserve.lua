@@ -100,8 +100,15 @@ function reserve.check_repetition(request, campaign)
     local record = reserve.kept_record(request)
     if record then return reserve.refusal_of_key(request, record) end
   else
-    local guards = store.get(request.guards, request.fingerprint)
-    if guards then return { REJECTION_OUTCOME_UNKNOWN, string.sub(guards, 1, 16) } end
+    local known = store.get(request.guards, request.fingerprint)
+    if known then
+      local ids, answers = guards.parts(known)
+      if ids ~= '' then return { REJECTION_OUTCOME_UNKNOWN, string.sub(ids, 1, 16) } end
+      local answer = guards.unheard(answers, request.replay_ms)
+      if answer then
+        return { answer.hold, answer.message_id, answer.amount, replay = true, unheard = true }
+      end
+    end
   end
   if campaign and campaign.dedupe and store.get(request.sent, request.recipient) then
     return { REJECTION_ALREADY_SENT }
@@ -199,6 +206,7 @@ end
 -- Everything a refused send keeps: a stop with its event, the campaign's counter, and the minute
 -- from which the oldest slot is looked for next.
 function reserve.record_refusal(request, campaign, refusal)
+  if refusal.unheard then guards.hear(request.fingerprint, refusal[1]) end
   if refusal.replay then return state.say(V_REPLAYED, unpack(refusal)) end
   if refusal.spends then reserve.stop_for_budget(campaign) end
   if refusal.exhausts then reserve.exhaust(request, campaign, refusal[2]) end

@@ -9,29 +9,11 @@ local resolve = {}
 
 resolve.SWEEP_LIMIT = 64
 
-function resolve.guards_name(fingerprint)
-  return store.name(N.guards, string.byte(fingerprint, 1))
-end
-
--- Without the sixteen bytes of one hold.
-function resolve.without(packed, id)
-  for from = 1, #packed, 16 do
-    if string.sub(packed, from, from + 15) == id then
-      return string.sub(packed, 1, from - 1) .. string.sub(packed, from + 16)
-    end
-  end
-  return packed
-end
-
 function resolve.take_hold(id, open_key, doubt_key)
   local hold = state.find_hold(id, open_key, doubt_key)
   if not hold then return nil end
   state.remove_hold(id, hold)
-  if hold.guarding then
-    local key = resolve.guards_name(hold.fingerprint)
-    local guards = resolve.without(store.get(key, hold.fingerprint) or '', id)
-    store.put(key, hold.fingerprint, guards ~= '' and guards)
-  end
+  if hold.guarding then guards.remove(id, hold.fingerprint) end
   return hold
 end
 
@@ -85,6 +67,7 @@ function resolve.settle_hold(id, open_key, doubt_key, message_id, day)
     record.message_id = message_id or ''
     reserve.put_key_record(bucket, hold.key, record)
   end
+  guards.keep(id, hold, message_id)
   state.say(V_SETTLED, hold.amount)
 end
 
@@ -124,8 +107,7 @@ end
 function resolve.guard(id, hold)
   if not hold.guarding then
     hold.guarding = true
-    local key = resolve.guards_name(hold.fingerprint)
-    store.put(key, hold.fingerprint, (store.get(key, hold.fingerprint) or '') .. id)
+    guards.add(id, hold.fingerprint)
   end
   store.put(hold.bucket, id, state.pack_hold(hold))
 end
@@ -277,6 +259,7 @@ function resolve.sweep()
     end
   end
   state.out = said
+  guards.expire(limit)
   local more = #stuck > limit or #overdue > room
   state.say(V_SWEPT, marked, resolved, more and 1 or 0)
 end

@@ -20,6 +20,7 @@ store.written = {} -- key -> field -> value, or false to delete
 store.added = {}   -- key -> field -> number to add
 store.emptied = {} -- key -> true: delete what the store holds under the key
 store.listed = {}  -- {key, member}: members of ordered sets
+store.unlisted = {} -- {key, member}: members to remove
 store.expiring = {} -- key -> seconds
 store.now = 0      -- ledger time, Unix milliseconds
 
@@ -132,6 +133,7 @@ function store.flush(records)
   for key, fields in pairs(store.added) do
     for field, by in pairs(fields) do redis.call('HINCRBY', key, field, store.text(by)) end
   end
+  for _, entry in ipairs(store.unlisted) do redis.call('ZREM', entry[1], entry[2]) end
   for _, entry in ipairs(store.listed) do redis.call('ZADD', entry[1], 0, entry[2]) end
   for key, seconds in pairs(store.expiring) do redis.call('EXPIRE', key, seconds) end
 end

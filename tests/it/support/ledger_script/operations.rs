@@ -84,6 +84,7 @@ pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
         caps: line.value("caps").map_or_else(|| Arc::from([]), caps),
         fingerprint: bytes(line.value("body").unwrap_or(label)),
         key: line.value("key").map(bytes),
+        abandoned_replay_s: 86_400,
     }
 }
 
