@@ -72,6 +72,89 @@ fn plus_one_is_many_countries() {
 }
 
 #[test]
+fn every_area_code_of_canada_is_canadian() {
+    let codes = "204 226 236 249 250 257 263 273 289 306 343 354 365 367 368 382 403 416 418 428 \
+                 431 437 438 450 468 474 506 514 519 548 579 581 584 587 604 613 639 647 672 683 \
+                 705 709 742 753 778 780 782 807 819 825 867 873 879 902 905 942";
+    for code in codes.split_whitespace() {
+        check(&format!("1{code}5550123"), Some("CA North America"));
+    }
+}
+
+#[test]
+fn every_island_of_plus_one_is_a_country_of_its_own() {
+    for (codes, country) in [
+        ("242", "BS"),
+        ("246", "BB"),
+        ("264", "AI"),
+        ("268", "AG"),
+        ("284", "VG"),
+        ("340", "VI"),
+        ("345", "KY"),
+        ("441", "BM"),
+        ("473", "GD"),
+        ("649", "TC"),
+        ("658 876", "JM"),
+        ("664", "MS"),
+        ("670", "MP"),
+        ("671", "GU"),
+        ("684", "AS"),
+        ("721", "SX"),
+        ("758", "LC"),
+        ("767", "DM"),
+        ("784", "VC"),
+        ("787 939", "PR"),
+        ("809 829 849", "DO"),
+        ("868", "TT"),
+        ("869", "KN"),
+    ] {
+        for code in codes.split(' ') {
+            let found = MarketTable::builtin().locate(&format!("1{code}5550123"));
+            assert_eq!(found.map(|found| found.country.to_string()).as_deref(), Some(country));
+        }
+    }
+}
+
+#[test]
+fn territories_are_countries_of_their_own_in_their_neighbours_market() {
+    let table = MarketTable::builtin();
+    for (digits, country, neighbour) in [
+        ("441481960194", "GG", "442079460000"),
+        ("447781123456", "GG", "447700900123"),
+        ("447839123456", "GG", "447700900123"),
+        ("447911123456", "GG", "447700900123"),
+        ("447911723456", "GG", "447700900123"),
+        ("441534612345", "JE", "442079460000"),
+        ("447797712345", "JE", "447700900123"),
+        ("447700312345", "JE", "447700900123"),
+        ("447509123456", "JE", "447700900123"),
+        ("447829123456", "JE", "447700900123"),
+        ("447937123456", "JE", "447700900123"),
+        ("441624756789", "IM", "442079460000"),
+        ("447924123456", "IM", "447700900123"),
+        ("447624123456", "IM", "447700900123"),
+        ("447457612345", "IM", "447700900123"),
+        ("3581812345", "AX", "358401234567"),
+        ("262269601234", "YT", "262692123456"),
+        ("262639012345", "YT", "262692123456"),
+        ("262709351234", "YT", "262709201234"),
+        ("4779123456", "SJ", "4740612345"),
+        ("390669812345", "VA", "390612345678"),
+        ("212528812345", "EH", "212650123456"),
+        ("61891641234", "CX", "61412345678"),
+        ("61891621234", "CC", "61412345678"),
+    ] {
+        let (found, near) = (table.locate(digits).unwrap(), table.locate(neighbour).unwrap());
+        assert_eq!(found.country.as_str(), country, "{digits}");
+        assert_ne!(near.country.as_str(), country, "{neighbour}");
+        for date in table.mapping_dates() {
+            let mapping = table.mapping(*date).unwrap();
+            assert_eq!(table.market(found, mapping), table.market(near, mapping), "{digits}");
+        }
+    }
+}
+
+#[test]
 fn plus_seven_is_two_countries() {
     check("79161234567", Some("RU Russia"));
     check("77011234567", Some("KZ Kazakhstan"));
