@@ -84,6 +84,12 @@ pub fn main(
         number("changed"),
         number("skipped")
     )?;
+    for skipped in
+        reply.body.get("skipped_templates").and_then(Value::as_array).into_iter().flatten()
+    {
+        let text = |name: &str| skipped.get(name).and_then(Value::as_str).unwrap_or_default();
+        writeln!(out, "left out {}: {}", text("name"), text("reason"))?;
+    }
     Ok(0)
 }
 

@@ -11,11 +11,12 @@ use super::permission::may_manage;
 use super::put::Existing;
 use super::template::put_all_locked;
 use crate::catalog::documents::Billing;
+use crate::catalog::validate::FieldMistake;
 use crate::catalog::{Channel, Principal, Snapshot, TemplateName};
 use crate::ids::{ChannelId, WabaId};
 use crate::pricing::Category;
 use crate::upstream::target::Target;
-use crate::upstream::templates::{ListedTemplate, TemplatesError};
+use crate::upstream::templates::{ListedTemplate, TemplateList, TemplatesError};
 
 /// How long the whole operation may take.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -23,15 +24,24 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The part of it for reading all pages; the rest is for writing.
 const READ_DEADLINE: Duration = Duration::from_secs(45);
 
-/// Numbers of templates.
-#[derive(Debug, Clone, Copy)]
+/// What came of it.
+#[derive(Debug, Clone)]
 pub struct Synced {
     /// Listed by Meta.
     pub read: usize,
     /// New, or with another category than before.
     pub changed: usize,
-    /// Without a name, language or category that sends can have.
-    pub skipped: usize,
+    /// Left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A template that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name, as far as it has one.
+    pub name: String,
+    /// Why no send could be priced by it.
+    pub reason: String,
 }
 
 /// Reads the WABA's templates and writes their categories. Nothing is written unless the whole list
@@ -53,22 +63,52 @@ pub async fn sync(
         unavailable(format!("the list was not complete within {seconds} s"))
     })?;
     let listed = listed.map_err(not_read)?;
-    let found: BTreeMap<TemplateName, Category> = listed.iter().filter_map(template).collect();
-    let skipped = listed.iter().filter(|listed| template(listed).is_none()).count();
+    let read = listed.templates.len().saturating_add(listed.odd.len());
+    let (found, skipped) = sorted(listed);
+    for Skipped { name, reason } in &skipped {
+        tracing::warn!(account = %account.id, %waba, template = name, reason, "a template was \
+                left out");
+    }
     let _held = control.lock_settings().await;
     let changed = put_all_locked(control, &account.id, waba, &found, Existing::Replace).await?;
-    let read = listed.len();
+    let left_out = skipped.len();
     tracing::info!(
-        account = %account.id, %waba, read, changed, skipped, "templates were read from Meta"
+        account = %account.id, %waba, read, changed, skipped = left_out,
+        "templates were read from Meta"
     );
     Ok(Synced { read, changed, skipped })
 }
 
-/// Name and category as the catalog has them; `None` if the gateway has no price or no spelling for
-/// it.
-fn template(listed: &ListedTemplate) -> Option<(TemplateName, Category)> {
-    let name = TemplateName::new(&listed.name, &listed.language).ok()?;
-    Some((name, Category::from_meta(&listed.category)?))
+/// Characters of a name that is reported at most; what is no template's may be anything.
+const SHOWN_NAME: usize = 64;
+
+/// The templates as the catalog has them, and those that it cannot have.
+fn sorted(listed: TemplateList) -> (BTreeMap<TemplateName, Category>, Vec<Skipped>) {
+    let mut found = BTreeMap::new();
+    let mut skipped = Vec::new();
+    let shown = |name: &str| name.chars().take(SHOWN_NAME).collect();
+    for listed in &listed.templates {
+        match template(listed) {
+            Ok((name, category)) => drop(found.insert(name, category)),
+            Err(reason) => skipped.push(Skipped { name: shown(&listed.name), reason }),
+        }
+    }
+    for odd in listed.odd {
+        skipped.push(Skipped { name: shown(&odd.name.unwrap_or_default()), reason: odd.reason });
+    }
+    (found, skipped)
+}
+
+/// Name and category as the catalog has them; fails with why the gateway has no price or no
+/// spelling for it.
+fn template(listed: &ListedTemplate) -> Result<(TemplateName, Category), String> {
+    let name = TemplateName::new(&listed.name, &listed.language).map_err(|mistakes| {
+        let mistake = |mistake: &FieldMistake| format!("{}: {}", mistake.field, mistake.message);
+        mistakes.iter().map(mistake).collect::<Vec<_>>().join("; ")
+    })?;
+    let category = Category::from_meta(&listed.category)
+        .ok_or_else(|| format!("category: {:?} has no price", listed.category))?;
+    Ok((name, category))
 }
 
 /// Address and token of the first of the WABA's channels that has both: prepaid before external,

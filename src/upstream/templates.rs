@@ -3,6 +3,7 @@
 use http_body_util::{BodyExt, Empty};
 use hyper::{HeaderMap, Method};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::body::StreamBody;
 use super::client::Upstream;
@@ -37,9 +38,37 @@ pub struct ListedTemplate {
     pub status: String,
 }
 
+/// The templates of a WABA.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TemplateList {
+    /// Those that could be read, in Meta's order.
+    pub templates: Vec<ListedTemplate>,
+    /// Those of another shape than a template's.
+    pub odd: Vec<OddEntry>,
+}
+
+/// An entry of the list that is no template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddEntry {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl TemplateList {
+    fn add(&mut self, entry: Value) {
+        let name = entry.get("name").and_then(Value::as_str).map(str::to_owned);
+        match serde_json::from_value(entry) {
+            Ok(template) => self.templates.push(template),
+            Err(error) => self.odd.push(OddEntry { name, reason: error.to_string() }),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct ListPage {
-    data: Vec<ListedTemplate>,
+    data: Vec<Value>,
     paging: Option<Paging>,
 }
 
@@ -77,8 +106,9 @@ pub enum TemplatesError {
 }
 
 impl Upstream {
-    /// All templates of a WABA, in Meta's order. Only the cursor of a page is used, never the
-    /// address it names for the next one.
+    /// All templates of a WABA. An entry that cannot be read costs no other.
+    ///
+    /// Only the cursor of a page is used, never the address it names for the next one.
     ///
     /// # Errors
     /// Why the first page that could not be read failed; no partial list is returned.
@@ -87,8 +117,8 @@ impl Upstream {
         base: &BaseUrl,
         token: &AccessToken,
         waba: &str,
-    ) -> Result<Vec<ListedTemplate>, TemplatesError> {
-        let mut templates = Vec::new();
+    ) -> Result<TemplateList, TemplatesError> {
+        let mut list = TemplateList::default();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let cursor = after
@@ -100,7 +130,7 @@ impl Upstream {
                  ?fields=name,language,category,status&limit={PAGE}{cursor}"
             );
             let page = self.template_page(base, token, &path).await?;
-            templates.extend(page.data);
+            page.data.into_iter().for_each(|entry| list.add(entry));
             let next = page
                 .paging
                 .filter(|paging| paging.next.is_some())
@@ -109,7 +139,7 @@ impl Upstream {
             match next {
                 Some(next) if after.as_ref() != Some(&next) => after = Some(next),
                 Some(_) => return Err(TemplatesError::Endless),
-                None => return Ok(templates),
+                None => return Ok(list),
             }
         }
         Err(TemplatesError::Endless)

@@ -13,7 +13,7 @@ pub struct SimulatorTemplate {
     pub name: String,
     /// Language code as sends carry it, `en_US`.
     pub language: String,
-    /// `MARKETING`, `UTILITY` or `AUTHENTICATION`.
+    /// `MARKETING`, `UTILITY` or `AUTHENTICATION`; an empty one is listed as `null`.
     pub category: String,
     /// `APPROVED`, `PAUSED`, `DISABLED`, ...
     pub status: String,

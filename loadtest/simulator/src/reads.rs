@@ -80,7 +80,7 @@ fn template_object(index: usize, template: &SimulatorTemplate) -> Map<String, Va
         "name": template.name,
         "language": template.language,
         "status": template.status,
-        "category": template.category,
+        "category": Some(&template.category).filter(|category| !category.is_empty()),
         "parameter_format": "POSITIONAL",
         "components": [{ "type": "BODY", "text": "Hello" }],
     });

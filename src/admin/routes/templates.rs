@@ -10,7 +10,7 @@ use crate::admin::call::{self, Call, NothingBody};
 use crate::admin::problem::Problem;
 use crate::catalog::TemplateName;
 use crate::catalog::documents::TemplateSettings;
-use crate::control::template_sync::{self, Synced};
+use crate::control::template_sync::{self, Skipped, Synced};
 use crate::control::{ControlError, Made, template};
 use crate::ids::{IdError, WabaId};
 use crate::pricing::Category;
@@ -84,13 +84,32 @@ pub(super) async fn sync(call: &Call) -> Result<Response<Body>, Problem> {
     let waba = waba(call)?;
     let (control, principal) = (&call.control, call.principal()?);
     let synced = template_sync::sync(control, principal, call.account()?, &waba).await?;
-    let Synced { read, changed, skipped } = synced;
-    call::ok(&SyncView { read, changed, skipped })
+    let Synced { read, changed, skipped } = &synced;
+    let view = |left_out: &Skipped| SkippedView {
+        name: left_out.name.clone(),
+        reason: left_out.reason.clone(),
+    };
+    call::ok(&SyncView {
+        read: *read,
+        changed: *changed,
+        skipped: skipped.len(),
+        skipped_templates: skipped.iter().take(SHOWN_SKIPPED).map(view).collect(),
+    })
 }
+
+/// Templates left out that a reply names at most; the log names all.
+const SHOWN_SKIPPED: usize = 100;
 
 #[derive(Serialize)]
 struct SyncView {
     read: usize,
     changed: usize,
     skipped: usize,
+    skipped_templates: Vec<SkippedView>,
+}
+
+#[derive(Serialize)]
+struct SkippedView {
+    name: String,
+    reason: String,
 }
