@@ -10,6 +10,7 @@ mod secret;
 mod section;
 mod sections;
 mod settings;
+mod store_url;
 mod tree;
 
 #[cfg(test)]

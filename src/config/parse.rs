@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::mistake::did_you_mean;
 use super::secret::Secret;
+use super::store_url;
 use crate::amount::Amount;
 use crate::catalog::validate::must_be_one_of;
 use crate::upstream::target::BaseUrl;
@@ -45,8 +46,12 @@ pub(super) fn one_of<T: Copy>(choices: &[(&str, T)], text: &str) -> Result<T, St
 
 /// The address of a listener, `IP:PORT`.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("must be an address such as \"127.0.0.1:8081\", not \"{text}\""))
+    text.parse().map_err(|_| match text.rsplit_once(':').map(|(_, port)| port) {
+        Some(port) if port.parse::<u64>().is_ok_and(|port| port > u64::from(u16::MAX)) => {
+            format!("{port} is no port; a port is at most 65535 (0 takes any that is free)")
+        }
+        _ => format!("must be an address such as \"127.0.0.1:8081\", not \"{text}\""),
+    })
 }
 
 /// An upstream's base URL. A sentence about it does not repeat the text, which may contain a
@@ -76,7 +81,7 @@ pub(super) fn ledger_url(text: &str) -> Result<Secret, String> {
     }
     match text.split_once("://") {
         Some(("redis" | "rediss", rest)) if !rest.trim_matches('/').is_empty() => {
-            Ok(Secret::new(text))
+            store_url::check(rest).map(|()| Secret::new(text))
         }
         Some((scheme, _)) if LATER_LEDGERS.contains(&scheme) => Err(format!(
             "{scheme}:// is not in this version; give the redis://HOST:PORT/0 of one server"

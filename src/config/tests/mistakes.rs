@@ -19,6 +19,26 @@ const SECTIONS: &[(&str, &str)] = &[
         "t.toml:2: listen.data: must be an address such as \"127.0.0.1:8081\", not \"localhost\"",
     ),
     (
+        "[listen]\ndata = \"127.0.0.1:65536\"",
+        "t.toml:2: listen.data: 65536 is no port; a port is at most 65535 (0 takes any that is \
+         free)",
+    ),
+    (
+        "[ledger]\nurl = \"redis://:hunter2/x@host\"",
+        "t.toml:2: ledger.url: its user or password has characters that must be percent-encoded: \
+         write / as %2F, ? as %3F, # as %23, @ as %40, % as %25, [ as %5B, ] as %5D and a space as \
+         %20",
+    ),
+    (
+        "[ledger]\nurl = \"redis://:hunter2@host:70000/0\"",
+        "t.toml:2: ledger.url: 70000 is no port; a port is 1 to 65535",
+    ),
+    (
+        "[ledger.in_doubt_policy_by_reason]\nserver_eror = \"release\"",
+        "t.toml:2: ledger.in_doubt_policy_by_reason.server_eror: is not a known key; did you mean \
+         \"server_error\"?",
+    ),
+    (
         "[listen]\nops = \"127.0.0.1:8081\"",
         "t.toml:2: listen.ops: two listeners cannot share an address",
     ),
