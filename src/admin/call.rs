@@ -119,10 +119,9 @@ impl Call {
         if self.body.is_empty() { Ok(T::default()) } else { self.json() }
     }
 
-    /// The body as text.
-    pub fn text(&self) -> Result<&str, Problem> {
-        std::str::from_utf8(&self.body)
-            .map_err(|_| Problem::new(&problem::MALFORMED, "the body is not UTF-8"))
+    /// The body as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
     }
 
     /// Brings the ledger up to date with what this gateway has queued for the account, so that a

@@ -92,8 +92,8 @@ async fn reload(
         Ok(config) => config,
         Err(mistakes) => return mistakes.iter().for_each(|mistake| refused(mistake)),
     };
-    if let Err(mistakes) = gateway.reload_rate_cards(config.pricing.rate_card_dir).await {
-        return mistakes.iter().for_each(|mistake| refused(mistake));
+    if let Err(mistake) = gateway.reload_rate_cards(config.pricing.rate_card_dir).await {
+        return refused(&mistake);
     }
     for mistake in gateway.reload_certificates().await {
         tracing::error!(%mistake, "a listener's certificate stays as it was");

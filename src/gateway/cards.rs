@@ -12,9 +12,14 @@ use crate::control::{Control, rate_card};
 /// Name, length and time of every file; equal while nothing changed.
 type Look = Vec<(std::ffi::OsString, u64, Option<SystemTime>)>;
 
+/// What the gateway writes there itself is no change.
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
 fn look(directory: &Path) -> Option<Look> {
     let file = |entry: std::io::Result<std::fs::DirEntry>| {
-        let entry = entry.ok()?;
+        let entry = entry.ok().filter(|entry| !is_hidden(&entry.file_name()))?;
         let about = entry.metadata().ok()?;
         Some((entry.file_name(), about.len(), about.modified().ok()))
     };
@@ -23,8 +28,8 @@ fn look(directory: &Path) -> Option<Look> {
     Some(files)
 }
 
-/// Takes over what changed in the directory until `stop`; what cannot be used is logged and changes
-/// nothing.
+/// Takes over what changed in the directory until `stop`; a file that cannot be used is logged and
+/// changes nothing.
 pub(super) async fn watch(control: Arc<Control>, interval: Duration, stop: CancellationToken) {
     let mut seen = None;
     loop {
@@ -37,8 +42,8 @@ pub(super) async fn watch(control: Arc<Control>, interval: Duration, stop: Cance
                         tracing::info!(directory = %directory.display(), "rate cards changed and \
                                 are in use")
                     }
-                    Err(mistakes) => tracing::error!(
-                        ?mistakes,
+                    Err(mistake) => tracing::error!(
+                        %mistake,
                         "rate cards changed and cannot be used; those before stay in use"
                     ),
                 }

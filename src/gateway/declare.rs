@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use crate::catalog::Principal;
 use crate::catalog::documents::main_wallet;
+use crate::catalog::rate_cards::SkippedFile;
 use crate::config::{DeclaredAccount, DeclaredWallet};
 use crate::control::{
     Conflict, Control, ControlError, Existing, account, campaign, channel, key, template, waba,
@@ -23,12 +24,24 @@ const OPENING: &str = "opening";
 /// Why a declared object cannot be created: a sentence that names it.
 pub(super) type DeclareError = String;
 
-/// Creates everything of one account that is missing.
+/// Creates everything of one account that is missing. An account whose rate card may be among the
+/// files that were left out waits for the next start, so that none of them prevents this one.
 pub(super) async fn declare(
     control: &Control,
     account: &DeclaredAccount,
+    skipped: &[SkippedFile],
 ) -> Result<(), DeclareError> {
     let id = &account.id;
+    let card = &account.settings.rate_card;
+    if !skipped.is_empty() && control.services.prices.load().card(card).is_none() {
+        tracing::warn!(
+            account = %id,
+            card,
+            "its rate card is missing and rate card files are left out; what is declared of this \
+             account waits for the next start, and what it sends has no price"
+        );
+        return Ok(());
+    }
     let at =
         |what: String| move |error: &dyn Display| format!("declared account {id}{what}: {error}");
     open(control, account).await.map_err(|error| at(String::new())(&error))?;

@@ -86,8 +86,9 @@ impl Gateway {
     /// Reads the rate card versions of `directory` anew and prices sends by them from now on.
     ///
     /// # Errors
-    /// Everything that is wrong with the files; then all stays as it was.
-    pub async fn reload_rate_cards(&self, directory: Option<PathBuf>) -> Result<(), Vec<String>> {
+    /// The directory cannot be read; then all stays as it was. Files that cannot be used are named
+    /// in the log and left out.
+    pub async fn reload_rate_cards(&self, directory: Option<PathBuf>) -> Result<(), String> {
         rate_card::reload(&self.control, directory).await
     }
 

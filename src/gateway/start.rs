@@ -15,10 +15,11 @@ use super::declare::declare;
 use super::{CLOSE_PATIENCE, Gateway, bootstrap, cards, dispatch};
 use crate::admin;
 use crate::admin::ops::Ops;
+use crate::catalog::rate_cards::Loaded;
 use crate::catalog::{Tokens, rate_cards};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::control::Control;
+use crate::control::{Control, rate_card};
 use crate::http::listener::{self, ServerOptions};
 use crate::http::tls::ListenerTls;
 use crate::jobs::{Jobs, SweepOptions};
@@ -68,10 +69,8 @@ impl Gateway {
     /// A sentence: the ledger cannot be opened, a declared object cannot be created, an address
     /// cannot be bound.
     pub async fn start(config: &Config, clock: Clock) -> Result<Gateway, StartError> {
-        let book =
-            rate_cards::load(config.pricing.rate_card_dir.as_deref()).map_err(|mistakes| {
-                StartError(format!("the rate cards cannot be used:\n{}", mistakes.join("\n")))
-            })?;
+        let cards = rate_cards::load(config.pricing.rate_card_dir.as_deref(), None)
+            .map_err(|error| failed("the rate cards cannot be read")(&error))?;
         let certificates = Certificates::load(&config.listen)
             .map_err(|mistakes| StartError(mistakes.join("\n")))?;
         let ledger_options = LedgerOptions {
@@ -99,7 +98,7 @@ impl Gateway {
             let _ = tokio::time::timeout(CLOSE_PATIENCE, ledger.ledger.close()).await;
             return Err(StartError(sentence));
         }
-        let started = Gateway::start_on(config, clock, &ledger, book, certificates).await;
+        let started = Gateway::start_on(config, clock, &ledger, cards, certificates).await;
         if started.is_err() {
             // Another try in this process must find the ledger free; the error that counts is the
             // first.
@@ -112,14 +111,15 @@ impl Gateway {
         config: &Config,
         clock: Clock,
         ledger: &OpenLedger,
-        book: PriceBook,
+        cards: Loaded,
         certificates: Certificates,
     ) -> Result<Gateway, StartError> {
-        let services = Services::new(ledger, services_options(config, clock, book)?);
+        let services = Services::new(ledger, services_options(config, clock, cards.book)?);
+        rate_card::report(&services.metrics, &cards.skipped);
         let control = Control::new(services.clone(), config.pricing.rate_card_dir.clone());
         let ops = Arc::new(Ops::new(services.readiness.clone(), services.metrics.clone()));
         for account in &config.accounts {
-            declare(&control, account).await.map_err(StartError)?;
+            declare(&control, account, &cards.skipped).await.map_err(StartError)?;
         }
         let listeners = bind(config).await?;
         // Last of all that can fail: a key that was made is shown once, by a gateway that serves.

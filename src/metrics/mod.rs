@@ -52,6 +52,7 @@ pub struct Metrics {
     holds_in_doubt: Gauge,
     in_flight: Gauge,
     low_balance: Counter,
+    rate_cards_skipped: Gauge,
     late_outcomes: Family<Counter>,
     events: Family<Counter>,
     charged: ChargedCredits,
@@ -105,6 +106,10 @@ impl Metrics {
             holds_in_doubt: gauge(
                 "tollgate_holds_in_doubt",
                 "Open holds whose outcome is unknown.",
+            ),
+            rate_cards_skipped: gauge(
+                "tollgate_rate_card_files_skipped",
+                "Rate card files that cannot be used.",
             ),
             in_flight: gauge("tollgate_in_flight_sends", "Sends in work."),
             low_balance: to.counter(
@@ -187,6 +192,11 @@ impl Metrics {
         Registrar(&self.recorder)
             .gauge(LEDGER_DURABILITY, "1, labelled with what survives a crash.", labels)
             .set(1.0);
+    }
+
+    /// Sets the number of rate card files that are left out.
+    pub fn rate_cards_skipped(&self, count: usize) {
+        self.rate_cards_skipped.set(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
     /// Sets the number of holds in doubt.

@@ -187,7 +187,7 @@ routes! {
     GET "/v1/rate-cards/{card}" Read Nothing, NONE, [200 "RateCard"],
         "Shows a rate card with its rates" => rate_cards::get;
     PUT "/v1/rate-cards/{card}/versions/{date}" Operator Csv,
-        NONE, [201 "RateCardVersion", 200 "RateCardVersion"],
+        &["confirm"], [201 "RateCardVersion", 200 "RateCardVersion"],
         "Puts a version that begins in the future, from Meta's CSV; the card is made if there is \
          none" => rate_cards::put_version;
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::statement::date;
-use crate::admin::call::{self, Call};
+use crate::admin::call::{self, Call, bad_parameter};
 use crate::admin::problem::Problem;
 use crate::control::{Made, rate_card};
 use crate::pricing::RateCard;
@@ -63,7 +63,12 @@ pub(super) async fn put_version(call: &Call) -> Result<Response<Body>, Problem> 
     if rate_card::directory(&call.control).is_none() {
         return Err(rate_card::no_directory().into());
     }
-    let (control, principal, csv) = (&call.control, call.principal()?, call.text()?);
-    let made = rate_card::put_version(control, principal, id, effective, csv).await?;
+    let confirm = match call.query("confirm") {
+        None => false,
+        Some("large_change") => true,
+        Some(_) => return Err(bad_parameter("confirm", "it is large_change")),
+    };
+    let (control, principal, file) = (&call.control, call.principal()?, call.bytes());
+    let made = rate_card::put_version(control, principal, id, effective, file, confirm).await?;
     call::made(made == Made::New, &VersionPut { id, effective })
 }

@@ -19,6 +19,8 @@ use super::quote::{FreeAllowance, Quote, ServiceWindow, Terms, Unpriced};
 use super::recipient::Recipient;
 use super::start::{Month, StartDate, in_force};
 
+mod change;
+
 /// Meta's cards: id, date, file.
 const META_CARDS: [(&str, Date, &str); 3] = [
     (

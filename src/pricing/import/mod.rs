@@ -6,13 +6,17 @@
 //! understood is an error, never skipped.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
-use std::fmt;
+mod format;
+mod problem;
+
 use std::sync::Arc;
 
-use crate::amount::{Amount, AmountError, MICROS_PER_CREDIT};
+use crate::amount::{Amount, MICROS_PER_CREDIT};
 
 use super::category::Category;
 use super::markets::{Market, MarketTable};
+pub use format::{confirmed, confirms, text_of};
+pub use problem::{BadRate, ImportError, ImportProblem};
 
 /// The unit of cards that count messages instead of money.
 pub const MESSAGE_UNIT: &str = "message";
@@ -42,131 +46,6 @@ pub struct RateRow {
     /// Its rates, by category.
     pub rates: Rates,
 }
-
-/// One mistake in a rate card file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportError {
-    /// The line it is on, from 1; `None` if it concerns the file as a whole.
-    pub line: Option<u64>,
-    /// What is wrong there.
-    pub problem: ImportProblem,
-}
-
-/// What can be wrong with a rate card file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImportProblem {
-    /// No line has both a market and a marketing column.
-    #[error(
-        "no header line with the columns market, currency, marketing, utility, authentication \
-         was found"
-    )]
-    NoHeader,
-    /// A required column is missing.
-    #[error("the header has no column {0}")]
-    NoColumn(&'static str),
-    /// A column of no known meaning.
-    #[error("the column {0:?} is unknown")]
-    UnknownColumn(String),
-    /// A column that is given twice.
-    #[error("the column {0} stands twice")]
-    DuplicateColumn(&'static str),
-    /// The CSV itself is broken.
-    #[error("not CSV: {0}")]
-    NotCsv(String),
-    /// A row without any cell for a market, or a market no table knows.
-    #[error("the market {0:?} is unknown")]
-    UnknownMarket(String),
-    /// A market of another mapping.
-    #[error(
-        "the market {market} does not exist in the market mapping of {mapping}, \
-         which a version beginning on this date has"
-    )]
-    MarketNotInMapping {
-        /// The market of the row.
-        market: Market,
-        /// The date of the mapping.
-        mapping: jiff::civil::Date,
-    },
-    /// A market that has two rows.
-    #[error("the market {market} stands already on line {first}")]
-    DuplicateMarket {
-        /// The market of both rows.
-        market: Market,
-        /// The line of its first row, from 1.
-        first: u64,
-    },
-    /// A market of the mapping without a row.
-    #[error("the market {0} is missing")]
-    MissingMarket(Market),
-    /// A text that is no ISO 4217 code and not [`MESSAGE_UNIT`].
-    #[error("the currency {0:?} is unknown; it is an ISO 4217 code such as USD, or \"message\"")]
-    UnknownCurrency(String),
-    /// Two currencies in one file, or another than the card has.
-    #[error("the currency is {found}, but {expected} was expected")]
-    MixedCurrency {
-        /// The currency in the row.
-        found: String,
-        /// The currency of the rows before, or of the card.
-        expected: String,
-    },
-    /// A rate that is no amount.
-    #[error("the {category} rate {text:?} of {market} is not a rate: {reason}")]
-    BadRate {
-        /// The market of the row.
-        market: Market,
-        /// The category whose column the cell is in.
-        category: Category,
-        /// The content of the cell.
-        text: String,
-        /// Why it is no rate.
-        reason: BadRate,
-    },
-    /// A rate every market must have.
-    #[error("{market} has no {category} rate")]
-    NoRate {
-        /// The market of the row.
-        market: Market,
-        /// The category whose rate is missing.
-        category: Category,
-    },
-    /// More cells than the header has.
-    #[error("the row has more cells than the header")]
-    TooManyCells,
-    /// A card id of the wrong form.
-    #[error("a card's id is 1 to 64 letters, digits, '_' or '-'")]
-    BadCardId,
-    /// A date before Meta charged per message.
-    #[error("a version cannot begin before {0}, the first date of the market table")]
-    TooEarly(jiff::civil::Date),
-    /// A card that does not come from files.
-    #[error("the card {0} is built in and has no further versions")]
-    FixedCard(String),
-}
-
-/// Why a cell is no rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadRate {
-    /// Not an amount.
-    #[error("{0}")]
-    Amount(#[from] AmountError),
-    /// Below zero.
-    #[error("it is negative")]
-    Negative,
-    /// Above a million.
-    #[error("it is above 1000000")]
-    TooLarge,
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.problem),
-            None => self.problem.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ImportError {}
 
 /// Reads a rate card file. Whether all markets of a date are there is checked when it becomes a
 /// version, see [`PriceBook::with_version`](super::PriceBook::with_version).
@@ -266,7 +145,10 @@ impl Reading {
             }
         }
         if self.columns.is_empty() {
-            self.fail(None, ImportProblem::NoHeader);
+            self.errors = format::foreign(text, is_header);
+            if self.errors.is_empty() {
+                self.fail(None, ImportProblem::NoHeader);
+            }
         }
     }
 
@@ -301,6 +183,9 @@ impl Reading {
 
     fn row(&mut self, record: &csv::StringRecord, line: u64) {
         if record.iter().skip(self.columns.len()).any(|cell| !cell.is_empty()) {
+            if format::splits_decimals(record, self.columns.len()) {
+                return self.fail(Some(line), ImportProblem::CommaDecimals);
+            }
             self.fail(Some(line), ImportProblem::TooManyCells);
         }
         let cells: Vec<(Column, &str)> = self.columns.iter().copied().zip(record).collect();
@@ -390,9 +275,20 @@ impl Lines<'_> {
     }
 }
 
+fn is_header(line: &str, separator: char) -> bool {
+    let holds = |wanted: Column| {
+        line.split(separator)
+            .any(|cell| Column::from_header(cell.trim_matches(['"', ' '])) == Some(wanted))
+    };
+    holds(Column::Market) && holds(Column::Rate(Category::Marketing))
+}
+
 fn rate(cell: &str) -> Result<Option<Amount>, BadRate> {
     if cell.is_empty() || cell == "-" || cell.eq_ignore_ascii_case("n/a") {
         return Ok(None);
+    }
+    if format::has_comma_decimal(cell) {
+        return Err(BadRate::Comma);
     }
     let amount: Amount = cell.parse()?;
     match amount.micros() {

@@ -110,7 +110,10 @@ fn a_file_without_a_usable_header_says_so() {
     let no_header = "no header line with the columns market, currency, marketing, utility, \
                      authentication was found";
     check("", &[no_header]);
-    check("market;currency;marketing\nIndia;USD;1\n", &[no_header]);
+    check(
+        "market;currency;marketing\nIndia;USD;1\n",
+        &["line 1: its cells are separated by ';', not by commas"],
+    );
     check(
         "market,marketing,marketing,price\nIndia,1,1,1\n",
         &[

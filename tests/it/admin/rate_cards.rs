@@ -4,18 +4,17 @@
 use axum::body::Body;
 use http::Request;
 use serde_json::json;
-use tollgate::catalog::rate_cards::load_dir;
-use tollgate::pricing::PriceBook;
+use tollgate::catalog::rate_cards::load;
 
 use crate::support::{AdminApi, ApiReply, OPERATOR_KEY};
 
 const CARD: &str = include_str!("../../../config/rates/meta-usd-2026-10-01.csv");
 
-async fn put(api: &AdminApi, card: &str, date: &str, csv: &str) -> ApiReply {
+async fn put(api: &AdminApi, card: &str, date: &str, csv: impl Into<Body>) -> ApiReply {
     let request = Request::put(format!("/v1/rate-cards/{card}/versions/{date}"))
         .header("authorization", format!("Bearer {OPERATOR_KEY}"))
         .header("content-type", "text/csv");
-    api.send(request.body(Body::from(csv.to_owned())).unwrap()).await
+    api.send(request.body(csv.into()).unwrap()).await
 }
 
 #[tokio::test]
@@ -40,7 +39,7 @@ async fn a_version_is_in_use_and_kept() {
             .status,
         201
     );
-    let book = load_dir(&api.directory.path().join("cards"), PriceBook::builtin()).unwrap();
+    let book = load(Some(&api.directory.path().join("cards")), None).unwrap().book;
     assert_eq!(book.card("meta-usd").unwrap().versions().len(), 3);
     assert!(book.card("own").is_some());
 }
@@ -49,7 +48,7 @@ async fn a_version_is_in_use_and_kept() {
 async fn a_wrong_file_is_refused_with_all_its_mistakes() {
     let api = AdminApi::open().await;
     let wrong = CARD.replace("India,", "Indiana,").replace("USD", "EUR");
-    let answer = put(&api, "meta-usd", "2027-01-01", &wrong).await;
+    let answer = put(&api, "meta-usd", "2027-01-01", wrong).await;
     assert_eq!((answer.status, answer.code()), (422, "invalid"));
     let errors = answer.json["errors"].as_array().unwrap();
     assert!(errors.len() >= 3, "{}", answer.text);
@@ -77,16 +76,60 @@ async fn a_wrong_file_is_refused_with_all_its_mistakes() {
             answer.text
         );
     }
-    assert_eq!(
-        put(&api, "own", "2027-01-01", &" ".repeat((1 << 20) + 1)).await.code(),
-        "too_large"
-    );
+    assert_eq!(put(&api, "own", "2027-01-01", " ".repeat((1 << 20) + 1)).await.code(), "too_large");
     assert_eq!(
         api.ask("PUT", "/v1/rate-cards/own/versions/2027-01-01", "{}").await.code(),
         "unsupported_media_type"
     );
     assert!(!api.directory.path().join("cards").exists(), "nothing was kept");
     assert_eq!(api.get("/v1/rate-cards").await["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_large_change_needs_a_word() {
+    let api = AdminApi::open().await;
+    let dear = CARD.replace("India,USD,0.0118,", "India,USD,1.18,");
+    let date = "2027-01-01";
+    let refused = put(&api, "meta-usd", date, dear.clone()).await;
+    assert_eq!((refused.status, refused.code()), (422, "invalid"));
+    assert!(refused.text.contains("?confirm=large_change"), "{}", refused.text);
+    let errors = refused.json["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{}", refused.text);
+    let detail = errors[0]["detail"].as_str().unwrap();
+    assert_eq!(detail, "the marketing rate of India moves from 0.0118 to 1.18, more than tenfold");
+    let other = put(&api, "meta-usd", "2027-01-01?confirm=yes", dear.clone()).await;
+    assert_eq!((other.status, other.code()), (400, "malformed"), "{}", other.text);
+    let confirmed = put(&api, "meta-usd", "2027-01-01?confirm=large_change", dear).await;
+    assert_eq!(confirmed.status, 201, "{}", confirmed.text);
+    // It is kept as confirmed: the next start takes it as well.
+    let found = load(Some(&api.directory.path().join("cards")), None).unwrap();
+    assert_eq!(found.skipped, []);
+    assert_eq!(found.book.card("meta-usd").unwrap().versions().len(), 3);
+
+    let free = CARD.lines().map(|line| match line.split_once(",USD,") {
+        Some((market, _)) => format!("{market},USD,0,0,0,,\n"),
+        None => format!("{line}\n"),
+    });
+    let refused = put(&api, "own", date, free.collect::<String>()).await;
+    assert!(refused.text.contains("every rate is zero"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn what_is_no_csv_is_named() {
+    let api = AdminApi::open().await;
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(CARD.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    for (content, word) in [
+        (b"PK\x03\x04\x14\0".to_vec(), "Excel workbook"),
+        (utf16, "UTF-16"),
+        (b"market,currency\nC\xf4te,USD\n".to_vec(), "not UTF-8"),
+        (CARD.replace(',', ";").into_bytes(), "separated by"),
+        (CARD.replace("0.", "0,").into_bytes(), "decimals"),
+    ] {
+        let refused = put(&api, "own", "2027-01-01", content).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid"), "{word}");
+        assert!(refused.text.contains(word), "{word}: {}", refused.text);
+    }
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::Method;
 use tempfile::TempDir;
 use tollgate_simulator::{Simulator, SimulatorOptions};
 
-use crate::support::{KEY, NUMBER, OPERATOR_KEY, Process, ask, run, template};
+use crate::support::{KEY, NUMBER, OPERATOR_KEY, Process, ask, template};
 
 const CARD: &str = include_str!("../../../config/rates/meta-usd-2026-10-01.csv");
 const FILE: &str = "own-2026-07-01.csv";
@@ -104,31 +105,42 @@ async fn what_is_right_is_taken_over_and_what_is_wrong_is_not() {
         ask(process.client.admin, OPERATOR_KEY, Method::GET, "/v1/rate-cards/second", "").await;
     assert_eq!(second.status, 200, "{:?}", second.json);
 
-    // One good change and two bad files: nothing is taken over.
+    // One good change and two bad files: the good one is taken over, the others are named.
     deployment.put_card(FILE, "0.75");
     fs::write(deployment.home.path().join("cards/second-2026-07-01.csv"), "market\n").unwrap();
     fs::write(deployment.home.path().join("cards/third.csv"), CARD).unwrap();
     process.signal("HUP");
-    process.wait_for("second-2026-07-01.csv: ");
-    process.wait_for("third.csv: a version is called");
-    assert_eq!(price(&process).await, "0.50 USD");
+    let named = process.wait_for("\"file\":\"second-2026-07-01.csv\"");
+    assert!(named.contains("\"level\":\"WARN\""), "{named}");
+    assert!(named.contains("no header line"), "{named}");
+    process.wait_for("\"file\":\"third.csv\"");
+    becomes(&process, "0.75 USD").await;
+    let second =
+        ask(process.client.admin, OPERATOR_KEY, Method::GET, "/v1/rate-cards/second", "").await;
+    assert_eq!(second.status, 200, "what was accepted before stays: {:?}", second.json);
 
-    // A card that accounts may be priced by must not vanish.
+    // A card that accounts may be priced by does not vanish, and keeps no other change away.
     fs::remove_file(deployment.home.path().join("cards/second-2026-07-01.csv")).unwrap();
     fs::remove_file(deployment.home.path().join("cards/third.csv")).unwrap();
+    deployment.put_card(FILE, "0.5");
     process.signal("HUP");
-    process.wait_for("no file has card second any more");
-    assert_eq!(price(&process).await, "0.50 USD");
+    process.wait_for("no file has this card any more");
+    becomes(&process, "0.50 USD").await;
 
     deployment.put_card("second-2026-07-01.csv", "1");
     deployment.configure("loud");
     process.signal("HUP");
     process.wait_for("log.level: must be");
     assert_eq!(price(&process).await, "0.50 USD");
+    deployment.put_card(FILE, "0.75");
     deployment.configure("info");
     process.signal("HUP");
+    becomes(&process, "0.75 USD").await;
+}
+
+async fn becomes(process: &Process, expected: &str) {
     let begin = std::time::Instant::now();
-    while price(&process).await != "0.75 USD" {
+    while price(process).await != expected {
         assert!(begin.elapsed().as_secs() < 30, "{}", process.log());
     }
 }
@@ -153,20 +165,43 @@ async fn versions_that_were_put_are_there_after_a_start() {
 }
 
 #[tokio::test]
-async fn wrong_cards_stop_a_start_with_all_that_is_wrong() {
+async fn wrong_cards_stop_no_start_and_change_no_price() {
+    let deployment = CardDeployment::new();
+    deployment.put_card(FILE, "0.25");
+    let file = deployment.configure("info");
+    let process = Process::start(&file, &[]);
+    assert_eq!(price(&process).await, "0.25 USD");
+    process.terminate();
+    process.ended(Duration::from_secs(30)).await;
+    // In force since July, and spoiled while nothing runs.
+    fs::write(deployment.home.path().join("cards").join(FILE), "market\n").unwrap();
+    fs::write(deployment.home.path().join("cards/nameless.csv"), CARD).unwrap();
+    deployment.put_card("other-2026-07-01.CSV", "2");
+    let process = Process::start(&file, &[]);
+    for name in [FILE, "nameless.csv"] {
+        let line = process.wait_for(&format!("\"file\":\"{name}\""));
+        assert!(line.contains("\"level\":\"WARN\""), "{line}");
+    }
+    assert_eq!(price(&process).await, "0.25 USD");
+    let other =
+        ask(process.client.admin, OPERATOR_KEY, Method::GET, "/v1/rate-cards/other", "").await;
+    assert_eq!(other.status, 200, "{:?}", other.json);
+    let page = ask(process.client.admin, OPERATOR_KEY, Method::GET, "/metrics", "").await;
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(page.contains("\ntollgate_rate_card_files_skipped 2\n"), "{page}");
+}
+
+#[tokio::test]
+async fn a_first_card_that_is_wrong_leaves_its_account_for_the_next_start() {
     let deployment = CardDeployment::new();
     let file = deployment.configure("info");
     fs::write(deployment.home.path().join("cards").join(FILE), "market\n").unwrap();
-    fs::write(deployment.home.path().join("cards/nameless.csv"), CARD).unwrap();
-    let refused = run(&["serve", "--config", file.to_str().unwrap()], &[]).await;
-    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    for expected in [&format!("{FILE}: "), "nameless.csv: a version is called"] {
-        assert!(refused.stderr.contains(expected), "{expected}: {}", refused.stderr);
-    }
-    assert!(
-        !deployment.home.path().join("ledger").exists(),
-        "the ledger was opened before the cards were read"
-    );
+    let process = Process::start(&file, &[]);
+    process.wait_for("waits for the next start");
+    process.kill();
+    deployment.put_card(FILE, "0.25");
+    let process = Process::start(&file, &[]);
+    assert_eq!(price(&process).await, "0.25 USD");
 }
 
 #[tokio::test]
@@ -176,7 +211,7 @@ async fn what_changes_in_the_directory_is_in_use_without_a_signal() {
     let process = Process::start(&deployment.configure_with("info", 1), &[]);
     assert_eq!(price(&process).await, "0.25 USD");
     // The first look only learns what is there.
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     deployment.put_card(FILE, "0.5");
     process.wait_for("rate cards changed and are in use");
     assert_eq!(price(&process).await, "0.50 USD");
