@@ -101,11 +101,13 @@ impl Gateway {
         self.stop_data.cancel();
         let mut clean = self.data_task.await.is_ok();
         clean &= self.send.finish(left()).await;
-        clean &= self.services.batcher.drain_all(left().max(Duration::from_millis(100))).await;
+        clean &= drain(&self.services, left()).await;
         self.stop_rest.cancel();
         for task in self.tasks {
             let _ = tokio::time::timeout(left().max(Duration::from_millis(100)), task).await;
         }
+        // What the jobs have queued meanwhile.
+        clean &= self.services.batcher.drain_all(left().max(Duration::from_millis(100))).await;
         clean &= matches!(
             tokio::time::timeout(CLOSE_PATIENCE, self.ledger.ledger.close()).await,
             Ok(Ok(()))
@@ -118,4 +120,10 @@ impl Gateway {
         }
         Shutdown { clean }
     }
+}
+
+/// Writes everything queued, what was refused from memory included.
+async fn drain(services: &Services, patience: Duration) -> bool {
+    services.leases.flush_all(&services.batcher, services.clock.now_ms());
+    services.batcher.drain_all(patience.max(Duration::from_millis(100))).await
 }

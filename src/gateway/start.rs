@@ -243,6 +243,7 @@ fn serve(
     tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
     tasks.push(task(jobs.clone().presence(stop_rest.clone())));
     tasks.push(task(jobs.clone().readiness(stop_rest.clone())));
+    tasks.push(task(jobs.clone().count_refusals(stop_rest.clone())));
     tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
     Ok(Gateway {
         data_addr,

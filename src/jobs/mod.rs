@@ -19,6 +19,9 @@ use events::EventLogger;
 /// Time between two reports of presence; several fit into the time one counts.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Time between two posts of what was refused from memory.
+const COUNTS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Time between two probes of the ledger.
 const READINESS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -72,6 +75,15 @@ impl Jobs {
             if pause(PRESENCE_INTERVAL, &stop).await {
                 return;
             }
+        }
+    }
+
+    /// Posts each second what was refused from memory, until `stop`: another gateway reads counts
+    /// that are a second old at most, and so does whoever starts after a crash.
+    pub async fn count_refusals(self, stop: CancellationToken) {
+        while !pause(COUNTS_INTERVAL, &stop).await {
+            let Services { leases, batcher, clock, .. } = &*self.services;
+            leases.flush_all(batcher, clock.now_ms());
         }
     }
 

@@ -1,5 +1,5 @@
 //! Remembers for a second which campaigns are stopped, so that their sends are refused without
-//! asking the ledger each time.
+//! asking the ledger each time; and how many were, until the ledger has counted them.
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -13,20 +13,24 @@ use crate::rejection::RejectionKind;
 /// later.
 const LEASE_MS: i64 = 1_000;
 
+/// A campaign nobody sent for so long is forgotten; the ledger knows it all the same.
+const FORGOTTEN_MS: i64 = 60_000;
+
 /// A campaign on prepaid or on external channels; money stops only the first.
 type Key = (AccountId, CampaignId, bool);
 
 struct Stopped {
     rejection: Rejection,
     until_ms: i64,
-    /// Refused here since the ledger counted last.
-    uncounted: u64,
 }
 
 /// Stopped campaigns and when to ask about them again.
 #[derive(Default)]
 pub struct StopLease {
     stopped: DashMap<Key, Stopped>,
+    /// Refused here and not posted to the ledger yet; apart from the leases, because those end at
+    /// any time and no count may end with them.
+    uncounted: DashMap<(AccountId, CampaignId), u64>,
 }
 
 impl StopLease {
@@ -34,22 +38,21 @@ impl StopLease {
     /// ledger; the others are refused for another second.
     pub fn refusal(
         &self,
-        batcher: &Batcher,
         account: &AccountId,
         campaign: &CampaignId,
         prepaid: bool,
         now_ms: i64,
     ) -> Option<Rejection> {
         let mut stopped = self.stopped.get_mut(&(account.clone(), campaign.clone(), prepaid))?;
-        if now_ms < stopped.until_ms {
-            stopped.uncounted = stopped.uncounted.saturating_add(1);
-            return Some(stopped.rejection.clone());
+        if now_ms >= stopped.until_ms {
+            stopped.until_ms = now_ms.saturating_add(LEASE_MS);
+            return None;
         }
-        stopped.until_ms = now_ms.saturating_add(LEASE_MS);
-        let count = std::mem::take(&mut stopped.uncounted);
+        let rejection = stopped.rejection.clone();
         drop(stopped);
-        post_count(batcher, account, campaign, count);
-        None
+        let mut count = self.uncounted.entry((account.clone(), campaign.clone())).or_insert(0);
+        *count = count.saturating_add(1);
+        Some(rejection)
     }
 
     /// Takes note of the ledger's decision about a send of the campaign.
@@ -63,20 +66,14 @@ impl StopLease {
     ) {
         let key = (account.clone(), campaign.clone(), prepaid);
         match rejection.filter(|rejection| matches!(rejection, Rejection::CampaignStopped { .. })) {
-            Some(rejection) => match self.stopped.entry(key) {
-                Entry::Occupied(mut found) => {
-                    let stopped = found.get_mut();
-                    stopped.rejection = rejection.clone();
-                    stopped.until_ms = now_ms.saturating_add(LEASE_MS);
+            Some(rejection) => {
+                let until_ms = now_ms.saturating_add(LEASE_MS);
+                let stopped = Stopped { rejection: rejection.clone(), until_ms };
+                match self.stopped.entry(key) {
+                    Entry::Occupied(mut found) => drop(found.insert(stopped)),
+                    Entry::Vacant(free) => drop(free.insert(stopped)),
                 }
-                Entry::Vacant(free) => {
-                    free.insert(Stopped {
-                        rejection: rejection.clone(),
-                        until_ms: now_ms.saturating_add(LEASE_MS),
-                        uncounted: 0,
-                    });
-                }
-            },
+            }
             None if self.stopped.is_empty() => {}
             None => drop(self.stopped.remove(&key)),
         }
@@ -92,26 +89,28 @@ impl StopLease {
     /// Posts to the ledger what was refused here, so that a campaign's counts are complete when
     /// they are read.
     pub fn flush(&self, batcher: &Batcher, account: &AccountId) {
-        for mut entry in self
-            .stopped
-            .iter_mut()
-            .filter(|entry| entry.key().0 == *account && entry.value().uncounted > 0)
-        {
-            let count = std::mem::take(&mut entry.value_mut().uncounted);
-            post_count(batcher, account, &entry.key().1, count);
-        }
+        self.post(batcher, |of| of == account);
     }
-}
 
-fn post_count(batcher: &Batcher, account: &AccountId, campaign: &CampaignId, count: u64) {
-    if count > 0 {
-        batcher.post(
-            account,
-            Operation::CountRejections {
-                campaign: campaign.clone(),
-                rejection: RejectionKind::CampaignStopped,
-                count,
-            },
-        );
+    /// The same for all accounts: one operation for each campaign, however many sends were refused.
+    /// Drops leases that ended long ago.
+    pub fn flush_all(&self, batcher: &Batcher, now_ms: i64) {
+        self.post(batcher, |_| true);
+        self.stopped.retain(|_, stopped| now_ms < stopped.until_ms.saturating_add(FORGOTTEN_MS));
+    }
+
+    fn post(&self, batcher: &Batcher, wanted: impl Fn(&AccountId) -> bool) {
+        let names: Vec<(AccountId, CampaignId)> = self
+            .uncounted
+            .iter()
+            .filter(|entry| wanted(&entry.key().0))
+            .map(|entry| entry.key().clone())
+            .collect();
+        for name in names {
+            // Taken out as a whole: what is refused from here on makes a new count.
+            let Some(((account, campaign), count)) = self.uncounted.remove(&name) else { continue };
+            let rejection = RejectionKind::CampaignStopped;
+            batcher.post(&account, Operation::CountRejections { campaign, rejection, count });
+        }
     }
 }

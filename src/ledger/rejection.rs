@@ -15,6 +15,9 @@ pub enum Rejection {
         reason: StopReason,
         /// Since when, Unix milliseconds.
         since_ms: i64,
+        /// What a restart lacks, if the wallet ran out of credits: the price at which it did, less
+        /// what is available; zero once there is enough.
+        shortfall: Option<Amount>,
     },
     /// The campaign does not exist, or pays from another wallet.
     CampaignUnknown,
@@ -54,6 +57,9 @@ pub enum Rejection {
         needed: Amount,
         /// What the wallet has available.
         available: Amount,
+        /// The price at which the wallet ran out, if it is for that alone that the message is
+        /// refused: its campaign would be new, and new ones wait for credits.
+        ran_out_at: Option<Amount>,
     },
 }
 

@@ -56,6 +56,12 @@ impl Wallet {
         )
     }
 
+    /// What is missing for the price at which the wallet ran out.
+    pub(super) fn shortfall(&self) -> Amount {
+        let missing = self.refused_price.micros().saturating_sub(self.available().micros());
+        Amount::saturating_from_micros(missing.max(0))
+    }
+
     pub(super) fn view(&self, id: &WalletId) -> WalletView {
         WalletView {
             id: id.clone(),

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use crate::amount::Amount;
+use crate::ids::CampaignId;
 use crate::ledger::batcher::CallFault;
 use crate::ledger::{LedgerFault, Rejection, StopReason};
 use crate::rejection::RejectionKind;
@@ -19,6 +20,10 @@ pub struct Rejected {
     pub needed: Option<Amount>,
     /// What was available, if money was short.
     pub available: Option<Amount>,
+    /// The campaign that is stopped.
+    pub campaign: Option<CampaignId>,
+    /// What its restart lacks.
+    pub shortfall: Option<Amount>,
     /// Seconds after which the same send may pass.
     pub retry_after_s: Option<i64>,
 }
@@ -31,6 +36,8 @@ impl Rejected {
             details: details.to_string(),
             needed: None,
             available: None,
+            campaign: None,
+            shortfall: None,
             retry_after_s: None,
         }
     }
@@ -87,11 +94,19 @@ impl Rejected {
         Rejected::new(RejectionKind::UpstreamNoAnswer, details)
     }
 
-    /// What the ledger's rules decided, as a sentence with the numbers.
-    pub fn by_ledger(rejection: &Rejection, currency: &str) -> Rejected {
+    /// What the ledger's rules decided about a send of `campaign`, as a sentence with the numbers.
+    pub fn by_ledger(
+        rejection: &Rejection,
+        campaign: Option<&CampaignId>,
+        currency: &str,
+    ) -> Rejected {
         let new = |details: String| Rejected::new(rejection.kind(), details);
         match rejection {
-            Rejection::CampaignStopped { reason, .. } => new(stop_sentence(*reason).to_owned()),
+            Rejection::CampaignStopped { reason, shortfall, .. } => Rejected {
+                campaign: campaign.cloned(),
+                shortfall: *shortfall,
+                ..new(stop_sentence(*reason, campaign, *shortfall, currency))
+            },
             Rejection::CampaignUnknown => {
                 new("no campaign of that id runs on this channel's wallet; \
                  create it, or name one that this wallet pays"
@@ -124,29 +139,51 @@ impl Rejected {
                 new(format!("{used} unique recipients hold the {limit} slots of the last 24 hours"))
                     .retry_after(retry_after_s.unwrap_or(1))
             }
-            Rejection::InsufficientBalance { needed, available } => Rejected {
-                needed: Some(*needed),
-                available: Some(*available),
-                ..new(format!(
-                    "this message costs {needed} {currency} and {available} {currency} is available"
-                ))
-            },
+            Rejection::InsufficientBalance { needed, available, ran_out_at } => {
+                let why = ran_out_at.map(|price| {
+                    format!(
+                        "; the wallet ran out of credits at a message of {price} {currency}, and \
+                         until it is topped up no new campaign begins"
+                    )
+                });
+                let details = format!(
+                    "this message costs {needed} {currency} and {available} {currency} is \
+                     available{}",
+                    why.unwrap_or_default()
+                );
+                Rejected { needed: Some(*needed), available: Some(*available), ..new(details) }
+            }
         }
     }
 }
 
-fn stop_sentence(reason: StopReason) -> &'static str {
-    match reason {
+/// Why a campaign does not run; a remembered refusal is about the campaign, not about this message.
+fn stop_sentence(
+    reason: StopReason,
+    campaign: Option<&CampaignId>,
+    shortfall: Option<Amount>,
+    currency: &str,
+) -> String {
+    let named = campaign.map(|id| format!("campaign {id}"));
+    let named = named.as_deref().unwrap_or("the campaign");
+    let why = match reason {
         StopReason::CreditsExhausted => {
-            "the campaign stopped when its wallet ran out of credits; top up, then restart it"
+            let then = match shortfall.filter(|missing| missing.is_positive()) {
+                Some(missing) => {
+                    format!("{missing} {currency} is missing; top up, then restart it")
+                }
+                None => "restart it to go on".to_owned(),
+            };
+            return format!("{named} stopped when its wallet ran out of credits; {then}");
         }
-        StopReason::BudgetSpent => "the campaign stopped because its budget is spent",
-        StopReason::Operator => "a person stopped the campaign; restart it to go on",
-        StopReason::QualityRed => "the campaign stopped because Meta rates the number RED",
+        StopReason::BudgetSpent => "stopped because its budget is spent",
+        StopReason::Operator => "was stopped by a person; restart it to go on",
+        StopReason::QualityRed => "stopped because Meta rates the number RED",
         StopReason::UpstreamPaymentProblem => {
-            "the campaign stopped because Meta reports a payment problem of the provider"
+            "stopped because Meta reports a payment problem of the provider"
         }
-        StopReason::ErrorRate => "the campaign stopped because too many of its sends failed",
-        StopReason::Finished => "the campaign is finished",
-    }
+        StopReason::ErrorRate => "stopped because too many of its sends failed",
+        StopReason::Finished => "is finished",
+    };
+    format!("{named} {why}")
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::SendContext;
 use super::message::Send;
@@ -29,7 +29,7 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
     let kind = rejected.kind;
     let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let code = 990_000 + u32::from(status.as_u16());
-    let body = json!({
+    let mut body = json!({
         "error": {
             "message": format!("(#{code}) {}", kind.title()),
             "type": "TollgateRejection",
@@ -46,6 +46,15 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
             "fbtrace_id": request_id.as_str(),
         }
     });
+    if let Some(data) = body.pointer_mut("/error/error_data").and_then(Value::as_object_mut) {
+        // Only a stopped campaign has these.
+        if let Some(campaign) = &rejected.campaign {
+            data.insert("campaign".into(), json!(campaign));
+        }
+        if let Some(shortfall) = rejected.shortfall {
+            data.insert("shortfall".into(), json!(shortfall));
+        }
+    }
     let mut reply = json_reply(status, body.to_string().into());
     let headers = reply.headers_mut();
     headers.insert("tollgate-rejection", HeaderValue::from_static(kind.name()));

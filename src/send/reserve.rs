@@ -11,7 +11,7 @@ use crate::amount::Amount;
 use crate::catalog::documents::Billing;
 use crate::ids::HoldId;
 use crate::ledger::{
-    AllowanceRule, CalendarSpan, CampaignUse, Operation, Reserve, Verdict, WindowRule,
+    AllowanceRule, CalendarSpan, CampaignUse, Operation, Rejection, Reserve, Verdict, WindowRule,
 };
 use crate::pricing::{Category, Quote};
 use crate::rejection::RejectionKind;
@@ -75,15 +75,9 @@ pub async fn reserve(
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
     let now_ms = service.services.clock.now_ms();
     if let Some(campaign) = &context.campaign
-        && let Some(rejection) = service.services.leases.refusal(
-            &service.services.batcher,
-            account,
-            campaign,
-            prepaid,
-            now_ms,
-        )
+        && let Some(rejection) = service.services.leases.refusal(account, campaign, prepaid, now_ms)
     {
-        return Err(Rejected::by_ledger(&rejection, &context.snapshot.account.currency));
+        return Err(by_ledger(&rejection, context));
     }
     let request = request(&service.options, context, quote, fingerprints, hold, now_ms);
     let verdict = service
@@ -104,9 +98,7 @@ pub async fn reserve(
         Verdict::Replayed { hold, message_id, amount } => {
             Ok(Decision::Replay(Replay { hold, message_id, amount }))
         }
-        Verdict::Rejected(rejection) => {
-            Err(Rejected::by_ledger(&rejection, &context.snapshot.account.currency))
-        }
+        Verdict::Rejected(rejection) => Err(by_ledger(&rejection, context)),
         Verdict::StaleSettings | Verdict::StalePrice => Ok(Decision::Again),
         other => {
             tracing::error!(account = %account, verdict = ?other, "the ledger answered a reserve \
@@ -118,6 +110,11 @@ pub async fn reserve(
             .retry_after(1))
         }
     }
+}
+
+fn by_ledger(rejection: &Rejection, context: &SendContext) -> Rejected {
+    let currency = &context.snapshot.account.currency;
+    Rejected::by_ledger(rejection, context.campaign.as_ref(), currency)
 }
 
 fn request(

@@ -179,6 +179,7 @@ impl Reply {
             RejectionKind::CampaignStopped => Rejection::CampaignStopped {
                 reason: stored::reason_of_stop(&self.text()?)?,
                 since_ms: self.number()?,
+                shortfall: self.optional()?.map(Amount::saturating_from_micros),
             },
             RejectionKind::CampaignUnknown => Rejection::CampaignUnknown,
             RejectionKind::IdempotencyConflict => Rejection::IdempotencyConflict,
@@ -195,9 +196,11 @@ impl Reply {
                 used: self.count()?,
                 retry_after_s: self.optional()?,
             },
-            RejectionKind::InsufficientBalance => {
-                Rejection::InsufficientBalance { needed: self.amount()?, available: self.amount()? }
-            }
+            RejectionKind::InsufficientBalance => Rejection::InsufficientBalance {
+                needed: self.amount()?,
+                available: self.amount()?,
+                ran_out_at: self.optional()?.map(Amount::saturating_from_micros),
+            },
             _ => return Err(unreadable()),
         })
     }

@@ -111,7 +111,7 @@ impl AccountState {
         if let Some((reason, since_ms)) = campaign.stopped
             && (request.wallet.is_some() || stops_external(reason))
         {
-            return Err(Rejection::CampaignStopped { reason, since_ms });
+            return Err(Rejection::CampaignStopped { reason, since_ms, shortfall: None });
         }
         let (Some(payer), Some(own)) = (&request.wallet, &campaign.wallet) else { return Ok(()) };
         if payer != own {
@@ -121,6 +121,7 @@ impl AccountState {
             Some(wallet) if wallet.epoch != campaign.epoch => Err(Rejection::CampaignStopped {
                 reason: StopReason::CreditsExhausted,
                 since_ms: wallet.exhausted_since_ms,
+                shortfall: Some(wallet.shortfall()),
             }),
             _ => Ok(()),
         }
@@ -188,8 +189,12 @@ impl AccountState {
             self.campaigns.get(id).is_none_or(|campaign| campaign.wallet.is_none())
         });
         if wallet.exhausted && begins {
-            let needed = amount.max(wallet.refused_price);
-            return Err(Refusal::Rejected(Rejection::InsufficientBalance { needed, available }));
+            let rejection = Rejection::InsufficientBalance {
+                needed: amount,
+                available,
+                ran_out_at: Some(wallet.refused_price),
+            };
+            return Err(Refusal::Rejected(rejection));
         }
         if !amount.is_positive() || available >= amount {
             return Ok(());
@@ -197,7 +202,11 @@ impl AccountState {
         if named.is_some() {
             return Err(Refusal::Exhausted { price: amount, available });
         }
-        Err(Refusal::Rejected(Rejection::InsufficientBalance { needed: amount, available }))
+        Err(Refusal::Rejected(Rejection::InsufficientBalance {
+            needed: amount,
+            available,
+            ran_out_at: None,
+        }))
     }
 
     /// Everything a refused send writes: a stop with its event, and the campaign's counter.
@@ -218,11 +227,11 @@ impl AccountState {
             Refusal::BudgetSpent => {
                 self.stop_for_budget(request, now_ms);
                 let reason = StopReason::BudgetSpent;
-                Rejection::CampaignStopped { reason, since_ms: now_ms }
+                Rejection::CampaignStopped { reason, since_ms: now_ms, shortfall: None }
             }
             Refusal::Exhausted { price, available } => {
                 self.exhaust(request, price, now_ms);
-                Rejection::InsufficientBalance { needed: price, available }
+                Rejection::InsufficientBalance { needed: price, available, ran_out_at: None }
             }
         };
         let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);

@@ -81,7 +81,8 @@ const AFTER_THE_RESTART: &str = r#"
         send i to=r9 limit=3                      -> messaging_limit_reached 3 of 3 retry 86460s
         send j category=service free=1 to=r9      -> held 1.00 left 18.00
         send k campaign=diwali price=5.00 to=r9   -> campaign_stopped budget_spent since 0s
-        send l campaign=holi wallet=other         -> insufficient_balance needs 1.00 has 0.00
+        send l campaign=holi wallet=other \
+            -> insufficient_balance needs 1.00 has 0.00 ran out at 1.00
         send m price=6.01                         -> held 6.01 left 11.99
         show events \
             -> campaign_restarted main diwali, campaign_stopped main diwali 6.00 budget_spent, \

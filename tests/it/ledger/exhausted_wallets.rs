@@ -22,7 +22,7 @@ async fn the_last_credit_is_held_once(case: LedgerCase) {
         send a to=r1 campaign=diwali         -> held 1.00 left 1.00
         & send b to=r2 campaign=diwali       -> held 1.00 left 0.00
         & send c to=r3 campaign=diwali       -> insufficient_balance needs 1.00 has 0.00
-        & send d to=r4 campaign=diwali       -> campaign_stopped credits_exhausted since 0s
+        & send d to=r4 campaign=diwali -> campaign_stopped credits_exhausted lacks 1.00 since 0s
         show wallet main                     -> settled 2.00 held 2.00 available 0.00 exhausted
         settle a                             -> settled 1.00
         settle b                             -> settled 1.00
@@ -48,8 +48,10 @@ async fn running_out_stops_every_campaign_of_the_wallet_in_one_step(case: Ledger
         send c campaign=onam wallet=other    -> held 1.00 left 8.00
         later 5s
         send d campaign=holi price=1.000001  -> insufficient_balance needs 1.000001 has 1.00
-        send e campaign=diwali price=0.01    -> campaign_stopped credits_exhausted since 5s
-        send f campaign=holi price=0.01      -> campaign_stopped credits_exhausted since 5s
+        send e campaign=diwali price=0.01 \
+            -> campaign_stopped credits_exhausted lacks 0.000001 since 5s
+        send f campaign=holi price=0.01 \
+            -> campaign_stopped credits_exhausted lacks 0.000001 since 5s
         send g campaign=onam wallet=other    -> held 1.00 left 7.00
         show events                          -> wallet_exhausted main holi 1.000001 available 1.00
         show campaign diwali \
@@ -72,7 +74,7 @@ async fn a_top_up_restarts_nothing(case: LedgerCase) {
         top-up main 50.00 pay-2              -> posted 50.00 balance 51.00
         show wallet main                     -> settled 51.00 held 1.00 available 50.00
         later 2d
-        send d campaign=diwali               -> campaign_stopped credits_exhausted since 0s
+        send d campaign=diwali -> campaign_stopped credits_exhausted lacks 0.00 since 0s
         show campaign diwali \
             -> stopped credits_exhausted since 0s of main held 1.00 rejected campaign_stopped 1 \
                rejected insufficient_balance 1
@@ -94,7 +96,8 @@ async fn a_restart_needs_the_price_that_was_refused(case: LedgerCase) {
         restart diwali                       -> shortfall needs 3.00 has 0.60
         top-up main 2.399999 pay-2           -> posted 2.399999 balance 3.399999
         restart diwali                       -> shortfall needs 3.00 has 2.999999
-        send c campaign=diwali price=0.01    -> campaign_stopped credits_exhausted since 0s
+        send c campaign=diwali price=0.01 \
+            -> campaign_stopped credits_exhausted lacks 0.000001 since 0s
         top-up main 0.000001 pay-3           -> posted 0.000001 balance 3.40
         later 1m
         restart diwali \
@@ -115,9 +118,9 @@ async fn an_unknown_campaign_waits_for_credits(case: LedgerCase) {
         top-up main 2.00 pay-1                     -> posted 2.00 balance 2.00
         send a campaign=diwali price=5.00          -> insufficient_balance needs 5.00 has 2.00
         # Enough for this one, yet it would be a new campaign of an exhausted wallet.
-        send b campaign=holi price=1.00            -> insufficient_balance needs 5.00 has 2.00
-        send c campaign=holi price=7.00            -> insufficient_balance needs 7.00 has 2.00
-        send d campaign=holi price=0.00            -> insufficient_balance needs 5.00 has 2.00
+        send b campaign=holi price=1.00 -> insufficient_balance needs 1.00 has 2.00 ran out at 5.00
+        send c campaign=holi price=7.00 -> insufficient_balance needs 7.00 has 2.00 ran out at 5.00
+        send d campaign=holi price=0.00 -> insufficient_balance needs 0.00 has 2.00 ran out at 5.00
         show campaign holi                         -> none
         create holi wallet=main                    -> wallet exhausted
         show events                              -> wallet_exhausted main diwali 5.00 available 2.00
@@ -191,7 +194,7 @@ async fn only_money_coming_in_ends_exhaustion(case: LedgerCase) {
         send b campaign=diwali                    -> insufficient_balance needs 1.00 has 0.00
         release a                                 -> released 1.00
         show wallet main               -> settled 0.00 held 0.00 available 1.00 limit 1.00 exhausted
-        send c campaign=holi                      -> insufficient_balance needs 1.00 has 1.00
+        send c campaign=holi -> insufficient_balance needs 1.00 has 1.00 ran out at 1.00
         adjust main -0.50 down                    -> posted -0.50 balance -0.50
         wallet main limit=0.75        -> settled -0.50 held 0.00 available 0.25 limit 0.75 exhausted
         wallet main low=0.10 \

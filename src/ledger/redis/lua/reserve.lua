@@ -32,13 +32,15 @@ function reserve.check_campaign(request, campaign)
   if not campaign then return not request.auto_create and { REJECTION_CAMPAIGN_UNKNOWN } end
   local reason = campaign.reason
   if reason ~= '' and (request.wallet ~= '' or reserve.STOPS_EXTERNAL[reason]) then
-    return { REJECTION_CAMPAIGN_STOPPED, reason, campaign.since }
+    return { REJECTION_CAMPAIGN_STOPPED, reason, campaign.since, '' }
   end
   if request.wallet == '' or campaign.wallet == '' then return nil end
   if request.wallet ~= campaign.wallet then return { REJECTION_CAMPAIGN_UNKNOWN } end
   local wallet = state.wallet_of(campaign.wallet)
-  return wallet and wallet.epoch ~= campaign.epoch
-    and { REJECTION_CAMPAIGN_STOPPED, REASON_CREDITS_EXHAUSTED, wallet.since }
+  if not wallet or wallet.epoch == campaign.epoch then return nil end
+  -- What is missing for the price at which the wallet ran out.
+  local shortfall = math.max(store.clamp(wallet.refused - state.available(wallet)), 0)
+  return { REJECTION_CAMPAIGN_STOPPED, REASON_CREDITS_EXHAUSTED, wallet.since, shortfall }
 end
 
 -- A key's record: hold (16 bytes), fingerprint (16), outcome (one letter),
@@ -140,7 +142,7 @@ end
 function reserve.check_budget(campaign, amount)
   if not campaign or amount <= 0 or not campaign.budget then return nil end
   if campaign.spent + campaign.held + amount <= campaign.budget then return nil end
-  return { REJECTION_CAMPAIGN_STOPPED, REASON_BUDGET_SPENT, store.now, spends = true }
+  return { REJECTION_CAMPAIGN_STOPPED, REASON_BUDGET_SPENT, store.now, '', spends = true }
 end
 
 -- The first campaign send refused for money: `exhausts` makes record_refusal stop all campaigns of
@@ -153,10 +155,10 @@ function reserve.check_balance(request, campaign, amount)
   -- again.
   local begins = request.campaign ~= '' and (not campaign or campaign.wallet == '')
   if wallet.exhausted and begins then
-    return { REJECTION_INSUFFICIENT_BALANCE, math.max(amount, wallet.refused), left }
+    return { REJECTION_INSUFFICIENT_BALANCE, amount, left, wallet.refused }
   end
   if amount <= 0 or left >= amount then return nil end
-  return { REJECTION_INSUFFICIENT_BALANCE, amount, left, exhausts = request.campaign ~= '' }
+  return { REJECTION_INSUFFICIENT_BALANCE, amount, left, '', exhausts = request.campaign ~= '' }
 end
 
 -- The limits that come before the messaging limit.

@@ -75,8 +75,9 @@ pub fn verdict(verdict: &Verdict, labels: &Labels) -> String {
 fn rejected(rejection: &Rejection, labels: &Labels) -> String {
     let name = rejection.name();
     match rejection {
-        Rejection::CampaignStopped { reason, since_ms } => {
-            format!("{name} {} {}", reason.as_str(), since(*since_ms))
+        Rejection::CampaignStopped { reason, since_ms, shortfall } => {
+            let lacks = shortfall.map(|missing| format!(" lacks {missing}")).unwrap_or_default();
+            format!("{name} {}{lacks} {}", reason.as_str(), since(*since_ms))
         }
         Rejection::CampaignUnknown
         | Rejection::IdempotencyConflict
@@ -92,8 +93,9 @@ fn rejected(rejection: &Rejection, labels: &Labels) -> String {
         Rejection::MessagingLimitReached { limit, used, retry_after_s: None } => {
             format!("{name} {used} of {limit}")
         }
-        Rejection::InsufficientBalance { needed, available } => {
-            format!("{name} needs {needed} has {available}")
+        Rejection::InsufficientBalance { needed, available, ran_out_at } => {
+            let why = ran_out_at.map(|price| format!(" ran out at {price}")).unwrap_or_default();
+            format!("{name} needs {needed} has {available}{why}")
         }
     }
 }
