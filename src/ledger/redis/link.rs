@@ -282,3 +282,25 @@ fn is_elsewhere(error: &RedisError) -> bool {
         ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+    use super::unavailable;
+    use crate::ledger::FaultReason;
+
+    #[test]
+    fn a_servers_answer_has_a_word() {
+        for (kind, reason) in [
+            (ErrorKind::Server(ServerErrorKind::BusyLoading), FaultReason::Loading),
+            (ErrorKind::Server(ServerErrorKind::ReadOnly), FaultReason::ReadOnly),
+            (ErrorKind::Server(ServerErrorKind::MasterDown), FaultReason::ReadOnly),
+            (ErrorKind::Server(ServerErrorKind::ResponseError), FaultReason::Other),
+            (ErrorKind::Io, FaultReason::NoAnswer),
+        ] {
+            let fault = unavailable(&RedisError::from((kind, "a test")));
+            assert_eq!(fault.reason(), reason, "{kind:?}");
+        }
+    }
+}
