@@ -127,7 +127,7 @@ fn parse_phone(text: &str) -> Result<PhoneNumber, RecipientError> {
 }
 
 impl Recipient {
-    /// One spelling per recipient: the digits of a number, or the user id as it is.
+    /// The digits of a number as it was written, or the user id as it is.
     pub fn as_str(&self) -> &str {
         match self {
             Recipient::Phone(phone) => phone.digits(),
@@ -137,10 +137,26 @@ impl Recipient {
 }
 
 impl PhoneNumber {
+    /// The international number made of these digits, in order; `None` if there are fewer than 7 or
+    /// more than 15.
+    pub(super) fn from_parts(parts: &[&[u8]]) -> Option<PhoneNumber> {
+        let mut number = PhoneNumber { digits: [b'0'; 15], len: 0, plus: true };
+        for byte in parts.iter().copied().flatten().filter(|byte| byte.is_ascii_digit()) {
+            *number.digits.get_mut(usize::from(number.len))? = *byte;
+            number.len = number.len.saturating_add(1);
+        }
+        DIGITS.contains(&usize::from(number.len)).then_some(number)
+    }
+
     /// The digits alone, country calling code first.
     pub fn digits(&self) -> &str {
         let digits = self.digits.get(..usize::from(self.len)).unwrap_or_default();
         std::str::from_utf8(digits).unwrap_or_default()
+    }
+
+    /// The same number, known to begin with its calling code.
+    pub(super) const fn with_plus(self) -> PhoneNumber {
+        PhoneNumber { plus: true, ..self }
     }
 
     /// Whether it was written with a plus sign, so that its first digits are certainly a calling

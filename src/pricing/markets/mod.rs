@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
 use super::country::Country;
+use super::identity::Identity;
 use super::recipient::Recipient;
 
 static BUILTIN: LazyLock<MarketTable> = LazyLock::new(|| {
@@ -109,11 +110,12 @@ impl MarketTable {
         self.countries.get(at).map(|(_, location)| *location)
     }
 
-    /// The country of a recipient, by its number's prefix or its user id's country code.
+    /// The country of a recipient: by the prefix of its number, which is the same for every
+    /// spelling, or by its user id's country code.
     pub fn locate_recipient(&self, recipient: &Recipient) -> Option<Location> {
-        match recipient {
-            Recipient::Phone(phone) => self.locate(phone.digits()),
-            Recipient::UserId(user) => self.locate_country(user.country()),
+        match Identity::of(recipient) {
+            Identity::Phone(phone) => self.locate(phone.digits()),
+            Identity::UserId(user) => self.locate_country(user.country()),
         }
     }
 
