@@ -57,6 +57,7 @@ fn reserve(hold: HoldId) -> Operation {
         amount: "0.0118".parse().expect("an amount"),
         allowance: None,
         recipient: [1; 8],
+        spelled: None,
         window: None,
         caps: Arc::from([]),
         fingerprint: [2; 16],

@@ -6,6 +6,7 @@ use sha2::Sha256;
 
 use crate::ids::ChannelId;
 use crate::ledger::{Fingerprint, RecipientHash};
+use crate::pricing::{Identity, Recipient};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -138,9 +139,14 @@ impl KeyHasher {
         self.digest(b"key\0", &[key.as_bytes()])
     }
 
-    /// The hash of a recipient: the digits of a phone number, or a BSUID.
-    pub fn recipient(&self, recipient: &str) -> RecipientHash {
-        self.digest(b"recipient\0", &[recipient.as_bytes()])
+    /// The hash of a person: the same for every spelling of a number.
+    pub fn recipient(&self, identity: &Identity<'_>) -> RecipientHash {
+        self.digest(b"recipient\0", &[identity.as_str().as_bytes()])
+    }
+
+    /// The hash of a recipient as it was written: of a number's digits, or a BSUID.
+    pub fn spelled(&self, recipient: &Recipient) -> RecipientHash {
+        self.digest(b"recipient\0", &[recipient.as_str().as_bytes()])
     }
 
     /// The hash of a body, which may be in two parts; the same have another hash on another channel

@@ -6,7 +6,7 @@ use super::traits::{Claims, Ledger, LedgerReads};
 
 /// The name of the store and its secret, made once with the store and kept in it.
 #[derive(Clone)]
-pub struct Identity {
+pub struct StoreIdentity {
     /// Random. A gateway that expects another one does not start: a new, empty store in place of
     /// the known one would look like wallets without credits.
     pub ledger_id: String,
@@ -14,21 +14,21 @@ pub struct Identity {
     pub pepper: [u8; 32],
 }
 
-impl std::fmt::Debug for Identity {
+impl std::fmt::Debug for StoreIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("ledger_id", &self.ledger_id).finish_non_exhaustive()
+        f.debug_struct("StoreIdentity").field("ledger_id", &self.ledger_id).finish_non_exhaustive()
     }
 }
 
-impl Identity {
+impl StoreIdentity {
     /// A new random identity.
     ///
     /// # Errors
     /// If the operating system gives no randomness.
-    pub fn fresh() -> Result<Identity, getrandom::Error> {
+    pub fn fresh() -> Result<StoreIdentity, getrandom::Error> {
         let mut pepper = [0u8; 32];
         getrandom::fill(&mut pepper)?;
-        Ok(Identity { ledger_id: uuid::Uuid::new_v4().simple().to_string(), pepper })
+        Ok(StoreIdentity { ledger_id: uuid::Uuid::new_v4().simple().to_string(), pepper })
     }
 }
 
@@ -42,7 +42,7 @@ pub struct OpenLedger {
     /// Holds names that cross accounts.
     pub claims: Arc<dyn Claims>,
     /// The store's name and secret.
-    pub identity: Identity,
+    pub identity: StoreIdentity,
     /// Which faults an acknowledged batch survives, in a word or two for log and metrics.
     pub durability: &'static str,
 }
@@ -51,7 +51,7 @@ impl OpenLedger {
     /// One store as its parts.
     pub fn new<L: Ledger + LedgerReads + Claims>(
         store: L,
-        identity: Identity,
+        identity: StoreIdentity,
         durability: &'static str,
     ) -> OpenLedger {
         let store = Arc::new(store);

@@ -27,7 +27,7 @@ pub use doubt::{DoubtReason, InDoubtPolicies, InDoubtPolicy};
 pub use entry::{ChargeDetail, Entry, EntryKind};
 pub use event::{Event, EventKind};
 pub use fault::{Cause, FaultReason, LedgerFault};
-pub use identity::{Identity, OpenLedger};
+pub use identity::{OpenLedger, StoreIdentity};
 pub use operation::{
     AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
     Fingerprint, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,

@@ -33,7 +33,8 @@ pub const MAX_BATCH: usize = 64;
 /// How far a gateway's clock may be from the ledger's, in milliseconds.
 pub const MAX_CLOCK_SKEW_MS: i64 = 60_000;
 
-/// A recipient as the ledger knows it: the first eight bytes of a keyed hash, never the number.
+/// A recipient as the ledger knows it: the first eight bytes of a keyed hash of its identity, never
+/// the number.
 pub type RecipientHash = [u8; 8];
 
 /// Sixteen bytes of a keyed hash: of an idempotency key, or of a channel and body.
@@ -138,8 +139,11 @@ pub struct Reserve {
     pub amount: Amount,
     /// If the price depends on a free allowance: within it the hold is zero.
     pub allowance: Option<AllowanceRule>,
-    /// The recipient, hashed.
+    /// The recipient's identity, hashed.
     pub recipient: RecipientHash,
+    /// The number as it was written, hashed, if that is not its identity. Looked up only: versions
+    /// that knew no identities kept cap hits and campaigns' recipients under it.
+    pub spelled: Option<RecipientHash>,
     /// The messaging limit; `None` if this send does not count.
     pub window: Option<WindowRule>,
     /// The account's frequency caps.
@@ -338,6 +342,12 @@ pub enum Operation {
         rejection: RejectionKind,
         /// Rejections to add.
         count: u64,
+    },
+    /// Upstream's answer names a recipient otherwise than the send did: from now on they are one
+    /// person.
+    LearnAlias {
+        /// What they are known as, each once; the first is the send's own.
+        recipients: Box<[RecipientHash]>,
     },
     /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy. At most
     /// [`SWEEP_LIMIT`] holds a call.

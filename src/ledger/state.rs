@@ -183,6 +183,15 @@ pub struct Window {
     pub(super) taken: u32,
 }
 
+/// Who else a recipient is, as upstream has named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// Day since 1970 of the last reply that was written down.
+    pub(super) day: i64,
+    /// The person's other recipients; each has an alias of its own that names this one.
+    pub(super) others: Vec<RecipientHash>,
+}
+
 /// A message that counts for frequency caps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapHit {
@@ -248,6 +257,8 @@ pub enum Row {
     Unheard(Fingerprint),
     /// A recipient a campaign has sent to.
     Sent(CampaignId, RecipientHash),
+    /// What else a recipient is known as.
+    Alias(RecipientHash),
     /// A usage row.
     Usage(UsageKey),
     /// The entry a reference made.
@@ -288,6 +299,7 @@ pub struct AccountState {
     /// Derived from `unheard`.
     pub(super) unheard_by_age: BTreeSet<(i64, Fingerprint)>,
     pub(super) sent: HashMap<CampaignId, HashSet<RecipientHash>>,
+    pub(super) aliases: BTreeMap<RecipientHash, Alias>,
     pub(super) usage: BTreeMap<UsageKey, UsageSum>,
     pub(super) references: HashMap<(WalletId, Arc<str>), Entry>,
     pub(super) documents: BTreeMap<(DocumentKind, Arc<str>), Arc<str>>,

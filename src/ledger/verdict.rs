@@ -88,6 +88,11 @@ pub enum Verdict {
     },
     /// A count was added.
     Counted,
+    /// The recipients are one person, as far as there is room to know it.
+    AliasLearned {
+        /// Was anything written?
+        changed: bool,
+    },
     /// What a sweep did.
     Swept {
         /// Holds newly in doubt.

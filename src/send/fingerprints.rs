@@ -1,9 +1,10 @@
-//! The keyed hashes that identify a send: its body, its idempotency key, its recipient.
+//! The keyed hashes that identify a send: its body, its idempotency key, its recipient's
+//! identity.
 
 use crate::catalog::KeyHasher;
 use crate::ids::ChannelId;
 use crate::ledger::{Fingerprint, RecipientHash};
-use crate::pricing::Recipient;
+use crate::pricing::{Identity, Recipient};
 use crate::send::message::{Endpoint, Send};
 
 /// What makes a send this one and no other.
@@ -13,8 +14,10 @@ pub struct Fingerprints {
     pub body: Fingerprint,
     /// The idempotency key, hashed.
     pub key: Option<Fingerprint>,
-    /// The recipient, hashed.
+    /// The recipient's identity, hashed.
     pub recipient: RecipientHash,
+    /// The number as it was written, hashed, if that is not its identity.
+    pub spelled: Option<RecipientHash>,
 }
 
 impl Fingerprints {
@@ -42,10 +45,13 @@ impl Fingerprints {
                 hash(before, after)
             }
         };
+        let identity = Identity::of(recipient);
+        let spelled = recipient.as_str() != identity.as_str();
         Fingerprints {
             body,
             key: key.map(|key| hasher.idempotency_key(key)),
-            recipient: hasher.recipient(recipient.as_str()),
+            recipient: hasher.recipient(&identity),
+            spelled: spelled.then(|| hasher.spelled(recipient)),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! reply - in `SendRequest::process`, in this order. Each stage is a file.
 
 mod accept;
+mod alias;
 mod authenticate;
 mod classify;
 mod context;

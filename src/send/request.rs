@@ -20,7 +20,7 @@ use super::reply::{self, Reply};
 use super::reserve::{self, Decision, Held};
 use super::route::SendRoute;
 use super::service::SendService;
-use super::settle::{self, Settled};
+use super::settle::{Settled, settle};
 use super::{accept, authenticate, classify};
 use crate::amount::Amount;
 use crate::http::peer::Peer;
@@ -185,7 +185,7 @@ impl SendRequest {
         let attempt = forward(service, &target, &path, &head.headers, body).await;
         timer.end(Stage::Forward);
         // Settle.
-        let settled = settle::settle(service, &context, &quote, &held, &attempt, client).await;
+        let settled = settle(service, &context, &quote, &held, recipient, &attempt, client).await;
         drop(in_flight);
         // Reply.
         self.reply(&context, &quote, &held, attempt, settled, log)

@@ -151,6 +151,7 @@ fn request(
         amount: if prepaid { quote.amount } else { Amount::ZERO },
         allowance,
         recipient: fingerprints.recipient,
+        spelled: fingerprints.spelled,
         window: limit.map(|limit| WindowRule { portfolio: channel.portfolio.clone(), limit }),
         caps: context.snapshot.caps.clone(),
         fingerprint: fingerprints.body,

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use super::alias;
 use super::context::SendContext;
 use super::hangup::ClientState;
 use super::rejected::Rejected;
 use super::reserve::Held;
 use super::service::SendService;
 use crate::ledger::{CalendarSpan, DoubtReason, Operation, RefusalCode, ReleaseReason};
-use crate::pricing::Quote;
+use crate::pricing::{Quote, Recipient};
 use crate::rejection::RejectionKind;
 use crate::upstream::client::Attempt;
 use crate::upstream::outcome::{self, Outcome, RefusedBy, UnknownReason};
@@ -28,6 +29,7 @@ pub async fn settle(
     context: &SendContext,
     quote: &Quote,
     held: &Held,
+    sent_to: &Recipient,
     attempt: &Attempt,
     client: &ClientState,
 ) -> Settled {
@@ -45,7 +47,7 @@ pub async fn settle(
         Attempt::Unknown { reason } => Outcome::Unknown { reason: *reason },
     };
     match &outcome {
-        Outcome::Accepted { message_id } => {
+        Outcome::Accepted { message_id, contact } => {
             let day =
                 CalendarSpan::day(&context.snapshot.time_zone, service.services.clock.now_ms());
             post(service, context, held, |hold| Operation::Settle {
@@ -53,6 +55,10 @@ pub async fn settle(
                 message_id: Some(Arc::from(message_id.as_str())),
                 day,
             });
+            let hasher = service.services.catalog.hasher();
+            if let Some(operation) = alias::learned(hasher, sent_to, contact) {
+                post(service, context, held, |_| operation);
+            }
             service.services.metrics.charged(
                 &context.snapshot.account.currency,
                 quote.category.as_str(),

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod client;
 mod connect;
+pub mod contact;
 pub mod encoding;
 pub mod graph_error;
 pub mod headers;

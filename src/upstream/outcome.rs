@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use hyper::HeaderMap;
 use serde::Deserialize;
 
+use super::contact::{Contact, contact};
 use super::encoding::decoded;
 use super::graph_error::GraphError;
 
@@ -16,6 +17,8 @@ pub enum Outcome {
     Accepted {
         /// `messages[0].id`.
         message_id: String,
+        /// Who it is for.
+        contact: Contact,
     },
     /// It was not sent and will not be.
     Refused {
@@ -149,6 +152,8 @@ const TABLE: [(RangeInclusive<u16>, Holds, Verdict); 12] = [
 /// What an answer holds.
 struct Content {
     message_id: Option<String>,
+    /// Read only if there is a message.
+    contact: Contact,
     code: Option<i64>,
     undecodable: bool,
 }
@@ -157,13 +162,17 @@ impl Content {
     /// Reads an answer for what it is: decoded, and without a byte order mark.
     fn read(headers: &HeaderMap, body: &[u8]) -> Content {
         let Ok(body) = decoded(headers, body) else {
-            return Content { message_id: None, code: None, undecodable: true };
+            let contact = Contact::default();
+            return Content { message_id: None, contact, code: None, undecodable: true };
         };
         let body = without_mark(&body);
         let message_id = message_id(body);
         // An id says enough, and most answers have one.
-        let error = if message_id.is_none() { GraphError::read(body) } else { None };
-        Content { message_id, code: error.map(|error| error.code), undecodable: false }
+        let (contact, error) = match &message_id {
+            Some(_) => (contact(body), None),
+            None => (Contact::default(), GraphError::read(body)),
+        };
+        Content { message_id, contact, code: error.map(|error| error.code), undecodable: false }
     }
 
     fn has(&self, holds: &Holds) -> bool {
@@ -185,7 +194,9 @@ pub fn judge(status: u16, headers: &HeaderMap, body: &[u8]) -> Outcome {
         .find(|(statuses, holds, _)| statuses.contains(&status) && content.has(holds))
         .map(|(_, _, verdict)| verdict);
     match (row, content.message_id, content.code) {
-        (Some(Verdict::Accepted), Some(message_id), _) => Outcome::Accepted { message_id },
+        (Some(Verdict::Accepted), Some(message_id), _) => {
+            Outcome::Accepted { message_id, contact: content.contact }
+        }
         (Some(Verdict::RefusedByGraph), _, Some(code)) => {
             Outcome::Refused { by: RefusedBy::Graph { code } }
         }
@@ -247,7 +258,7 @@ mod tests {
     use hyper::HeaderMap;
     use hyper::header::{CONTENT_ENCODING, HeaderValue};
 
-    use super::{AnsweredBy, Outcome, RefusedBy, UnknownReason, answered_by, judge};
+    use super::{AnsweredBy, Contact, Outcome, RefusedBy, UnknownReason, answered_by, judge};
 
     const ACCEPTED: &str = concat!(
         r#"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"#,
@@ -291,8 +302,10 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn accepted(id: &str) -> Outcome {
-        Outcome::Accepted { message_id: id.to_owned() }
+    /// Accepted, for `wa_id`.
+    fn accepted(id: &str, wa_id: Option<&str>) -> Outcome {
+        let contact = Contact { wa_id: wa_id.map(str::to_owned), user_id: None };
+        Outcome::Accepted { message_id: id.to_owned(), contact }
     }
 
     fn refused(code: i64) -> Outcome {
@@ -309,17 +322,17 @@ mod tests {
 
     #[test]
     fn a_message_id_is_acceptance() {
-        check(200, ACCEPTED, accepted("wamid.A"));
-        check(202, ACCEPTED, accepted("wamid.A"));
+        check(200, ACCEPTED, accepted("wamid.A", Some("1")));
+        check(202, ACCEPTED, accepted("wamid.A", Some("1")));
         check(
             200,
             concat!(
                 r#"{"success":true,"messages":[{"id":"a\u0062","#,
                 r#""message_status":"held_for_quality_assessment"}]}"#
             ),
-            accepted("ab"),
+            accepted("ab", None),
         );
-        check(200, r#"{"messages":[{"id":"a"},{"id":"b"}]}"#, accepted("a"));
+        check(200, r#"{"messages":[{"id":"a"},{"id":"b"}]}"#, accepted("a", None));
     }
 
     #[test]
@@ -427,7 +440,7 @@ mod tests {
     fn encoding_and_byte_order_mark_do_not_change_what_an_answer_says() {
         let marked = |text: &str| format!("\u{feff}{text}");
         for (status, body, expected) in [
-            (200, ACCEPTED.to_owned(), accepted("wamid.A")),
+            (200, ACCEPTED.to_owned(), accepted("wamid.A", Some("1"))),
             (400, graph_error(131_056), refused(131_056)),
             (503, graph_error(131_016), refused(131_016)),
             (200, "<html>portal</html>".to_owned(), unknown(UnknownReason::NoMessageId)),

@@ -53,6 +53,15 @@ pub enum FaultAction {
     NoId,
     /// Accepts the message and replies `message_status: held_for_quality_assessment`.
     Held,
+    /// Accepts the message and names its recipient in the reply by these, and by nothing else.
+    Contact {
+        /// `contacts[0].wa_id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wa_id: Option<String>,
+        /// `contacts[0].user_id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_id: Option<String>,
+    },
 }
 
 /// A content encoding.
@@ -112,7 +121,8 @@ pub struct Fault {
     #[serde(default = "always")]
     pub when: FaultTrigger,
     /// The message is accepted and counted before the fault strikes. Those that end in a
-    /// good reply (`Delay`, `Held`, `Encoded`, `ByteOrderMark`) accept in any case.
+    /// good reply (`Delay`, `Held`, `Contact`, `Encoded`,
+    /// `ByteOrderMark`) accept in any case.
     #[serde(default)]
     pub after_accepting: bool,
     /// Sends (default) or reads.
@@ -188,6 +198,11 @@ impl Fault {
             {
                 Some(format!("status {status} is not between 300 and 599"))
             }
+            (FaultAction::Contact { wa_id, user_id }, _)
+                if !wa_id.iter().chain(user_id).all(|name| is_name(name)) =>
+            {
+                Some("wa_id and user_id are letters, digits and dots".to_owned())
+            }
             (_, FaultTrigger::Every(0)) => Some("every must be at least 1".to_owned()),
             (_, FaultTrigger::Probability { chance, .. }) if !(0.0..=1.0).contains(chance) => {
                 Some(format!("chance {chance} is not between 0 and 1"))
@@ -205,6 +220,7 @@ impl Fault {
                 self.action,
                 FaultAction::Delay { .. }
                     | FaultAction::Held
+                    | FaultAction::Contact { .. }
                     | FaultAction::Encoded { .. }
                     | FaultAction::ByteOrderMark
             )
@@ -276,6 +292,11 @@ impl Rule {
             FaultTrigger::Probability { chance, .. } => self.random.chance(*chance),
         }
     }
+}
+
+/// Whether a recipient may be named so; nothing in it is escaped in JSON.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
 }
 
 /// The same text, or phone numbers with the same digits.

@@ -280,15 +280,27 @@ fn headers_from(lines: &[u8]) -> HeaderMap {
     headers
 }
 
-/// Returns the WhatsApp id in Meta's reply: the digits, and for Brazilian mobiles the short form
-/// without the extra 9. Group ids and user ids are unchanged.
+/// Returns the WhatsApp id in Meta's reply: the digits, in the one form in which Meta knows a
+/// number that has several - Brazilian mobiles without the extra 9, Mexican ones with a 1,
+/// Argentine ones with a 9 and without a 15. Group ids and user ids are unchanged.
 pub(crate) fn wa_id(address: &Address<'_>) -> String {
     let Address::Phone(phone) = address else {
         return address.as_written().to_owned();
     };
     let mut digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    if digits.len() == 13 && digits.starts_with("55") && digits.as_bytes()[4] == b'9' {
-        digits.remove(4);
+    match (digits.get(..2), digits.len()) {
+        (Some("55"), 13) if digits.as_bytes()[4] == b'9' => drop(digits.remove(4)),
+        (Some("52"), 12) => digits.insert(2, '1'),
+        (Some("54"), 12) => digits.insert(2, '9'),
+        (Some("54"), 14) => {
+            // Area codes have two digits, if that is 11, or three or four.
+            let ends = if digits[2..].starts_with("11") { 4..5 } else { 5..7 };
+            if let Some(at) = ends.into_iter().find(|at| digits[*at..].starts_with("15")) {
+                digits.replace_range(at..at + 2, "");
+                digits.insert(2, '9');
+            }
+        }
+        _ => {}
     }
     digits
 }

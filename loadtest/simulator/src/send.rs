@@ -132,22 +132,40 @@ async fn read_receipt(state: &State) -> Result<Reply, Reset> {
 /// Returns the reply to a message that was accepted; templates report a `message_status`.
 fn accepted(state: &State, message: &Message<'_>, id: &str, status: Option<&str>) -> Reply {
     let status = status.or((message.kind == Kind::Template).then_some("accepted"));
-    let body = accepted_body(message, Some((id, status)));
+    let body = accepted_body(message, &names(&message.address), Some((id, status)));
     reply::graph(StatusCode::OK, state.trace(), ReplyBody::whole(body))
 }
 
+/// The fields by which a reply names who a message is for.
+type Names = [(&'static str, Option<String>); 2];
+
+/// Returns how Meta names an address.
+fn names(address: &Address<'_>) -> Names {
+    let name = Some(wa_id(address));
+    match address {
+        Address::UserId(_) => [("wa_id", None), ("user_id", name)],
+        Address::Phone(_) | Address::Group(_) => [("wa_id", name), ("user_id", None)],
+    }
+}
+
 /// Returns the body of a good reply; without an id it has no `messages`.
-fn accepted_body(message: &Message<'_>, id: Option<(&str, Option<&str>)>) -> Vec<u8> {
-    // Addresses were checked to hold nothing that JSON would escape.
+fn accepted_body(
+    message: &Message<'_>,
+    names: &Names,
+    id: Option<(&str, Option<&str>)>,
+) -> Vec<u8> {
+    // Addresses and names were checked to hold nothing that JSON would escape.
     let written = message.address.as_written();
     let mut body = String::with_capacity(256);
     body.push_str(r#"{"messaging_product":"whatsapp","contacts":[{"input":""#);
     body.push_str(written);
-    body.push_str(match message.address {
-        Address::UserId(_) => r#"","user_id":""#,
-        Address::Phone(_) | Address::Group(_) => r#"","wa_id":""#,
-    });
-    body.push_str(&wa_id(&message.address));
+    for (field, name) in names {
+        if let Some(name) = name {
+            for part in [r#"",""#, field, r#"":""#, name] {
+                body.push_str(part);
+            }
+        }
+    }
     body.push_str(r#""}]"#);
     if let Some((id, status)) = id {
         body.push_str(r#","messages":[{"id":""#);
@@ -192,22 +210,28 @@ async fn faulty(
             Ok(good(None))
         }
         FaultAction::Held => Ok(good(Some("held_for_quality_assessment"))),
+        FaultAction::Contact { wa_id, user_id } => {
+            let names = [("wa_id", wa_id.clone()), ("user_id", user_id.clone())];
+            state.wait_latency().await;
+            let body = ReplyBody::whole(accepted_body(message, &names, Some((id, None))));
+            Ok(reply::graph(StatusCode::OK, state.trace(), body))
+        }
         FaultAction::Truncate => {
-            let body = accepted_body(message, Some((id, None)));
+            let body = accepted_body(message, &names(&message.address), Some((id, None)));
             let body = ReplyBody::truncated(body);
             Ok(reply::graph(StatusCode::OK, state.trace(), body))
         }
         FaultAction::NoId => {
-            let body = ReplyBody::whole(accepted_body(message, None));
+            let body = ReplyBody::whole(accepted_body(message, &names(&message.address), None));
             Ok(reply::graph(StatusCode::OK, state.trace(), body))
         }
         FaultAction::Encoded { coding } => {
-            let body = accepted_body(message, Some((id, None)));
+            let body = accepted_body(message, &names(&message.address), Some((id, None)));
             Ok(encoded(state, *coding, &body))
         }
         FaultAction::ByteOrderMark => {
             let mut body = "\u{feff}".as_bytes().to_vec();
-            body.extend(accepted_body(message, Some((id, None))));
+            body.extend(accepted_body(message, &names(&message.address), Some((id, None))));
             Ok(reply::graph(StatusCode::OK, state.trace(), ReplyBody::whole(body)))
         }
         other => strike::without_message(state, other).await,

@@ -60,6 +60,7 @@ pub(crate) async fn without_message(state: &State, action: &FaultAction) -> Resu
         FaultAction::Garbage
         | FaultAction::NoId
         | FaultAction::Held
+        | FaultAction::Contact { .. }
         | FaultAction::Encoded { .. }
         | FaultAction::ByteOrderMark => {
             let body = ReplyBody::whole(&b"\x1f\x8b\x08 not json {"[..]);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Batch, ClaimKind, Identity, LedgerFault, LedgerFuture, OpenLedger, Verdict};
+use super::{Batch, ClaimKind, LedgerFault, LedgerFuture, OpenLedger, StoreIdentity, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use store::Store;
@@ -27,7 +27,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A ledger in a directory of its own, locked for this process.
 pub struct EmbeddedLedger {
-    identity: Identity,
+    identity: StoreIdentity,
     jobs: SyncSender<Job>,
 }
 
@@ -76,7 +76,7 @@ impl EmbeddedLedger {
     }
 
     /// The store's name and secret.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &StoreIdentity {
         &self.identity
     }
 

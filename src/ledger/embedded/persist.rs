@@ -33,6 +33,7 @@ const USAGE: u8 = 9;
 const REFERENCE: u8 = 10;
 const DOCUMENT: u8 = 11;
 const UNHEARD: u8 = 12;
+const ALIAS: u8 = 13;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -79,6 +80,7 @@ pub(super) fn encode(
                 state.sent.get(campaign).is_some_and(|recipients| recipients.contains(recipient));
             (SENT, format!("{campaign}/{}", hex(recipient)), sent.then(|| "1".to_owned()))
         }
+        Row::Alias(recipient) => (ALIAS, hex(recipient), json(state.aliases.get(recipient))?),
         Row::Usage(key) => {
             let (day, channel, country, category) = key;
             (
@@ -137,6 +139,7 @@ pub(super) fn restore(
             let (campaign, recipient) = pair()?;
             state.sent.entry(part::<CampaignId>(campaign)?).or_default().insert(unhex(recipient)?);
         }
+        ALIAS => drop(state.aliases.insert(unhex(key)?, serde_json::from_str(value)?)),
         USAGE => {
             let parts: Vec<&str> = key.split('/').collect();
             let [day, channel, country, category] = parts[..] else { return Err(RowError::Key) };

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use super::persist;
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::state::{AccountState, Changes};
-use crate::ledger::{Cause, ClaimKind, Entry, Event, FaultReason, Identity, LedgerFault};
+use crate::ledger::{Cause, ClaimKind, Entry, Event, FaultReason, LedgerFault, StoreIdentity};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// The store's name and secret, made on first use.
-    pub(super) fn identity(&self) -> Result<Identity, StoreError> {
+    pub(super) fn identity(&self) -> Result<StoreIdentity, StoreError> {
         let read = |name: &str| {
             self.connection
                 .query_row("SELECT value FROM identity WHERE name = ?1", [name], |row| {
@@ -101,9 +101,9 @@ impl Store {
                 .map_err(|_| StoreError::Record("its secret has another length".into()))?;
             let ledger_id = String::from_utf8(id)
                 .map_err(|_| StoreError::Record("its name is not text".into()))?;
-            return Ok(Identity { ledger_id, pepper });
+            return Ok(StoreIdentity { ledger_id, pepper });
         }
-        let fresh = Identity::fresh()
+        let fresh = StoreIdentity::fresh()
             .map_err(|error| StoreError::Record(format!("no randomness: {error}")))?;
         let mut insert =
             self.connection.prepare("INSERT INTO identity (name, value) VALUES (?1, ?2)")?;

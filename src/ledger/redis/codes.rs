@@ -44,6 +44,7 @@ codes! { verdict, i64, "V_":
     DOCUMENT = 21
     COUNTED = 22
     SWEPT = 23
+    ALIAS_LEARNED = 24
 }
 
 codes! { operation, &str, "OP_":
@@ -63,6 +64,7 @@ codes! { operation, &str, "OP_":
     RESTART_CAMPAIGN = "G"
     FINISH_CAMPAIGN = "F"
     COUNT_REJECTIONS = "N"
+    LEARN_ALIAS = "E"
 }
 
 codes! { reply, &str, "REPLY_":

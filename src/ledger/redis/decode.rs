@@ -164,6 +164,7 @@ impl Reply {
                 Verdict::Document { changed: self.flag()?, settings_version: self.count()? }
             }
             verdict::COUNTED => Verdict::Counted,
+            verdict::ALIAS_LEARNED => Verdict::AliasLearned { changed: self.flag()? },
             verdict::SWEPT => Verdict::Swept {
                 marked: self.count()?,
                 resolved: self.count()?,

@@ -148,6 +148,10 @@ impl Call {
                 self.hold(operation::ABANDON, *hold);
                 self.hold_keys(*hold);
             }
+            Operation::LearnAlias { recipients } => {
+                self.text(operation::LEARN_ALIAS);
+                self.bytes(recipients.as_flattened());
+            }
             Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
                 self.text(operation::SWEEP);
                 self.number(open_age_ms);
@@ -304,9 +308,10 @@ impl Call {
         let campaign = request.campaign.as_ref().map_or("", |campaign| campaign.id.as_str());
         let portfolio = request.window.as_ref().map_or("", |rule| rule.portfolio.as_str());
         let key = request.key.as_ref().map_or(&[][..], |key| key.as_slice());
+        let spelled = request.spelled.as_ref().map_or(&[][..], |spelled| spelled.as_slice());
         let names =
             [wallet, campaign, request.channel.as_str(), request.country.as_str(), portfolio];
-        for part in names.map(str::as_bytes).into_iter().chain([key]) {
+        for part in names.map(str::as_bytes).into_iter().chain([key, spelled]) {
             // Ids have 64 characters at most.
             text.push(u8::try_from(part.len()).unwrap_or(0));
             text.extend_from_slice(part);

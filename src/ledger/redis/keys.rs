@@ -2,12 +2,14 @@
 //! tag `{account}`, so that a cluster keeps them in one slot; no name holds a time (days and half
 //! days are fields, buckets are numbered in turn), and there is none per hold.
 //!
-//! What a batch touches is declared, with one exception: a hold that is settled, released, marked
-//! or swept names its campaign, window, cap hits and key in its stored content, which another
-//! gateway or an operator does not know; those names the script makes itself, from the same prefix
-//! and kinds. They are in the slot of the declared ones, and the script writes nothing before it
-//! has read, so that a slot that is being moved to another node makes the batch fail as a whole.
-//! (Shards of the same windows and cap hits are cleaned likewise.)
+//! What a batch touches is declared, with two exceptions. The first: a hold that is settled,
+//! released, marked or swept names its campaign, window, cap hits and key in its stored content,
+//! which another gateway or an operator does not know; those names the script makes itself, from
+//! the same prefix and kinds. They are in the slot of the declared ones, and the script writes
+//! nothing before it has read, so that a slot that is being moved to another node makes the batch
+//! fail as a whole. (Shards of the same windows and cap hits are cleaned likewise.) The second:
+//! what else a recipient is known as only the script reads, and with it the slot, the cap hits and
+//! the campaign's record of each alias; almost no recipient has any.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -51,6 +53,7 @@ const CAP_HITS: &str = "f:";
 const GUARDS: &str = "g:";
 const UNHEARD: &str = "unheard";
 const KEYS: &str = "i:";
+const ALIASES: &str = "a:";
 const USAGE: &str = "u:";
 const REFERENCES: &str = "ref:";
 const DOCUMENTS: &str = "doc:";
@@ -70,6 +73,7 @@ pub(super) fn script_names() -> String {
         ("unheard", UNHEARD),
         ("keys", KEYS),
         ("usage", USAGE),
+        ("aliases", ALIASES),
     ];
     let numbers = [
         ("shards", SHARDS),

@@ -24,7 +24,7 @@ use redis::Value;
 
 use super::fault::clock_skew;
 use super::operation::{MAX_BATCH, MAX_CLOCK_SKEW_MS};
-use super::{ALIVE_MS, Batch, ClaimKind, Identity, LedgerFault, OpenLedger, Verdict};
+use super::{ALIVE_MS, Batch, ClaimKind, LedgerFault, OpenLedger, StoreIdentity, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use decode::Outcome;
@@ -38,7 +38,7 @@ const REMEMBERED: usize = 100_000;
 
 /// A ledger in a Redis server, shared by every gateway that is given its address.
 pub struct RedisLedger {
-    identity: Identity,
+    identity: StoreIdentity,
     durability: &'static str,
     clock: Clock,
     keys: StoreKeys,
@@ -72,7 +72,7 @@ impl RedisLedger {
     }
 
     /// The store's name and secret.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &StoreIdentity {
         &self.identity
     }
 

@@ -8,12 +8,12 @@ use super::keys::StoreKeys;
 use super::link::{self, Expected};
 use super::options::{OpenError, RedisOptions};
 use super::script::field;
-use crate::ledger::Identity;
+use crate::ledger::StoreIdentity;
 
 /// What opening found.
 pub(super) struct Opened {
     pub(super) client: Client,
-    pub(super) identity: Identity,
+    pub(super) identity: StoreIdentity,
     pub(super) durability: &'static str,
     pub(super) keys: StoreKeys,
     pub(super) expected: Expected,
@@ -127,8 +127,8 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 async fn identity(
     connection: &mut MultiplexedConnection,
     key: &str,
-) -> Result<(Identity, Vec<u8>), OpenError> {
-    let fresh = Identity::fresh()
+) -> Result<(StoreIdentity, Vec<u8>), OpenError> {
+    let fresh = StoreIdentity::fresh()
         .map_err(|error| OpenError::Unavailable(format!("no randomness: {error}")))?;
     let pepper: String = fresh.pepper.iter().map(|byte| format!("{byte:02x}")).collect();
     // A full server refuses every SETNX, also one that would change nothing.
@@ -152,7 +152,7 @@ async fn identity(
     })
 }
 
-fn parse_identity(stored: &[u8]) -> Option<Identity> {
+fn parse_identity(stored: &[u8]) -> Option<StoreIdentity> {
     let (ledger_id, hex) = std::str::from_utf8(stored).ok()?.split_once(' ')?;
     let mut pepper = [0u8; 32];
     if hex.len() != 64 || !hex.is_ascii() {
@@ -161,7 +161,7 @@ fn parse_identity(stored: &[u8]) -> Option<Identity> {
     for (index, byte) in pepper.iter_mut().enumerate() {
         *byte = u8::from_str_radix(hex.get(index * 2..index * 2 + 2)?, 16).ok()?;
     }
-    Some(Identity { ledger_id: ledger_id.to_owned(), pepper })
+    Some(StoreIdentity { ledger_id: ledger_id.to_owned(), pepper })
 }
 
 #[cfg(test)]

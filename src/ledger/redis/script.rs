@@ -7,13 +7,14 @@ use redis::aio::MultiplexedConnection;
 use super::{codes, keys};
 
 /// In this order: each part uses those above it.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
     include_str!("lua/money.lua"),
     include_str!("lua/settings.lua"),
     include_str!("lua/campaign.lua"),
+    include_str!("lua/alias.lua"),
     include_str!("lua/window.lua"),
     include_str!("lua/caps.lua"),
     include_str!("lua/guards.lua"),

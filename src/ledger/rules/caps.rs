@@ -3,6 +3,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use super::MAX_CAP_WINDOW_S;
+use super::alias::Person;
 use crate::ledger::operation::{CapRule, RecipientHash};
 use crate::ledger::rejection::Rejection;
 use crate::ledger::state::{AccountState, CapHit, Row};
@@ -16,20 +17,21 @@ impl AccountState {
     pub(super) fn check_caps(
         &self,
         rules: &[CapRule],
-        recipient: &RecipientHash,
+        person: &Person,
         category: Category,
         now_ms: i64,
     ) -> Result<(), Rejection> {
         let now_s = now_ms.div_euclid(1000);
-        let cap_hits = self.cap_hits.get(recipient).map_or(&[][..], Vec::as_slice);
+        let cap_hits =
+            || person.recipients().filter_map(|recipient| self.cap_hits.get(recipient)).flatten();
         let mut worst: Option<(&CapRule, i64)> = None;
         for rule in rules.iter().filter(|rule| rule.covers(category)) {
             let begin = now_s.saturating_sub(i64::from(rule.window_s));
-            let counted: Vec<i64> = cap_hits
-                .iter()
+            let mut counted: Vec<i64> = cap_hits()
                 .filter(|hit| rule.covers(hit.category) && hit.at_s > begin)
                 .map(|hit| hit.at_s)
                 .collect();
+            counted.sort_unstable();
             let max = usize::try_from(rule.max).unwrap_or(usize::MAX);
             if counted.len() < max {
                 continue;

@@ -5,6 +5,7 @@
 //! compare the two.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+mod alias;
 mod campaign;
 mod caps;
 mod guards;
@@ -93,6 +94,7 @@ impl AccountState {
                 self.count_rejection(Some(campaign), *rejection, *count);
                 Verdict::Counted
             }
+            Operation::LearnAlias { recipients } => self.learn_alias(recipients, now_ms),
             Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
                 self.sweep(*open_age_ms, *in_doubt_age_ms, policies, *day, now_ms)
             }
@@ -121,6 +123,7 @@ impl AccountState {
         self.drop_old_slots(now_ms);
         self.drop_old_cap_hits(now_ms);
         self.drop_old_recipients(now_ms);
+        self.drop_old_aliases(now_ms);
     }
 
     fn drop_old_recipients(&mut self, now_ms: i64) {

@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
+use super::alias::Person;
 use super::{half_day, key_is_kept};
 use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId};
 use crate::ledger::Verdict;
 use crate::ledger::event::EventKind;
-use crate::ledger::operation::{AllowanceRule, Reserve};
+use crate::ledger::operation::{AllowanceRule, RecipientHash, Reserve};
 use crate::ledger::rejection::{Rejection, StopReason};
 use crate::ledger::state::{AccountState, Campaign, Hold, KeyOutcome, KeyRecord, Row};
 use crate::ledger::view::HoldState;
@@ -20,6 +21,8 @@ struct Admission {
     amount: Amount,
     /// The month whose free allowance it takes.
     free_month: Option<i32>,
+    /// The recipient it is written under: one of the person's.
+    recipient: RecipientHash,
 }
 
 /// Why a send is not admitted.
@@ -46,7 +49,8 @@ enum Refusal {
 
 impl AccountState {
     pub(super) fn reserve(&mut self, request: &Reserve, now_ms: i64) -> Verdict {
-        if let Err(refusal) = self.check_send(request, now_ms) {
+        let person = self.person(&request.recipient, now_ms);
+        if let Err(refusal) = self.check_send(request, &person, now_ms) {
             return self.record_refusal(request, refusal, now_ms);
         }
         if let Some(rule) = &request.window {
@@ -54,35 +58,43 @@ impl AccountState {
             // send refused above needs no window.
             self.expire_slots(&rule.portfolio, now_ms);
         }
-        match self.check_limits(request, now_ms) {
+        match self.check_limits(request, &person, now_ms) {
             Ok(admission) => self.apply_reserve(request, &admission, now_ms),
             Err(refusal) => self.record_refusal(request, refusal, now_ms),
         }
     }
 
     /// What comes before the messaging limit, in the documented order.
-    fn check_send(&self, request: &Reserve, now_ms: i64) -> Result<(), Refusal> {
+    fn check_send(&self, request: &Reserve, person: &Person, now_ms: i64) -> Result<(), Refusal> {
+        // Before identities were known, what was sent is kept under the number as written.
+        let person = &person.with(request.spelled);
         self.check_terms(request, now_ms)?;
         self.check_campaign(request).map_err(Refusal::Rejected)?;
-        self.check_repetition(request, now_ms)?;
+        self.check_repetition(request, person, now_ms)?;
         let campaign = request.campaign.as_ref().and_then(|named| self.campaigns.get(&named.id));
         if campaign.is_some_and(|campaign| campaign.exempt_from_caps) {
             return Ok(());
         }
-        self.check_caps(&request.caps, &request.recipient, request.category, now_ms)
-            .map_err(Refusal::Rejected)
+        self.check_caps(&request.caps, person, request.category, now_ms).map_err(Refusal::Rejected)
     }
 
     /// The messaging limit and money.
-    fn check_limits(&self, request: &Reserve, now_ms: i64) -> Result<Admission, Refusal> {
+    fn check_limits(
+        &self,
+        request: &Reserve,
+        person: &Person,
+        now_ms: i64,
+    ) -> Result<Admission, Refusal> {
+        let mut recipient = request.recipient;
         if let Some(rule) = &request.window {
-            self.check_slot(rule, &request.recipient, now_ms).map_err(Refusal::Rejected)?;
+            recipient = self.slot_holder(&rule.portfolio, person);
+            self.check_slot(rule, &recipient, now_ms).map_err(Refusal::Rejected)?;
         }
         let free_month = self.free_month(request, now_ms);
         let amount = if free_month.is_some() { Amount::ZERO } else { request.amount };
         self.check_budget(request.campaign.as_ref().map(|campaign| &campaign.id), amount)?;
         self.check_balance(request, amount)?;
-        Ok(Admission { amount, free_month })
+        Ok(Admission { amount, free_month, recipient })
     }
 
     /// Whether the request was made under the settings and prices of now.
@@ -129,7 +141,12 @@ impl AccountState {
 
     /// Whether this send was made before: by key, by a body nobody waits for any more, or by a
     /// campaign's recipient.
-    fn check_repetition(&self, request: &Reserve, now_ms: i64) -> Result<(), Refusal> {
+    fn check_repetition(
+        &self,
+        request: &Reserve,
+        person: &Person,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
         if let Some(key) = request.key {
             let kept = |record: &&KeyRecord| key_is_kept(record.half_day, now_ms);
             if let Some(record) = self.keys.get(&key).filter(kept) {
@@ -148,7 +165,7 @@ impl AccountState {
         let campaign = request.campaign.as_ref().map(|named| &named.id).filter(|id| dedupes(id));
         let sent = campaign
             .and_then(|id| self.sent.get(id))
-            .is_some_and(|recipients| recipients.contains(&request.recipient));
+            .is_some_and(|sent| person.recipients().any(|recipient| sent.contains(recipient)));
         if sent { Err(Refusal::Rejected(Rejection::AlreadySent)) } else { Ok(()) }
     }
 
@@ -281,8 +298,8 @@ impl AccountState {
 
     /// Writes what an admitted send holds; nothing may be refused any more.
     fn apply_reserve(&mut self, request: &Reserve, admission: &Admission, now_ms: i64) -> Verdict {
-        let Admission { amount, free_month } = *admission;
-        let deduped = self.enter_campaign(request, amount);
+        let Admission { amount, free_month, recipient } = *admission;
+        let deduped = self.enter_campaign(request, &recipient, amount);
         let mut available = None;
         if let Some(wallet_id) = &request.wallet
             && let Some(wallet) = self.wallets.get_mut(wallet_id)
@@ -295,10 +312,9 @@ impl AccountState {
             self.warn_when_low(wallet_id, now_ms);
         }
         if let Some(rule) = &request.window {
-            self.open_slot(&rule.portfolio, &request.recipient);
+            self.open_slot(&rule.portfolio, &recipient);
         }
-        let cap_hit_s =
-            self.add_cap_hit(&request.caps, &request.recipient, request.category, now_ms);
+        let cap_hit_s = self.add_cap_hit(&request.caps, &recipient, request.category, now_ms);
         if let Some(month) = free_month {
             let taken = self.allowances.entry(request.channel.clone()).or_insert((month, 0));
             *taken = (month, if taken.0 == month { taken.1.saturating_add(1) } else { 1 });
@@ -323,7 +339,7 @@ impl AccountState {
             channel: request.channel.clone(),
             country: request.country,
             category: request.category,
-            recipient: request.recipient,
+            recipient,
             window: request.window.as_ref().map(|rule| rule.portfolio.clone()),
             allowance_month: free_month,
             cap_hit_s,
@@ -341,7 +357,12 @@ impl AccountState {
 
     /// Creates the campaign if this is its first send, binds it to its wallet, counts what is held;
     /// returns whether the recipient was noted.
-    fn enter_campaign(&mut self, request: &Reserve, amount: Amount) -> bool {
+    fn enter_campaign(
+        &mut self,
+        request: &Reserve,
+        recipient: &RecipientHash,
+        amount: Amount,
+    ) -> bool {
         let Some(named) = &request.campaign else { return false };
         let epoch = request
             .wallet
@@ -361,8 +382,8 @@ impl AccountState {
         let dedupe = campaign.dedupe_recipients;
         self.touch(Row::Campaign(named.id.clone()));
         if dedupe {
-            self.sent.entry(named.id.clone()).or_default().insert(request.recipient);
-            self.touch(Row::Sent(named.id.clone(), request.recipient));
+            self.sent.entry(named.id.clone()).or_default().insert(*recipient);
+            self.touch(Row::Sent(named.id.clone(), *recipient));
         }
         dedupe
     }

@@ -2,6 +2,7 @@
 //! minute, rounded so that a slot is kept up to a minute too long and never too short.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+use super::alias::Person;
 use crate::ids::PortfolioId;
 use crate::ledger::operation::{RecipientHash, WindowRule};
 use crate::ledger::rejection::Rejection;
@@ -91,6 +92,16 @@ impl AccountState {
             retry_after_s: frees_ms
                 .map(|at| at.saturating_sub(now_ms).max(0).saturating_add(999).div_euclid(1000)),
         })
+    }
+
+    /// The one of a person's recipients that has a slot already, so that the person takes no second
+    /// one; else the recipient that was asked for.
+    pub(super) fn slot_holder(&self, portfolio: &PortfolioId, person: &Person) -> RecipientHash {
+        let window = self.windows.get(portfolio);
+        let has_slot = |recipient: &&RecipientHash| {
+            window.is_some_and(|window| window.slots.contains_key(*recipient))
+        };
+        person.recipients().find(has_slot).copied().unwrap_or_else(|| person.recipient())
     }
 
     /// Takes a slot, or counts one more open send in the recipient's slot.

@@ -16,7 +16,7 @@ fuzz_target!(|answer: (u16, u8, &[u8])| {
         headers.insert(http::header::CONTENT_ENCODING, value);
     }
     match judge(status, &headers, body) {
-        Outcome::Accepted { message_id } => {
+        Outcome::Accepted { message_id, .. } => {
             assert!((200..300).contains(&status) && !message_id.is_empty());
         }
         Outcome::Refused { by: RefusedBy::Graph { .. } } => {

@@ -21,6 +21,8 @@
 //! 12. Nobody gets more than a frequency cap allows, but from exempt campaigns.
 //! 13. A key is reserved once in 24 hours, unless the send was released.
 //! 14. A deduplicating campaign has one send per recipient that was not released.
+//!
+//! Recipients of which the ledger was told that they are one person count as one in 11, 12 and 14.
 //! 15. Nothing is reserved for a campaign that was stopped, unless a person restarted it; sends of
 //!     external channels are stopped for other reasons than money only.
 
@@ -29,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate::ids::{CampaignId, HoldId};
 use tollgate::ledger::{
     CampaignState, CampaignView, DoubtReason, Entry, Event, HoldState, HoldView, InDoubtPolicies,
-    InDoubtPolicy, Operation, Reserve, StopReason, UsageRow, Verdict, WalletView,
+    InDoubtPolicy, Operation, RecipientHash, Reserve, StopReason, UsageRow, Verdict, WalletView,
 };
 
 use crate::support::DAY;
@@ -67,6 +69,8 @@ struct Sent {
 pub struct Auditor {
     sent: BTreeMap<HoldId, Sent>,
     before: View,
+    /// Recipients that are one person, and when that was last learned.
+    aliases: Vec<(BTreeSet<RecipientHash>, i64)>,
     /// The latest ledger time.
     now_ms: i64,
 }
@@ -116,12 +120,34 @@ impl Auditor {
                 (Operation::RestartCampaign { campaign }, Verdict::Campaign(_)) => {
                     restarted.insert(campaign.clone());
                 }
+                (Operation::LearnAlias { recipients }, Verdict::AliasLearned { changed: true }) => {
+                    self.learn(recipients);
+                }
                 // Which holds it released is seen in the next view only; until then sends seem to
                 // stand that do not.
                 (Operation::Sweep { .. }, Verdict::Swept { .. }) => swept = true,
                 _ => {}
             }
         }
+    }
+
+    fn learn(&mut self, recipients: &[RecipientHash]) {
+        let mut person: BTreeSet<_> = recipients.iter().copied().collect();
+        for recipient in recipients {
+            person.extend(self.person(recipient));
+        }
+        self.aliases.retain(|(known, _)| known.is_disjoint(&person));
+        self.aliases.push((person, self.now_ms));
+    }
+
+    /// All recipients known to be this person. An alias is kept for 365 days, and confirmed in the
+    /// ledger up to 30 days after it was learned.
+    fn person(&self, recipient: &RecipientHash) -> BTreeSet<RecipientHash> {
+        let known = |(person, at_ms): &&(BTreeSet<RecipientHash>, i64)| {
+            person.contains(recipient) && self.now_ms - at_ms < 330 * DAY
+        };
+        let alone = || BTreeSet::from([*recipient]);
+        self.aliases.iter().find(known).map_or_else(alone, |(person, _)| person.clone())
     }
 
     fn end(&mut self, hold: HoldId, amount: i64, end: End) {
@@ -185,10 +211,11 @@ impl Auditor {
                 .find(|view| view.id == named.id)
                 .is_none_or(|view| view.exempt_from_caps)
         });
+        let person = self.person(&request.recipient);
         for rule in request.caps.iter().filter(|rule| !exempt && rule.covers(request.category)) {
             let begin_s = self.now_ms.div_euclid(1000) - i64::from(rule.window_s);
             let counts = |sent: &&Sent| {
-                sent.request.recipient == request.recipient
+                person.contains(&sent.request.recipient)
                     && rule.covers(sent.request.category)
                     && sent.at_ms.div_euclid(1000) > begin_s
             };
@@ -205,8 +232,9 @@ impl Auditor {
         if !self.before.campaigns.iter().any(|view| view.id == named.id && view.dedupe_recipients) {
             return;
         }
+        let person = self.person(&request.recipient);
         let same = |sent: &&Sent| {
-            sent.request.recipient == request.recipient
+            person.contains(&sent.request.recipient)
                 && sent.request.campaign.as_ref().is_some_and(|campaign| campaign.id == named.id)
         };
         assert_eq!(
@@ -305,8 +333,12 @@ impl Auditor {
                     Some(End::Released) => false,
                 }
             };
-            let recipients: BTreeSet<_> =
-                self.sent.values().filter(counts).map(|sent| sent.request.recipient).collect();
+            let recipients: BTreeSet<_> = self
+                .sent
+                .values()
+                .filter(counts)
+                .map(|sent| self.person(&sent.request.recipient))
+                .collect();
             assert!(
                 recipients.len() <= limit.try_into().unwrap(),
                 "11: {} recipients in {portfolio}, at most {limit}",

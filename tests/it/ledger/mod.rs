@@ -1,6 +1,7 @@
 //! One suite for every ledger: a case is written once and runs on each. Cases are tables (see
 //! `support/ledger_script`); random operations come on top.
 
+mod aliases;
 mod batches;
 mod campaigns;
 mod embedded_restart;

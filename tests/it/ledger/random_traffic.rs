@@ -9,7 +9,8 @@ use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
     AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason, InDoubtPolicies,
-    InDoubtPolicy, Operation, RefusalCode, ReleaseReason, Reserve, StopReason, WindowRule,
+    InDoubtPolicy, Operation, RecipientHash, RefusalCode, ReleaseReason, Reserve, StopReason,
+    WindowRule,
 };
 use tollgate::pricing::Category;
 use tollgate::rejection::RejectionKind;
@@ -146,7 +147,8 @@ impl Traffic {
             72..75 => Operation::Abandon { hold: self.hold(model) },
             75..85 => self.money(),
             85..87 => self.document(),
-            87..97 => self.campaign_change(),
+            87..89 => self.alias(),
+            89..97 => self.campaign_change(),
             _ => Operation::Sweep {
                 open_age_ms: *self.dice.pick(&[38 * SECOND, HOUR]),
                 in_doubt_age_ms: *self.dice.pick(&[2 * HOUR, DAY]),
@@ -196,7 +198,8 @@ impl Traffic {
             amount: if external { Amount::ZERO } else { Amount::from_micros(price).unwrap() },
             allowance: (category == Category::Service)
                 .then(|| AllowanceRule { limit: self.free, month: month(gateway_ms) }),
-            recipient: [u8::try_from(dice.below(6)).unwrap(); 8],
+            recipient: recipient(dice),
+            spelled: dice.percent(20).then(|| recipient(dice)),
             window: dice.percent(70).then(|| WindowRule {
                 portfolio: dice.pick(&PORTFOLIOS).parse().unwrap(),
                 limit: self.limit,
@@ -245,6 +248,19 @@ impl Traffic {
         self.made += 1;
         let message_id = self.dice.percent(90).then(|| Arc::from(format!("wamid.{}", self.made)));
         Operation::Settle { hold, message_id, day: day(gateway_ms) }
+    }
+
+    /// Two recipients, or three, turn out to be one person.
+    fn alias(&mut self) -> Operation {
+        let dice = &mut self.dice;
+        let mut recipients: Vec<RecipientHash> = Vec::new();
+        for _ in 0..2 + dice.below(2) {
+            let recipient = recipient(dice);
+            if !recipients.contains(&recipient) {
+                recipients.push(recipient);
+            }
+        }
+        Operation::LearnAlias { recipients: recipients.into() }
     }
 
     fn release(&mut self, model: &AccountState) -> Operation {
@@ -336,4 +352,8 @@ impl Traffic {
             },
         }
     }
+}
+
+fn recipient(dice: &mut Dice) -> RecipientHash {
+    [u8::try_from(dice.below(6)).unwrap(); 8]
 }

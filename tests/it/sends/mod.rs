@@ -9,6 +9,7 @@ mod direct_send;
 mod example_payloads;
 mod external_channels;
 mod foreign_numbers;
+mod identities;
 mod in_doubt_policy;
 mod intermediaries;
 mod key_in_query;

@@ -143,6 +143,7 @@ impl Bench {
             amount: amount.parse().unwrap(),
             allowance: None,
             recipient,
+            spelled: None,
             window: None,
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),

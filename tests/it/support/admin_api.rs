@@ -175,6 +175,7 @@ impl AdminApi {
             amount: amount.parse().unwrap(),
             allowance: None,
             recipient,
+            spelled: None,
             window,
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),

@@ -48,6 +48,7 @@ async fn mistakes_are_refused_and_change_nothing() {
         ("faults", r#"{"action":"explode"}"#),
         ("faults", r#"{"action":{"status":{"status":200}}}"#),
         ("faults", r#"{"action":"reset","when":{"every":0}}"#),
+        ("faults", r#"{"action":{"contact":{"wa_id":"\""}}}"#),
         ("faults", r#"{"action":"reset","wenn":"always"}"#),
         ("latency", r#"{"latency_ms":-1}"#),
     ] {

@@ -138,3 +138,24 @@ async fn reads_have_their_own_faults() {
     let answer = get(&simulator, "/v24.0/1/message_templates").await;
     assert_eq!(answer.status, 200);
 }
+
+#[tokio::test]
+async fn a_contact_names_somebody_else() {
+    let contact = |wa_id: Option<&str>, user_id: Option<&str>| FaultAction::Contact {
+        wa_id: wa_id.map(str::to_owned),
+        user_id: user_id.map(str::to_owned),
+    };
+    for (action, expected) in [
+        (contact(Some("5215512345678"), None), json!({ "wa_id": "5215512345678" })),
+        (contact(None, Some("US.134")), json!({ "user_id": "US.134" })),
+        (contact(Some("1"), Some("US.134")), json!({ "wa_id": "1", "user_id": "US.134" })),
+        (contact(None, None), json!({})),
+    ] {
+        let (answer, accepted) = struck(Fault::new(action)).await;
+        let json = answer.unwrap().json();
+        let mut named = json!({ "input": "+16505550144" });
+        named.as_object_mut().unwrap().extend(expected.as_object().unwrap().clone());
+        assert_eq!((&json["contacts"], accepted), (&json!([named]), 1));
+        assert!(json["messages"][0]["id"].is_string());
+    }
+}

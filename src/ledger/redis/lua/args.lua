@@ -59,13 +59,13 @@ end
 -- Numbers and hashes first, then the indexes of the keys, then texts with their lengths. One
 -- argument for all but the cap rules: sends are most of what is asked, and each argument costs.
 args.RESERVE =
-  '>c16c8c16I8I8i8BBBI4i4i8i8I4I4' .. string.rep('I2', 12) .. string.rep('Bc0', 6)
+  '>c16c8c16I8I8i8BBBI4i4i8i8I4I4' .. string.rep('I2', 12) .. string.rep('Bc0', 7)
 
 function args.reserve()
   local hold, recipient, fingerprint, version, valid_until, amount, category, auto_create, allowed,
     free, month, from, till, limit, replay_s, bucket, campaign_key, campaign_index, sent, slots,
     counts, cap_hits, guards, first, second, third, fourth, wallet, campaign, channel, country,
-    portfolio, key = struct.unpack(args.RESERVE, args.text())
+    portfolio, key, spelled = struct.unpack(args.RESERVE, args.text())
   return {
     hold = hold, recipient = recipient, fingerprint = fingerprint, version = version,
     valid_until = valid_until, amount = amount, category = category,
@@ -76,6 +76,6 @@ function args.reserve()
     slots = KEYS[slots], counts = KEYS[counts], cap_hits = KEYS[cap_hits], guards = KEYS[guards],
     key_buckets = { KEYS[first], KEYS[second], KEYS[third], KEYS[fourth] }, wallet = wallet,
     campaign = campaign, channel = channel, country = country, portfolio = portfolio, key = key,
-    caps = args.rules(),
+    spelled = spelled, caps = args.rules(),
   }
 end

@@ -28,6 +28,7 @@ batch.OPERATIONS = {
   [OP_RESTART_CAMPAIGN] = campaigns.restart,
   [OP_FINISH_CAMPAIGN] = campaigns.finish,
   [OP_COUNT_REJECTIONS] = campaigns.count,
+  [OP_LEARN_ALIAS] = alias.learn,
 }
 
 function batch.writer_record(writer)

@@ -27,11 +27,22 @@ function caps.put_hits(key, recipient, hits)
   store.put(key, recipient, #packed > 0 and table.concat(packed))
 end
 
+-- The hits of a person: of the recipient, and of what else it is known as.
+function caps.hits_of_person(key, recipient, others)
+  local hits = caps.hits_of(key, recipient)
+  if #others == 0 then return hits end
+  for _, other in ipairs(others) do
+    local name = store.name(N.cap_hits, store.shard(other))
+    for _, hit in ipairs(caps.hits_of(name, other)) do hits[#hits + 1] = hit end
+  end
+  table.sort(hits, function(x, y) return x.at < y.at end)
+  return hits
+end
+
 -- nil, or the broken rule with the longest wait as a rejection.
-function caps.check(rules, key, recipient, category)
+function caps.check(rules, hits, category)
   local now_s = math.floor(store.now / 1000)
   local worst, longest
-  local hits = caps.hits_of(key, recipient)
   for _, rule in ipairs(rules) do
     if caps.covers(rule, category) then
       local counted = {}

@@ -112,8 +112,45 @@ function reserve.check_repetition(request, campaign)
       end
     end
   end
-  if campaign and campaign.dedupe and store.get(request.sent, request.recipient) then
+  if campaign and campaign.dedupe and reserve.was_sent(request) then
     return { REJECTION_ALREADY_SENT }
+  end
+end
+
+-- Whether the campaign has written to this person, whatever the person was known as.
+function reserve.was_sent(request)
+  if store.get(request.sent, request.recipient) then return true end
+  for _, other in ipairs(request.known_as) do
+    if store.get(store.name(N.sent, request.campaign, store.shard(other)), other) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Everything else the recipient is known as. Before identities were known, what was sent is kept
+-- under the number as written; no slot is looked for there.
+function reserve.know_person(request)
+  request.others = alias.others_of(request.recipient)
+  request.known_as = request.others
+  if request.spelled ~= '' then
+    request.known_as = { unpack(request.others) }
+    table.insert(request.known_as, request.spelled)
+  end
+end
+
+-- A person of whom one recipient has a slot takes no second one: the send is kept under that one.
+function reserve.find_slot_holder(request)
+  if window.slot_of(request.slots, request.recipient) then return end
+  for _, other in ipairs(request.others) do
+    local shard = store.shard(other)
+    local slots = store.name(N.slots, request.portfolio, shard)
+    if window.slot_of(slots, other) then
+      request.recipient, request.slots = other, slots
+      request.cap_hits = store.name(N.cap_hits, shard)
+      request.sent = store.name(N.sent, request.campaign, shard)
+      return
+    end
   end
 end
 
@@ -167,7 +204,8 @@ function reserve.check_send(request, campaign)
     or reserve.check_repetition(request, campaign)
   if refusal then return refusal end
   if #request.caps > 0 and not (campaign and campaign.exempt) then
-    return caps.check(request.caps, request.cap_hits, request.recipient, request.category)
+    local hits = caps.hits_of_person(request.cap_hits, request.recipient, request.known_as)
+    return caps.check(request.caps, hits, request.category)
   end
 end
 
@@ -267,11 +305,15 @@ function reserve.reserve()
   if verdict then return state.say(verdict) end
   local campaign = request.campaign ~= ''
     and state.campaign_of(request.campaign, request.campaign_key) or nil
+  reserve.know_person(request)
   local refusal = reserve.check_send(request, campaign)
   if refusal then return reserve.record_refusal(request, campaign, refusal) end
   -- Slots whose 24 hours are over count for no decision. They are given up only here, because a
   -- send refused above needs no window, and looking would cost a call.
-  if request.portfolio ~= '' then window.expire_slots(request.portfolio, request.counts) end
+  if request.portfolio ~= '' then
+    window.expire_slots(request.portfolio, request.counts)
+    if #request.others > 0 then reserve.find_slot_holder(request) end
+  end
   local amount, month
   refusal, amount, month = reserve.check_limits(request, campaign)
   if refusal then return reserve.record_refusal(request, campaign, refusal) end

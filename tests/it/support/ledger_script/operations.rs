@@ -51,9 +51,9 @@ fn caps(text: &str) -> Arc<[CapRule]> {
 /// the settings version given.
 ///
 /// `wallet=`, `external`, `campaign=` (created if new), `known-campaign=`, `channel=`, `country=`,
-/// `category=`, `price=`, `free=LIMIT` (that many are free this month), `to=`, `limit=RECIPIENTS`
-/// (of portfolio `p1`, or `portfolio=`), `caps=categories:max:span,...`, `body=`, `key=`,
-/// `version=`, `valid=SPAN` (the price is valid that long), `clock=SPAN`.
+/// `category=`, `price=`, `free=LIMIT` (that many are free this month), `to=`, `spelled=`,
+/// `limit=RECIPIENTS` (of portfolio `p1`, or `portfolio=`), `caps=categories:max:span,...`,
+/// `body=`, `key=`, `version=`, `valid=SPAN` (the price is valid that long), `clock=SPAN`.
 pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
     let label = line.word(1);
     let gateway_ms = now_ms + line.value("clock").map_or(0, span_ms);
@@ -77,6 +77,7 @@ pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
             .value("free")
             .map(|limit| AllowanceRule { limit: limit.parse().unwrap(), month: month(gateway_ms) }),
         recipient: bytes(line.value("to").unwrap_or("r1")),
+        spelled: line.value("spelled").map(bytes),
         window: line.value("limit").map(|limit| WindowRule {
             portfolio: line.value("portfolio").unwrap_or("p1").parse().unwrap(),
             limit: limit.parse().unwrap(),
@@ -138,6 +139,9 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
         "delete" => {
             let (kind, id) = document(line.word(1));
             Operation::DeleteDocument { kind, id }
+        }
+        "alias" => {
+            Operation::LearnAlias { recipients: line.word(1).split('~').map(bytes).collect() }
         }
         "sweep" => Operation::Sweep {
             open_age_ms: span_ms(line.value("open").unwrap()),

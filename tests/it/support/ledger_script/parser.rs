@@ -39,6 +39,7 @@
 //! | `stop` | CAMPAIGN REASON | |
 //! | `restart`, `finish` | CAMPAIGN | |
 //! | `count` | CAMPAIGN REJECTION COUNT | |
+//! | `alias` | RECIPIENT~RECIPIENT | |
 //! | `sweep` | | `open=SPAN`, `doubt=SPAN`, `release` (else charge) |
 //! | `later` | SPAN: the clock advances | |
 //! | `at` | SPAN: the clock is set to that long after the beginning of the case | |

@@ -66,6 +66,8 @@ pub fn verdict(verdict: &Verdict, labels: &Labels) -> String {
             format!("{} version {settings_version}", if *changed { "changed" } else { "unchanged" })
         }
         Verdict::Counted => "counted".into(),
+        Verdict::AliasLearned { changed: true } => "learned".into(),
+        Verdict::AliasLearned { changed: false } => "known".into(),
         Verdict::Swept { marked, resolved, more } => {
             format!("swept marked {marked} resolved {resolved}{}", if *more { " more" } else { "" })
         }
