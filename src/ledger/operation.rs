@@ -370,7 +370,8 @@ impl Operation {
     }
 
     /// Whether a store that is out of memory must not take it on. Ending holds, stopping and money
-    /// coming in must never wait for memory.
+    /// coming in must never wait for memory; nor does what nobody waits for, such as a bounded
+    /// alias, or it would be repeated for as long as memory is short.
     pub const fn needs_memory(&self) -> bool {
         matches!(
             self,

@@ -181,6 +181,7 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
         "release b",
         "doubt c",
         "abandon d",
+        "alias r1~r2",
         "top-up main 5 more",
         "count diwali campaign_stopped 2",
         "stop diwali operator",
@@ -188,8 +189,14 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
     let verdicts = ledger.apply(&account, &batch(3, operations(&ends))).await.unwrap();
     assert!(
         matches!(
-            verdicts[..4],
-            [Verdict::Settled { .. }, Verdict::Released { .. }, Verdict::Marked, Verdict::Marked]
+            verdicts[..5],
+            [
+                Verdict::Settled { .. },
+                Verdict::Released { .. },
+                Verdict::Marked,
+                Verdict::Marked,
+                Verdict::AliasLearned { changed: true },
+            ]
         ),
         "{verdicts:?}"
     );

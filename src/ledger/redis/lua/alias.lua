@@ -43,9 +43,9 @@ end
 
 -- Whether a shard has room for a whole person; what is past its time is not counted.
 function alias.has_room(recipient)
-  local key, live = alias.name(recipient), 0
-  for field in pairs(store.fields_of(key)) do
-    if alias.live(field) then live = live + 1 end
+  local live = 0
+  for _, packed in pairs(store.all(alias.name(recipient))) do
+    if alias.is_live(packed) then live = live + 1 end
   end
   return live + alias.MAX_PERSON <= alias.MAX_PART
 end
@@ -81,8 +81,8 @@ function alias.clean()
   if store.number(store.ACCOUNT, 'aliases') == turn then return end
   store.put(store.ACCOUNT, 'aliases', store.text(turn))
   local key = store.name(N.aliases, turn % N.shards)
-  for recipient in pairs(store.fields_of(key)) do
-    if not alias.live(recipient) then store.put(key, recipient, false) end
+  for recipient, packed in pairs(store.all(key)) do
+    if not alias.is_live(packed) then store.put(key, recipient, false) end
   end
 end
 
