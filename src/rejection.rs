@@ -53,6 +53,8 @@ rejections! {
         "The channel is switched off, or has no usable token. An operator must act."
     PathNotAllowed "path_not_allowed" 403 "This path is not passed on"
         "The path is neither a send nor on the list of Graph paths that pass."
+    MediaUrlInvalid "media_url_invalid" 403 "This media URL is not valid"
+        "The gateway's URL of a media object has expired or was changed. Read the object again."
     FrequencyCapped "frequency_capped" 403 "The recipient had enough messages"
         "A frequency cap of the account is reached for this recipient. Skip the recipient."
     CampaignStopped "campaign_stopped" 409 "The campaign is stopped"

@@ -163,6 +163,11 @@ impl KeyHasher {
         self.digest(b"body\0", &[names[0], b"\0", names[1], b"\0", &met_at, before, after])
     }
 
+    /// The signature of a media URL's contents.
+    pub fn media_url(&self, contents: &[u8]) -> [u8; 32] {
+        self.digest(b"media url\0", &[contents])
+    }
+
     /// The hash of an idempotency key.
     pub fn idempotency_key(&self, key: &[u8]) -> Fingerprint {
         self.digest(b"idempotency\0", &[key])

@@ -8,8 +8,9 @@ use super::reader::Reader;
 use super::section::Section;
 use super::settings::{
     AdminConfig, CampaignsConfig, Config, LedgerConfig, ListenConfig, LogConfig, LogFormat,
-    LogLevel, MetricsConfig, PassThroughConfig, PricingConfig, ProcessConfig, RecipientsConfig,
-    SecretsConfig, SendConfig, ServerConfig, ShutdownConfig, ThrottleConfig, UpstreamConfig,
+    LogLevel, MediaConfig, MetricsConfig, PassThroughConfig, PricingConfig, ProcessConfig,
+    RecipientsConfig, SecretsConfig, SendConfig, ServerConfig, ShutdownConfig, ThrottleConfig,
+    UpstreamConfig,
 };
 use super::tree::Table;
 use super::{accounts, parse};
@@ -18,7 +19,9 @@ use crate::http::peer::TrustedProxies;
 use crate::http::tls::TlsFiles;
 use crate::ledger::{DoubtReason, InDoubtPolicies, InDoubtPolicy, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
+use crate::upstream::media_hosts::MediaHost;
 use crate::upstream::pass_through::Allowed;
+use crate::upstream::target::BaseUrl;
 
 /// The longest wait that can be configured, in milliseconds: ten minutes.
 const WAIT_MAX_MS: i64 = 600_000;
@@ -49,6 +52,7 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
     let campaigns = campaigns(root.section("campaigns"));
     let recipients = recipients(root.section("recipients"));
     let pass_through = pass_through(root.section("pass_through"));
+    let media = media(root.section("media"));
     let log = log(root.section("log"));
     let metrics = metrics(root.section("metrics"));
     let shutdown = shutdown(root.section("shutdown"));
@@ -69,6 +73,7 @@ fn read_all<'r>(tree: Table, reader: &'r Reader<'r>) -> Option<Config> {
         campaigns,
         recipients: recipients?,
         pass_through: pass_through?,
+        media: media?,
         log: log?,
         metrics: metrics?,
         shutdown: shutdown?,
@@ -375,6 +380,17 @@ fn pass_through(mut section: Section<'_>) -> Option<PassThroughConfig> {
     let allow = section.texts("allow", &[], |text| parse::one_of(&choices, text));
     section.finish();
     Some(PassThroughConfig { allow: allow? })
+}
+
+fn media(mut section: Section<'_>) -> Option<MediaConfig> {
+    let public_url = section.url("public_url", |text| {
+        text.parse::<BaseUrl>().map(|url| url.to_string()).map_err(|error| error.to_string())
+    });
+    let hosts = section
+        .texts("hosts", &[], |text| text.parse::<MediaHost>().map_err(|error| error.to_string()));
+    let url_lifetime = section.seconds("url_lifetime_s", 10..=86_400);
+    section.finish();
+    Some(MediaConfig { public_url, hosts: hosts?, url_lifetime: url_lifetime? })
 }
 
 fn log(mut section: Section<'_>) -> Option<LogConfig> {

@@ -16,6 +16,7 @@ use crate::http::peer::TrustedProxies;
 use crate::http::tls::TlsFiles;
 use crate::ledger::{InDoubtPolicies, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
+use crate::upstream::media_hosts::MediaHost;
 use crate::upstream::pass_through::Allowed;
 use crate::upstream::target::BaseUrl;
 
@@ -34,6 +35,7 @@ pub struct Config {
     pub campaigns: CampaignsConfig,
     pub recipients: RecipientsConfig,
     pub pass_through: PassThroughConfig,
+    pub media: MediaConfig,
     pub log: LogConfig,
     pub metrics: MetricsConfig,
     pub shutdown: ShutdownConfig,
@@ -157,6 +159,15 @@ pub struct RecipientsConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassThroughConfig {
     pub allow: Vec<Allowed>,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// Without a trailing slash.
+    pub public_url: Option<String>,
+    pub hosts: Vec<MediaHost>,
+    pub url_lifetime: Duration,
 }
 
 /// `[log]`

@@ -11,8 +11,9 @@ use hyper::body::Incoming;
 use crate::http::request_id::RequestId;
 use crate::http::route::{Route, route};
 use crate::rejection::RejectionKind;
+use crate::send::StreamedReply;
 use crate::send::message::Endpoint;
-use crate::send::pass_through::{Asked, StreamedReply};
+use crate::send::pass_through::Asked;
 use crate::send::rejected::Rejected;
 use crate::send::{self, SendRoute, SendService};
 
@@ -36,6 +37,7 @@ pub(super) async fn dispatch(
             let asked = Asked { campaign, kind, id, path: &path };
             send::pass_through::handle(&service, asked, request).await
         }
+        Route::Media { segment } => send::media::handle(&service, segment, request).await,
         Route::Alive => Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")))),
         Route::NotAllowed { slash } => {
             service.services.metrics.rejection(RejectionKind::PathNotAllowed);

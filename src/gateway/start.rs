@@ -27,7 +27,7 @@ use crate::ledger::OpenLedger;
 use crate::ledger::batcher::BatcherOptions;
 use crate::ledger::open::{LedgerOptions, open};
 use crate::pricing::PriceBook;
-use crate::send::{SendOptions, SendService};
+use crate::send::{MediaOptions, SendOptions, SendService};
 use crate::services::{Services, ServicesOptions};
 use crate::upstream::client::UpstreamOptions;
 use crate::upstream::tls::Trust;
@@ -307,6 +307,13 @@ fn send_options(config: &Config) -> SendOptions {
         auto_create: config.campaigns.auto_create,
         without_plus: config.recipients.without_plus,
         pass_through: config.pass_through.allow.clone(),
+        media: MediaOptions {
+            public_url: config.media.public_url.clone(),
+            tls: config.listen.tls.is_some(),
+            hosts: config.media.hosts.clone(),
+            url_lifetime_ms: i64::try_from(config.media.url_lifetime.as_millis())
+                .unwrap_or(i64::MAX),
+        },
     }
 }
 

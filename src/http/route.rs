@@ -30,6 +30,11 @@ pub enum Route<'a> {
         /// The path at Meta.
         path: Cow<'a, str>,
     },
+    /// `GET /media/{segment}`: a media object by the gateway's own URL.
+    Media {
+        /// What the URL leads to, signed.
+        segment: &'a str,
+    },
     /// `GET /livez`: whether the process is alive.
     Alive,
     /// A request that is not passed on.
@@ -58,8 +63,12 @@ pub enum GraphPath {
 /// URL has the version; and some clients end the path with one. These are dropped. A slash too many
 /// anywhere else could be a missing id, and is not.
 pub fn route<'a>(method: &Method, whole: &'a str) -> Route<'a> {
-    if whole == "/livez" && (method == Method::GET || method == Method::HEAD) {
+    let read = method == Method::GET || method == Method::HEAD;
+    if whole == "/livez" && read {
         return Route::Alive;
+    }
+    if let Some(segment) = whole.strip_prefix("/media/").filter(|_| read) {
+        return Route::Media { segment };
     }
     let strict = Segments::read(whole, false).and_then(|segments| segments.route(method));
     strict.unwrap_or_else(|| {
@@ -319,5 +328,7 @@ mod tests {
             }
         );
         assert_eq!(route(&Method::GET, "/livez"), Route::Alive);
+        assert_eq!(route(&Method::GET, "/media/a.b"), Route::Media { segment: "a.b" });
+        assert_eq!(route(&Method::POST, "/media/a.b"), Route::NotAllowed { slash: false });
     }
 }

@@ -1,28 +1,28 @@
 //! Graph paths that are not sends: passed on, streamed, with the channel's token, only if the
 //! operator allows the kind and the ids are the account's.
 
+use std::borrow::Cow;
+
+use http::header;
+use http::request::Parts;
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 
 use super::authenticate;
 use super::forward::target;
+use super::media;
 use super::rejected::Rejected;
-use super::reply;
 use super::service::SendService;
+use super::streamed::{StreamedReply, finished, stream};
 use crate::catalog::Snapshot;
 use crate::http::credentials;
-use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::route::GraphPath;
 use crate::ids::ChannelId;
 use crate::rejection::RejectionKind;
-use crate::upstream::body::{BoxError, StreamBody};
+use crate::upstream::body::StreamBody;
 use crate::upstream::pass_through::Allowed;
-use crate::upstream::streaming::{PassThrough, StreamError};
+use crate::upstream::streaming::PassThrough;
 use crate::upstream::target::Target;
-
-/// A reply whose body may be streamed.
-pub type StreamedReply = Response<Either<Full<bytes::Bytes>, StreamBody>>;
 
 /// Parameters that would change what a path means, or carry a token past the gateway. The key
 /// itself was taken out before.
@@ -47,28 +47,18 @@ pub async fn handle(
     asked: Asked<'_>,
     request: Request<Incoming>,
 ) -> StreamedReply {
-    let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
-    match process(service, asked, request).await {
-        Ok(mut answer) => {
-            reply::strip_misleading(answer.headers_mut());
-            answer.headers_mut().insert(X_REQUEST_ID, request_id.header());
-            answer.map(Either::Right)
-        }
-        Err(rejected) => {
-            service.services.metrics.rejection(rejected.kind);
-            reply::rejection(&rejected, None, &request_id).map(Either::Left)
-        }
-    }
+    let (head, body) = request.into_parts();
+    let result = process(service, asked, &head, body).await;
+    finished(service, &head.headers, result)
 }
 
 /// The stages of a passed-through request.
 async fn process(
     service: &SendService,
     asked: Asked<'_>,
-    request: Request<Incoming>,
+    head: &Parts,
+    body: Incoming,
 ) -> Result<Response<StreamBody>, Rejected> {
-    let Asked { campaign, kind, id, path } = asked;
-    let (head, body) = request.into_parts();
     let query = credentials::query_without_key(head.uri.query());
     let query = query.as_deref().unwrap_or_default();
     if let Some(name) = dangerous(query) {
@@ -77,9 +67,46 @@ async fn process(
             format!("the query parameter {name} is not passed on"),
         ));
     }
-    let (snapshot, key_campaign) = authenticate::account_of(service, &head).await?;
-    authenticate::one_campaign(&head.headers, campaign, key_campaign)?;
-    let (allowed, channel) = owner(&snapshot, kind, id, &head.method, query)?;
+    let (snapshot, key_campaign) = authenticate::account_of(service, head).await?;
+    authenticate::one_campaign(&head.headers, asked.campaign, key_campaign)?;
+    let (allowed, channel) = permitted(service, &snapshot, asked, &head.method, query).await?;
+    let Target { base, token } = target(service, &snapshot, &channel)?;
+    let path = asked.path;
+    let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let mut headers = Cow::Borrowed(&head.headers);
+    let reads_media =
+        allowed == Allowed::Media && asked.kind == GraphPath::Node && head.method == Method::GET;
+    let public_base = if reads_media {
+        // The answer must be readable here.
+        headers.to_mut().remove(header::ACCEPT_ENCODING);
+        Some(media::public_base(&service.options.media, head)?)
+    } else {
+        None
+    };
+    let request = PassThrough {
+        base: &base,
+        token: &token,
+        method: head.method.clone(),
+        path_and_query: &path_and_query,
+        headers: &headers,
+    };
+    let answer = stream(service, request, body).await?;
+    match public_base {
+        Some(base) => media::rewritten(service, &snapshot.id, &channel, &base, answer).await,
+        None => Ok(answer),
+    }
+}
+
+/// Which kind it is, and the channel with whose token it goes, if ids and kind are permitted.
+async fn permitted(
+    service: &SendService,
+    snapshot: &Snapshot,
+    asked: Asked<'_>,
+    method: &Method,
+    query: &str,
+) -> Result<(Allowed, ChannelId), Rejected> {
+    let Asked { kind, id, .. } = asked;
+    let (allowed, channel) = owner(snapshot, kind, id, method, query)?;
     if kind == GraphPath::Node
         && channel.as_str() != id
         && service
@@ -101,23 +128,7 @@ async fn process(
             "the operator does not pass this kind of path on",
         ));
     }
-    let Target { base, token } = target(service, &snapshot, &channel)?;
-    let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let request = PassThrough {
-        base: &base,
-        token: &token,
-        method: head.method.clone(),
-        path_and_query: &path_and_query,
-        headers: &head.headers,
-    };
-    service.services.upstream.stream(request, body.map_err(BoxError::from)).await.map_err(|error| {
-        match error {
-            StreamError::NotSent(reason) => {
-                Rejected::unreachable(reason.as_str(), "nothing was sent")
-            }
-            StreamError::NoAnswer(reason) => Rejected::no_answer(reason.as_str()),
-        }
-    })
+    Ok((allowed, channel))
 }
 
 fn dangerous(query: &str) -> Option<&'static str> {

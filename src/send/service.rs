@@ -16,6 +16,7 @@ use crate::ids::{AccountId, KeyId};
 use crate::pricing::recipient::WithoutPlus;
 use crate::rejection::RejectionKind;
 use crate::services::Services;
+use crate::upstream::media_hosts::MediaHost;
 use crate::upstream::pass_through::Allowed;
 
 /// How often it forgets who sends nothing any more.
@@ -47,6 +48,22 @@ pub struct SendOptions {
     pub without_plus: WithoutPlus,
     /// Which Graph paths other than sends pass.
     pub pass_through: Vec<Allowed>,
+    /// How media objects are fetched.
+    pub media: MediaOptions,
+}
+
+/// What the operator chose about media.
+#[derive(Debug, Clone)]
+pub struct MediaOptions {
+    /// The base of the gateway's URLs, without a trailing slash; `None` for the host that the
+    /// client used.
+    pub public_url: Option<String>,
+    /// Whether clients of the data listener speak TLS to it.
+    pub tls: bool,
+    /// From which hosts media are fetched.
+    pub hosts: Vec<MediaHost>,
+    /// How long a URL of the gateway holds, in milliseconds.
+    pub url_lifetime_ms: i64,
 }
 
 /// Processes sends and passed-through requests.

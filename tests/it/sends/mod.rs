@@ -16,6 +16,7 @@ mod key_in_query;
 mod last_credit;
 mod limits;
 mod marketing_endpoint;
+mod media;
 mod numbers_that_agree;
 mod pass_through;
 mod probes_and_metrics;

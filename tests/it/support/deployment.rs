@@ -48,6 +48,7 @@ impl Deployment {
             home: &home.path().display().to_string(),
             upstream: &simulator.url(),
             elsewhere: &elsewhere.url(),
+            media: &setup.media_host.clone().unwrap_or(simulator.media_addr().to_string()),
             ledger: &ledger,
             key_prefix: &prefix,
         };

@@ -126,6 +126,14 @@ impl Process {
         wait_for_line(&self.child, &self.log, text)
     }
 
+    /// The most memory it has had so far, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let id = self.child.lock().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    }
+
     /// Everything it wrote to stderr.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

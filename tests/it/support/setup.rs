@@ -49,6 +49,7 @@ pub struct Setup {
     channel: String,
     campaigns: String,
     sections: String,
+    pub media_host: Option<String>,
     pub environment: Vec<(String, String)>,
     pub simulator: SimulatorOptions,
     pub now_ms: i64,
@@ -65,6 +66,7 @@ impl Setup {
             channel: String::new(),
             campaigns: String::new(),
             sections: String::new(),
+            media_host: None,
             environment: Vec::new(),
             simulator: SimulatorOptions::default(),
             now_ms: NOON_MS,
@@ -111,6 +113,12 @@ impl Setup {
         self
     }
 
+    /// The only host from which media may be fetched, instead of the simulator's.
+    pub fn media_host(mut self, host: &str) -> Setup {
+        self.media_host = Some(host.to_owned());
+        self
+    }
+
     /// A setting by its dotted key, such as `upstream.answer_timeout_ms`.
     pub fn set(mut self, key: &str, value: impl ToString) -> Setup {
         self.environment.push((environment_name(key), value.to_string()));
@@ -142,6 +150,8 @@ pub struct Addresses<'a> {
     pub upstream: &'a str,
     /// Upstream of the external channel.
     pub elsewhere: &'a str,
+    /// The host of media downloads.
+    pub media: &'a str,
     pub ledger: &'a str,
     pub key_prefix: &'a str,
 }
@@ -149,7 +159,7 @@ pub struct Addresses<'a> {
 /// The configuration file's text.
 pub fn configuration(setup: &Setup, addresses: &Addresses<'_>) -> String {
     let Setup { credits, account, channel, campaigns, sections, .. } = setup;
-    let Addresses { home, upstream, elsewhere, ledger, key_prefix } = addresses;
+    let Addresses { home, upstream, elsewhere, media, ledger, key_prefix } = addresses;
     format!(
         r#"
 [listen]
@@ -161,6 +171,8 @@ url = "{upstream}"
 url = "{ledger}"
 key_prefix = "{key_prefix}"
 deadline_ms = 10000
+[media]
+hosts = ["{media}"]
 [secrets]
 dir = "{home}"
 [admin]

@@ -1,0 +1,215 @@
+//! Media in two steps: the URL in the answer about a media object becomes one of the gateway's, and
+//! fetching that streams the object from Meta's host with the channel's token.
+
+use std::convert::Infallible;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Body as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::forward::target;
+use super::media_url::MediaUrl;
+use super::rejected::Rejected;
+use super::service::{MediaOptions, SendService};
+use super::streamed::{StreamedReply, finished, stream};
+use crate::ids::{AccountId, ChannelId};
+use crate::rejection::RejectionKind;
+use crate::upstream::body::{BoxError, StreamBody};
+use crate::upstream::media_hosts::on_media_host;
+use crate::upstream::pass_through::Allowed;
+use crate::upstream::streaming::PassThrough;
+
+/// Bytes of the longest answer about a media object: Meta's have some hundred.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// The base of the gateway's URLs for this client.
+///
+/// # Errors
+/// The request names no host, and none is configured.
+pub fn public_base(options: &MediaOptions, head: &Parts) -> Result<String, Rejected> {
+    if let Some(url) = &options.public_url {
+        return Ok(url.clone());
+    }
+    let named = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = head.uri.authority().map(http::uri::Authority::as_str).or(named);
+    let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+    let host = host.filter(|host| !host.as_str().contains('@')).ok_or_else(|| {
+        let details = "the request names no host, so the media object's URL cannot be given";
+        Rejected::new(RejectionKind::Malformed, details)
+    })?;
+    let scheme = if options.tls { "https" } else { "http" };
+    Ok(format!("{scheme}://{host}"))
+}
+
+/// The answer about a media object, in which `url` leads to the gateway if it led to a host of
+/// media; any other answer as it came.
+///
+/// # Errors
+/// The answer could not be read to its end.
+pub async fn rewritten(
+    service: &SendService,
+    account: &AccountId,
+    channel: &ChannelId,
+    base: &str,
+    answer: Response<StreamBody>,
+) -> Result<Response<StreamBody>, Rejected> {
+    let long = answer.body().size_hint().lower() > MAX_ANSWER as u64;
+    if !answer.status().is_success() || !is_plain_json(answer.headers()) || long {
+        return Ok(answer);
+    }
+    let (mut head, body) = answer.into_parts();
+    let body = whole(body).await.ok_or_else(|| Rejected::no_answer("unreadable_answer"))?;
+    let sign = |target: &str| {
+        let media = &service.options.media;
+        if on_media_host(target, &media.hosts).is_none() {
+            let host = target.parse::<http::Uri>().ok();
+            let host = host.as_ref().and_then(http::Uri::host).unwrap_or("none");
+            tracing::warn!(%account, %channel, host, "a media URL is on a host that media.hosts \
+                    does not list; it was passed on as it came");
+            return None;
+        }
+        let now_ms = service.services.clock.now_ms();
+        let url = MediaUrl {
+            account: account.clone(),
+            channel: channel.clone(),
+            target: target.to_owned(),
+            expires_ms: now_ms.saturating_add(media.url_lifetime_ms),
+        };
+        Some(format!("{base}/media/{}", url.sign(service.services.catalog.hasher())))
+    };
+    let body = match with_url(&body, sign) {
+        None => body,
+        Some(body) => {
+            // They are about the answer as Meta wrote it.
+            for name in [header::CONTENT_LENGTH, header::ETAG] {
+                head.headers.remove(name);
+            }
+            body
+        }
+    };
+    Ok(Response::from_parts(head, Full::new(body).map_err(never).boxed()))
+}
+
+/// The bytes of an answer; `None` if it breaks off or is longer than [`MAX_ANSWER`].
+async fn whole(mut body: StreamBody) -> Option<Bytes> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame.ok()?.into_data() {
+            whole.extend_from_slice(&piece);
+        }
+        if whole.len() > MAX_ANSWER {
+            return None;
+        }
+    }
+    Some(whole.freeze())
+}
+
+/// The error of a body that cannot fail.
+fn never(never: Infallible) -> BoxError {
+    match never {}
+}
+
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    let json = ["application/json", "text/javascript"];
+    json.iter().any(|json| essence.eq_ignore_ascii_case(json))
+        && !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+/// The JSON object in `body` with another `url`; `None` if it has none, or `replaced` has no other.
+fn with_url(body: &Bytes, replaced: impl FnOnce(&str) -> Option<String>) -> Option<Bytes> {
+    #[derive(Deserialize)]
+    struct MediaObject<'a> {
+        #[serde(borrow)]
+        url: &'a RawValue,
+    }
+    let object: MediaObject<'_> = serde_json::from_slice(body).ok()?;
+    let raw = object.url.get();
+    let url = replaced(&serde_json::from_str::<String>(raw).ok()?)?;
+    let start = (raw.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    let (before, rest) = body.split_at_checked(start)?;
+    let after = rest.strip_prefix(raw.as_bytes())?;
+    let quoted = serde_json::to_string(&url).ok()?;
+    Some([before, quoted.as_bytes(), after].concat().into())
+}
+
+/// Fetches a media object by the gateway's own URL. The signature in it is the key.
+pub async fn handle<B>(service: &SendService, segment: &str, request: Request<B>) -> StreamedReply {
+    let (head, _) = request.into_parts();
+    let result = fetch(service, segment, &head).await;
+    finished(service, &head.headers, result)
+}
+
+async fn fetch(
+    service: &SendService,
+    segment: &str,
+    head: &Parts,
+) -> Result<Response<StreamBody>, Rejected> {
+    let invalid =
+        |details: &dyn std::fmt::Display| Rejected::new(RejectionKind::MediaUrlInvalid, details);
+    let services = &service.services;
+    let url = MediaUrl::read(segment, services.catalog.hasher(), services.clock.now_ms())
+        .map_err(|error| invalid(&error))?;
+    let gone = || invalid(&"the account or channel of this media URL is gone");
+    let snapshot = services.catalog.account(&url.account).await;
+    let snapshot = snapshot.map_err(|fault| Rejected::ledger_fault(&fault))?.ok_or_else(gone)?;
+    if !snapshot.channels.contains_key(&url.channel) {
+        return Err(gone());
+    }
+    let found = on_media_host(&url.target, &service.options.media.hosts);
+    let Some((base, path)) =
+        found.filter(|_| service.options.pass_through.contains(&Allowed::Media))
+    else {
+        let details = "the operator does not let media be fetched from that host";
+        return Err(Rejected::new(RejectionKind::PathNotAllowed, details));
+    };
+    let token = target(service, &snapshot, &url.channel)?.token;
+    let request = PassThrough {
+        base: &base,
+        token: &token,
+        method: head.method.clone(),
+        path_and_query: &path,
+        headers: &head.headers,
+    };
+    let mut answer = stream(service, request, Empty::<Bytes>::new().map_err(never)).await?;
+    // A client that followed it would show its key to another host.
+    if answer.status().is_redirection() && answer.headers().contains_key(header::LOCATION) {
+        return Err(Rejected::no_answer("redirected"));
+    }
+    answer.headers_mut().remove(header::SET_COOKIE);
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_url;
+    use bytes::Bytes;
+
+    #[test]
+    fn the_url_alone_is_replaced() {
+        for (body, expected) in [
+            (r#"{"url":"https:\/\/a\/b","id":"1"}"#, Some(r#"{"url":"<https://a/b>","id":"1"}"#)),
+            (
+                "{ \"id\" : \"url\",\n \"x\":{\"url\":\"y\"}, \"url\" : \"z\" }",
+                Some("{ \"id\" : \"url\",\n \"x\":{\"url\":\"y\"}, \"url\" : \"<z>\" }"),
+            ),
+            (r#"{"id":"1"}"#, None),
+            (r#"{"url":7}"#, None),
+            (r#"{"url":null}"#, None),
+            (r#"{"url":"a","url":"b"}"#, None),
+            (r#"[{"url":"a"}]"#, None),
+            (r#"{"url":"a""#, None),
+            ("", None),
+        ] {
+            let found = with_url(&Bytes::from(body), |url| Some(format!("<{url}>")));
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{body}");
+        }
+        assert_eq!(with_url(&Bytes::from_static(br#"{"url":"a"}"#), |_| None), None);
+    }
+}

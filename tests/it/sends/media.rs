@@ -1,0 +1,190 @@
+//! Media in two steps: the answer about an object names a URL of the gateway, which fetches it from
+//! Meta's media host with the channel's token. No gateway key and no cookie reaches that host.
+
+use std::time::Duration;
+
+use http::Method;
+use tollgate_simulator::{Fault, FaultAction};
+
+use crate::support::{
+    ACCOUNT, Backend, EXTERNAL, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Reply, Setup, World,
+    on_every_ledger,
+};
+
+on_every_ledger!(
+    an_object_is_fetched_by_the_gateway,
+    no_key_and_no_cookie_reach_the_media_host,
+    an_old_or_changed_url_is_refused,
+    every_gateway_of_the_ledger_knows_the_url,
+    only_listed_hosts_are_fetched_from,
+    the_operator_names_the_public_url,
+    what_upstream_answers_comes_back,
+);
+
+const FILE: &[u8] = b"\x89PNG\r\n\x1a\n 0123456789";
+
+/// The answer about an object, and the path of the URL in it.
+async fn object(world: &World, id: &str) -> (Reply, String) {
+    let path = format!("/v24.0/{id}?phone_number_id={NUMBER}");
+    let answer = world.data(Method::GET, &path).header("accept-encoding", "gzip").await;
+    assert_eq!(answer.status, 200, "{}", answer.json);
+    let base = format!("http://{}", world.data);
+    let url = answer.text("/url").to_owned();
+    let path = url.strip_prefix(&base).unwrap_or_else(|| panic!("{url} is not below {base}"));
+    (answer.clone(), path.to_owned())
+}
+
+/// A client that was given the URL and nothing else.
+async fn fetch(world: &World, path: &str) -> Reply {
+    world.request(Method::GET, world.data, path).await
+}
+
+async fn an_object_is_fetched_by_the_gateway(backend: Backend) {
+    let world = World::on(backend).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let (answer, path) = object(&world, &id).await;
+    assert!(path.starts_with("/media/") && !path.contains('?'), "{path}");
+    // Everything else in the answer is as Meta wrote it.
+    let length: usize = answer.header("content-length").parse().unwrap();
+    assert_eq!(length, answer.body.len());
+    assert_eq!((answer.text("/id"), answer.text("/mime_type")), (id.as_str(), "image/png"));
+    assert_eq!(answer.json["file_size"], FILE.len());
+    assert_eq!(answer.json.as_object().unwrap().len(), 5);
+    let fetched = fetch(&world, &path).await;
+    assert_eq!((fetched.status, &fetched.body[..]), (200, FILE));
+    assert_eq!(fetched.header("content-type"), "image/png");
+    assert!(!fetched.header("x-request-id").is_empty());
+    let part = world.request(Method::GET, world.data, &path).header("range", "bytes=1-3").await;
+    assert_eq!((part.status, &part.body[..]), (206, &FILE[1..4]));
+    assert_eq!(world.books().await.available, 100_000_000);
+    // What is no media object is not touched.
+    let number = world.data(Method::GET, &format!("/v24.0/{NUMBER}")).await;
+    assert_eq!((number.status, number.text("/id")), (200, NUMBER));
+}
+
+async fn no_key_and_no_cookie_reach_the_media_host(backend: Backend) {
+    let world = World::on(backend).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let (_, path) = object(&world, &id).await;
+    let request = world
+        .data(Method::GET, &format!("{path}?access_token={KEY}"))
+        .header("cookie", "session=1")
+        .header("x-forwarded-for", "10.0.0.1");
+    let fetched = request.await;
+    assert_eq!((fetched.status, &fetched.body[..]), (200, FILE));
+    assert_eq!(fetched.header("set-cookie"), "", "Meta's cookies are not the client's");
+    let reads = world.simulator.reads();
+    let [asked, downloaded] = &reads[..] else { panic!("{reads:?}") };
+    assert!(!asked.media_host && downloaded.media_host);
+    assert!(asked.headers.get("accept-encoding").is_none(), "the answer must be readable");
+    for read in &reads {
+        assert_eq!(read.headers["authorization"], format!("Bearer {META_TOKEN}").as_str());
+        assert!(!format!("{read:?}").contains(KEY), "{read:?}");
+        for name in ["cookie", "x-forwarded-for", "tollgate-campaign"] {
+            assert!(!read.headers.contains_key(name), "{name} in {read:?}");
+        }
+    }
+    assert!(downloaded.path.contains(&format!("mid={id}&ext=")), "{}", downloaded.path);
+}
+
+async fn an_old_or_changed_url_is_refused(backend: Backend) {
+    let world = World::of(Setup::on(backend).set("media.url_lifetime_s", 60)).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let (_, path) = object(&world, &id).await;
+    let requests = world.simulator.requests_count();
+    let refused = async |path: &str, names: &str| {
+        let reply = fetch(&world, path).await;
+        assert_eq!(reply.summary(), "403 media_url_invalid", "{path}");
+        let details = reply.text("/error/error_data/details");
+        assert!(details.contains(names), "{path}: {details}");
+    };
+    let mut changed = path.clone().into_bytes();
+    let last = changed.len() - 2;
+    changed[last] = if changed[last] == b'A' { b'B' } else { b'A' };
+    refused(std::str::from_utf8(&changed).unwrap(), "not made by this gateway").await;
+    for other in ["/media/", "/media/x", "/media/x.y", "/media/../v24.0/1", "/media//"] {
+        refused(other, "not made by this gateway").await;
+    }
+    world.pass(Duration::from_secs(59));
+    assert_eq!(fetch(&world, &path).await.status, 200);
+    world.pass(Duration::from_secs(1));
+    refused(&path, "has expired").await;
+    for method in [Method::POST, Method::DELETE] {
+        let reply = world.request(method, world.data, &path).await;
+        assert_eq!(reply.summary(), "403 path_not_allowed");
+    }
+    assert_eq!(world.simulator.requests_count(), requests + 1);
+    // A channel that is gone has no token any more.
+    let (_, path) = object(&world, &id).await;
+    let channel = format!("/v1/accounts/{ACCOUNT}/channels/{NUMBER}");
+    assert_eq!(world.admin(Method::DELETE, &channel, OPERATOR_KEY).await.status, 204);
+    refused(&path, "is gone").await;
+}
+
+async fn every_gateway_of_the_ledger_knows_the_url(backend: Backend) {
+    // An embedded ledger has one gateway; another one of another ledger does not know the URL.
+    let world = World::on(backend).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let (_, path) = object(&world, &id).await;
+    if backend == Backend::Redis {
+        let (gateway, other) = world.another_gateway().await;
+        let fetched = other.request(Method::GET, other.data, &path).await;
+        assert_eq!((fetched.status, &fetched.body[..]), (200, FILE));
+        gateway.shutdown().await;
+    }
+    let stranger = World::on(Backend::Embedded).await;
+    assert_eq!(fetch(&stranger, &path).await.summary(), "403 media_url_invalid");
+    assert_eq!(stranger.simulator.requests_count(), 0);
+}
+
+async fn only_listed_hosts_are_fetched_from(backend: Backend) {
+    let world = World::of(Setup::on(backend).media_host("lookaside.fbsbx.com")).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let path = format!("/v24.0/{id}?phone_number_id={NUMBER}");
+    let answer = world.data(Method::GET, &path).await;
+    let host = format!("http://{}/", world.simulator.media_addr());
+    assert!(answer.text("/url").starts_with(&host), "as it came: {}", answer.json);
+    // The external channel's upstream names a host that is not listed either.
+    let world = World::on(backend).await;
+    let id = world.elsewhere.put_media("image/png", FILE);
+    let path = format!("/v24.0/{id}?phone_number_id={EXTERNAL}");
+    let answer = world.data(Method::GET, &path).await;
+    let host = format!("http://{}/", world.elsewhere.media_addr());
+    assert!(answer.text("/url").starts_with(&host), "as it came: {}", answer.json);
+}
+
+async fn the_operator_names_the_public_url(backend: Backend) {
+    let public = "https://media.example.com/tollgate";
+    let world = World::of(Setup::on(backend).set("media.public_url", format!("{public}/"))).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let path = format!("/v24.0/{id}?phone_number_id={NUMBER}");
+    let answer = world.data(Method::GET, &path).await;
+    let path = answer.text("/url").strip_prefix(public).unwrap();
+    let fetched = fetch(&world, path).await;
+    assert_eq!((fetched.status, &fetched.body[..]), (200, FILE));
+    // Without it, the host is the one the client used.
+    let world = World::on(backend).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let named = world
+        .data(Method::GET, &format!("/v24.0/{id}?phone_number_id={NUMBER}"))
+        .header("host", "gateway.test:8080")
+        .await;
+    assert!(named.text("/url").starts_with("http://gateway.test:8080/media/"), "{}", named.json);
+}
+
+async fn what_upstream_answers_comes_back(backend: Backend) {
+    let world = World::on(backend).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let (_, path) = object(&world, &id).await;
+    world.simulator.fault(Fault::refuse(190).on_reads().next(1));
+    let refused = fetch(&world, &path).await;
+    assert_eq!(refused.summary(), "401 #190", "upstream's answer as it came");
+    world.simulator.fault(Fault::new(FaultAction::Reset).on_reads().next(1));
+    assert_eq!(fetch(&world, &path).await.summary(), "504 upstream_no_answer");
+    assert_eq!(fetch(&world, &path).await.status, 200);
+    let unknown = format!("/v24.0/990000000000999?phone_number_id={NUMBER}");
+    assert_eq!(world.data(Method::GET, &unknown).await.status, 200, "a phone number, it says");
+    let deleted = format!("/v24.0/{id}?phone_number_id={NUMBER}");
+    assert_eq!(world.data(Method::DELETE, &deleted).await.json["success"], true);
+    assert_eq!(fetch(&world, &path).await.status, 400);
+}
