@@ -113,7 +113,11 @@ impl Services {
             None => self.base_url.clone(),
         };
         let token = self.tokens.of(channel).map_err(|error| error.to_string())?;
-        let token = token.parse::<AccessToken>().map_err(|error| format!("its token: {error}"))?;
+        let token = match &channel.upstream_auth_header {
+            Some(header) => AccessToken::in_header(header, &token),
+            None => token.parse::<AccessToken>(),
+        };
+        let token = token.map_err(|error| format!("its token: {error}"))?;
         Ok(Target { base, token })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::validate::{self, FieldMistake};
@@ -232,6 +233,13 @@ pub struct ChannelSettings {
     /// The base URL its sends are forwarded to, instead of the gateway's upstream.
     #[serde(default)]
     pub upstream_url: Option<String>,
+    /// The header in which its own upstream wants the token, instead of `Authorization: Bearer`.
+    #[serde(default)]
+    pub upstream_auth_header: Option<String>,
+    /// The path at its own upstream to which messages go, instead of
+    /// `/{version}/{phone_number_id}/messages`.
+    #[serde(default)]
+    pub upstream_path: Option<String>,
     /// Calling code of its own number, 1 to 4 digits. Meta adds it to a recipient without a plus.
     #[serde(default)]
     pub calling_code: Option<String>,
@@ -240,6 +248,33 @@ pub struct ChannelSettings {
 impl ChannelSettings {
     /// Messages per second that a channel may have; Meta allows 1,000.
     pub const THROUGHPUT: RangeInclusive<u32> = 1..=1_000;
+
+    /// Whether its upstream has the paths and the authorization of the Graph API, so that requests
+    /// other than sends can be made there.
+    pub fn is_graph_shaped(&self) -> bool {
+        self.upstream_auth_header.is_none() && self.upstream_path.is_none()
+    }
+
+    /// What is wrong with how its own upstream is spoken to. `own` is whether it has one,
+    /// `may_carry_token` which headers a token may be sent in.
+    pub fn upstream_mistakes(
+        own: bool,
+        header: Option<&str>,
+        path: Option<&str>,
+        may_carry_token: fn(&HeaderName) -> bool,
+    ) -> Vec<FieldMistake> {
+        let header = header.map(|text| validate::auth_header(text, may_carry_token));
+        let path = path.map(validate::upstream_path);
+        let mut mistakes = Vec::new();
+        for (field, verdict) in [("upstream_auth_header", header), ("upstream_path", path)] {
+            let Some(verdict) = verdict else { continue };
+            let elsewhere = "is only for an external channel with an upstream_url".to_owned();
+            let messages = [(!own).then_some(elsewhere), verdict.err()];
+            let mistake = |message| FieldMistake { field, message };
+            mistakes.extend(messages.into_iter().flatten().map(mistake));
+        }
+        mistakes
+    }
 }
 
 /// The wallet that every account has: `main`.

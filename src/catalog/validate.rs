@@ -4,6 +4,11 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use http::HeaderName;
+
+/// Longest path of a provider for messages.
+const UPSTREAM_PATH_MAX: usize = 255;
+
 /// Meta limits template names to 512 characters.
 const TEMPLATE_NAME_MAX: usize = 512;
 
@@ -53,6 +58,40 @@ pub fn calling_code(text: &str) -> Result<(), String> {
         && text.bytes().all(|byte| byte.is_ascii_digit())
         && !text.starts_with('0');
     if fits { Ok(()) } else { Err("must be 1 to 4 digits, for example \"91\"".to_owned()) }
+}
+
+/// Checks the header in which a provider wants its token.
+///
+/// # Errors
+/// A sentence for people.
+pub fn auth_header(text: &str, may_carry_token: fn(&HeaderName) -> bool) -> Result<(), String> {
+    let name = text
+        .parse::<HeaderName>()
+        .map_err(|_| "must be the name of a header, such as \"D360-API-KEY\"".to_owned())?;
+    if may_carry_token(&name) {
+        Ok(())
+    } else {
+        Err(format!("cannot be \"{name}\", which has a meaning of its own"))
+    }
+}
+
+/// Checks a provider's path for messages: segments of letters, digits, "-", "_", "~" and ".".
+///
+/// # Errors
+/// A sentence for people.
+pub fn upstream_path(text: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte);
+    let fits = |segment: &str| {
+        !segment.is_empty() && !matches!(segment, "." | "..") && segment.bytes().all(plain)
+    };
+    let segments = text.strip_prefix('/').filter(|_| text.len() <= UPSTREAM_PATH_MAX);
+    if segments.is_some_and(|segments| segments.split('/').all(fits)) {
+        return Ok(());
+    }
+    Err(format!(
+        "must be a path such as \"/messages\": at most {UPSTREAM_PATH_MAX} characters, segments of \
+         letters, digits, \"-\", \"_\", \"~\" and \".\" between single slashes"
+    ))
 }
 
 /// Checks a template's name as Meta allows it.
@@ -109,7 +148,7 @@ pub fn must_be_one_of(names: &[&str], text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{calling_code, within};
+    use super::{calling_code, upstream_path, within};
 
     #[test]
     fn calling_codes_are_short_and_begin_with_no_zero() {
@@ -118,6 +157,32 @@ mod tests {
         {
             assert_eq!(calling_code(text).is_ok(), fits, "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_is_literal() {
+        for (text, fits) in [
+            ("/messages", true),
+            ("/v1/messages", true),
+            ("/a-b_c~d.e", true),
+            ("", false),
+            ("/", false),
+            ("messages", false),
+            ("/messages/", false),
+            ("//messages", false),
+            ("/../messages", false),
+            ("/./messages", false),
+            ("/a b", false),
+            ("/{phone_number_id}/messages", false),
+            ("/%2e%2e/messages", false),
+            ("/messages?a=b", false),
+            ("/messages#a", false),
+            ("/messages\r\nX: y", false),
+            ("https://evil.test/messages", false),
+        ] {
+            assert_eq!(upstream_path(text).is_ok(), fits, "{text}");
+        }
+        assert!(upstream_path(&format!("/{}", "a".repeat(255))).is_err());
     }
 
     #[test]

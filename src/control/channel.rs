@@ -6,10 +6,11 @@ use super::handles::Control;
 use super::mistakes::Mistakes;
 use super::permission::operator_only;
 use super::put::{Existing, Made};
-use crate::catalog::documents::ChannelSettings;
+use crate::catalog::documents::{Billing, ChannelSettings};
 use crate::catalog::{Principal, Snapshot, token_names, validate};
 use crate::ids::{AccountId, ChannelId};
 use crate::ledger::{ClaimKind, DocumentKind};
+use crate::upstream::headers::may_carry_token;
 use crate::upstream::target::BaseUrl;
 
 /// Sets up a channel of an account that exists.
@@ -78,6 +79,12 @@ async fn validate_settings(
         upstream.map(|base| base.and_then(|base| base.protected(allow_plaintext)))
     {
         mistakes.add("upstream_url", error.to_string());
+    }
+    let own = settings.billing == Billing::External && settings.upstream_url.is_some();
+    let header = settings.upstream_auth_header.as_deref();
+    let path = settings.upstream_path.as_deref();
+    for mistake in ChannelSettings::upstream_mistakes(own, header, path, may_carry_token) {
+        mistakes.add(mistake.field, mistake.message);
     }
     if let Some(code) = &settings.calling_code {
         mistakes.validate("calling_code", validate::calling_code(code));

@@ -118,8 +118,9 @@ fn upstream_of_waba(
     account: &Snapshot,
     waba: &WabaId,
 ) -> Result<Target, ControlError> {
-    let of_waba =
-        |(_, channel): &(&ChannelId, &Channel)| channel.settings.waba.as_ref() == Some(waba);
+    let of_waba = |(_, channel): &(&ChannelId, &Channel)| {
+        channel.settings.waba.as_ref() == Some(waba) && channel.settings.is_graph_shaped()
+    };
     let mut channels: Vec<_> = account.channels.iter().filter(of_waba).collect();
     channels.sort_by_key(|(id, channel)| {
         (channel.settings.billing == Billing::External, !channel.settings.enabled, *id)

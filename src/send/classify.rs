@@ -98,25 +98,34 @@ pub fn quote(
     price(&services.prices.load(), context, recipient, category, services.clock.now_ms())
 }
 
-/// The path a send is forwarded to: the one it came on, or `/marketing_messages` of the same
-/// channel and version for a template that the catalog has as marketing, if the account chose so.
-/// What identifies the send stays as it came.
+/// The path a send is forwarded to: that of the channel's own upstream, or the one it came on, or
+/// `/marketing_messages` of the same channel and version for a template that the catalog has as
+/// marketing, if the account chose so. What identifies the send stays as it came.
 pub fn forwarded_path<'r>(
     context: &SendContext,
     message: &Send<'_>,
     route: &'r SendRoute,
-) -> Cow<'r, str> {
+) -> Result<Cow<'r, str>, Rejected> {
+    if let Some(path) = &context.channel().settings.upstream_path {
+        return match route.endpoint {
+            Endpoint::Messages => Ok(Cow::Owned(path.clone())),
+            Endpoint::MarketingMessages => Err(Rejected::new(
+                RejectionKind::PathNotAllowed,
+                "the upstream of this channel has no /marketing_messages; send it to /messages",
+            )),
+        };
+    }
     let endpoint = context.snapshot.account.marketing_endpoint;
     let chosen = endpoint == MarketingEndpoint::MarketingMessages
         && context.channel().settings.billing == Billing::Prepaid
         && route.endpoint == Endpoint::Messages;
     let known = || message.template.as_ref().and_then(|template| in_catalog(context, template));
-    match route.path.strip_suffix("/messages") {
+    Ok(match route.path.strip_suffix("/messages") {
         Some(channel) if chosen && known() == Some(Category::Marketing) => {
             Cow::Owned(format!("{channel}/marketing_messages"))
         }
         _ => Cow::Borrowed(&route.path),
-    }
+    })
 }
 
 /// The category of a template, `None` if the catalog does not know it.

@@ -159,7 +159,8 @@ async fn fetch(
     let gone = || invalid(&"the account or channel of this media URL is gone");
     let snapshot = services.catalog.account(&url.account).await;
     let snapshot = snapshot.map_err(|fault| Rejected::ledger_fault(&fault))?.ok_or_else(gone)?;
-    if !snapshot.channels.contains_key(&url.channel) {
+    // A token for another provider is never shown to Meta.
+    if !snapshot.channels.get(&url.channel).is_some_and(|found| found.settings.is_graph_shaped()) {
         return Err(gone());
     }
     let found = on_media_host(&url.target, &service.options.media.hosts);

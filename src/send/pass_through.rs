@@ -122,6 +122,12 @@ async fn permitted(
             "this key's account has no channel or WABA with that id",
         ));
     }
+    if !snapshot.channels.get(&channel).is_some_and(|found| found.settings.is_graph_shaped()) {
+        return Err(Rejected::new(
+            RejectionKind::PathNotAllowed,
+            "the upstream of this channel takes nothing but messages",
+        ));
+    }
     if !service.options.pass_through.contains(&allowed) {
         return Err(Rejected::new(
             RejectionKind::PathNotAllowed,
@@ -167,7 +173,9 @@ fn owner(
         GraphPath::BusinessProfile => Ok((Allowed::BusinessProfile, own(id).ok_or_else(unknown)?)),
         GraphPath::Templates => {
             let of_waba = |(_, channel): &(&ChannelId, &crate::catalog::Channel)| {
-                channel.settings.waba.as_ref().is_some_and(|waba| waba.as_str() == id)
+                let settings = &channel.settings;
+                settings.waba.as_ref().is_some_and(|waba| waba.as_str() == id)
+                    && settings.is_graph_shaped()
             };
             let (channel, _) = snapshot.channels.iter().find(of_waba).ok_or_else(unknown)?;
             Ok((Allowed::Templates, channel.clone()))

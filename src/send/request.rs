@@ -155,11 +155,12 @@ impl SendRequest {
         timer.end(Stage::Parse);
         let in_flight = service.in_flight_bodies.enter(&context.snapshot.id, prints.body).await;
         let mut tries = 0;
-        let (target, quote, held) = loop {
+        let (target, path, quote, held) = loop {
             // Classify, price.
             let quote = classify::quote(service, &context, &message, recipient)?;
             log.category = Some(quote.category.as_str());
             let target = target(service, &context.snapshot, &context.channel_id)?;
+            let path = classify::forwarded_path(&context, &message, &self.route)?;
             timer.end(Stage::Price);
             // Throttle.
             if tries == 0 {
@@ -168,7 +169,7 @@ impl SendRequest {
             }
             // Reserve.
             match self.reserve(&context, &quote, &prints, &in_flight, timer).await? {
-                Decision::Forward(held) => break (target, quote, held),
+                Decision::Forward(held) => break (target, path, quote, held),
                 Decision::Replay(replay) => {
                     log.outcome = Some(SendOutcome::Replayed);
                     return Ok(reply::replay(&replay, &message, &context, &quote, id));
@@ -181,7 +182,6 @@ impl SendRequest {
         // Forward.
         let body = classify::forwarded_body(&body, addressee.plus_at);
         timer.restart();
-        let path = classify::forwarded_path(&context, &message, &self.route);
         let attempt = forward(service, &target, &path, &head.headers, body).await;
         timer.end(Stage::Forward);
         // Settle.
@@ -281,7 +281,9 @@ impl SendRequest {
     ) -> Result<Reply, Rejected> {
         let target = target(&self.service, &context.snapshot, &context.channel_id)?;
         timer.restart();
-        let attempt = forward(&self.service, &target, &self.route.path, headers, body).await;
+        let own = context.channel().settings.upstream_path.as_deref();
+        let path = own.unwrap_or(&self.route.path);
+        let attempt = forward(&self.service, &target, path, headers, body).await;
         timer.end(Stage::Forward);
         match attempt {
             Attempt::Answered { status, headers, body } => {

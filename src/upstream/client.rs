@@ -86,7 +86,7 @@ impl Upstream {
         let Some(uri) = forward.base.join(forward.path) else {
             return Attempt::NotSent { reason: NotSentReason::InvalidPath };
         };
-        let headers = headers::for_send(forward.headers, forward.token.authorization());
+        let headers = headers::for_send(forward.headers, forward.token);
         match tokio::time::timeout(
             self.options.answer_timeout,
             self.send(uri, headers, forward.body),

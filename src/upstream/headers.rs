@@ -3,6 +3,8 @@
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
+use super::target::AccessToken;
+
 /// The client's headers that are passed on with a send. No `accept-encoding`: the answer must be
 /// readable here.
 static SEND: [HeaderName; 5] = [
@@ -49,20 +51,41 @@ static HOP_BY_HOP: [HeaderName; 9] = [
 
 /// The headers of a send to Meta. The content type is the one the body was read and priced as,
 /// not the client's.
-pub(super) fn for_send(client: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
-    let mut headers = allowed(client, &SEND, authorization);
+pub(super) fn for_send(client: &HeaderMap, token: &AccessToken) -> HeaderMap {
+    let mut headers = allowed(client, &SEND, token);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
 }
 
 /// The headers of any other request to Meta.
-pub(super) fn for_pass_through(client: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
-    allowed(client, &PASS_THROUGH, authorization)
+pub(super) fn for_pass_through(client: &HeaderMap, token: &AccessToken) -> HeaderMap {
+    allowed(client, &PASS_THROUGH, token)
 }
 
-fn allowed(client: &HeaderMap, names: &[HeaderName], authorization: HeaderValue) -> HeaderMap {
+/// Whether a provider may want its token in the header of that name: any that is the gateway's own
+/// to set, or about a connection, means something else.
+pub fn may_carry_token(name: &HeaderName) -> bool {
+    let others = [
+        header::AUTHORIZATION,
+        header::CONTENT_LENGTH,
+        header::COOKIE,
+        header::DATE,
+        header::EXPECT,
+        header::FORWARDED,
+        header::HOST,
+        header::ORIGIN,
+        header::REFERER,
+        header::SET_COOKIE,
+        header::VIA,
+    ];
+    let mut taken = SEND.iter().chain(&PASS_THROUGH).chain(&HOP_BY_HOP).chain(&others);
+    taken.all(|other| other != name)
+}
+
+fn allowed(client: &HeaderMap, names: &[HeaderName], token: &AccessToken) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(header::AUTHORIZATION, authorization);
+    let (name, value) = token.header();
+    headers.insert(name, value);
     for name in names {
         if names_hop(client, name) {
             continue;
@@ -99,7 +122,8 @@ fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{for_pass_through, for_send, strip_hop_by_hop};
+    use super::super::target::AccessToken;
+    use super::{for_pass_through, for_send, may_carry_token, strip_hop_by_hop};
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
 
@@ -108,6 +132,37 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
+    }
+
+    fn token() -> AccessToken {
+        "meta".parse().expect("a token")
+    }
+
+    #[test]
+    fn a_provider_may_have_a_header_of_its_own() {
+        for (name, may) in [
+            ("d360-api-key", true),
+            ("x-api-key", true),
+            ("authorization", false),
+            ("connection", false),
+            ("transfer-encoding", false),
+            ("proxy-authorization", false),
+            ("host", false),
+            ("content-length", false),
+            ("content-type", false),
+            ("cookie", false),
+            ("user-agent", false),
+        ] {
+            assert_eq!(may_carry_token(&HeaderName::from_static(name)), may, "{name}");
+        }
+        let client = map(&[("d360-api-key", "client's"), ("user-agent", "sdk/1")]);
+        let own = AccessToken::in_header("D360-API-KEY", "meta").expect("a token");
+        let expected = map(&[
+            ("d360-api-key", "meta"),
+            ("user-agent", "sdk/1"),
+            ("content-type", "application/json"),
+        ]);
+        assert_eq!(for_send(&client, &own), expected);
     }
 
     #[test]
@@ -132,7 +187,7 @@ mod tests {
             ("traceparent", "00-a-b-01"),
             ("content-type", "application/json"),
         ]);
-        assert_eq!(for_send(&client, HeaderValue::from_static("Bearer meta")), expected);
+        assert_eq!(for_send(&client, &token()), expected);
     }
 
     #[test]
@@ -147,7 +202,7 @@ mod tests {
             ("content-type", "multipart/form-data; boundary=x"),
             ("range", "bytes=0-9"),
         ]);
-        assert_eq!(for_pass_through(&client, HeaderValue::from_static("Bearer meta")), expected);
+        assert_eq!(for_pass_through(&client, &token()), expected);
     }
 
     #[test]

@@ -77,8 +77,7 @@ impl Upstream {
         let mut upstream_request = Request::new(BoxBody::new(body));
         *upstream_request.method_mut() = request.method;
         *upstream_request.uri_mut() = uri;
-        *upstream_request.headers_mut() =
-            headers::for_pass_through(request.headers, request.token.authorization());
+        *upstream_request.headers_mut() = headers::for_pass_through(request.headers, request.token);
 
         let answering = self.streams.request(upstream_request);
         tokio::pin!(answering);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use hyper::Uri;
-use hyper::header::HeaderValue;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 
 /// The address of the Graph API, or of another provider, a forwarder or a simulator:
@@ -133,7 +133,10 @@ pub struct Target {
 
 /// A channel's Meta access token; never printed, cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AccessToken(HeaderValue);
+pub struct AccessToken {
+    header: HeaderName,
+    value: HeaderValue,
+}
 
 /// A text that cannot be sent as a token: empty, or not visible ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -141,9 +144,28 @@ pub struct AccessToken(HeaderValue);
 pub struct AccessTokenError;
 
 impl AccessToken {
-    /// The value of the `Authorization` header, marked as sensitive.
-    pub(super) fn authorization(&self) -> HeaderValue {
-        self.0.clone()
+    /// A token that a provider wants in a header of its own, without a scheme.
+    ///
+    /// # Errors
+    /// Neither a token nor a header name.
+    pub fn in_header(header: &str, token: &str) -> Result<AccessToken, AccessTokenError> {
+        let header = header.parse::<HeaderName>().map_err(|_| AccessTokenError)?;
+        AccessToken::new(header, "", token)
+    }
+
+    fn new(header: HeaderName, scheme: &str, token: &str) -> Result<AccessToken, AccessTokenError> {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(AccessTokenError);
+        }
+        let mut value =
+            HeaderValue::try_from(format!("{scheme}{token}")).map_err(|_| AccessTokenError)?;
+        value.set_sensitive(true);
+        Ok(AccessToken { header, value })
+    }
+
+    /// The header it is sent in, and its value there, marked as sensitive.
+    pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
+        (self.header.clone(), self.value.clone())
     }
 }
 
@@ -151,13 +173,7 @@ impl FromStr for AccessToken {
     type Err = AccessTokenError;
 
     fn from_str(token: &str) -> Result<AccessToken, AccessTokenError> {
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(AccessTokenError);
-        }
-        let mut value =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| AccessTokenError)?;
-        value.set_sensitive(true);
-        Ok(AccessToken(value))
+        AccessToken::new(AUTHORIZATION, "Bearer ", token)
     }
 }
 
@@ -246,7 +262,17 @@ mod tests {
     #[test]
     fn a_token_is_not_printed() {
         let token: AccessToken = "EAAJsecret".parse().expect("a token");
-        assert_eq!(format!("{token:?} {:?}", token.authorization()), "AccessToken(***) Sensitive");
+        let (header, value) = token.header();
+        assert_eq!(format!("{token:?} {value:?}"), "AccessToken(***) Sensitive");
+        assert_eq!(
+            (header.as_str(), value.as_bytes()),
+            ("authorization", &b"Bearer EAAJsecret"[..])
+        );
+        let own = AccessToken::in_header("D360-API-KEY", "secret").expect("a token");
+        let (header, value) = own.header();
+        assert_eq!(format!("{own:?} {value:?}"), "AccessToken(***) Sensitive");
+        assert_eq!((header.as_str(), value.as_bytes()), ("d360-api-key", &b"secret"[..]));
+        assert!(AccessToken::in_header("a b", "secret").is_err());
         for text in ["", "a b", "a\n", "ä"] {
             assert!(text.parse::<AccessToken>().is_err(), "{text:?}");
         }

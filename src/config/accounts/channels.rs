@@ -12,6 +12,7 @@ use crate::config::section::Section;
 use crate::config::settings::SecretsConfig;
 use crate::ids::{ChannelId, PortfolioId, WabaId, WalletId};
 use crate::pricing::Category;
+use crate::upstream::headers::may_carry_token;
 
 /// Reads `[[accounts.wabas]]`; `account_zone` is the time zone of those that name none.
 pub(super) fn wabas(
@@ -76,6 +77,13 @@ fn channel(
     let upstream_url = section
         .url("upstream_url", |text| parse::upstream_url(text, seen.allow_plaintext))
         .map(|base| base.to_string());
+    let upstream_auth_header = section.optional("upstream_auth_header", parse::any);
+    let upstream_path = section.optional("upstream_path", parse::any);
+    let own = billing == Some(Billing::External) && section.is_written("upstream_url");
+    let (header, path) = (upstream_auth_header.as_deref(), upstream_path.as_deref());
+    for mistake in ChannelSettings::upstream_mistakes(own, header, path, may_carry_token) {
+        section.mistake(mistake.field, mistake.message);
+    }
     let calling_code = section.optional("calling_code", parse::valid(validate::calling_code));
     section.finish();
     let settings = ChannelSettings {
@@ -87,6 +95,8 @@ fn channel(
         throughput_limit: throughput_limit?,
         enabled,
         upstream_url,
+        upstream_auth_header,
+        upstream_path,
         calling_code,
     };
     Some((id?, settings))

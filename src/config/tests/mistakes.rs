@@ -334,6 +334,17 @@ const CHANNELS: &[(&str, &str)] = &[
          not set",
     ),
     (
+        "waba = \"1\"\ntoken_env = \"META_TOKEN\"\nupstream_path = \"/messages\"",
+        "t.toml:11: accounts[0].channels[0].upstream_path: is only for an external channel with an \
+         upstream_url",
+    ),
+    (
+        "billing = \"external\"\ntoken_env = \"META_TOKEN\"\nupstream_url = \"https://a\"\n\
+         upstream_auth_header = \"Connection\"",
+        "t.toml:12: accounts[0].channels[0].upstream_auth_header: cannot be \"connection\", which \
+         has a meaning of its own",
+    ),
+    (
         "waba = \"1\"\ntoken_env = \"META_TOKEN\"\nbilling = \"postpaid\"",
         "t.toml:11: accounts[0].channels[0].billing: must be \"prepaid\" or \"external\", not \
          \"postpaid\"",

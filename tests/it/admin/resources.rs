@@ -18,7 +18,8 @@ async fn what_is_put_is_what_is_shown() {
     let channel = json!({
         "phone_number_id":"106540352242922","wallet":"main","billing":"prepaid",
         "waba":"102290129340398","token_env":"META_TOKEN","token_file":null,"throughput_limit":80,
-        "enabled":true,"upstream_url":null,"calling_code":null
+        "enabled":true,"upstream_url":null,"upstream_auth_header":null,"upstream_path":null,
+        "calling_code":null
     });
     let waba = json!({"id":"102290129340398","time_zone":"Asia/Kolkata","portfolio":"default"});
     let wallet = json!({

@@ -18,6 +18,7 @@ mod limits;
 mod marketing_endpoint;
 mod media;
 mod numbers_that_agree;
+mod own_upstream;
 mod pass_through;
 mod probes_and_metrics;
 mod rates_by_date;
