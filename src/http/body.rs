@@ -63,7 +63,10 @@ impl BodyMemory {
 
 impl BodyRoom<'_> {
     /// Makes it room for `bytes` in all.
-    fn grow_to(&mut self, bytes: usize) -> Result<(), BodyError> {
+    ///
+    /// # Errors
+    /// [`BodyError::NoRoom`] if the bodies together would take more than they may.
+    pub fn grow_to(&mut self, bytes: usize) -> Result<(), BodyError> {
         let more = bytes.saturating_sub(self.bytes);
         if more == 0 {
             return Ok(());

@@ -1,25 +1,24 @@
 //! Media in two steps: the URL in the answer about a media object becomes one of the gateway's, and
 //! fetching that streams the object from Meta's host with the channel's token.
 
-use std::convert::Infallible;
-
-use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderMap};
+use bytes::Bytes;
+use http::header;
 use http::request::Parts;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::Body as _;
+use http_body_util::Empty;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::forward::target;
+use super::json_answer::{self, Answer};
 use super::media_url::MediaUrl;
 use super::rejected::Rejected;
 use super::service::{MediaOptions, SendService};
 use super::streamed::{StreamedReply, finished, stream};
+use crate::http::body::BodyRoom;
 use crate::ids::{AccountId, ChannelId};
 use crate::rejection::RejectionKind;
-use crate::upstream::body::{BoxError, StreamBody};
+use crate::upstream::body::StreamBody;
 use crate::upstream::media_hosts::on_media_host;
 use crate::upstream::pass_through::Allowed;
 use crate::upstream::streaming::PassThrough;
@@ -57,13 +56,12 @@ pub async fn rewritten(
     channel: &ChannelId,
     base: &str,
     answer: Response<StreamBody>,
+    room: &mut BodyRoom<'_>,
 ) -> Result<Response<StreamBody>, Rejected> {
-    let long = answer.body().size_hint().lower() > MAX_ANSWER as u64;
-    if !answer.status().is_success() || !is_plain_json(answer.headers()) || long {
-        return Ok(answer);
-    }
-    let (mut head, body) = answer.into_parts();
-    let body = whole(body).await.ok_or_else(|| Rejected::no_answer("unreadable_answer"))?;
+    let (head, body) = match json_answer::read(answer, MAX_ANSWER, room).await? {
+        Answer::Json(head, body) => (head, body),
+        Answer::Other(answer) => return Ok(answer),
+    };
     let sign = |target: &str| {
         let media = &service.options.media;
         if on_media_host(target, &media.hosts).is_none() {
@@ -82,44 +80,8 @@ pub async fn rewritten(
         };
         Some(format!("{base}/media/{}", url.sign(service.services.catalog.hasher())))
     };
-    let body = match with_url(&body, sign) {
-        None => body,
-        Some(body) => {
-            // They are about the answer as Meta wrote it.
-            for name in [header::CONTENT_LENGTH, header::ETAG] {
-                head.headers.remove(name);
-            }
-            body
-        }
-    };
-    Ok(Response::from_parts(head, Full::new(body).map_err(never).boxed()))
-}
-
-/// The bytes of an answer; `None` if it breaks off or is longer than [`MAX_ANSWER`].
-async fn whole(mut body: StreamBody) -> Option<Bytes> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(piece) = frame.ok()?.into_data() {
-            whole.extend_from_slice(&piece);
-        }
-        if whole.len() > MAX_ANSWER {
-            return None;
-        }
-    }
-    Some(whole.freeze())
-}
-
-/// The error of a body that cannot fail.
-fn never(never: Infallible) -> BoxError {
-    match never {}
-}
-
-fn is_plain_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    let json = ["application/json", "text/javascript"];
-    json.iter().any(|json| essence.eq_ignore_ascii_case(json))
-        && !headers.contains_key(header::CONTENT_ENCODING)
+    let changed = with_url(&body, sign);
+    Ok(json_answer::answer(*head, body, changed))
 }
 
 /// The JSON object in `body` with another `url`; `None` if it has none, or `replaced` has no other.
@@ -130,13 +92,8 @@ fn with_url(body: &Bytes, replaced: impl FnOnce(&str) -> Option<String>) -> Opti
         url: &'a RawValue,
     }
     let object: MediaObject<'_> = serde_json::from_slice(body).ok()?;
-    let raw = object.url.get();
-    let url = replaced(&serde_json::from_str::<String>(raw).ok()?)?;
-    let start = (raw.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-    let (before, rest) = body.split_at_checked(start)?;
-    let after = rest.strip_prefix(raw.as_bytes())?;
-    let quoted = serde_json::to_string(&url).ok()?;
-    Some([before, quoted.as_bytes(), after].concat().into())
+    let url = replaced(&serde_json::from_str::<String>(object.url.get()).ok()?)?;
+    json_answer::replaced(body, &[(object.url, url)])
 }
 
 /// Fetches a media object by the gateway's own URL. The signature in it is the key.
@@ -178,7 +135,7 @@ async fn fetch(
         path_and_query: &path,
         headers: &head.headers,
     };
-    let mut answer = stream(service, request, Empty::<Bytes>::new().map_err(never)).await?;
+    let mut answer = stream(service, request, Empty::<Bytes>::new()).await?;
     // A client that followed it would show its key to another host.
     if answer.status().is_redirection() && answer.headers().contains_key(header::LOCATION) {
         return Err(Rejected::no_answer("redirected"));

@@ -6,11 +6,15 @@ use std::borrow::Cow;
 use http::header;
 use http::request::Parts;
 use http::{Method, Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::authenticate;
 use super::forward::target;
 use super::media;
+use super::paging;
+use super::parameters::dangerous;
+use super::profile_body;
 use super::rejected::Rejected;
 use super::service::SendService;
 use super::streamed::{StreamedReply, finished, stream};
@@ -23,10 +27,6 @@ use crate::upstream::body::StreamBody;
 use crate::upstream::pass_through::Allowed;
 use crate::upstream::streaming::PassThrough;
 use crate::upstream::target::Target;
-
-/// Parameters that would change what a path means, or carry a token past the gateway. The key
-/// itself was taken out before.
-const DANGEROUS: [&str; 4] = ["access_token", "method", "batch", "relative_url"];
 
 /// What the path of a passed-through request names.
 #[derive(Debug, Clone, Copy)]
@@ -74,14 +74,14 @@ async fn process(
     let path = asked.path;
     let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let mut headers = Cow::Borrowed(&head.headers);
-    let reads_media =
-        allowed == Allowed::Media && asked.kind == GraphPath::Node && head.method == Method::GET;
-    let public_base = if reads_media {
+    let rewrites = Rewrites::of(allowed, asked.kind, &head.method);
+    if rewrites != Rewrites::Nothing {
         // The answer must be readable here.
         headers.to_mut().remove(header::ACCEPT_ENCODING);
-        Some(media::public_base(&service.options.media, head)?)
-    } else {
-        None
+    }
+    let base_here = match rewrites {
+        Rewrites::Nothing => String::new(),
+        _ => media::public_base(&service.options.media, head)?,
     };
     let request = PassThrough {
         base: &base,
@@ -90,10 +90,40 @@ async fn process(
         path_and_query: &path_and_query,
         headers: &headers,
     };
-    let answer = stream(service, request, body).await?;
-    match public_base {
-        Some(base) => media::rewritten(service, &snapshot.id, &channel, &base, answer).await,
-        None => Ok(answer),
+    let mut room = service.body_memory.room();
+    let answer = if asked.kind == GraphPath::BusinessProfile && head.method == Method::POST {
+        let body = profile_body::read(service, &head.headers, body, &mut room).await?;
+        stream(service, request, Full::new(body)).await?
+    } else {
+        stream(service, request, body).await?
+    };
+    match rewrites {
+        Rewrites::Nothing => Ok(answer),
+        Rewrites::MediaUrl => {
+            let account = &snapshot.id;
+            media::rewritten(service, account, &channel, &base_here, answer, &mut room).await
+        }
+        Rewrites::Links => paging::rewritten(&base_here, path, answer, &mut room).await,
+    }
+}
+
+/// What in an answer leads to Meta and must lead to the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rewrites {
+    Nothing,
+    /// The URL of a media object.
+    MediaUrl,
+    /// The links to further pages of a list.
+    Links,
+}
+
+impl Rewrites {
+    fn of(allowed: Allowed, kind: GraphPath, method: &Method) -> Rewrites {
+        match (allowed, kind) {
+            (Allowed::Media, GraphPath::Node) if method == Method::GET => Rewrites::MediaUrl,
+            (Allowed::Templates, _) => Rewrites::Links,
+            _ => Rewrites::Nothing,
+        }
     }
 }
 
@@ -135,20 +165,6 @@ async fn permitted(
         ));
     }
     Ok((allowed, channel))
-}
-
-fn dangerous(query: &str) -> Option<&'static str> {
-    let named = |pair: &str| pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    let names: Vec<String> = query.split('&').map(named).collect();
-    // A name that is percent-encoded could be any of them.
-    if names.iter().any(|name| name.contains('%')) {
-        return Some("with an encoded name");
-    }
-    // Some servers read a semicolon as another ampersand.
-    if query.contains(';') {
-        return Some("with a semicolon");
-    }
-    DANGEROUS.into_iter().find(|dangerous| names.iter().any(|name| name == dangerous))
 }
 
 /// Which kind it is for the operator, and the channel of the account whose token it goes with.

@@ -2,7 +2,7 @@
 //! profile.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RANGE, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RANGE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
@@ -69,6 +69,11 @@ pub(crate) fn templates(state: &State, waba: &str, parts: &Parts) -> Result<Repl
             }
         }
         next.push_str(&format!("&after={}", after.replace('=', "%3D")));
+        // Like Meta's, the link carries the token it was asked with.
+        let token = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(token) = token.and_then(|value| value.strip_prefix("Bearer ")) {
+            next.push_str(&format!("&access_token={token}"));
+        }
         paging["next"] = Value::String(next);
     }
     Ok(state.json(&json!({ "data": data, "paging": paging })))

@@ -9,8 +9,8 @@ use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction, SimulatorTemplate};
 
 use crate::support::{
-    ACCOUNT, Backend, DISABLED, EXTERNAL, KEY, NUMBER, OPERATOR_KEY, RIVAL_KEY, RIVAL_NUMBER,
-    RIVAL_WABA, Reply, Setup, WABA, World, on_every_ledger,
+    ACCOUNT, Backend, DISABLED, EXTERNAL, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, RIVAL_KEY,
+    RIVAL_NUMBER, RIVAL_WABA, Reply, Setup, WABA, World, on_every_ledger,
 };
 
 on_every_ledger!(
@@ -98,7 +98,31 @@ async fn profile_number_and_templates_are_read(backend: Backend) {
         .post(&profile, json!({"messaging_product": "whatsapp", "about": "Closed"}).to_string())
         .await;
     assert!(passed(&write) && write.json["success"] == true, "{}", write.json);
+    for (kind, body, expected) in [
+        (
+            "application/json",
+            r#"{"about":"x","batch":[{"method":"POST"}]}"#,
+            "403 path_not_allowed",
+        ),
+        ("application/json", r#"{"access_token":"x"}"#, "403 path_not_allowed"),
+        ("application/x-www-form-urlencoded", "about=x&batch=[]", "403 path_not_allowed"),
+        ("application/x-www-form-urlencoded", "method=get", "403 path_not_allowed"),
+        ("multipart/form-data; boundary=x", "--x--", "415 unsupported_media_type"),
+        ("application/json", "[]", "400 malformed"),
+    ] {
+        let before = world.simulator.requests_count();
+        let reply = world.post(&profile, body).header("content-type", kind).await;
+        assert_eq!(reply.summary(), expected, "{kind} {body}");
+        assert_eq!(world.simulator.requests_count(), before);
+    }
     let first = get(format!("/v24.0/{WABA}/message_templates?limit=2")).await;
+    // The link to the next page leads here, without the token that Meta's carries.
+    let next = first.text("/paging/next").to_owned();
+    let path = next.strip_prefix(&format!("http://{}", world.data)).unwrap();
+    assert!(!first.json.to_string().contains(META_TOKEN), "{}", first.json);
+    let length: usize = first.header("content-length").parse().unwrap();
+    assert_eq!(length, first.body.len());
+    assert_eq!(get(path.to_owned()).await.text("/data/0/name"), "three");
     assert_eq!(first.json["data"].as_array().map(Vec::len), Some(2));
     let after = first.text("/paging/cursors/after");
     let second =
