@@ -164,6 +164,8 @@ impl SendRequest {
             timer.end(Stage::Price);
             // Throttle.
             if tries == 0 {
+                // A stopped campaign takes nothing of its channel's throughput.
+                reserve::check_stopped(service, &context)?;
                 service.throttle.pass(&context).await?;
                 timer.end(Stage::Throttle);
             }

@@ -63,6 +63,15 @@ pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool 
         || !account.caps.is_empty()
 }
 
+/// Refuses a campaign that is remembered as stopped, without asking the ledger.
+pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(), Rejected> {
+    let Some(campaign) = &context.campaign else { return Ok(()) };
+    let prepaid = context.channel().settings.billing == Billing::Prepaid;
+    let (account, now_ms) = (&context.snapshot.id, service.services.clock.now_ms());
+    let refusal = service.services.leases.refusal(account, campaign, prepaid, now_ms);
+    refusal.map_or(Ok(()), |rejection| Err(by_ledger(&rejection, context)))
+}
+
 /// The ledger's decision; a stopped campaign is refused from memory.
 pub async fn reserve(
     service: &SendService,
@@ -71,14 +80,10 @@ pub async fn reserve(
     fingerprints: &Fingerprints,
     hold: HoldId,
 ) -> Result<Decision, Rejected> {
+    check_stopped(service, context)?;
     let account = &context.snapshot.id;
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
     let now_ms = service.services.clock.now_ms();
-    if let Some(campaign) = &context.campaign
-        && let Some(rejection) = service.services.leases.refusal(account, campaign, prepaid, now_ms)
-    {
-        return Err(by_ledger(&rejection, context));
-    }
     let request = request(&service.options, context, quote, fingerprints, hold, now_ms);
     let verdict = service
         .services

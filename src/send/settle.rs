@@ -74,27 +74,35 @@ pub async fn settle(
             });
         }
         Outcome::Unknown { reason } => {
-            service.services.metrics.upstream_error(None);
-            post(service, context, held, |hold| Operation::MarkInDoubt {
-                hold,
-                reason: doubt(*reason),
-            });
-            client.resolved();
-            // A client may repeat as soon as it has the reply, and at another gateway: by then the
-            // hold must guard its body everywhere. Without the ledger that cannot be had, and
-            // the reply waits no longer than the deadline.
-            let _ = service.services.batcher.drain(&context.snapshot.id).await;
-            let hold = held.hold.map(|hold| format!(" (hold {hold})")).unwrap_or_default();
-            let details = format!(
-                "the message was forwarded and it is not known whether it was sent: {}{hold}; \
-                 do not send it again",
-                reason.as_str()
-            );
-            return Settled::Rejected(Rejected::new(RejectionKind::OutcomeUnknown, details));
+            return Settled::Rejected(unknown(service, context, held, *reason, client).await);
         }
     }
     client.resolved();
     Settled::Answered(outcome)
+}
+
+/// Leaves the hold in doubt; the rejection for the client.
+async fn unknown(
+    service: &SendService,
+    context: &SendContext,
+    held: &Held,
+    reason: UnknownReason,
+    client: &ClientState,
+) -> Rejected {
+    service.services.metrics.upstream_error(None);
+    post(service, context, held, |hold| Operation::MarkInDoubt { hold, reason: doubt(reason) });
+    client.resolved();
+    // A client may repeat as soon as it has the reply, and at another gateway: by then the hold
+    // must guard its body everywhere. Without the ledger that cannot be had, and the reply waits no
+    // longer than the deadline.
+    let _ = service.services.batcher.drain(&context.snapshot.id).await;
+    let hold = held.hold.map(|hold| format!(" (hold {hold})")).unwrap_or_default();
+    let details = format!(
+        "the message was forwarded and it is not known whether it was sent: {}{hold}; do not send \
+         it again",
+        reason.as_str()
+    );
+    Rejected::new(RejectionKind::OutcomeUnknown, details)
 }
 
 /// Counts a refusal; returns under what its campaign counts it.

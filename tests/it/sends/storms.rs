@@ -75,6 +75,34 @@ async fn one_account_leaves_room_for_the_others() {
     assert_eq!(world.send(marketing(&indian(6))).key(KEY).await.summary(), SENT);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_campaign_takes_nothing_of_its_channels_throughput() {
+    let setup = Setup::on(Backend::Redis).channel("throughput_limit = 20");
+    let world = World::of(setup).await;
+    let send = |n: usize, campaign: &'static str| {
+        world.send(marketing(&indian(n))).campaign(campaign).into_future()
+    };
+    assert_eq!(send(0, "live").await.summary(), SENT);
+    assert_eq!(send(1, "stopped").await.summary(), SENT);
+    world.operate(Method::POST, "/campaigns/stopped/stop", serde_json::Value::Null).await;
+    // Remembered from here on.
+    assert_eq!(send(2, "stopped").await.summary(), "409 campaign_stopped");
+    let storm = async {
+        for n in 0..400 {
+            let summary = send(1_000 + n, "stopped").await.summary();
+            assert_eq!(summary, "409 campaign_stopped", "{n}");
+        }
+    };
+    let live = async {
+        for n in 0..10 {
+            assert_eq!(send(10 + n, "live").await.summary(), SENT, "{n}");
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+    };
+    tokio::join!(storm, live);
+    assert_eq!(world.simulator.accepted_count(), 12);
+}
+
 async fn world_send(world: &World, n: usize) -> String {
     world.send(marketing(&indian(n))).await.summary()
 }
