@@ -72,6 +72,7 @@ pub struct Framing {
     /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
     longest_line: usize,
+    heads: usize,
 }
 
 /// Bytes that must not be passed on.
@@ -88,7 +89,13 @@ pub struct Refused {
 impl Framing {
     /// At the beginning of a connection. Lines longer than `longest_line` bytes are a violation.
     pub fn new(longest_line: usize) -> Framing {
-        Framing { place: Place::RequestLine, head: Head::default(), line: Vec::new(), longest_line }
+        Framing {
+            place: Place::RequestLine,
+            head: Head::default(),
+            line: Vec::new(),
+            longest_line,
+            heads: 0,
+        }
     }
 
     /// Follows `bytes`, which come after those of earlier calls.
@@ -124,6 +131,11 @@ impl Framing {
     /// Whether everything that was begun has come to its end.
     pub fn is_between_requests(&self) -> bool {
         self.place == Place::RequestLine && self.line.is_empty()
+    }
+
+    /// Heads that have come to their end, one that was refused there included.
+    pub fn heads(&self) -> usize {
+        self.heads
     }
 
     /// Follows the rest of a line, or keeps it until its end comes; returns how much that was.
@@ -210,6 +222,7 @@ impl Framing {
 
     fn end_head(&mut self) -> Result<Place, Violation> {
         let head = self.head;
+        self.heads = self.heads.saturating_add(1);
         if head.hosts > 1 || (head.hosts == 0 && !head.host_optional) {
             return Err(Violation::Host);
         }
