@@ -63,7 +63,8 @@ pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool 
         || !account.caps.is_empty()
 }
 
-/// Refuses a campaign that is remembered as stopped, without asking the ledger.
+/// Refuses a campaign that is remembered as stopped, without asking the ledger; once a second one
+/// send passes, to ask it.
 pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(), Rejected> {
     let Some(campaign) = &context.campaign else { return Ok(()) };
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
@@ -72,7 +73,7 @@ pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(),
     refusal.map_or(Ok(()), |rejection| Err(by_ledger(&rejection, context)))
 }
 
-/// The ledger's decision; a stopped campaign is refused from memory.
+/// The ledger's decision.
 pub async fn reserve(
     service: &SendService,
     context: &SendContext,
@@ -80,7 +81,6 @@ pub async fn reserve(
     fingerprints: &Fingerprints,
     hold: HoldId,
 ) -> Result<Decision, Rejected> {
-    check_stopped(service, context)?;
     let account = &context.snapshot.id;
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
     let now_ms = service.services.clock.now_ms();
