@@ -21,7 +21,8 @@ fuzz_target!(|input: (u8, &[u8])| {
     let mut whole = Framing::new(64 << 10);
     let verdict = whole.follow(bytes);
     let mut pieces = Framing::new(64 << 10);
-    let in_pieces = bytes.chunks(usize::from(cut).max(1)).try_for_each(|piece| pieces.follow(piece));
+    let mut chunks = bytes.chunks(usize::from(cut).max(1));
+    let in_pieces = chunks.try_for_each(|piece| pieces.follow(piece));
     assert_eq!(
         verdict.map_err(|refused| refused.violation),
         in_pieces.map_err(|refused| refused.violation)
