@@ -9,6 +9,7 @@ mod direct_send;
 mod example_payloads;
 mod external_channels;
 mod foreign_numbers;
+mod hostile;
 mod identities;
 mod in_doubt_policy;
 mod intermediaries;
