@@ -6,6 +6,7 @@ mod crash;
 mod ledger_identity;
 mod log_level_reload;
 mod log_redaction;
+mod many_connections;
 mod media_memory;
 mod rate_card_reload;
 mod readiness;
