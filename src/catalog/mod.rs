@@ -134,7 +134,11 @@ impl Catalog {
         let Some(comparing) = comparing else { return self.reload(account).await };
         let _one = comparing.lock().await;
         let known = self.snapshots.get(account).map(|loaded| {
-            (loaded.snapshot.clone(), loaded.compared_ms > before_ms, loaded.failed_ms >= before_ms)
+            (
+                loaded.snapshot.clone(),
+                loaded.compared_ms >= before_ms,
+                loaded.failed_ms >= before_ms,
+            )
         });
         let Some((snapshot, compared, failed)) = known else { return self.reload(account).await };
         if compared {
@@ -208,12 +212,11 @@ impl Catalog {
         if !known && let Some(wait) = client.and_then(|client| self.failed_keys.blocked(client)) {
             return Err(AuthError::TooManyFailures(wait));
         }
-        let result = match hash {
-            Some(hash) => self.principal_of(hash).await,
-            None => Err(AuthError::Unknown),
-        };
+        // What cannot be a key costs no look-up.
+        let hash = hash.ok_or(AuthError::Unknown)?;
+        let result = self.principal_of(hash).await;
         if let (Err(AuthError::Unknown), Some(client)) = (&result, client) {
-            self.failed_keys.count(client);
+            self.failed_keys.count(client, hash);
         }
         result
     }
@@ -230,32 +233,27 @@ impl Catalog {
         };
         let snapshot =
             self.account(&account).await.map_err(AuthError::Ledger)?.ok_or(AuthError::Unknown)?;
-        match self.principal(&snapshot, &key_id, &hash) {
-            Some(principal) => Ok(principal),
-            None => {
-                // The key may be younger than the snapshot.
-                let snapshot = self
-                    .reload(&account)
-                    .await
-                    .map_err(AuthError::Ledger)?
-                    .ok_or(AuthError::Unknown)?;
-                self.principal(&snapshot, &key_id, &hash).ok_or(AuthError::Unknown)
-            }
+        let has_key = |snapshot: &Snapshot| {
+            snapshot.keys.get(&key_id).is_some_and(|settings| settings.hash == keys::hex(&hash))
+        };
+        if has_key(&snapshot) {
+            return self.principal(&snapshot, &key_id);
         }
+        // The key may be younger than the snapshot.
+        let reloaded = self.reload(&account).await.map_err(AuthError::Ledger)?;
+        let snapshot = reloaded.filter(|snapshot| has_key(snapshot)).ok_or(AuthError::Unknown)?;
+        self.principal(&snapshot, &key_id)
     }
 
-    fn principal(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        key_id: &KeyId,
-        hash: &Fingerprint,
-    ) -> Option<Principal> {
-        let settings =
-            snapshot.keys.get(key_id).filter(|settings| settings.hash == keys::hex(hash))?;
-        if settings.expires_ms.is_some_and(|expires_ms| expires_ms <= self.clock.now_ms()) {
-            return None;
-        }
-        Some(Principal::Account {
+    /// The owner of a key that the account has; one whose time is over opens nothing.
+    fn principal(&self, snapshot: &Arc<Snapshot>, key_id: &KeyId) -> Result<Principal, AuthError> {
+        let now_ms = self.clock.now_ms();
+        let settings = snapshot
+            .keys
+            .get(key_id)
+            .filter(|settings| settings.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms))
+            .ok_or(AuthError::Unknown)?;
+        Ok(Principal::Account {
             snapshot: snapshot.clone(),
             key: key_id.clone(),
             scopes: settings.scopes.clone(),
