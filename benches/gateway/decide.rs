@@ -62,6 +62,7 @@ fn reserve(hold: HoldId) -> Operation {
         caps: Arc::from([]),
         fingerprint: [2; 16],
         key: None,
+        observe: false,
         abandoned_replay_s: 86_400,
     }))
 }

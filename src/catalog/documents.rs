@@ -99,20 +99,20 @@ pub enum Enforcement {
     /// Sends beyond a limit are rejected.
     #[default]
     Enforce,
+    /// They are counted and let through.
+    Observe,
 }
 
 impl Enforcement {
     /// Reads the wire name.
     ///
     /// # Errors
-    /// A sentence if `text` is anything but `enforce`.
+    /// A sentence if `text` is neither `enforce` nor `observe`.
     pub fn parse(text: &str) -> Result<Enforcement, String> {
         match text {
             "enforce" => Ok(Enforcement::Enforce),
-            "observe" => {
-                Err("\"observe\" is not supported in this version; use \"enforce\"".to_owned())
-            }
-            _ => Err(validate::must_be_one_of(&["enforce"], text)),
+            "observe" => Ok(Enforcement::Observe),
+            _ => Err(validate::must_be_one_of(&["enforce", "observe"], text)),
         }
     }
 }

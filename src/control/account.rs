@@ -70,10 +70,12 @@ impl AccountChange {
     /// Merges the fields that are given into `settings`.
     fn merge(self, settings: &mut AccountSettings, mistakes: &mut Mistakes) {
         if let Some(text) = &self.charge_on {
-            mistakes.validate("charge_on", ChargeOn::parse(text).map(drop));
+            let read = ChargeOn::parse(text).map(|charge_on| settings.charge_on = charge_on);
+            mistakes.validate("charge_on", read);
         }
         if let Some(text) = &self.enforcement {
-            mistakes.validate("enforcement", Enforcement::parse(text).map(drop));
+            let read = Enforcement::parse(text).map(|chosen| settings.enforcement = chosen);
+            mistakes.validate("enforcement", read);
         }
         if let Some(card) = self.rate_card {
             settings.rate_card = card;

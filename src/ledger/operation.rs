@@ -152,6 +152,9 @@ pub struct Reserve {
     pub fingerprint: Fingerprint,
     /// The idempotency key, hashed.
     pub key: Option<Fingerprint>,
+    /// The account only observes: no limit refuses, the verdict names the one that would have. What
+    /// was made under other settings, or was made before, is answered as always.
+    pub observe: bool,
     /// Seconds for which the answer to the same body, if it was accepted and nobody heard it, is
     /// repeated instead of sending again; a day at most.
     pub abandoned_replay_s: u32,

@@ -7,6 +7,7 @@ use super::rejection::Rejection;
 use super::view::{CampaignView, WalletView};
 use crate::amount::Amount;
 use crate::ids::HoldId;
+use crate::rejection::RejectionKind;
 
 /// The result of one operation of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Verdict {
         amount: Amount,
         /// The wallet's available balance after it; `None` on external channels.
         available: Option<Amount>,
+        /// The first limit that would have refused it, of a send that is only observed.
+        observed: Option<RejectionKind>,
     },
     /// The send is not to be forwarded.
     Rejected(Rejection),

@@ -42,6 +42,7 @@ pub struct Metrics {
     handle: PrometheusHandle,
     sends: Vec<Family<Counter>>,
     rejections: Family<Counter>,
+    observed_rejections: Family<Counter>,
     stages: Family<Histogram>,
     upstream_errors: Family<Counter>,
     connections_refused: Family<Counter>,
@@ -70,10 +71,12 @@ impl Metrics {
         let gauge = |name, help| to.gauge(name, help, Vec::new());
         Metrics {
             sends: sends(&to),
-            rejections: Family::new(RejectionKind::ALL.iter().map(|kind| kind.name()), |name| {
-                let help = "Sends rejected here, by rule.";
-                to.counter("tollgate_rejections_total", help, label("rejection", name))
-            }),
+            rejections: rejections(&to, "tollgate_rejections_total", "Sends rejected, by rule."),
+            observed_rejections: rejections(
+                &to,
+                "tollgate_observed_rejections_total",
+                "Sends let through that would have been rejected, by rule.",
+            ),
             stages: Family::new(Stage::ALL.iter().map(|stage| stage.as_str()), |name| {
                 to.histogram(STAGE_SECONDS, "Time a send spent in a stage.", label("stage", name))
             }),
@@ -103,10 +106,7 @@ impl Metrics {
                 let help = "Batches and probes that the ledger did not decide, by reason.";
                 to.counter("tollgate_ledger_faults_total", help, label("reason", reason))
             }),
-            holds_in_doubt: gauge(
-                "tollgate_holds_in_doubt",
-                "Open holds whose outcome is unknown.",
-            ),
+            holds_in_doubt: gauge("tollgate_holds_in_doubt", "Holds whose outcome is unknown."),
             rate_cards_skipped: gauge(
                 "tollgate_rate_card_files_skipped",
                 "Rate card files that cannot be used.",
@@ -141,6 +141,11 @@ impl Metrics {
     /// Counts a rejection.
     pub fn rejection(&self, kind: RejectionKind) {
         self.rejections.at_index(kind as usize).increment(1);
+    }
+
+    /// Counts a send that was let through because its account only observes.
+    pub fn observed_rejection(&self, kind: RejectionKind) {
+        self.observed_rejections.at_index(kind as usize).increment(1);
     }
 
     /// Records how long a send was in `stage`.
@@ -305,6 +310,11 @@ fn micros_to_credits(amount: Amount) -> f64 {
 
 fn label(name: &'static str, value: &'static str) -> Vec<Label> {
     vec![Label::from_static_parts(name, value)]
+}
+
+fn rejections(to: &Registrar<'_>, name: &'static str, help: &'static str) -> Family<Counter> {
+    let kinds = RejectionKind::ALL.iter().map(|kind| kind.name());
+    Family::new(kinds, |kind| to.counter(name, help, label("rejection", kind)))
 }
 
 /// One family along the category for each outcome.

@@ -86,14 +86,31 @@ pub fn forwarded_body(body: &Bytes, plus_at: Option<usize>) -> Bytes {
     with_plus.freeze()
 }
 
-/// Category and price of a message now.
+/// Refuses a template that the catalog does not know, if the account chose so.
+pub fn check_known(context: &SendContext, message: &Send<'_>) -> Result<(), Rejected> {
+    let refuses = context.snapshot.account.unknown_template == UnknownTemplate::Refuse;
+    match message.template.as_ref().filter(|_| refuses) {
+        Some(template) if in_catalog(context, template).is_none() => Err(Rejected::new(
+            RejectionKind::Unclassified,
+            format!(
+                "template {} ({}) is not in the catalog, so its price is unknown; sync or declare \
+                 it",
+                template.name, template.language
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Category and price of a message now; a template that the catalog does not know is priced at the
+/// most expensive template category of its market.
 pub fn quote(
     service: &SendService,
     context: &SendContext,
     message: &Send<'_>,
     recipient: &Recipient,
 ) -> Result<Quote, Rejected> {
-    let category = category(context, message)?;
+    let category = category(context, message);
     let services = &service.services;
     price(&services.prices.load(), context, recipient, category, services.clock.now_ms())
 }
@@ -135,28 +152,15 @@ fn in_catalog(context: &SendContext, template: &TemplateRef<'_>) -> Option<Categ
 }
 
 /// What a message is for pricing; `None` for a template that the catalog does not know.
-fn category(context: &SendContext, message: &Send<'_>) -> Result<Option<Category>, Rejected> {
+fn category(context: &SendContext, message: &Send<'_>) -> Option<Category> {
     let international = context.snapshot.account.authentication_international;
     let billed = |category| match category {
         Category::Authentication if international => Category::AuthenticationInternational,
         other => other,
     };
-    let Some(template) = &message.template else {
-        return Ok(Some(message.direct_send.map_or(Category::Service, billed)));
-    };
-    match in_catalog(context, template) {
-        Some(category) => Ok(Some(billed(category))),
-        None if context.snapshot.account.unknown_template == UnknownTemplate::Refuse => {
-            Err(Rejected::new(
-                RejectionKind::Unclassified,
-                format!(
-                    "template {} ({}) is not in the catalog, so its price is unknown; sync or \
-                     declare it",
-                    template.name, template.language
-                ),
-            ))
-        }
-        None => Ok(None),
+    match &message.template {
+        Some(template) => in_catalog(context, template).map(billed),
+        None => Some(message.direct_send.map_or(Category::Service, billed)),
     }
 }
 

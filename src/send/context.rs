@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::catalog::documents::Enforcement;
 use crate::catalog::{Channel, Snapshot};
 use crate::ids::{CampaignId, ChannelId};
 
@@ -16,6 +17,11 @@ pub struct SendContext {
 }
 
 impl SendContext {
+    /// Whether the account's limits refuse nothing.
+    pub fn observes(&self) -> bool {
+        self.snapshot.account.enforcement == Enforcement::Observe
+    }
+
     /// The channel's settings.
     pub fn channel(&self) -> &Channel {
         #[expect(

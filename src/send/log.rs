@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::context::SendContext;
 use super::rejected::Rejected;
 use super::reply::Reply;
+use super::reserve::Held;
 use crate::amount::Amount;
 use crate::http::request_id::RequestId;
 use crate::ids::{AccountId, CampaignId, HoldId};
 use crate::metrics::SendOutcome;
 use crate::pricing::Recipient;
+use crate::rejection::RejectionKind;
 
 /// Filled in as the stages learn it.
 #[derive(Default)]
@@ -31,6 +33,8 @@ pub struct SendLog {
     pub hold: Option<HoldId>,
     /// What was charged.
     pub charge: Amount,
+    /// The limit that would have refused it, if the account only observes.
+    pub observed: Option<RejectionKind>,
 }
 
 impl SendLog {
@@ -39,6 +43,11 @@ impl SendLog {
         self.account = Some(context.snapshot.id.clone());
         self.campaign.clone_from(&context.campaign);
         self.currency = Some(context.snapshot.account.currency.clone());
+    }
+
+    /// Takes over what the send holds, and the limit that was only observed.
+    pub const fn held(&mut self, held: &Held, observed: Option<RejectionKind>) {
+        (self.hold, self.charge, self.observed) = (held.hold, held.amount, observed);
     }
 
     /// Writes the line of the log, at level debug.
@@ -60,6 +69,7 @@ impl SendLog {
             category = self.category,
             outcome = outcome.as_str(),
             rejection = rejected.map(|rejected| rejected.kind.name()),
+            observed = self.observed.map(RejectionKind::name),
             hold = self.hold.map(tracing::field::display),
             charge = %self.charge,
             status = reply.status().as_u16(),

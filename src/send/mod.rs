@@ -15,6 +15,7 @@ mod log;
 pub mod media;
 mod media_url;
 pub mod message;
+mod observe;
 mod paging;
 mod parameters;
 pub mod pass_through;

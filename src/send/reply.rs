@@ -15,6 +15,7 @@ use crate::amount::Amount;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::ids::HoldId;
 use crate::pricing::Quote;
+use crate::rejection::RejectionKind;
 use crate::upstream::outcome::AnsweredBy;
 
 /// Whose answer a reply is: `graph`, `intermediary` (something in front of Graph) or `gateway`.
@@ -157,6 +158,12 @@ pub fn add_price_headers(
     set("tollgate-country", quote.country.to_string());
     set("tollgate-market", quote.market.as_str().to_owned());
     set("tollgate-category", quote.category.as_str().to_owned());
+}
+
+/// Names the limit that would have refused the send if the account enforced its limits.
+pub fn add_observed(reply: &mut Reply, rejection: RejectionKind) {
+    let name = HeaderValue::from_static(rejection.name());
+    reply.headers_mut().insert("tollgate-observed-rejection", name);
 }
 
 fn json_reply(status: StatusCode, body: Bytes) -> Reply {

@@ -15,6 +15,7 @@ use super::hangup::{ClientState, HangupGuard};
 use super::in_flight::InFlightBody;
 use super::log::SendLog;
 use super::message::{self, Message};
+use super::observe::Observed;
 use super::rejected::Rejected;
 use super::reply::{self, Reply};
 use super::reserve::{self, Decision, Held};
@@ -101,6 +102,9 @@ impl SendRequest {
         let (head, body) = request.into_parts();
         let mut log = SendLog::default();
         let result = self.process(&head, body, &mut log, &mut timer).await;
+        if let Some(rejection) = log.observed {
+            metrics.observed_rejection(rejection);
+        }
         let (reply, rejected) = match result {
             Ok(reply) => (reply, None),
             Err(rejected) => {
@@ -154,9 +158,10 @@ impl SendRequest {
         let prints = self.fingerprints(&context, (&body, &message), key, recipient);
         timer.end(Stage::Parse);
         let in_flight = service.in_flight_bodies.enter(&context.snapshot.id, prints.body).await;
-        let mut tries = 0;
+        let (mut tries, mut observed) = (0, Observed::default());
         let (target, path, quote, held) = loop {
             // Classify, price.
+            observed.limit(&context, classify::check_known(&context, &message))?;
             let quote = classify::quote(service, &context, &message, recipient)?;
             log.category = Some(quote.category.as_str());
             let target = target(service, &context.snapshot, &context.channel_id)?;
@@ -166,7 +171,7 @@ impl SendRequest {
             if tries == 0 {
                 // A stopped campaign takes nothing of its channel's throughput.
                 reserve::check_stopped(service, &context)?;
-                service.throttle.pass(&context).await?;
+                observed.limit(&context, service.throttle.pass(&context).await)?;
                 timer.end(Stage::Throttle);
             }
             // Reserve.
@@ -180,7 +185,7 @@ impl SendRequest {
             }
             context = authenticate::reload(service, head, &self.route, &context).await?;
         };
-        (log.hold, log.charge) = (held.hold, held.amount);
+        log.held(&held, observed.or(held.observed));
         // Forward.
         let body = classify::forwarded_body(&body, addressee.plus_at);
         timer.restart();
@@ -270,6 +275,9 @@ impl SendRequest {
         log.charge = if accepted { held.amount } else { Amount::ZERO };
         let (hold, available) = (held.hold, held.available);
         reply::add_price_headers(&mut reply, context, quote, hold, log.charge, available);
+        if let Some(rejection) = log.observed {
+            reply::add_observed(&mut reply, rejection);
+        }
         Ok(reply)
     }
 

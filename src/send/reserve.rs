@@ -25,11 +25,14 @@ pub struct Held {
     pub amount: Amount,
     /// Left in the wallet.
     pub available: Option<Amount>,
+    /// The first limit of the ledger that would have refused it, of an account that only observes.
+    pub observed: Option<RejectionKind>,
 }
 
 impl Held {
     /// Of a send that needs no ledger.
-    pub const NOTHING: Held = Held { hold: None, amount: Amount::ZERO, available: None };
+    pub const NOTHING: Held =
+        Held { hold: None, amount: Amount::ZERO, available: None, observed: None };
 }
 
 /// The first send with the same idempotency key or body.
@@ -64,9 +67,11 @@ pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool 
 }
 
 /// Refuses a campaign that is remembered as stopped, without asking the ledger; once a second one
-/// send passes, to ask it.
+/// send passes, to ask it. An account that only observes asks it each time.
 pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(), Rejected> {
-    let Some(campaign) = &context.campaign else { return Ok(()) };
+    let Some(campaign) = context.campaign.as_ref().filter(|_| !context.observes()) else {
+        return Ok(());
+    };
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
     let (account, now_ms) = (&context.snapshot.id, service.services.clock.now_ms());
     let refusal = service.services.leases.refusal(account, campaign, prepaid, now_ms);
@@ -97,8 +102,8 @@ pub async fn reserve(
         service.services.leases.note(account, campaign, prepaid, rejection, now_ms);
     }
     match verdict {
-        Verdict::Reserved { amount, available } => {
-            Ok(Decision::Forward(Held { hold: Some(hold), amount, available }))
+        Verdict::Reserved { amount, available, observed } => {
+            Ok(Decision::Forward(Held { hold: Some(hold), amount, available, observed }))
         }
         Verdict::Replayed { hold, message_id, amount } => {
             Ok(Decision::Replay(Replay { hold, message_id, amount }))
@@ -161,6 +166,7 @@ fn request(
         caps: context.snapshot.caps.clone(),
         fingerprint: fingerprints.body,
         key: fingerprints.key,
+        observe: context.observes(),
         abandoned_replay_s: options.abandoned_replay_s,
     }
 }

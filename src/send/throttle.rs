@@ -1,5 +1,5 @@
 //! The throughput limit: messages per second and channel, divided by the gateways alive. A send
-//! waits a little for its turn, then it is refused.
+//! waits a little for its turn, then it is refused; one that is only observed never waits.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::ids::ChannelId;
 use crate::rejection::RejectionKind;
 
 struct Pace {
-    limit: u32,
+    quota: Quota,
     limiter: Arc<DefaultDirectRateLimiter>,
 }
 
@@ -36,7 +36,7 @@ impl Throttle {
         Throttle { max_wait, gateways, paces: DashMap::new(), clock: DefaultClock::default() }
     }
 
-    /// Waits for the turn of the send's channel.
+    /// Waits for the turn of the send's channel, up to the longest wait.
     pub async fn pass(&self, context: &SendContext) -> Result<(), Rejected> {
         let (channel, limit) = (&context.channel_id, context.channel().settings.throughput_limit);
         let share = limit
@@ -50,12 +50,18 @@ impl Throttle {
             )
             .retry_after(60));
         };
-        let limiter = self.limiter(channel, per_second);
+        // What would have waited for its turn counts as room for a burst.
+        let (quota, max_wait) = if context.observes() {
+            (self.with_queue(per_second), Duration::ZERO)
+        } else {
+            (Quota::per_second(per_second), self.max_wait)
+        };
+        let limiter = self.limiter(channel, quota);
         let waited = Stopwatch::start();
         loop {
             let Err(not_until) = limiter.check() else { return Ok(()) };
             let wait = not_until.wait_time_from(self.clock.now());
-            if waited.elapsed().saturating_add(wait) > self.max_wait {
+            if waited.elapsed().saturating_add(wait) > max_wait {
                 let seconds = i64::try_from(wait.as_secs()).unwrap_or(1).saturating_add(1);
                 return Err(Rejected::new(
                     RejectionKind::ThroughputLimited,
@@ -67,17 +73,19 @@ impl Throttle {
         }
     }
 
-    fn limiter(
-        &self,
-        channel: &ChannelId,
-        per_second: NonZeroU32,
-    ) -> Arc<DefaultDirectRateLimiter> {
-        if let Some(pace) = self.paces.get(channel).filter(|pace| pace.limit == per_second.get()) {
+    /// As many at once as pass or wait at one time.
+    fn with_queue(&self, per_second: NonZeroU32) -> Quota {
+        let waiting = u128::from(per_second.get()).saturating_mul(self.max_wait.as_millis()) / 1000;
+        let burst = per_second.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX));
+        Quota::per_second(per_second).allow_burst(burst)
+    }
+
+    fn limiter(&self, channel: &ChannelId, quota: Quota) -> Arc<DefaultDirectRateLimiter> {
+        if let Some(pace) = self.paces.get(channel).filter(|pace| pace.quota == quota) {
             return pace.limiter.clone();
         }
-        let limiter = Arc::new(RateLimiter::direct(Quota::per_second(per_second)));
-        self.paces
-            .insert(channel.clone(), Pace { limit: per_second.get(), limiter: limiter.clone() });
+        let limiter = Arc::new(RateLimiter::direct(quota));
+        self.paces.insert(channel.clone(), Pace { quota, limiter: limiter.clone() });
         limiter
     }
 }

@@ -192,9 +192,8 @@ const ACCOUNTS: &[(&str, &str)] = &[
          this version; use \"accepted\"",
     ),
     (
-        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nenforcement = \"observe\"",
-        "t.toml:9: accounts[1].enforcement: \"observe\" is not supported in this version; use \
-         \"enforce\"",
+        "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nenforcement = \"watch\"",
+        "t.toml:9: accounts[1].enforcement: must be \"enforce\" or \"observe\", not \"watch\"",
     ),
     (
         "[[accounts]]\nid = \"b\"\ncurrency = \"USD\"\nmarkup = { percent = \"-1\" }",

@@ -134,6 +134,7 @@ impl Reply {
             verdict::RESERVED => Verdict::Reserved {
                 amount: self.amount()?,
                 available: self.optional()?.map(Amount::saturating_from_micros),
+                observed: self.observed()?,
             },
             verdict::REJECTED => Verdict::Rejected(self.rejection()?),
             verdict::REPLAYED => Verdict::Replayed {
@@ -172,6 +173,15 @@ impl Reply {
             },
             _ => return Err(unreadable()),
         })
+    }
+
+    /// `None` for an empty text.
+    fn observed(&mut self) -> Result<Option<RejectionKind>, LedgerFault> {
+        let name = self.text()?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        RejectionKind::from_name(&name).map(Some).ok_or_else(unreadable)
     }
 
     fn rejection(&mut self) -> Result<Rejection, LedgerFault> {

@@ -290,6 +290,7 @@ impl Call {
         text.extend_from_slice(&request.amount.micros().to_be_bytes());
         text.push(request.category.index());
         text.push(u8::from(request.campaign.as_ref().is_some_and(|campaign| campaign.auto_create)));
+        text.push(u8::from(request.observe));
         text.push(u8::from(request.allowance.is_some()));
         let nothing =
             AllowanceRule { limit: 0, month: CalendarSpan { index: 0, start_ms: 0, end_ms: 0 } };

@@ -14,15 +14,39 @@ use crate::ledger::operation::{AllowanceRule, RecipientHash, Reserve};
 use crate::ledger::rejection::{Rejection, StopReason};
 use crate::ledger::state::{AccountState, Campaign, Hold, KeyOutcome, KeyRecord, Row};
 use crate::ledger::view::HoldState;
+use crate::rejection::RejectionKind;
 
 /// What an admitted send holds.
-struct Admission {
+struct Admission<'r> {
     /// The price, or zero within a free allowance.
     amount: Amount,
     /// The month whose free allowance it takes.
     free_month: Option<i32>,
     /// The recipient it is written under: one of the person's.
     recipient: RecipientHash,
+    /// The campaign it counts on.
+    campaign: Option<&'r CampaignId>,
+    /// The first limit that would have refused it.
+    observed: Option<RejectionKind>,
+}
+
+/// The limits of one send: they refuse it, or only note what they would have done.
+struct Limits {
+    observe: bool,
+    observed: Option<RejectionKind>,
+}
+
+impl Limits {
+    /// A limit's own no to what is only observed is noted, and the send goes on.
+    fn hold(&mut self, checked: Result<(), Refusal>) -> Result<(), Refusal> {
+        match checked {
+            Err(refusal) if self.observe => {
+                self.observed = self.observed.or(refusal.rejection());
+                Ok(())
+            }
+            checked => checked,
+        }
+    }
 }
 
 /// Why a send is not admitted.
@@ -47,10 +71,23 @@ enum Refusal {
     Exhausted { price: Amount, available: Amount },
 }
 
+impl Refusal {
+    /// The rule that refuses; `None` if it is no rule.
+    const fn rejection(&self) -> Option<RejectionKind> {
+        match self {
+            Refusal::Rejected(rejection) => Some(rejection.kind()),
+            Refusal::BudgetSpent => Some(RejectionKind::CampaignStopped),
+            Refusal::Exhausted { .. } => Some(RejectionKind::InsufficientBalance),
+            _ => None,
+        }
+    }
+}
+
 impl AccountState {
     pub(super) fn reserve(&mut self, request: &Reserve, now_ms: i64) -> Verdict {
         let person = self.person(&request.recipient, now_ms);
-        if let Err(refusal) = self.check_send(request, &person, now_ms) {
+        let mut limits = Limits { observe: request.observe, observed: None };
+        if let Err(refusal) = self.check_send(request, &person, &mut limits, now_ms) {
             return self.record_refusal(request, refusal, now_ms);
         }
         if let Some(rule) = &request.window {
@@ -58,43 +95,67 @@ impl AccountState {
             // send refused above needs no window.
             self.expire_slots(&rule.portfolio, now_ms);
         }
-        match self.check_limits(request, &person, now_ms) {
+        match self.check_limits(request, &person, limits, now_ms) {
             Ok(admission) => self.apply_reserve(request, &admission, now_ms),
             Err(refusal) => self.record_refusal(request, refusal, now_ms),
         }
     }
 
     /// What comes before the messaging limit, in the documented order.
-    fn check_send(&self, request: &Reserve, person: &Person, now_ms: i64) -> Result<(), Refusal> {
+    fn check_send(
+        &self,
+        request: &Reserve,
+        person: &Person,
+        limits: &mut Limits,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
         // Before identities were known, what was sent is kept under the number as written.
         let person = &person.with(request.spelled);
         self.check_terms(request, now_ms)?;
-        self.check_campaign(request).map_err(Refusal::Rejected)?;
-        self.check_repetition(request, person, now_ms)?;
+        limits.hold(self.check_campaign(request).map_err(Refusal::Rejected))?;
+        self.check_repetition(request, now_ms)?;
+        limits.hold(self.check_sent(request, person).map_err(Refusal::Rejected))?;
         let campaign = request.campaign.as_ref().and_then(|named| self.campaigns.get(&named.id));
         if campaign.is_some_and(|campaign| campaign.exempt_from_caps) {
             return Ok(());
         }
-        self.check_caps(&request.caps, person, request.category, now_ms).map_err(Refusal::Rejected)
+        let caps = self.check_caps(&request.caps, person, request.category, now_ms);
+        limits.hold(caps.map_err(Refusal::Rejected))
     }
 
     /// The messaging limit and money.
-    fn check_limits(
+    fn check_limits<'r>(
         &self,
-        request: &Reserve,
+        request: &'r Reserve,
         person: &Person,
+        mut limits: Limits,
         now_ms: i64,
-    ) -> Result<Admission, Refusal> {
+    ) -> Result<Admission<'r>, Refusal> {
         let mut recipient = request.recipient;
         if let Some(rule) = &request.window {
             recipient = self.slot_holder(&rule.portfolio, person);
-            self.check_slot(rule, &recipient, now_ms).map_err(Refusal::Rejected)?;
+            let slot = self.check_slot(rule, &recipient, now_ms);
+            limits.hold(slot.map_err(Refusal::Rejected))?;
         }
         let free_month = self.free_month(request, now_ms);
         let amount = if free_month.is_some() { Amount::ZERO } else { request.amount };
-        self.check_budget(request.campaign.as_ref().map(|campaign| &campaign.id), amount)?;
-        self.check_balance(request, amount)?;
-        Ok(Admission { amount, free_month, recipient })
+        let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
+        limits.hold(self.check_budget(campaign, amount))?;
+        limits.hold(self.check_balance(request, amount))?;
+        let campaign = campaign.filter(|_| self.campaign_takes(request));
+        Ok(Admission { amount, free_month, recipient, campaign, observed: limits.observed })
+    }
+
+    /// Whether the send counts on the campaign it names: not on one that is not there, nor on one
+    /// that is paid from another wallet.
+    fn campaign_takes(&self, request: &Reserve) -> bool {
+        request.campaign.as_ref().is_some_and(|named| match self.campaigns.get(&named.id) {
+            None => named.auto_create,
+            Some(found) => match (&request.wallet, &found.wallet) {
+                (Some(payer), Some(own)) => payer == own,
+                _ => true,
+            },
+        })
     }
 
     /// Whether the request was made under the settings and prices of now.
@@ -125,11 +186,11 @@ impl AccountState {
         {
             return Err(Rejection::CampaignStopped { reason, since_ms, shortfall: None });
         }
-        let (Some(payer), Some(own)) = (&request.wallet, &campaign.wallet) else { return Ok(()) };
-        if payer != own {
+        if !self.campaign_takes(request) {
             return Err(Rejection::CampaignUnknown);
         }
-        match self.wallets.get(own) {
+        let (Some(payer), Some(_)) = (&request.wallet, &campaign.wallet) else { return Ok(()) };
+        match self.wallets.get(payer) {
             Some(wallet) if wallet.epoch != campaign.epoch => Err(Rejection::CampaignStopped {
                 reason: StopReason::CreditsExhausted,
                 since_ms: wallet.exhausted_since_ms,
@@ -139,14 +200,8 @@ impl AccountState {
         }
     }
 
-    /// Whether this send was made before: by key, by a body nobody waits for any more, or by a
-    /// campaign's recipient.
-    fn check_repetition(
-        &self,
-        request: &Reserve,
-        person: &Person,
-        now_ms: i64,
-    ) -> Result<(), Refusal> {
+    /// Whether this send was made before, by key or by a body nobody waits for any more.
+    fn check_repetition(&self, request: &Reserve, now_ms: i64) -> Result<(), Refusal> {
         if let Some(key) = request.key {
             let kept = |record: &&KeyRecord| key_is_kept(record.half_day, now_ms);
             if let Some(record) = self.keys.get(&key).filter(kept) {
@@ -160,13 +215,18 @@ impl AccountState {
             let (hold, amount) = (answer.hold, answer.amount);
             return Err(Refusal::Unheard { hold, message_id: answer.message_id.clone(), amount });
         }
+        Ok(())
+    }
+
+    /// Whether its campaign, which writes to each person once, has written to this one.
+    fn check_sent(&self, request: &Reserve, person: &Person) -> Result<(), Rejection> {
         let dedupes =
             |id: &CampaignId| self.campaigns.get(id).is_some_and(|found| found.dedupe_recipients);
         let campaign = request.campaign.as_ref().map(|named| &named.id).filter(|id| dedupes(id));
         let sent = campaign
             .and_then(|id| self.sent.get(id))
             .is_some_and(|sent| person.recipients().any(|recipient| sent.contains(recipient)));
-        if sent { Err(Refusal::Rejected(Rejection::AlreadySent)) } else { Ok(()) }
+        if sent { Err(Rejection::AlreadySent) } else { Ok(()) }
     }
 
     /// The month whose free allowance this send takes, if any is left.
@@ -297,9 +357,14 @@ impl AccountState {
     }
 
     /// Writes what an admitted send holds; nothing may be refused any more.
-    fn apply_reserve(&mut self, request: &Reserve, admission: &Admission, now_ms: i64) -> Verdict {
-        let Admission { amount, free_month, recipient } = *admission;
-        let deduped = self.enter_campaign(request, &recipient, amount);
+    fn apply_reserve(
+        &mut self,
+        request: &Reserve,
+        admission: &Admission<'_>,
+        now_ms: i64,
+    ) -> Verdict {
+        let Admission { amount, free_month, recipient, campaign, observed } = *admission;
+        let deduped = self.enter_campaign(request, campaign, &recipient, amount);
         let mut available = None;
         if let Some(wallet_id) = &request.wallet
             && let Some(wallet) = self.wallets.get_mut(wallet_id)
@@ -335,7 +400,7 @@ impl AccountState {
             state: HoldState::Open,
             amount,
             wallet: request.wallet.clone(),
-            campaign: request.campaign.as_ref().map(|campaign| campaign.id.clone()),
+            campaign: campaign.cloned(),
             channel: request.channel.clone(),
             country: request.country,
             category: request.category,
@@ -352,7 +417,7 @@ impl AccountState {
         };
         self.holds.insert(request.hold, hold);
         self.touch(Row::Hold(request.hold));
-        Verdict::Reserved { amount, available }
+        Verdict::Reserved { amount, available, observed }
     }
 
     /// Creates the campaign if this is its first send, binds it to its wallet, counts what is held;
@@ -360,17 +425,18 @@ impl AccountState {
     fn enter_campaign(
         &mut self,
         request: &Reserve,
+        campaign: Option<&CampaignId>,
         recipient: &RecipientHash,
         amount: Amount,
     ) -> bool {
-        let Some(named) = &request.campaign else { return false };
+        let Some(id) = campaign else { return false };
         let epoch = request
             .wallet
             .as_ref()
             .and_then(|id| self.wallets.get(id))
             .map_or(0, |wallet| wallet.epoch);
         let campaign =
-            self.campaigns.entry(named.id.clone()).or_insert_with(|| Campaign::new(String::new()));
+            self.campaigns.entry(id.clone()).or_insert_with(|| Campaign::new(String::new()));
         if campaign.wallet.is_none()
             && let Some(wallet) = &request.wallet
         {
@@ -380,12 +446,12 @@ impl AccountState {
         campaign.held =
             Amount::saturating_from_micros(campaign.held.micros().saturating_add(amount.micros()));
         let dedupe = campaign.dedupe_recipients;
-        self.touch(Row::Campaign(named.id.clone()));
-        if dedupe {
-            self.sent.entry(named.id.clone()).or_default().insert(*recipient);
-            self.touch(Row::Sent(named.id.clone(), *recipient));
+        self.touch(Row::Campaign(id.clone()));
+        let newly = dedupe && self.sent.entry(id.clone()).or_default().insert(*recipient);
+        if newly {
+            self.touch(Row::Sent(id.clone(), *recipient));
         }
-        dedupe
+        newly
     }
 }
 

@@ -10,6 +10,7 @@ mod frequency_caps;
 mod holds_in_doubt;
 mod invariants;
 mod messaging_limit;
+mod observe;
 mod paged_lists;
 mod random_operations;
 mod random_traffic;

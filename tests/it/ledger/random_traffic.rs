@@ -74,6 +74,8 @@ pub struct Traffic {
     /// Price of the cheapest message in micro-credits: some sequences compute near 2^53.
     unit: i64,
     made: u64,
+    /// Whether its account observes at times.
+    observes: bool,
     /// Every hold reserved or refused, to be named again later.
     asked: Vec<HoldId>,
 }
@@ -96,7 +98,8 @@ impl Traffic {
             });
         let free = u32::try_from(dice.below(4)).unwrap();
         let unit = *dice.pick(&[10_000, 10_000, 11_801, 1, 1 << 38]);
-        Traffic { dice, caps, limit, policies, free, unit, made: 0, asked: Vec::new() }
+        let observes = seed.is_multiple_of(5);
+        Traffic { dice, caps, limit, policies, free, unit, made: 0, observes, asked: Vec::new() }
     }
 
     /// How far the clock moves before the next batch: mostly little, sometimes to the edge of a
@@ -211,6 +214,7 @@ impl Traffic {
                 *hold.as_bytes()
             },
             key,
+            observe: self.observes && dice.percent(50),
             abandoned_replay_s: *dice.pick(&[0, 3600, 86_400, 86_400]),
         }
     }

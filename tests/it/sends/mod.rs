@@ -19,6 +19,7 @@ mod limits;
 mod marketing_endpoint;
 mod media;
 mod numbers_that_agree;
+mod observe_mode;
 mod own_upstream;
 mod pass_through;
 mod probes_and_metrics;

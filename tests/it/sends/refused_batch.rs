@@ -148,6 +148,7 @@ impl Bench {
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),
             key: None,
+            observe: false,
             abandoned_replay_s: 86_400,
         };
         (hold, self.batcher.call(&self.account, Operation::Reserve(Box::new(reserve))).await)

@@ -180,6 +180,7 @@ impl AdminApi {
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),
             key: None,
+            observe: false,
             abandoned_replay_s: 86_400,
         };
         let verdict = self

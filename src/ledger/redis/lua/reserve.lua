@@ -2,9 +2,9 @@
 -- whose time is over are given up in between. `check_*` functions change nothing; what a refusal
 -- keeps is in record_refusal alone. KEYS by index: open bucket of the hold, and, if the send has
 -- them: campaign, campaign index, recipients sent to, slots, slot counts, cap hits, guards, four
--- buckets of idempotency keys. ARGV: see args.reserve. Reply: reserved: amount, available |
--- rejected: name, details | replayed: hold, message id, amount | stale settings | stale price |
--- wallet unknown | out of range.
+-- buckets of idempotency keys. ARGV: see args.reserve. Reply: reserved: amount, available,
+-- observed | rejected: name, details | replayed: hold, message id, amount | stale settings |
+-- stale price | wallet unknown | out of range.
 
 local reserve = {}
 
@@ -27,6 +27,13 @@ reserve.STOPS_EXTERNAL = {
   [REASON_FINISHED] = true,
 }
 
+-- Whether the send counts on the campaign it names: not on one that is not there, nor on one that
+-- is paid from another wallet.
+function reserve.campaign_takes(request, campaign)
+  if not campaign then return request.auto_create end
+  return request.wallet == '' or campaign.wallet == '' or request.wallet == campaign.wallet
+end
+
 function reserve.check_campaign(request, campaign)
   if request.campaign == '' then return nil end
   if not campaign then return not request.auto_create and { REJECTION_CAMPAIGN_UNKNOWN } end
@@ -34,8 +41,8 @@ function reserve.check_campaign(request, campaign)
   if reason ~= '' and (request.wallet ~= '' or reserve.STOPS_EXTERNAL[reason]) then
     return { REJECTION_CAMPAIGN_STOPPED, reason, campaign.since, '' }
   end
+  if not reserve.campaign_takes(request, campaign) then return { REJECTION_CAMPAIGN_UNKNOWN } end
   if request.wallet == '' or campaign.wallet == '' then return nil end
-  if request.wallet ~= campaign.wallet then return { REJECTION_CAMPAIGN_UNKNOWN } end
   local wallet = state.wallet_of(campaign.wallet)
   if not wallet or wallet.epoch == campaign.epoch then return nil end
   -- What is missing for the price at which the wallet ran out.
@@ -95,9 +102,8 @@ function reserve.refusal_of_key(request, record)
   return { record.hold, record.message_id, record.amount, replay = true }
 end
 
--- Whether this send was made before: by key, by a body nobody waits for any more, or by a
--- campaign's recipient.
-function reserve.check_repetition(request, campaign)
+-- Whether this send was made before, by key or by a body nobody waits for any more.
+function reserve.check_repetition(request)
   if request.key ~= '' then
     local record = reserve.kept_record(request)
     if record then return reserve.refusal_of_key(request, record) end
@@ -112,6 +118,10 @@ function reserve.check_repetition(request, campaign)
       end
     end
   end
+end
+
+-- Whether its campaign, which writes to each person once, has written to this one.
+function reserve.check_sent(request, campaign)
   if campaign and campaign.dedupe and reserve.was_sent(request) then
     return { REJECTION_ALREADY_SENT }
   end
@@ -198,29 +208,44 @@ function reserve.check_balance(request, campaign, amount)
   return { REJECTION_INSUFFICIENT_BALANCE, amount, left, '', exhausts = request.campaign ~= '' }
 end
 
--- The limits that come before the messaging limit.
+-- A limit's own no to what is only observed is noted, and the send goes on.
+function reserve.limit(request, refusal)
+  if not refusal or not request.observe then return refusal end
+  if request.observed == '' then request.observed = refusal[1] end
+  reserve.keep_first(request, refusal)
+end
+
+-- The minute from which the oldest slot is looked for next: a search costs a call per minute.
+function reserve.keep_first(request, refusal)
+  if refusal.first then store.put(request.counts, 'first', store.text(refusal.first)) end
+end
+
+function reserve.check_caps(request, campaign)
+  if #request.caps == 0 or campaign and campaign.exempt then return nil end
+  local hits = caps.hits_of_person(request.cap_hits, request.recipient, request.known_as)
+  return caps.check(request.caps, hits, request.category)
+end
+
+-- What comes before the messaging limit.
 function reserve.check_send(request, campaign)
-  local refusal = reserve.check_campaign(request, campaign)
-    or reserve.check_repetition(request, campaign)
-  if refusal then return refusal end
-  if #request.caps > 0 and not (campaign and campaign.exempt) then
-    local hits = caps.hits_of_person(request.cap_hits, request.recipient, request.known_as)
-    return caps.check(request.caps, hits, request.category)
-  end
+  return reserve.limit(request, reserve.check_campaign(request, campaign))
+    or reserve.check_repetition(request)
+    or reserve.limit(request, reserve.check_sent(request, campaign))
+    or reserve.limit(request, reserve.check_caps(request, campaign))
 end
 
 -- The messaging limit and money: nil, what is held and the month of a free allowance; or the
 -- refusal.
 function reserve.check_limits(request, campaign)
   if request.portfolio ~= '' then
-    local refusal =
-      window.check_slot(request.counts, request.slots, request.recipient, request.limit)
+    local refusal = reserve.limit(request,
+      window.check_slot(request.counts, request.slots, request.recipient, request.limit))
     if refusal then return refusal end
   end
   local month = reserve.free_month(request)
   local amount = month and 0 or request.amount
-  local refusal = reserve.check_budget(campaign, amount)
-    or reserve.check_balance(request, campaign, amount)
+  local refusal = reserve.limit(request, reserve.check_budget(campaign, amount))
+    or reserve.limit(request, reserve.check_balance(request, campaign, amount))
   return refusal, amount, month
 end
 
@@ -243,19 +268,20 @@ function reserve.exhaust(request, campaign, price)
   state.event(EVENT_WALLET_EXHAUSTED, wallet.id, request.campaign, '', store.text(price), left, '')
 end
 
--- Everything a refused send keeps: a stop with its event, the campaign's counter, and the minute
--- from which the oldest slot is looked for next.
+-- Everything a refused send keeps: a stop with its event, the campaign's counter, and where the
+-- oldest slot is looked for next.
 function reserve.record_refusal(request, campaign, refusal)
   if refusal.unheard then guards.hear(request.fingerprint, refusal[1]) end
   if refusal.replay then return state.say(V_REPLAYED, unpack(refusal)) end
   if refusal.spends then reserve.stop_for_budget(campaign) end
   if refusal.exhausts then reserve.exhaust(request, campaign, refusal[2]) end
-  if refusal.first then store.put(request.counts, 'first', store.text(refusal.first)) end
+  reserve.keep_first(request, refusal)
   campaigns.count_rejection(campaign, refusal[1], 1)
   state.say(V_REJECTED, unpack(refusal))
 end
 
--- Creates the campaign if this is its first send, binds it to its wallet, counts what is held.
+-- Creates the campaign if this is its first send, binds it to its wallet, counts what is held;
+-- returns whether the recipient was noted.
 function reserve.enter_campaign(request, campaign, amount)
   if request.campaign == '' then return false end
   campaign = campaign
@@ -264,12 +290,14 @@ function reserve.enter_campaign(request, campaign, amount)
     campaign.wallet, campaign.epoch = request.wallet, state.wallet_of(request.wallet).epoch
   end
   campaign.held, campaign.changed = store.clamp(campaign.held + amount), true
-  if campaign.dedupe then store.put(request.sent, request.recipient, '1') end
-  return campaign.dedupe
+  local newly = campaign.dedupe and not store.get(request.sent, request.recipient)
+  if newly then store.put(request.sent, request.recipient, '1') end
+  return newly
 end
 
 -- Keeps what an admitted send holds; nothing may be refused any more.
 function reserve.apply(request, campaign, amount, month)
+  if not reserve.campaign_takes(request, campaign) then request.campaign = '' end
   local deduped = reserve.enter_campaign(request, campaign, amount)
   local left = ''
   if request.wallet ~= '' then
@@ -296,7 +324,7 @@ function reserve.apply(request, campaign, amount, month)
     fingerprint = request.fingerprint, key = request.key,
   }))
   store.count(store.OPEN_INDEX, store.text(state.open_second(request.hold)), 1)
-  state.say(V_RESERVED, amount, left)
+  state.say(V_RESERVED, amount, left, request.observed)
 end
 
 function reserve.reserve()

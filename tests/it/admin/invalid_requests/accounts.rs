@@ -41,7 +41,7 @@ pub const ACCOUNTS: &[Row] = &[
     (
         "POST",
         "/v1/accounts",
-        r#"{"id":"x","currency":"USD","enforcement":"observe"}"#,
+        r#"{"id":"x","currency":"USD","enforcement":"watch"}"#,
         422,
         "invalid",
         &["enforcement"],

@@ -32,10 +32,11 @@ pub fn fault(fault: &LedgerFault) -> &'static str {
 
 pub fn verdict(verdict: &Verdict, labels: &Labels) -> String {
     match verdict {
-        Verdict::Reserved { amount, available: Some(available) } => {
-            format!("held {amount} left {available}")
+        Verdict::Reserved { amount, available, observed } => {
+            let left = available.map(|left| format!(" left {left}")).unwrap_or_default();
+            let why = observed.map(|why| format!(" observed {}", why.name())).unwrap_or_default();
+            format!("held {amount}{left}{why}")
         }
-        Verdict::Reserved { amount, available: None } => format!("held {amount}"),
         Verdict::Rejected(rejection) => rejected(rejection, labels),
         Verdict::Replayed { hold, message_id, amount } => {
             format!("replayed {} {message_id} {amount}", label(labels, *hold))
