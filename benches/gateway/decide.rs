@@ -62,6 +62,7 @@ fn reserve(hold: HoldId) -> Operation {
         caps: Arc::from([]),
         fingerprint: [2; 16],
         key: None,
+        guarding: false,
         observe: false,
         abandoned_replay_s: 86_400,
     }))

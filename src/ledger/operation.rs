@@ -152,6 +152,8 @@ pub struct Reserve {
     pub fingerprint: Fingerprint,
     /// The idempotency key, hashed.
     pub key: Option<Fingerprint>,
+    /// The client has closed its sending side: the hold guards its body from the beginning.
+    pub guarding: bool,
     /// The account only observes: no limit refuses, the verdict names the one that would have. What
     /// was made under other settings, or was made before, is answered as always.
     pub observe: bool,

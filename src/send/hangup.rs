@@ -2,17 +2,26 @@
 //! and must then not get a second message.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::in_flight::InFlightBody;
+use super::reserve::NewHold;
+use crate::clock::Stopwatch;
 use crate::ids::{AccountId, HoldId};
 use crate::ledger::Operation;
 use crate::ledger::batcher::Batcher;
 
+/// A client that closes its sending side by habit does so with its request. One that does so later,
+/// or long before its send is decided, may have given up and repeat its request at another gateway.
+const HALF_CLOSE_GRACE: Duration = Duration::from_millis(100);
+
 #[derive(Default)]
 struct State {
     gone: bool,
-    /// The client has closed its sending side: it may read its answer, or be gone.
-    finished: bool,
+    /// Since when the whole request is here.
+    asked: Option<Stopwatch>,
+    /// Since when the client has closed its sending side: it may read its answer, or be gone.
+    finished: Option<Stopwatch>,
     resolved: bool,
     hold: Option<(AccountId, HoldId)>,
 }
@@ -29,23 +38,34 @@ impl ClientState {
         Arc::new(ClientState { batcher, state: Mutex::default() })
     }
 
-    /// Whether the client has disconnected.
+    /// Whether the client has disconnected, or may have given up.
     pub fn is_gone(&self) -> bool {
         self.lock().gone
     }
 
+    /// Whether the client has closed its sending side.
+    pub fn is_finished(&self) -> bool {
+        self.lock().finished.is_some()
+    }
+
+    /// The client has sent all of its request.
+    pub fn asked(&self) {
+        self.lock().asked = Some(Stopwatch::start());
+    }
+
     /// From now on a hang-up makes this hold guard its body. Returns `false` if the client has
-    /// already disconnected - or closed its sending side, and its `body` is here once more, which
-    /// is how a client begins that gave up: nothing was forwarded yet, so the hold is to be
-    /// released.
-    pub fn holds(&self, account: &AccountId, hold: HoldId, body: &InFlightBody) -> bool {
+    /// already disconnected; or if it closed its sending side, and its `body` is here once more or
+    /// the decision took so long that it may be elsewhere, which is how a client begins that gave
+    /// up. Nothing was forwarded yet, so the hold is to be released.
+    pub fn holds(&self, account: &AccountId, new: NewHold, body: &InFlightBody) -> bool {
         let mut state = self.lock();
-        if state.gone || (state.finished && !body.is_alone()) {
+        let late = |since: Stopwatch| since.elapsed() > HALF_CLOSE_GRACE || !body.is_alone();
+        if state.gone || state.finished.is_some_and(late) {
             return false;
         }
-        state.hold = Some((account.clone(), hold));
-        if state.finished {
-            self.batcher.post(account, Operation::Abandon { hold });
+        state.hold = Some((account.clone(), new.id));
+        if state.finished.is_some() && !new.guarding {
+            self.batcher.post(account, Operation::Abandon { hold: new.id });
         }
         true
     }
@@ -55,13 +75,20 @@ impl ClientState {
         self.lock().resolved = true;
     }
 
-    /// The client has closed its sending side: nobody can tell whether it reads its answer. The
-    /// send goes on and is answered, and its hold guards its body.
+    /// The client has closed its sending side: nobody can tell whether it reads its answer. Right
+    /// behind its request, or once it is decided, the send goes on and is answered, and its hold
+    /// guards its body.
     pub fn finished(&self) {
         let mut state = self.lock();
-        state.finished = true;
-        if let (false, Some((account, hold))) = (state.resolved, &state.hold) {
-            self.batcher.post(account, Operation::Abandon { hold: *hold });
+        state.finished = Some(Stopwatch::start());
+        match &state.hold {
+            Some((account, hold)) if !state.resolved => {
+                self.batcher.post(account, Operation::Abandon { hold: *hold });
+            }
+            Some(_) => {}
+            None => {
+                state.gone |= state.asked.is_some_and(|since| since.elapsed() > HALF_CLOSE_GRACE);
+            }
         }
     }
 
@@ -74,7 +101,7 @@ impl ClientState {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is three plain values, whole at every moment.
+        // The state is a few plain values, whole at every moment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,12 +18,13 @@ use super::message::{self, Message};
 use super::observe::Observed;
 use super::rejected::Rejected;
 use super::reply::{self, Reply};
-use super::reserve::{self, Decision, Held};
+use super::reserve::{self, Decision, Held, NewHold};
 use super::route::SendRoute;
 use super::service::SendService;
 use super::settle::{Settled, settle};
 use super::{accept, authenticate, classify};
 use crate::amount::Amount;
+use crate::http::body::BodyRoom;
 use crate::http::peer::Peer;
 use crate::http::request_id::RequestId;
 use crate::ids::HoldId;
@@ -146,7 +147,7 @@ impl SendRequest {
         timer.end(Stage::Authenticate);
         // Parse.
         let mut room = service.body_memory.room();
-        let body = accept::body(body, &service.options, &mut room).await?;
+        let body = self.body(body, &mut room).await?;
         let message = message::parse(&body, self.route.endpoint).map_err(malformed)?;
         let Message::Send(message) = message else {
             log.outcome = Some(SendOutcome::ReadReceipt);
@@ -198,6 +199,12 @@ impl SendRequest {
         self.reply(&context, &quote, &held, attempt, settled, log)
     }
 
+    async fn body(&self, body: Incoming, room: &mut BodyRoom<'_>) -> Result<Bytes, Rejected> {
+        let body = accept::body(body, &self.service.options, room).await?;
+        self.client.asked();
+        Ok(body)
+    }
+
     fn fingerprints(
         &self,
         context: &SendContext,
@@ -229,11 +236,12 @@ impl SendRequest {
         let services = &self.service.services;
         timer.restart();
         let hold = HoldId::new(services.clock.now_ms());
-        let decision = reserve::reserve(&self.service, context, quote, fingerprints, hold).await;
+        let new = NewHold { id: hold, guarding: self.client.is_finished() };
+        let decision = reserve::reserve(&self.service, context, quote, fingerprints, new).await;
         timer.end(Stage::Reserve);
         let account = &context.snapshot.id;
         if let Ok(Decision::Forward(_)) = &decision
-            && !self.client.holds(account, hold, body)
+            && !self.client.holds(account, new, body)
         {
             // Its repeat may have been let through meanwhile: this one must not be sent as well.
             let release = Operation::Release { hold, reason: ReleaseReason::NotSent };

@@ -78,18 +78,27 @@ pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(),
     refusal.map_or(Ok(()), |rejection| Err(by_ledger(&rejection, context)))
 }
 
+/// The hold to be made.
+#[derive(Clone, Copy)]
+pub struct NewHold {
+    /// Its id.
+    pub id: HoldId,
+    /// Nobody knows whether the client still reads.
+    pub guarding: bool,
+}
+
 /// The ledger's decision.
 pub async fn reserve(
     service: &SendService,
     context: &SendContext,
     quote: &Quote,
     fingerprints: &Fingerprints,
-    hold: HoldId,
+    new: NewHold,
 ) -> Result<Decision, Rejected> {
     let account = &context.snapshot.id;
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
     let now_ms = service.services.clock.now_ms();
-    let request = request(&service.options, context, quote, fingerprints, hold, now_ms);
+    let request = request(&service.options, context, quote, fingerprints, new, now_ms);
     let verdict = service
         .services
         .batcher
@@ -103,7 +112,7 @@ pub async fn reserve(
     }
     match verdict {
         Verdict::Reserved { amount, available, observed } => {
-            Ok(Decision::Forward(Held { hold: Some(hold), amount, available, observed }))
+            Ok(Decision::Forward(Held { hold: Some(new.id), amount, available, observed }))
         }
         Verdict::Replayed { hold, message_id, amount } => {
             Ok(Decision::Replay(Replay { hold, message_id, amount }))
@@ -132,7 +141,7 @@ fn request(
     context: &SendContext,
     quote: &Quote,
     fingerprints: &Fingerprints,
-    hold: HoldId,
+    new: NewHold,
     now_ms: i64,
 ) -> Reserve {
     let channel = context.channel();
@@ -147,7 +156,7 @@ fn request(
     // not count.
     let limit = account.messaging_limit.filter(|_| quote.category != Category::Service);
     Reserve {
-        hold,
+        hold: new.id,
         settings_version: context.snapshot.version,
         price_valid_until_ms: quote.valid_until_ms,
         wallet: prepaid.then(|| channel.settings.wallet.clone()),
@@ -166,6 +175,7 @@ fn request(
         caps: context.snapshot.caps.clone(),
         fingerprint: fingerprints.body,
         key: fingerprints.key,
+        guarding: new.guarding,
         observe: context.observes(),
         abandoned_replay_s: options.abandoned_replay_s,
     }

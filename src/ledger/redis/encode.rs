@@ -290,6 +290,7 @@ impl Call {
         text.extend_from_slice(&request.amount.micros().to_be_bytes());
         text.push(request.category.index());
         text.push(u8::from(request.campaign.as_ref().is_some_and(|campaign| campaign.auto_create)));
+        text.push(u8::from(request.guarding));
         text.push(u8::from(request.observe));
         text.push(u8::from(request.allowance.is_some()));
         let nothing =

@@ -417,6 +417,9 @@ impl AccountState {
         };
         self.holds.insert(request.hold, hold);
         self.touch(Row::Hold(request.hold));
+        if request.guarding {
+            self.abandon(request.hold);
+        }
         Verdict::Reserved { amount, available, observed }
     }
 

@@ -214,6 +214,7 @@ impl Traffic {
                 *hold.as_bytes()
             },
             key,
+            guarding: dice.percent(5),
             observe: self.observes && dice.percent(50),
             abandoned_replay_s: *dice.pick(&[0, 3600, 86_400, 86_400]),
         }

@@ -10,6 +10,7 @@ on_every_ledger!(
     a_key_whose_outcome_stays_unknown_is_never_free,
     a_hold_in_doubt_guards_its_body,
     an_abandoned_hold_guards_its_body_until_it_is_resolved,
+    a_hold_guards_its_body_from_the_beginning_if_asked_to,
     two_clients_that_wait_are_two_sends,
     an_answer_nobody_heard_is_kept_a_day,
     a_campaign_sends_to_each_recipient_once,
@@ -156,6 +157,22 @@ async fn an_abandoned_hold_guards_its_body_until_it_is_resolved(case: LedgerCase
         settle g without-id                    -> settled 1.00
         send h body=x                          -> held 1.00 left 5.00
         show events                            -> hold_in_doubt main c 1.00
+    ";
+    check(case, script).await;
+}
+
+async fn a_hold_guards_its_body_from_the_beginning_if_asked_to(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a guarding body=x                 -> held 1.00 left 8.00
+        & send b body=x                        -> outcome_unknown a
+        & send c guarding body=x               -> outcome_unknown a
+        abandon a                              -> marked
+        settle a id=wamid.1                    -> settled 1.00
+        send d body=x                          -> replayed a wamid.1 1.00
+        send e guarding body=x                 -> held 1.00 left 7.00
+        release e                              -> released 1.00
+        send f body=x                          -> held 1.00 left 7.00
     ";
     check(case, script).await;
 }

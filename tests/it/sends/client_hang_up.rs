@@ -9,8 +9,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Backend, Books, KEY, MARKETING_INDIA, NUMBER, Setup, World, indian, marketing, on_every_ledger,
-    text,
+    Backend, Books, Client, KEY, MARKETING_INDIA, NUMBER, Setup, World, indian, marketing,
+    on_every_ledger, text,
 };
 
 /// How long the client waits, and how long the store hangs; the ledger's deadline is longer
@@ -23,14 +23,28 @@ const SENT: &str = "200 0.0118 USD marketing India";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
+    give_up_and_repeat(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_the_only_one_at_another_gateway_as_well() {
+    give_up_and_repeat(true).await;
+}
+
+/// A client gives up while the store hangs, and repeats its send at the same gateway or another.
+async fn give_up_and_repeat(elsewhere: bool) {
     let world = World::of(
         Setup::on(Backend::Redis)
             .own_server()
             .set("ledger.deadline_ms", LEDGER_DEADLINE.as_millis()),
     )
     .await;
+    let (_another, other) = world.another_gateway().await;
+    let second: &Client = if elsewhere { &other } else { &world };
     // Key and settings are in memory from here on: only the reserve needs the store.
-    assert_eq!(world.send(text(&indian(1))).await.summary(), "200 0.00 USD service India");
+    for client in [&*world, second] {
+        assert_eq!(client.send(text(&indian(1))).await.summary(), "200 0.00 USD service India");
+    }
     let body = marketing(&indian(2));
     let server = world.redis.as_ref().unwrap();
     server.pause();
@@ -47,21 +61,21 @@ async fn a_repetition_after_a_hang_up_before_the_reserve_is_the_only_message() {
         );
         assert_eq!(
             world.simulator.accepted_count(),
-            1,
+            2,
             "something was forwarded without a decision"
         );
-        world.send(body.clone()).await
+        second.send(body.clone()).await
     };
     let ((), repeated) = tokio::join!(resume, client);
     assert_eq!(repeated.summary(), SENT);
     let left = 100_000_000 - MARKETING_INDIA;
     let expected = Books { settled: left, held: 0, available: left };
     assert_eq!(settled_books(&world).await, expected);
-    assert_eq!(world.accepted_bodies(), [text(&indian(1)), body]);
+    assert_eq!(world.accepted_bodies(), [text(&indian(1)), text(&indian(1)), body]);
     assert!(world.holds("open").await.is_empty() && world.holds("in_doubt").await.is_empty());
     // Nothing of the first send comes later either.
     tokio::time::sleep(LEDGER_DEADLINE).await;
-    assert_eq!((world.simulator.accepted_count(), world.books().await), (2, expected));
+    assert_eq!((world.simulator.accepted_count(), world.books().await), (3, expected));
     // The first one is counted by what became of it, not as a malformed request.
     for line in [
         r#"tollgate_sends_total{outcome="hung_up",category="marketing"} 1"#,

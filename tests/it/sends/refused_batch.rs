@@ -148,6 +148,7 @@ impl Bench {
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),
             key: None,
+            guarding: false,
             observe: false,
             abandoned_replay_s: 86_400,
         };

@@ -180,6 +180,7 @@ impl AdminApi {
             caps: Arc::default(),
             fingerprint: *hold.as_bytes(),
             key: None,
+            guarding: false,
             observe: false,
             abandoned_replay_s: 86_400,
         };

@@ -59,17 +59,18 @@ end
 -- Numbers and hashes first, then the indexes of the keys, then texts with their lengths. One
 -- argument for all but the cap rules: sends are most of what is asked, and each argument costs.
 args.RESERVE =
-  '>c16c8c16I8I8i8BBBBI4i4i8i8I4I4' .. string.rep('I2', 12) .. string.rep('Bc0', 7)
+  '>c16c8c16I8I8i8BBBBBI4i4i8i8I4I4' .. string.rep('I2', 12) .. string.rep('Bc0', 7)
 
 function args.reserve()
-  local hold, recipient, fingerprint, version, valid_until, amount, category, auto_create, observe,
-    allowed, free, month, from, till, limit, replay_s, bucket, campaign_key, campaign_index, sent,
-    slots, counts, cap_hits, guards, first, second, third, fourth, wallet, campaign, channel,
-    country, portfolio, key, spelled = struct.unpack(args.RESERVE, args.text())
+  local hold, recipient, fingerprint, version, valid_until, amount, category, auto_create, guarding,
+    observe, allowed, free, month, from, till, limit, replay_s, bucket, campaign_key,
+    campaign_index, sent, slots, counts, cap_hits, guards, first, second, third, fourth, wallet,
+    campaign, channel, country, portfolio, key, spelled =
+    struct.unpack(args.RESERVE, args.text())
   return {
     hold = hold, recipient = recipient, fingerprint = fingerprint, version = version,
     valid_until = valid_until, amount = amount, category = category,
-    auto_create = auto_create == 1, observe = observe == 1, observed = '',
+    auto_create = auto_create == 1, guarding = guarding == 1, observe = observe == 1, observed = '',
     allowance = allowed == 1 and free,
     month = { index = month, from = from, till = till }, limit = limit,
     replay_ms = replay_s * 1000, bucket = KEYS[bucket], campaign_key = KEYS[campaign_key],

@@ -318,11 +318,13 @@ function reserve.apply(request, campaign, amount, month)
     amount = amount, wallet = request.wallet, campaign = request.campaign,
     channel = request.channel, country = request.country, category = store.text(request.category),
     portfolio = request.portfolio, month = month and store.text(month) or '',
-    cap_hit = hit and store.text(hit) or '', deduped = deduped, guarding = false, doubt = '',
+    cap_hit = hit and store.text(hit) or '', deduped = deduped, guarding = request.guarding,
+    doubt = '',
     half_day = request.key ~= '' and reserve.remember_key(request, amount) or '',
     reserved = store.text(store.now), recipient = request.recipient,
     fingerprint = request.fingerprint, key = request.key,
   }))
+  if request.guarding then guards.add(request.hold, request.fingerprint) end
   store.count(store.OPEN_INDEX, store.text(state.open_second(request.hold)), 1)
   state.say(V_RESERVED, amount, left, request.observed)
 end

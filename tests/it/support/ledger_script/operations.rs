@@ -54,7 +54,7 @@ fn caps(text: &str) -> Arc<[CapRule]> {
 /// `category=`, `price=`, `free=LIMIT` (that many are free this month), `to=`, `spelled=`,
 /// `limit=RECIPIENTS` (of portfolio `p1`, or `portfolio=`), `caps=categories:max:span,...`,
 /// `body=`, `key=`, `version=`, `valid=SPAN` (the price is valid that long), `clock=SPAN`,
-/// `observe` (no limit refuses).
+/// `guarding` (its body, from the beginning), `observe` (no limit refuses).
 pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
     let label = line.word(1);
     let gateway_ms = now_ms + line.value("clock").map_or(0, span_ms);
@@ -86,6 +86,7 @@ pub fn send(line: &Line, now_ms: i64, settings_version: u64) -> Reserve {
         caps: line.value("caps").map_or_else(|| Arc::from([]), caps),
         fingerprint: bytes(line.value("body").unwrap_or(label)),
         key: line.value("key").map(bytes),
+        guarding: line.has("guarding"),
         observe: line.has("observe"),
         abandoned_replay_s: 86_400,
     }
