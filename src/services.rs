@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::ledger::batcher::{Batcher, BatcherOptions};
 use crate::ledger::lease::StopLease;
 use crate::ledger::readiness::Readiness;
+use crate::ledger::uncounted::Uncounted;
 use crate::ledger::{Claims, LedgerReads, OpenLedger};
 use crate::metrics::Metrics;
 use crate::pricing::PriceBook;
@@ -37,6 +38,8 @@ pub struct Services {
     pub claims: Arc<dyn Claims>,
     /// Campaigns known to be stopped.
     pub leases: Arc<StopLease>,
+    /// Refused sends that the ledger has not counted yet.
+    pub uncounted: Arc<Uncounted>,
     /// The HTTP client to Meta.
     pub upstream: Upstream,
     /// Meta's address for channels without one of their own.
@@ -90,7 +93,8 @@ impl Services {
             batcher,
             reads: ledger.reads.clone(),
             claims: ledger.claims.clone(),
-            leases: Arc::new(StopLease::default()),
+            leases: Arc::default(),
+            uncounted: Arc::default(),
             upstream: Upstream::new(options.upstream),
             base_url: options.base_url,
             allow_plaintext: options.allow_plaintext,

@@ -52,7 +52,7 @@ impl Control {
     /// # Errors
     /// A fault of the ledger.
     pub async fn catch_up(&self, account: &AccountId) -> Result<(), ControlError> {
-        self.services.leases.flush(&self.services.batcher, account);
+        self.services.uncounted.flush(&self.services.batcher, account);
         Ok(self.services.batcher.drain(account).await?)
     }
 

@@ -122,8 +122,8 @@ impl Gateway {
     }
 }
 
-/// Writes everything queued, what was refused from memory included.
+/// Writes everything queued, the counts of what was refused here included.
 async fn drain(services: &Services, patience: Duration) -> bool {
-    services.leases.flush_all(&services.batcher, services.clock.now_ms());
+    services.uncounted.flush_all(&services.batcher);
     services.batcher.drain_all(patience.max(Duration::from_millis(100))).await
 }

@@ -78,12 +78,13 @@ impl Jobs {
         }
     }
 
-    /// Posts each second what was refused from memory, until `stop`: another gateway reads counts
-    /// that are a second old at most, and so does whoever starts after a crash.
+    /// Posts each second what was refused without the ledger, until `stop`: another gateway reads
+    /// counts that are a second old at most, and so does whoever starts after a crash.
     pub async fn count_refusals(self, stop: CancellationToken) {
         while !pause(COUNTS_INTERVAL, &stop).await {
-            let Services { leases, batcher, clock, .. } = &*self.services;
-            leases.flush_all(batcher, clock.now_ms());
+            let Services { leases, uncounted, batcher, clock, .. } = &*self.services;
+            uncounted.flush_some(batcher);
+            leases.tidy(clock.now_ms());
         }
     }
 

@@ -1,13 +1,11 @@
 //! Remembers for a second which campaigns are stopped, so that their sends are refused without
-//! asking the ledger each time; and how many were, until the ledger has counted them.
+//! asking the ledger each time.
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use super::batcher::Batcher;
-use super::{Operation, Rejection};
+use super::Rejection;
 use crate::ids::{AccountId, CampaignId};
-use crate::rejection::RejectionKind;
 
 /// How long a refusal may be repeated without asking: a restart elsewhere is noticed this much
 /// later.
@@ -28,9 +26,6 @@ struct Stopped {
 #[derive(Default)]
 pub struct StopLease {
     stopped: DashMap<Key, Stopped>,
-    /// Refused here and not posted to the ledger yet; apart from the leases, because those end at
-    /// any time and no count may end with them.
-    uncounted: DashMap<(AccountId, CampaignId), u64>,
 }
 
 impl StopLease {
@@ -48,11 +43,7 @@ impl StopLease {
             stopped.until_ms = now_ms.saturating_add(LEASE_MS);
             return None;
         }
-        let rejection = stopped.rejection.clone();
-        drop(stopped);
-        let mut count = self.uncounted.entry((account.clone(), campaign.clone())).or_insert(0);
-        *count = count.saturating_add(1);
-        Some(rejection)
+        Some(stopped.rejection.clone())
     }
 
     /// Takes note of the ledger's decision about a send of the campaign.
@@ -86,31 +77,8 @@ impl StopLease {
         }
     }
 
-    /// Posts to the ledger what was refused here, so that a campaign's counts are complete when
-    /// they are read.
-    pub fn flush(&self, batcher: &Batcher, account: &AccountId) {
-        self.post(batcher, |of| of == account);
-    }
-
-    /// The same for all accounts: one operation for each campaign, however many sends were refused.
     /// Drops leases that ended long ago.
-    pub fn flush_all(&self, batcher: &Batcher, now_ms: i64) {
-        self.post(batcher, |_| true);
+    pub fn tidy(&self, now_ms: i64) {
         self.stopped.retain(|_, stopped| now_ms < stopped.until_ms.saturating_add(FORGOTTEN_MS));
-    }
-
-    fn post(&self, batcher: &Batcher, wanted: impl Fn(&AccountId) -> bool) {
-        let names: Vec<(AccountId, CampaignId)> = self
-            .uncounted
-            .iter()
-            .filter(|entry| wanted(&entry.key().0))
-            .map(|entry| entry.key().clone())
-            .collect();
-        for name in names {
-            // Taken out as a whole: what is refused from here on makes a new count.
-            let Some(((account, campaign), count)) = self.uncounted.remove(&name) else { continue };
-            let rejection = RejectionKind::CampaignStopped;
-            batcher.post(&account, Operation::CountRejections { campaign, rejection, count });
-        }
     }
 }

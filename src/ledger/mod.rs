@@ -20,6 +20,7 @@ pub mod rules;
 pub mod state;
 mod store_tls;
 pub mod traits;
+pub mod uncounted;
 pub mod verdict;
 pub mod view;
 

@@ -1,4 +1,4 @@
-//! Accept: what can be said about a send before its key and its body are read.
+//! Accept: what can be said about a send before its body is read, and the reading of the body.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap};

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::context::SendContext;
+use super::log::SendLog;
 use super::rejected::Rejected;
 use super::route::SendRoute;
 use super::service::SendService;
@@ -14,7 +15,7 @@ use crate::catalog::documents::Scope;
 use crate::catalog::{AuthError, Principal, Snapshot};
 use crate::http::credentials::{self, CredentialsError};
 use crate::http::peer::client_network;
-use crate::ids::{CampaignId, ChannelId};
+use crate::ids::{CampaignId, ChannelId, KeyId};
 use crate::rejection::RejectionKind;
 
 /// Header that names the campaign.
@@ -27,6 +28,7 @@ pub async fn reload(
     head: &Parts,
     route: &SendRoute,
     context: &SendContext,
+    log: &mut SendLog,
 ) -> Result<SendContext, Rejected> {
     service
         .services
@@ -34,7 +36,8 @@ pub async fn reload(
         .reload(&context.snapshot.id)
         .await
         .map_err(|fault| Rejected::ledger_fault(&fault))?;
-    authenticate(service, head, route).await
+    let sender = sender(service, head).await?;
+    context_of(sender, head, route, log)
 }
 
 /// The context of a send with a key of the scope `send` and a channel of its account.
@@ -42,19 +45,41 @@ pub async fn authenticate(
     service: &SendService,
     head: &Parts,
     route: &SendRoute,
+    log: &mut SendLog,
 ) -> Result<SendContext, Rejected> {
-    let (snapshot, key_campaign) = account_of(service, head).await?;
+    let sender = sender(service, head).await?;
+    let counted = service.count_request(&sender.snapshot.id, &sender.key);
+    let context = context_of(sender, head, route, log);
+    counted.and(context)
+}
+
+/// The campaign is read before anything is refused, so that what is refused counts on it.
+fn context_of(
+    sender: Sender,
+    head: &Parts,
+    route: &SendRoute,
+    log: &mut SendLog,
+) -> Result<SendContext, Rejected> {
+    let Sender { snapshot, campaign, .. } = sender;
+    let campaign = one_campaign(&head.headers, route.campaign.as_deref(), campaign)?;
+    log.authenticated(&snapshot, campaign.as_ref());
     let channel_id = route.channel_id.parse::<ChannelId>().map_err(|_| unknown_channel())?;
     check_enabled(&snapshot, &channel_id)?;
-    let campaign = one_campaign(&head.headers, route.campaign.as_deref(), key_campaign)?;
     Ok(SendContext { snapshot, channel_id, campaign })
 }
 
-/// The account of a key with the `send` scope, and the key's own campaign.
-pub async fn account_of(
-    service: &SendService,
-    head: &Parts,
-) -> Result<(Arc<Snapshot>, Option<CampaignId>), Rejected> {
+/// Whose key a request has.
+pub struct Sender {
+    /// The account's settings.
+    pub snapshot: Arc<Snapshot>,
+    /// The key, by its id.
+    pub key: KeyId,
+    /// The key's own campaign.
+    pub campaign: Option<CampaignId>,
+}
+
+/// The account of a key with the `send` scope.
+pub async fn sender(service: &SendService, head: &Parts) -> Result<Sender, Rejected> {
     let key = credentials::key(&head.headers, head.uri.query()).map_err(|error| match error {
         CredentialsError::Ambiguous => Rejected::new(RejectionKind::Malformed, error),
         _ => Rejected::unauthorized(error),
@@ -75,8 +100,7 @@ pub async fn account_of(
         })?;
     match principal {
         Principal::Account { snapshot, key, scopes, campaign } if scopes.contains(&Scope::Send) => {
-            service.count_request(&snapshot.id, &key)?;
-            Ok((snapshot, campaign))
+            Ok(Sender { snapshot, key, campaign })
         }
         Principal::Account { .. } => {
             Err(Rejected::unauthorized("this key may not send; it lacks the scope `send`"))

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::context::SendContext;
 use super::rejected::Rejected;
 use super::reply::Reply;
 use super::reserve::Held;
 use crate::amount::Amount;
+use crate::catalog::Snapshot;
 use crate::http::request_id::RequestId;
 use crate::ids::{AccountId, CampaignId, HoldId};
 use crate::metrics::SendOutcome;
@@ -39,10 +39,10 @@ pub struct SendLog {
 
 impl SendLog {
     /// Takes over what authentication found.
-    pub fn authenticated(&mut self, context: &SendContext) {
-        self.account = Some(context.snapshot.id.clone());
-        self.campaign.clone_from(&context.campaign);
-        self.currency = Some(context.snapshot.account.currency.clone());
+    pub fn authenticated(&mut self, snapshot: &Snapshot, campaign: Option<&CampaignId>) {
+        self.account = Some(snapshot.id.clone());
+        self.campaign = campaign.cloned();
+        self.currency = Some(snapshot.account.currency.clone());
     }
 
     /// Takes over what the send holds, and the limit that was only observed.

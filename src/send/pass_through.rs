@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::authenticate;
+use super::authenticate::{self, Sender};
 use super::forward::target;
 use super::media;
 use super::paging;
@@ -67,8 +67,9 @@ async fn process(
             format!("the query parameter {name} is not passed on"),
         ));
     }
-    let (snapshot, key_campaign) = authenticate::account_of(service, head).await?;
-    authenticate::one_campaign(&head.headers, asked.campaign, key_campaign)?;
+    let Sender { snapshot, key, campaign } = authenticate::sender(service, head).await?;
+    service.count_request(&snapshot.id, &key)?;
+    authenticate::one_campaign(&head.headers, asked.campaign, campaign)?;
     let (allowed, channel) = permitted(service, &snapshot, asked, &head.method, query).await?;
     let Target { base, token } = target(service, &snapshot, &channel)?;
     let path = asked.path;

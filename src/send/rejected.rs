@@ -26,6 +26,8 @@ pub struct Rejected {
     pub shortfall: Option<Amount>,
     /// Seconds after which the same send may pass.
     pub retry_after_s: Option<i64>,
+    /// The ledger knows of it: its campaign's counts have it, or will by the send's hold.
+    pub in_ledger: bool,
 }
 
 impl Rejected {
@@ -39,6 +41,7 @@ impl Rejected {
             campaign: None,
             shortfall: None,
             retry_after_s: None,
+            in_ledger: false,
         }
     }
 
@@ -46,6 +49,13 @@ impl Rejected {
     #[must_use]
     pub fn retry_after(mut self, seconds: i64) -> Rejected {
         self.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
+    /// The ledger made it, or keeps the send's hold.
+    #[must_use]
+    pub const fn in_ledger(mut self) -> Rejected {
+        self.in_ledger = true;
         self
     }
 

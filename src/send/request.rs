@@ -110,6 +110,7 @@ impl SendRequest {
             Ok(reply) => (reply, None),
             Err(rejected) => {
                 metrics.rejection(rejected.kind);
+                self.count_on_campaign(&log, &rejected);
                 let currency = log.currency.as_deref();
                 (reply::rejection(&rejected, currency, &self.request_id), Some(rejected))
             }
@@ -127,6 +128,15 @@ impl SendRequest {
         reply
     }
 
+    /// What was refused here, the ledger counts later.
+    fn count_on_campaign(&self, log: &SendLog, rejected: &Rejected) {
+        if let (Some(account), Some(campaign), false) =
+            (&log.account, &log.campaign, rejected.in_ledger)
+        {
+            self.service.services.uncounted.add(account, campaign, rejected.kind);
+        }
+    }
+
     /// All the stages of a send, in order.
     async fn process(
         &self,
@@ -138,14 +148,13 @@ impl SendRequest {
         let (service, client, id) = (&*self.service, &*self.client, &self.request_id);
         // Accept.
         let _permit = service.permit()?;
-        let key = accept::check_head(head)?;
         // Authenticate.
         timer.restart();
-        let mut context = authenticate::authenticate(service, head, &self.route).await?;
-        log.authenticated(&context);
+        let mut context = authenticate::authenticate(service, head, &self.route, log).await?;
         let _share = service.account_permit(&context.snapshot.id)?;
         timer.end(Stage::Authenticate);
         // Parse.
+        let key = accept::check_head(head)?;
         let mut room = service.body_memory.room();
         let body = self.body(body, &mut room).await?;
         let message = message::parse(&body, self.route.endpoint).map_err(malformed)?;
@@ -184,7 +193,7 @@ impl SendRequest {
                 }
                 Decision::Again => tries = next_try(tries)?,
             }
-            context = authenticate::reload(service, head, &self.route, &context).await?;
+            context = authenticate::reload(service, head, &self.route, &context, log).await?;
         };
         log.held(&held, observed.or(held.observed));
         // Forward.

@@ -117,7 +117,7 @@ pub async fn reserve(
         Verdict::Replayed { hold, message_id, amount } => {
             Ok(Decision::Replay(Replay { hold, message_id, amount }))
         }
-        Verdict::Rejected(rejection) => Err(by_ledger(&rejection, context)),
+        Verdict::Rejected(rejection) => Err(by_ledger(&rejection, context).in_ledger()),
         Verdict::StaleSettings | Verdict::StalePrice => Ok(Decision::Again),
         other => {
             tracing::error!(account = %account, verdict = ?other, "the ledger answered a reserve \

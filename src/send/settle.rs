@@ -102,7 +102,7 @@ async fn unknown(
          it again",
         reason.as_str()
     );
-    Rejected::new(RejectionKind::OutcomeUnknown, details)
+    Rejected::new(RejectionKind::OutcomeUnknown, details).in_ledger()
 }
 
 /// Counts a refusal; returns under what its campaign counts it.

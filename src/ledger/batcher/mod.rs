@@ -104,11 +104,16 @@ impl Batcher {
     }
 
     /// Queues an operation nobody waits for; it is repeated until it is done. Its number is bounded
-    /// by the holds in flight.
+    /// by the holds in flight and, once a second, by the campaigns whose sends were refused.
     pub fn post(&self, account: &AccountId, operation: Operation) {
         let lane = self.lane(account);
         self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
         self.push(account, &lane, Item::Post { operation, repeated: false });
+    }
+
+    /// Whether the ledger has not answered about the account since the last try.
+    pub fn is_down(&self, account: &AccountId) -> bool {
+        self.shared.lanes.get(account).is_some_and(|lane| lane.down.load(Ordering::Relaxed))
     }
 
     /// Whether the store has lost writes of every account that this gateway writes to, so that no

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use tollgate_simulator::{Fault, FaultAction};
 
 use crate::support::{
-    Backend, Client, Deployment, MARKETING_INDIA, Process, Setup, World, indian, marketing,
-    on_every_ledger, template,
+    Backend, Client, DISABLED, Deployment, MARKETING_INDIA, Process, RIVAL_NUMBER, Request, Setup,
+    World, indian, marketing, on_every_ledger, template,
 };
 
 on_every_ledger!(
     a_refusal_names_the_price_of_its_own_message,
     a_remembered_refusal_names_the_campaign_and_what_it_lacks,
     what_was_refused_from_memory_is_counted_over_a_restart,
+    whatever_refuses_a_send_its_campaign_counts_it,
 );
 
 /// One micro-credit short of a marketing message.
@@ -113,6 +115,51 @@ async fn what_was_refused_from_memory_is_counted_over_a_restart(backend: Backend
     process.kill();
     let process = Process::serve(&deployment, &[]);
     assert_eq!(counts(&process.client, "diwali").await, all(2 * STORM));
+}
+
+async fn whatever_refuses_a_send_its_campaign_counts_it(backend: Backend) {
+    let setup = Setup::on(backend).credits(2 * MARKETING_INDIA);
+    let world = World::of(setup.account(r#"unknown_template = "refuse""#)).await;
+    world.operate(Method::POST, "/campaigns", json!({"id": "diwali"})).await;
+    let good = marketing(&indian(1));
+    let send = async |request: Request<'_>| request.campaign("diwali").await.summary();
+    let path = |number: &str| format!("/v24.0/{number}/messages");
+    // Refused here, at every stage before the ledger.
+    for (request, expected) in [
+        (world.send("{}"), "400 malformed"),
+        (
+            world.send(good.clone()).header("content-type", "text/plain"),
+            "415 unsupported_media_type",
+        ),
+        (world.post(&path(DISABLED), good.clone()), "403 channel_disabled"),
+        (world.post(&path(RIVAL_NUMBER), good.clone()), "403 channel_unknown"),
+        (world.send(marketing("12@g.us")), "422 recipient_unsupported"),
+        (world.send(marketing("+18005550123")), "422 unpriced"),
+        (world.send(template(&indian(1), "unheard_of", "en_US")), "422 unclassified"),
+    ] {
+        assert_eq!(send(request).await, expected);
+    }
+    let stopped = |state: &str| format!("/campaigns/diwali/{state}");
+    world.operate(Method::POST, &stopped("stop"), Value::Null).await;
+    for _ in 0..3 {
+        assert_eq!(send(world.send(good.clone())).await, "409 campaign_stopped");
+    }
+    world.operate(Method::POST, &stopped("restart"), Value::Null).await;
+    // Held first and refused then; refused by the ledger; not known.
+    world.simulator.fault(Fault::new(FaultAction::Reset).next(1));
+    assert_eq!(send(world.send(good.clone())).await, "409 outcome_unknown");
+    assert_eq!(send(world.send(good.clone())).await, "409 outcome_unknown", "guarded");
+    assert_eq!(send(world.send(marketing(&indian(2)))).await, "200 0.0118 USD marketing India");
+    assert_eq!(send(world.send(marketing(&indian(3)))).await, "402 insufficient_balance");
+    let shown = world.operate(Method::GET, "/campaigns/diwali", Value::Null).await;
+    assert_eq!((&shown["counts"]["accepted"], &shown["counts"]["unknown"]), (&json!(1), &json!(1)));
+    let expected = json!({
+        "malformed": 1, "unsupported_media_type": 1, "channel_disabled": 1,
+        "channel_unknown": 1, "recipient_unsupported": 1,
+        "unpriced": 1, "unclassified": 1, "campaign_stopped": 3, "outcome_unknown": 1,
+        "insufficient_balance": 1,
+    });
+    assert_eq!(shown["counts"]["rejected"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
