@@ -104,6 +104,12 @@ async fn a_full_server_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_may_not_write_is_not_ready() {
+    let may = |sign| format!("ACL SETUSER default {sign}eval {sign}evalsha");
+    while_it_lasts(&[&may("-")], &[&may("+")], "not_permitted").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_cannot_save_is_not_ready() {
     let (world, server) = world().await;
     // A directory where the file belongs.
