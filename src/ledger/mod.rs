@@ -30,7 +30,7 @@ pub use event::{Event, EventKind};
 pub use fault::{Cause, FaultReason, LedgerFault};
 pub use identity::{OpenLedger, StoreIdentity};
 pub use operation::{
-    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
+    AllowanceRule, Answer, Batch, CalendarSpan, CampaignPlan, CampaignUse, CapRule, DocumentKind,
     Fingerprint, Operation, RecipientHash, ReleaseReason, Reserve, WindowRule,
 };
 pub use refusal::RefusalCode;

@@ -165,8 +165,24 @@ pub struct Reserve {
 /// How long a reply that nobody heard is kept, in milliseconds.
 pub const UNHEARD_KEPT_MS: i64 = 86_400_000;
 
+/// Kept for one body at most: the newest of what nobody heard.
+pub const UNHEARD_MAX: usize = 8;
+
 /// Bytes of the longest message id that is kept with an answer nobody heard; Meta's have about 60.
 pub const UNHEARD_ID_MAX: usize = 1024;
+
+/// The answer to an accepted send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The hold it had.
+    pub hold: HoldId,
+    /// Channel and body, hashed.
+    pub fingerprint: Fingerprint,
+    /// What it cost.
+    pub amount: Amount,
+    /// Upstream's id for it.
+    pub message_id: Arc<str>,
+}
 
 /// Why a hold is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,6 +287,16 @@ pub enum Operation {
     Abandon {
         /// The hold, open or in doubt.
         hold: HoldId,
+    },
+    /// The client was gone before the answer, and its hold is settled already: the answer is kept
+    /// for whoever repeats the send.
+    KeepUnheard(Box<Answer>),
+    /// Somebody has heard an answer that was kept.
+    Hear {
+        /// The hold of the accepted send.
+        hold: HoldId,
+        /// Its channel and body.
+        fingerprint: Fingerprint,
     },
     /// Adds credits that were paid for, once per reference.
     TopUp {

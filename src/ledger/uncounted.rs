@@ -6,72 +6,78 @@ use std::collections::HashMap;
 use dashmap::DashMap;
 
 use super::batcher::Batcher;
-use super::operation::{MAX_BATCH, Operation};
+use super::operation::Operation;
 use crate::ids::{AccountId, CampaignId};
 use crate::rejection::RejectionKind;
 
-/// Counts that may wait while the ledger does not answer; campaigns beyond it are not counted.
-const ROOM: usize = 65_536;
+/// Counts of one account that may wait; it takes an engine that names thousands of campaigns a
+/// second, or a ledger that does not answer, to have more, and those are not counted.
+const ROOM: usize = 4_096;
 
-type Key = (AccountId, CampaignId, RejectionKind);
+/// Counts of one account that are posted at one time.
+const AT_ONCE: usize = 256;
+
+/// The refused sends of one account.
+type Counts = HashMap<(CampaignId, RejectionKind), u64>;
 
 /// What was refused here and is not posted to the ledger yet.
 #[derive(Default)]
-pub struct Uncounted(DashMap<Key, u64>);
+pub struct Uncounted(DashMap<AccountId, Counts>);
 
 impl Uncounted {
     /// Counts one refused send; the ledger leaves out campaigns that do not exist.
     pub fn add(&self, account: &AccountId, campaign: &CampaignId, rejection: RejectionKind) {
-        let key = (account.clone(), campaign.clone(), rejection);
-        if let Some(mut count) = self.0.get_mut(&key) {
-            *count = count.saturating_add(1);
-        } else if self.0.len() < ROOM {
-            let mut count = self.0.entry(key).or_insert(0);
-            *count = count.saturating_add(1);
+        let mut counts = self.0.entry(account.clone()).or_default();
+        let full = counts.len() >= ROOM;
+        match counts.get_mut(&(campaign.clone(), rejection)) {
+            Some(count) => *count = count.saturating_add(1),
+            None if full => {}
+            None => drop(counts.insert((campaign.clone(), rejection), 1)),
         }
     }
 
     /// Posts the counts of one account, so that a campaign's counts are complete when they are
     /// read.
     pub fn flush(&self, batcher: &Batcher, account: &AccountId) {
-        if batcher.is_down(account) {
-            return;
-        }
-        for key in self.keys(|of| of == account) {
-            self.post(batcher, key);
+        if !batcher.is_down(account) {
+            self.post(batcher, account, ROOM);
         }
     }
 
-    /// Posts the counts of all accounts, a batch of each at most, so that whoever names campaigns
-    /// without end does not fill the ledger with them; the others wait for the next time.
+    /// Posts some counts of each account. While an account's ledger does not answer they wait here
+    /// and grow in number only, not in operations.
     pub fn flush_some(&self, batcher: &Batcher) {
-        let mut posted: HashMap<AccountId, usize> = HashMap::new();
-        // An account whose ledger does not answer waits: here its counts grow in number only.
-        for key in self.keys(|account| !batcher.is_down(account)) {
-            let posted = posted.entry(key.0.clone()).or_default();
-            if *posted < MAX_BATCH {
-                *posted = posted.saturating_add(1);
-                self.post(batcher, key);
+        for account in self.accounts() {
+            if !batcher.is_down(&account) {
+                self.post(batcher, &account, AT_ONCE);
             }
         }
     }
 
     /// Posts everything, before the end.
     pub fn flush_all(&self, batcher: &Batcher) {
-        for key in self.keys(|_| true) {
-            self.post(batcher, key);
+        for account in self.accounts() {
+            self.post(batcher, &account, ROOM);
         }
     }
 
-    fn keys(&self, wanted: impl Fn(&AccountId) -> bool) -> Vec<Key> {
-        let keys = self.0.iter().filter(|entry| wanted(&entry.key().0));
-        keys.map(|entry| entry.key().clone()).collect()
+    fn accounts(&self) -> Vec<AccountId> {
+        self.0.iter().map(|counts| counts.key().clone()).collect()
     }
 
-    fn post(&self, batcher: &Batcher, key: Key) {
+    fn post(&self, batcher: &Batcher, account: &AccountId, most: usize) {
         // Taken out as a whole: what is refused from here on makes a new count.
-        if let Some(((account, campaign, rejection), count)) = self.0.remove(&key) {
-            batcher.post(&account, Operation::CountRejections { campaign, rejection, count });
+        let Some((_, counts)) = self.0.remove(account) else { return };
+        let mut left = counts.into_iter();
+        for ((campaign, rejection), count) in left.by_ref().take(most) {
+            batcher.post(account, Operation::CountRejections { campaign, rejection, count });
+        }
+        if left.len() > 0 {
+            let mut counts = self.0.entry(account.clone()).or_default();
+            for (key, count) in left {
+                let sum = counts.entry(key).or_default();
+                *sum = sum.saturating_add(count);
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use super::in_flight::InFlightBody;
 use super::reserve::NewHold;
 use crate::clock::Stopwatch;
 use crate::ids::{AccountId, HoldId};
-use crate::ledger::Operation;
 use crate::ledger::batcher::Batcher;
+use crate::ledger::{Answer, Fingerprint, Operation};
 
 /// A client that closes its sending side by habit does so with its request. One that does so later,
 /// or long before its send is decided, may have given up and repeat its request at another gateway.
@@ -22,8 +22,14 @@ struct State {
     asked: Option<Stopwatch>,
     /// Since when the client has closed its sending side: it may read its answer, or be gone.
     finished: Option<Stopwatch>,
-    resolved: bool,
     hold: Option<(AccountId, HoldId)>,
+    /// The hold guards its body.
+    guarding: bool,
+    resolved: bool,
+    /// Accepted, with the client there until then.
+    answer: Option<Answer>,
+    /// The answer to an earlier send that this one gets.
+    replay: Option<(AccountId, Operation)>,
 }
 
 /// The state of one client, shared by its connection, which may end, and the send, which goes on.
@@ -64,10 +70,46 @@ impl ClientState {
             return false;
         }
         state.hold = Some((account.clone(), new.id));
-        if state.finished.is_some() && !new.guarding {
-            self.batcher.post(account, Operation::Abandon { hold: new.id });
+        state.guarding = new.guarding;
+        if state.finished.is_some() {
+            self.keep(&mut state);
         }
         true
+    }
+
+    /// Upstream has accepted the message and `settle` posts it: whoever leaves from here on leaves
+    /// an answer behind.
+    pub fn accepted(&self, answer: Option<Answer>, settle: impl FnOnce()) {
+        let mut state = self.lock();
+        settle();
+        state.resolved = true;
+        state.answer = answer.filter(|_| !state.guarding);
+    }
+
+    /// The send is a repeat, and gets the answer to the first one, whose hold that was.
+    pub fn replays(&self, account: &AccountId, hold: HoldId, fingerprint: Fingerprint) {
+        self.lock().replay = Some((account.clone(), Operation::Hear { hold, fingerprint }));
+    }
+
+    /// The reply is on its way; an earlier answer is heard with it if the client is surely there.
+    fn replied(&self) {
+        let mut state = self.lock();
+        let there = !state.gone && state.finished.is_none();
+        if let Some((account, heard)) = state.replay.take().filter(|_| there) {
+            self.batcher.post(&account, heard);
+        }
+    }
+
+    /// The client may not hear its answer: what it sent is not sent again while that is open, and
+    /// if it was accepted, the answer is kept.
+    fn keep(&self, state: &mut State) {
+        let Some((account, hold)) = &state.hold else { return };
+        if !state.resolved && !state.guarding {
+            state.guarding = true;
+            self.batcher.post(account, Operation::Abandon { hold: *hold });
+        } else if let Some(answer) = state.answer.take() {
+            self.batcher.post(account, Operation::KeepUnheard(Box::new(answer)));
+        }
     }
 
     /// The hold is resolved, or marked in doubt: nothing is left to guard.
@@ -80,24 +122,17 @@ impl ClientState {
     /// guards its body.
     pub fn finished(&self) {
         let mut state = self.lock();
-        state.finished = Some(Stopwatch::start());
-        match &state.hold {
-            Some((account, hold)) if !state.resolved => {
-                self.batcher.post(account, Operation::Abandon { hold: *hold });
-            }
-            Some(_) => {}
-            None => {
-                state.gone |= state.asked.is_some_and(|since| since.elapsed() > HALF_CLOSE_GRACE);
-            }
+        state.finished.get_or_insert_with(Stopwatch::start);
+        if state.hold.is_none() {
+            state.gone |= state.asked.is_some_and(|since| since.elapsed() > HALF_CLOSE_GRACE);
         }
+        self.keep(&mut state);
     }
 
     fn hang_up(&self) {
         let mut state = self.lock();
         state.gone = true;
-        if let (false, Some((account, hold))) = (state.resolved, &state.hold) {
-            self.batcher.post(account, Operation::Abandon { hold: *hold });
-        }
+        self.keep(&mut state);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -117,7 +152,9 @@ impl HangupGuard {
 
     /// The reply is on its way.
     pub fn replied(mut self) {
-        self.0 = None;
+        if let Some(client) = self.0.take() {
+            client.replied();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::message::{self, Message};
 use super::observe::Observed;
 use super::rejected::Rejected;
 use super::reply::{self, Reply};
-use super::reserve::{self, Decision, Held, NewHold};
+use super::reserve::{self, Decision, Held, NewHold, Replay};
 use super::route::SendRoute;
 use super::service::SendService;
 use super::settle::{Settled, settle};
@@ -56,17 +56,19 @@ pub async fn handle(
         request_id: request_id.clone(),
     };
     let mut sending = service.tasks.spawn(send.run(request));
-    let sent = match peer {
-        Some(peer) => tokio::select! {
-            biased;
-            sent = &mut sending => sent,
-            () = peer.finished.cancelled() => {
-                client.finished();
-                sending.await
-            }
-        },
-        None => sending.await,
+    let finished = peer.map(|peer| peer.finished).unwrap_or_default();
+    let sent = tokio::select! {
+        biased;
+        sent = &mut sending => sent,
+        () = finished.cancelled() => {
+            client.finished();
+            sending.await
+        }
     };
+    if finished.is_cancelled() {
+        // Perhaps in the moment in which the answer was there.
+        client.finished();
+    }
     match sent {
         Ok(reply) => {
             guard.replied();
@@ -189,6 +191,7 @@ impl SendRequest {
                 Decision::Forward(held) => break (target, path, quote, held),
                 Decision::Replay(replay) => {
                     log.outcome = Some(SendOutcome::Replayed);
+                    self.replays(&context, &prints, &replay);
                     return Ok(reply::replay(&replay, &message, &context, &quote, id));
                 }
                 Decision::Again => tries = next_try(tries)?,
@@ -258,6 +261,13 @@ impl SendRequest {
             return Err(client_gone());
         }
         decision
+    }
+
+    /// The answer that nobody heard is heard with this reply; that of a key is kept for its time.
+    fn replays(&self, context: &SendContext, fingerprints: &Fingerprints, replay: &Replay) {
+        if fingerprints.key.is_none() {
+            self.client.replays(&context.snapshot.id, replay.hold, fingerprints.body);
+        }
     }
 
     /// Upstream's reply with what it cost, or a rejection if the outcome is unknown.

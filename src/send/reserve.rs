@@ -11,7 +11,8 @@ use crate::amount::Amount;
 use crate::catalog::documents::Billing;
 use crate::ids::HoldId;
 use crate::ledger::{
-    AllowanceRule, CalendarSpan, CampaignUse, Operation, Rejection, Reserve, Verdict, WindowRule,
+    AllowanceRule, CalendarSpan, CampaignUse, Fingerprint, Operation, Rejection, Reserve, Verdict,
+    WindowRule,
 };
 use crate::pricing::{Category, Quote};
 use crate::rejection::RejectionKind;
@@ -27,12 +28,14 @@ pub struct Held {
     pub available: Option<Amount>,
     /// The first limit of the ledger that would have refused it, of an account that only observes.
     pub observed: Option<RejectionKind>,
+    /// Under what the answer is kept if nobody hears it; `None` if an idempotency key keeps it.
+    pub body: Option<Fingerprint>,
 }
 
 impl Held {
     /// Of a send that needs no ledger.
     pub const NOTHING: Held =
-        Held { hold: None, amount: Amount::ZERO, available: None, observed: None };
+        Held { hold: None, amount: Amount::ZERO, available: None, observed: None, body: None };
 }
 
 /// The first send with the same idempotency key or body.
@@ -112,7 +115,8 @@ pub async fn reserve(
     }
     match verdict {
         Verdict::Reserved { amount, available, observed } => {
-            Ok(Decision::Forward(Held { hold: Some(new.id), amount, available, observed }))
+            let body = fingerprints.key.is_none().then_some(fingerprints.body);
+            Ok(Decision::Forward(Held { hold: Some(new.id), amount, available, observed, body }))
         }
         Verdict::Replayed { hold, message_id, amount } => {
             Ok(Decision::Replay(Replay { hold, message_id, amount }))

@@ -9,7 +9,7 @@ use super::hangup::ClientState;
 use super::rejected::Rejected;
 use super::reserve::Held;
 use super::service::SendService;
-use crate::ledger::{CalendarSpan, DoubtReason, Operation, RefusalCode, ReleaseReason};
+use crate::ledger::{Answer, CalendarSpan, DoubtReason, Operation, RefusalCode, ReleaseReason};
 use crate::pricing::{Quote, Recipient};
 use crate::rejection::RejectionKind;
 use crate::upstream::client::Attempt;
@@ -50,10 +50,10 @@ pub async fn settle(
         Outcome::Accepted { message_id, contact } => {
             let day =
                 CalendarSpan::day(&context.snapshot.time_zone, service.services.clock.now_ms());
-            post(service, context, held, |hold| Operation::Settle {
-                hold,
-                message_id: Some(Arc::from(message_id.as_str())),
-                day,
+            let message_id: Arc<str> = Arc::from(message_id.as_str());
+            client.accepted(answer(held, &message_id), || {
+                let message_id = Some(message_id);
+                post(service, context, held, |hold| Operation::Settle { hold, message_id, day });
             });
             let hasher = service.services.catalog.hasher();
             if let Some(operation) = alias::learned(hasher, sent_to, contact) {
@@ -79,6 +79,12 @@ pub async fn settle(
     }
     client.resolved();
     Settled::Answered(outcome)
+}
+
+/// What is kept for a repeat if nobody hears of it.
+fn answer(held: &Held, message_id: &Arc<str>) -> Option<Answer> {
+    let (hold, fingerprint) = (held.hold?, held.body?);
+    Some(Answer { hold, fingerprint, amount: held.amount, message_id: message_id.clone() })
 }
 
 /// Leaves the hold in doubt; the rejection for the client.

@@ -120,8 +120,11 @@ impl Lane {
     }
 }
 
-/// Whether the operation makes a hold guard its body. That cannot wait: a repeat may be on its way
-/// to another gateway already.
+/// Whether the operation keeps a body from being sent again. That cannot wait: a repeat may be on
+/// its way to another gateway already.
 const fn guards(operation: &Operation) -> bool {
-    matches!(operation, Operation::Abandon { .. } | Operation::MarkInDoubt { .. })
+    matches!(
+        operation,
+        Operation::Abandon { .. } | Operation::KeepUnheard(_) | Operation::MarkInDoubt { .. }
+    )
 }

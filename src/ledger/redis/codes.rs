@@ -65,6 +65,8 @@ codes! { operation, &str, "OP_":
     FINISH_CAMPAIGN = "F"
     COUNT_REJECTIONS = "N"
     LEARN_ALIAS = "E"
+    KEEP_UNHEARD = "K"
+    HEAR = "H"
 }
 
 codes! { reply, &str, "REPLY_":

@@ -148,6 +148,16 @@ impl Call {
                 self.hold(operation::ABANDON, *hold);
                 self.hold_keys(*hold);
             }
+            Operation::KeepUnheard(answer) => {
+                self.hold(operation::KEEP_UNHEARD, answer.hold);
+                self.bytes(&answer.fingerprint);
+                self.number(answer.amount.micros());
+                self.text(&answer.message_id);
+            }
+            Operation::Hear { hold, fingerprint } => {
+                self.hold(operation::HEAR, *hold);
+                self.bytes(fingerprint);
+            }
             Operation::LearnAlias { recipients } => {
                 self.text(operation::LEARN_ALIAS);
                 self.bytes(recipients.as_flattened());

@@ -16,7 +16,7 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
-use crate::ledger::operation::{MAX_CLOCK_SKEW_MS, UNHEARD_ID_MAX, UNHEARD_KEPT_MS};
+use crate::ledger::operation::{MAX_CLOCK_SKEW_MS, UNHEARD_ID_MAX, UNHEARD_KEPT_MS, UNHEARD_MAX};
 use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
 
 /// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in
@@ -83,6 +83,7 @@ pub(super) fn script_names() -> String {
         ("clock_skew_ms", MAX_CLOCK_SKEW_MS),
         ("unheard_kept_ms", UNHEARD_KEPT_MS),
         ("unheard_id_max", i64::try_from(UNHEARD_ID_MAX).unwrap_or(i64::MAX)),
+        ("unheard_max", i64::try_from(UNHEARD_MAX).unwrap_or(i64::MAX)),
     ];
     let mut table = String::from("local N = {");
     for (name, kind) in texts {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::ids::HoldId;
 use crate::ledger::Verdict;
-use crate::ledger::operation::{Reserve, SWEEP_LIMIT, UNHEARD_ID_MAX, UNHEARD_KEPT_MS};
+use crate::ledger::operation::{
+    Answer, Fingerprint, Reserve, SWEEP_LIMIT, UNHEARD_ID_MAX, UNHEARD_KEPT_MS, UNHEARD_MAX,
+};
 use crate::ledger::state::{AccountState, Hold, Row, Unheard};
 
 impl AccountState {
@@ -44,17 +46,32 @@ impl AccountState {
         message_id: Option<&Arc<str>>,
         now_ms: i64,
     ) {
-        let Some(message_id) = message_id.filter(|text| text.len() <= UNHEARD_ID_MAX) else {
-            return;
-        };
-        if !hold.guarding || hold.key.is_some() {
-            return;
+        if let (Some(message_id), true, None) = (message_id, hold.guarding, hold.key) {
+            let (amount, fingerprint) = (hold.amount, hold.fingerprint);
+            let answer = Answer { hold: id, fingerprint, amount, message_id: message_id.clone() };
+            self.keep_answer(&answer, now_ms);
         }
-        let (amount, message_id) = (hold.amount, message_id.clone());
-        let answer = Unheard { hold: id, amount, message_id, at_ms: now_ms };
-        self.unheard.entry(hold.fingerprint).or_default().push(answer);
-        self.unheard_by_age.insert((now_ms, hold.fingerprint));
-        self.touch(Row::Unheard(hold.fingerprint));
+    }
+
+    /// Keeps an answer, once; of one body the newest.
+    pub(super) fn keep_answer(&mut self, answer: &Answer, now_ms: i64) -> Verdict {
+        let Answer { hold, fingerprint, amount, message_id } = answer;
+        if message_id.len() > UNHEARD_ID_MAX {
+            return Verdict::Marked;
+        }
+        let answers = self.unheard.entry(*fingerprint).or_default();
+        if answers.iter().any(|kept| kept.hold == *hold) {
+            return Verdict::Marked;
+        }
+        let message_id = message_id.clone();
+        answers.push(Unheard { hold: *hold, amount: *amount, message_id, at_ms: now_ms });
+        let oldest = answers.first().filter(|_| answers.len() > UNHEARD_MAX).map(|kept| kept.hold);
+        self.unheard_by_age.insert((now_ms, *fingerprint));
+        self.touch(Row::Unheard(*fingerprint));
+        if let Some(oldest) = oldest {
+            self.hear(*fingerprint, oldest);
+        }
+        Verdict::Marked
     }
 
     /// The oldest answer to this body that nobody heard, if the request asks for one of that age.
@@ -65,8 +82,9 @@ impl AccountState {
     }
 
     /// An answer is heard: once is enough.
-    pub(super) fn hear(&mut self, request: &Reserve, hold: HoldId) {
-        self.drop_unheard(request.fingerprint, |answer| answer.hold == hold);
+    pub(super) fn hear(&mut self, fingerprint: Fingerprint, hold: HoldId) -> Verdict {
+        self.drop_unheard(fingerprint, |answer| answer.hold == hold);
+        Verdict::Marked
     }
 
     /// Drops what nobody has asked for in a day, the oldest first.

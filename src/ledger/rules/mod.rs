@@ -71,6 +71,8 @@ impl AccountState {
             Operation::Release { hold, reason } => self.release(*hold, *reason, now_ms),
             Operation::MarkInDoubt { hold, reason } => self.mark_in_doubt(*hold, *reason, now_ms),
             Operation::Abandon { hold } => self.abandon(*hold),
+            Operation::KeepUnheard(answer) => self.keep_answer(answer, now_ms),
+            Operation::Hear { hold, fingerprint } => self.hear(*fingerprint, *hold),
             Operation::TopUp { wallet, amount, reference } => {
                 self.top_up(wallet, *amount, reference, now_ms)
             }

@@ -246,7 +246,7 @@ fn check_put_wallet(
     }
     let available = wallet.available();
     let needed = wallet.overdraft_limit.micros().saturating_sub(limit.micros());
-    if limit <= wallet.overdraft_limit && available.micros() < needed {
+    if limit < wallet.overdraft_limit && available.micros() < needed {
         let needed = Amount::saturating_from_micros(needed);
         return Err(Box::new(Verdict::Shortfall { needed, available }));
     }

@@ -59,10 +59,8 @@ enum Refusal {
     StalePrice,
     /// The wallet does not exist.
     WalletUnknown,
-    /// The idempotency key was accepted before.
+    /// The idempotency key was accepted before, or the body was and nobody heard the answer.
     Replayed { hold: HoldId, message_id: Arc<str>, amount: Amount },
-    /// The same body was accepted before, and nobody heard the answer.
-    Unheard { hold: HoldId, message_id: Arc<str>, amount: Amount },
     /// Rejected; counted on the campaign.
     Rejected(Rejection),
     /// The first send above the campaign's budget: stops this campaign.
@@ -213,7 +211,7 @@ impl AccountState {
             return Err(Refusal::Rejected(Rejection::OutcomeUnknown { hold: *hold }));
         } else if let Some(answer) = self.unheard(request, now_ms) {
             let (hold, amount) = (answer.hold, answer.amount);
-            return Err(Refusal::Unheard { hold, message_id: answer.message_id.clone(), amount });
+            return Err(Refusal::Replayed { hold, message_id: answer.message_id.clone(), amount });
         }
         Ok(())
     }
@@ -294,10 +292,6 @@ impl AccountState {
             Refusal::StalePrice => return Verdict::StalePrice,
             Refusal::WalletUnknown => return Verdict::WalletUnknown,
             Refusal::Replayed { hold, message_id, amount } => {
-                return Verdict::Replayed { hold, message_id, amount };
-            }
-            Refusal::Unheard { hold, message_id, amount } => {
-                self.hear(request, hold);
                 return Verdict::Replayed { hold, message_id, amount };
             }
             Refusal::Rejected(rejection) => rejection,
@@ -448,7 +442,9 @@ impl AccountState {
         }
         campaign.held =
             Amount::saturating_from_micros(campaign.held.micros().saturating_add(amount.micros()));
-        let dedupe = campaign.dedupe_recipients;
+        // One that only observes may send for a finished campaign, which forgets its recipients.
+        let finished = matches!(campaign.stopped, Some((StopReason::Finished, _)));
+        let dedupe = campaign.dedupe_recipients && !finished;
         self.touch(Row::Campaign(id.clone()));
         let newly = dedupe && self.sent.entry(id.clone()).or_default().insert(*recipient);
         if newly {

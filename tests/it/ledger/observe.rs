@@ -26,6 +26,9 @@ async fn money_is_observed_below_zero(case: LedgerCase) {
         release c                            -> released 1.00
         show wallet main -> settled -0.50 held 0.00 available -0.50 low [0.50]
         show events                          -> low_balance main 0.50 available -0.50
+        # The limit may stay what it is.
+        wallet main limit=0.00 low=0.20 \
+            -> settled -0.50 held 0.00 available -0.50 low [0.20]
         show campaign diwali -> active of main spent 2.00 accepted 2 used IN marketing 2 2.00
     ";
     check(case, script).await;
@@ -56,6 +59,10 @@ async fn campaigns_are_observed_and_never_stop(case: LedgerCase) {
         # The second one has nothing of the campaign's to give back.
         release g                            -> released 1.00
         send h campaign=once to=r9           -> already_sent
+        finish once                          -> finished since 0s of main dedupe held 1.00 \
+            rejected already_sent 1
+        send i observe campaign=once to=r8   -> held 1.00 left 3.00 observed campaign_stopped
+        send j observe campaign=once to=r8   -> held 1.00 left 2.00 observed campaign_stopped
     ";
     check(case, script).await;
 }

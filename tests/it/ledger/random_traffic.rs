@@ -8,9 +8,9 @@ use tollgate::ids::HoldId;
 use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
-    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason, InDoubtPolicies,
-    InDoubtPolicy, Operation, RecipientHash, RefusalCode, ReleaseReason, Reserve, StopReason,
-    WindowRule,
+    AllowanceRule, Answer, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason,
+    InDoubtPolicies, InDoubtPolicy, Operation, RecipientHash, RefusalCode, ReleaseReason, Reserve,
+    StopReason, WindowRule,
 };
 use tollgate::pricing::Category;
 use tollgate::rejection::RejectionKind;
@@ -147,8 +147,9 @@ impl Traffic {
                 let reason = *self.dice.pick(&DoubtReason::ALL);
                 Operation::MarkInDoubt { hold: self.hold(model), reason }
             }
-            72..75 => Operation::Abandon { hold: self.hold(model) },
-            75..85 => self.money(),
+            72..74 => Operation::Abandon { hold: self.hold(model) },
+            74..76 => self.answer(model),
+            76..85 => self.money(),
             85..87 => self.document(),
             87..89 => self.alias(),
             89..97 => self.campaign_change(),
@@ -218,6 +219,18 @@ impl Traffic {
             observe: self.observes && dice.percent(50),
             abandoned_replay_s: *dice.pick(&[0, 3600, 86_400, 86_400]),
         }
+    }
+
+    /// An answer nobody heard, to one of the bodies that come again, or one that was heard.
+    fn answer(&mut self, model: &AccountState) -> Operation {
+        let hold = self.hold(model);
+        let fingerprint = [u8::try_from(self.dice.below(6)).unwrap(); 16];
+        if self.dice.percent(50) {
+            return Operation::Hear { hold, fingerprint };
+        }
+        let amount = Amount::from_micros(self.unit).unwrap();
+        let message_id = Arc::from("wamid.late");
+        Operation::KeepUnheard(Box::new(Answer { hold, fingerprint, amount, message_id }))
     }
 
     /// A version 7 UUID from the dice, so that a seed gives the same order again.

@@ -12,6 +12,8 @@ on_every_ledger!(
     an_abandoned_hold_guards_its_body_until_it_is_resolved,
     a_hold_guards_its_body_from_the_beginning_if_asked_to,
     two_clients_that_wait_are_two_sends,
+    an_answer_may_be_kept_after_its_hold_is_settled,
+    of_the_answers_to_one_body_the_newest_are_kept,
     an_answer_nobody_heard_is_kept_a_day,
     a_campaign_sends_to_each_recipient_once,
     a_finished_campaign_forgets_its_recipients_after_30_days
@@ -120,8 +122,11 @@ async fn a_hold_in_doubt_guards_its_body(case: LedgerCase) {
         send d body=x key=k                    -> held 1.00 left 7.00
         send e body=y                          -> held 1.00 left 6.00
         settle a id=wamid.A                    -> settled 1.00
-        # The first to ask hears the answer, the next is a message of its own.
+        # Who asks gets the answer until it is heard, the next is a message of its own.
         send f body=x                          -> replayed a wamid.A 1.00
+        send f body=x                          -> replayed a wamid.A 1.00
+        hear a x                               -> marked
+        hear a x                               -> marked
         send g body=x                          -> held 1.00 left 5.00
         show campaign diwali \
             -> active of main spent 1.00 accepted 1 unknown 1 rejected outcome_unknown 1 used IN \
@@ -146,6 +151,7 @@ async fn an_abandoned_hold_guards_its_body_until_it_is_resolved(case: LedgerCase
         send d body=x                          -> outcome_unknown c
         settle c id=wamid.C                    -> settled 1.00
         send e body=x                          -> replayed c wamid.C 1.00
+        hear c x                               -> marked
         send f body=x                          -> held 1.00 left 7.00
         settle f                               -> settled 1.00
         abandon f                              -> no hold
@@ -170,6 +176,7 @@ async fn a_hold_guards_its_body_from_the_beginning_if_asked_to(case: LedgerCase)
         abandon a                              -> marked
         settle a id=wamid.1                    -> settled 1.00
         send d body=x                          -> replayed a wamid.1 1.00
+        hear a x                               -> marked
         send e guarding body=x                 -> held 1.00 left 7.00
         release e                              -> released 1.00
         send f body=x                          -> held 1.00 left 7.00
@@ -190,10 +197,46 @@ async fn two_clients_that_wait_are_two_sends(case: LedgerCase) {
         send d body=x                          -> outcome_unknown b
         settle b id=wamid.B                    -> settled 1.00
         & send e body=x                        -> replayed a wamid.A 1.00
+        & hear a x                             -> marked
         & send f body=x                        -> replayed b wamid.B 1.00
+        & hear b x                             -> marked
         & send g body=x                        -> held 1.00 left 6.00
     ";
     check(case, script).await;
+}
+
+async fn an_answer_may_be_kept_after_its_hold_is_settled(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                 -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a body=x                          -> held 1.00 left 8.00
+        settle a id=wamid.A                    -> settled 1.00
+        & unheard a x id=wamid.A               -> marked
+        unheard a x id=wamid.A                 -> marked
+        send b body=x                          -> replayed a wamid.A 1.00
+        hear a x                               -> marked
+        send c body=x                          -> held 1.00 left 7.00
+    ";
+    check(case, script).await;
+}
+
+async fn of_the_answers_to_one_body_the_newest_are_kept(case: LedgerCase) {
+    let mut script = String::from(
+        "
+        wallet main limit=99.00 -> settled 0.00 held 0.00 available 99.00 limit 99.00
+        send s0 body=y -> held 1.00 left 98.00
+        ",
+    );
+    for n in 1..=10 {
+        let left = 98 - n;
+        script += &format!("send s{n} body=b{n} -> held 1.00 left {left}.00\n");
+        script += &format!("unheard s{n} x id=wamid.{n} -> marked\n");
+    }
+    for n in 3..=10 {
+        script += &format!("send r{n} body=x -> replayed s{n} wamid.{n} 1.00\n");
+        script += &format!("hear s{n} x -> marked\n");
+    }
+    script += "send last body=x -> held 1.00 left 87.00\n";
+    check(case, &script).await;
 }
 
 async fn an_answer_nobody_heard_is_kept_a_day(case: LedgerCase) {

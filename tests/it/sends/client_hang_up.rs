@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Method;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tollgate_simulator::{Fault, FaultAction};
 
 use crate::support::{
     Backend, Books, Client, KEY, MARKETING_INDIA, NUMBER, Setup, World, indian, marketing,
@@ -84,6 +85,41 @@ async fn give_up_and_repeat(elsewhere: bool) {
     ] {
         metric(&world, line).await;
     }
+}
+
+/// The answer to a send whose client left is asked for while the store hangs: who asks gives
+/// up or is told to come again, and the answer waits for whoever hears it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_waits_until_it_is_heard() {
+    let setup = Setup::on(Backend::Redis).own_server();
+    let world = World::of(setup.set("ledger.deadline_ms", 300)).await;
+    let body = marketing(&indian(1));
+    world.simulator.fault(Fault::new(FaultAction::Delay { ms: 600 }).next(1));
+    assert!(world.send(body.clone()).within(PATIENCE).await.is_none(), "upstream thinks longer");
+    let left = 100_000_000 - MARKETING_INDIA;
+    let expected = Books { settled: left, held: 0, available: left };
+    for _ in 0..100 {
+        if world.books().await == expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.books().await, expected);
+    let server = world.redis.as_ref().unwrap();
+    for patience in [Duration::from_secs(5), Duration::from_millis(100)] {
+        server.pause();
+        let asked = world.send(body.clone()).within(patience).await;
+        assert!(asked.is_none_or(|reply| reply.summary() == "503 ledger_unavailable"));
+        server.resume();
+        tokio::time::sleep(LEDGER_DEADLINE).await;
+    }
+    let again = world.send(body.clone()).await;
+    assert_eq!((again.summary().as_str(), again.header("idempotency-replayed")), (SENT, "true"));
+    assert_eq!((world.simulator.accepted_count(), world.books().await), (1, expected));
+    // It is heard: the next is a message of its own.
+    let own = world.send(body).await;
+    assert_eq!((own.summary().as_str(), own.header("idempotency-replayed")), (SENT, ""));
+    assert_eq!(world.simulator.accepted_count(), 2);
 }
 
 on_every_ledger!(a_cut_body_is_a_hang_up_and_broken_chunks_are_malformed);

@@ -29,6 +29,8 @@ batch.OPERATIONS = {
   [OP_FINISH_CAMPAIGN] = campaigns.finish,
   [OP_COUNT_REJECTIONS] = campaigns.count,
   [OP_LEARN_ALIAS] = alias.learn,
+  [OP_KEEP_UNHEARD] = guards.keep_unheard,
+  [OP_HEAR] = guards.hear,
 }
 
 function batch.writer_record(writer)

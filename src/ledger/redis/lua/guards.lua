@@ -1,8 +1,9 @@
 -- Bodies that must not be sent again: while the hold of a send nobody waits for is unresolved, and
 -- once more after it was accepted, so that the sender hears of it. KEYS: none, names are made here.
--- ARGV: none. Reply: none. A body's field holds the ids of its guards (16 bytes each), then the
--- answers nobody heard: one byte 255, with which no id begins, two bytes of length, the hold (16
--- bytes), amount|time|message id.
+-- ARGV: hear: hold, fingerprint; keep unheard: hold, fingerprint, amount, message id. Reply:
+-- marked. A body's field holds the ids of its guards (16 bytes each), then answers nobody heard:
+-- one byte 255, with which no id begins, two bytes of length, the hold (16 bytes),
+-- amount|time|message id.
 
 local guards = {}
 
@@ -70,12 +71,18 @@ function guards.keep(id, hold, message_id)
   if not message_id or not hold.guarding or hold.key ~= '' then return end
   if #message_id > N.unheard_id_max then return end
   local ids, answers = guards.read(hold.fingerprint)
+  local kept = guards.list(answers)
+  for _, answer in ipairs(kept) do
+    if answer.hold == id then return end
+  end
   local known = table.concat({ store.text(hold.amount), store.text(store.now), message_id }, '|')
   local packed = '\255' .. struct.pack('>I2', #known + 16) .. id .. known
   guards.write(hold.fingerprint, ids, answers .. packed)
   store.listed[#store.listed + 1] = {
     store.name(N.unheard), guards.aged(store.now, hold.fingerprint),
   }
+  -- Of the answers to one body the newest.
+  if #kept >= N.unheard_max then guards.forget(hold.fingerprint, kept[1].hold) end
 end
 
 -- The oldest answer that nobody heard and the request asks for.
@@ -107,9 +114,23 @@ function guards.drop(fingerprint, drops)
   guards.write(fingerprint, ids, table.concat(kept))
 end
 
--- An answer is heard: once is enough.
-function guards.hear(fingerprint, hold)
+function guards.forget(fingerprint, hold)
   guards.drop(fingerprint, function(answer) return answer.hold == hold end)
+end
+
+-- An answer is heard: once is enough.
+function guards.hear()
+  local hold, fingerprint = args.text(), args.text()
+  guards.forget(fingerprint, hold)
+  state.say(V_MARKED)
+end
+
+-- The client was gone before the answer, and its hold is settled already.
+function guards.keep_unheard()
+  local id, fingerprint, amount, message_id = args.text(), args.text(), args.number(), args.text()
+  local answered = { amount = amount, fingerprint = fingerprint, guarding = true, key = '' }
+  guards.keep(id, answered, message_id)
+  state.say(V_MARKED)
 end
 
 -- Drops answers that nobody has asked for in a day, the oldest first.

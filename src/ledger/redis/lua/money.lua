@@ -103,7 +103,7 @@ function money.check_put_wallet(wallet, limit, thresholds)
   if not limit then return nil end
   if limit < 0 or not money.in_range(wallet.settled, limit) then return { V_OUT_OF_RANGE } end
   local left, needed = state.available(wallet), wallet.limit - limit
-  if limit <= wallet.limit and left < needed then return { V_SHORTFALL, needed, left } end
+  if limit < wallet.limit and left < needed then return { V_SHORTFALL, needed, left } end
 end
 
 function money.put_wallet()

@@ -114,7 +114,7 @@ function reserve.check_repetition(request)
       if ids ~= '' then return { REJECTION_OUTCOME_UNKNOWN, string.sub(ids, 1, 16) } end
       local answer = guards.unheard(answers, request.replay_ms)
       if answer then
-        return { answer.hold, answer.message_id, answer.amount, replay = true, unheard = true }
+        return { answer.hold, answer.message_id, answer.amount, replay = true }
       end
     end
   end
@@ -271,7 +271,6 @@ end
 -- Everything a refused send keeps: a stop with its event, the campaign's counter, and where the
 -- oldest slot is looked for next.
 function reserve.record_refusal(request, campaign, refusal)
-  if refusal.unheard then guards.hear(request.fingerprint, refusal[1]) end
   if refusal.replay then return state.say(V_REPLAYED, unpack(refusal)) end
   if refusal.spends then reserve.stop_for_budget(campaign) end
   if refusal.exhausts then reserve.exhaust(request, campaign, refusal[2]) end
@@ -290,7 +289,9 @@ function reserve.enter_campaign(request, campaign, amount)
     campaign.wallet, campaign.epoch = request.wallet, state.wallet_of(request.wallet).epoch
   end
   campaign.held, campaign.changed = store.clamp(campaign.held + amount), true
-  local newly = campaign.dedupe and not store.get(request.sent, request.recipient)
+  -- One that only observes may send for a finished campaign, which forgets its recipients.
+  local dedupe = campaign.dedupe and campaign.reason ~= REASON_FINISHED
+  local newly = dedupe and not store.get(request.sent, request.recipient)
   if newly then store.put(request.sent, request.recipient, '1') end
   return newly
 end

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tollgate::amount::Amount;
 use tollgate::ids::HoldId;
 use tollgate::ledger::{
-    AllowanceRule, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason, InDoubtPolicies,
-    InDoubtPolicy, Operation, ReleaseReason, Reserve, StopReason, WindowRule,
+    AllowanceRule, Answer, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason,
+    InDoubtPolicies, InDoubtPolicy, Operation, ReleaseReason, Reserve, StopReason, WindowRule,
 };
 use tollgate::pricing::{Category, Country};
 use tollgate::rejection::RejectionKind;
@@ -143,6 +143,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
             let (kind, id) = document(line.word(1));
             Operation::DeleteDocument { kind, id }
         }
+        "unheard" | "hear" => answer(line, hold()),
         "alias" => {
             Operation::LearnAlias { recipients: line.word(1).split('~').map(bytes).collect() }
         }
@@ -154,6 +155,17 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
         },
         _ => campaign_operation(line),
     }
+}
+
+/// An answer that nobody heard, or that was heard, to the body named or of the label's own name.
+fn answer(line: &Line, hold: HoldId) -> Operation {
+    let fingerprint = bytes(line.word_or(2, line.word(1)));
+    if line.verb() == "hear" {
+        return Operation::Hear { hold, fingerprint };
+    }
+    let amount = amount(line.value("price").unwrap_or("1.00"));
+    let message_id = Arc::from(line.value("id").unwrap_or("wamid.1"));
+    Operation::KeepUnheard(Box::new(Answer { hold, fingerprint, amount, message_id }))
 }
 
 fn campaign_operation(line: &Line) -> Operation {

@@ -30,6 +30,8 @@
 //! | `settle` | LABEL | `id=MESSAGE` (`wamid.1`), `without-id` |
 //! | `release` | LABEL REASON (`not-sent`), `operator` or `refused=CODE` | |
 //! | `doubt`, `abandon` | LABEL | |
+//! | `unheard` | LABEL BODY (the label) | `price=` (1.00), `id=MESSAGE` (`wamid.1`) |
+//! | `hear` | LABEL BODY (the label) | |
 //! | `top-up` | WALLET AMOUNT REFERENCE | |
 //! | `adjust` | WALLET AMOUNT REFERENCE REASON (empty) | |
 //! | `wallet` | WALLET | `limit=AMOUNT`, `low=AMOUNT,...`; left out: kept as it is |
