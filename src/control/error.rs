@@ -159,7 +159,9 @@ impl ControlError {
                 "too many operations of this account wait for the ledger; nothing was changed"
                     .to_owned()
             }
-            ControlError::Ledger(CallFault::Ledger(fault)) => fault.to_string(),
+            ControlError::Ledger(CallFault::Ledger(fault) | CallFault::Late(fault)) => {
+                fault.to_string()
+            }
         }
     }
 }

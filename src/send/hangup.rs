@@ -11,9 +11,12 @@ use crate::ids::{AccountId, HoldId};
 use crate::ledger::batcher::Batcher;
 use crate::ledger::{Answer, Fingerprint, Operation};
 
-/// A client that closes its sending side by habit does so with its request. One that does so later,
-/// or long before its send is decided, may have given up and repeat its request at another gateway.
-const HALF_CLOSE_GRACE: Duration = Duration::from_millis(100);
+/// A client that closes its sending side by habit does so with its request, however late that is
+/// noticed. One that does so later may have given up, and repeat its request at another gateway.
+const BY_HABIT: Duration = Duration::from_millis(500);
+
+/// So may one that has closed its sending side this long before its send is decided.
+const DECIDED_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct State {
@@ -65,7 +68,7 @@ impl ClientState {
     /// up. Nothing was forwarded yet, so the hold is to be released.
     pub fn holds(&self, account: &AccountId, new: NewHold, body: &InFlightBody) -> bool {
         let mut state = self.lock();
-        let late = |since: Stopwatch| since.elapsed() > HALF_CLOSE_GRACE || !body.is_alone();
+        let late = |since: Stopwatch| since.elapsed() > DECIDED_WITHIN || !body.is_alone();
         if state.gone || state.finished.is_some_and(late) {
             return false;
         }
@@ -124,7 +127,7 @@ impl ClientState {
         let mut state = self.lock();
         state.finished.get_or_insert_with(Stopwatch::start);
         if state.hold.is_none() {
-            state.gone |= state.asked.is_some_and(|since| since.elapsed() > HALF_CLOSE_GRACE);
+            state.gone |= state.asked.is_some_and(|since| since.elapsed() > BY_HABIT);
         }
         self.keep(&mut state);
     }

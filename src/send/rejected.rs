@@ -73,6 +73,7 @@ impl Rejected {
             )
             .retry_after(1),
             CallFault::Ledger(fault) => Rejected::ledger_fault(fault),
+            CallFault::Late(fault) => Rejected::ledger_fault(fault).in_ledger(),
         }
     }
 

@@ -91,8 +91,7 @@ impl Lane {
         !queue.items.is_empty() && queue.items.iter().all(patient)
     }
 
-    /// The next batch's items, without callers who gave up; `None`, and the lane at rest, if
-    /// nothing waits.
+    /// The next batch's items; `None`, and the lane at rest, if nothing waits.
     pub(super) fn take(&self) -> Option<Vec<Item>> {
         let mut queue = self.lock();
         let mut items = Vec::new();
@@ -100,10 +99,8 @@ impl Lane {
         while operations < MAX_BATCH
             && let Some(item) = queue.items.pop_front()
         {
-            match &item {
-                Item::Call(_, caller) if caller.is_closed() => continue,
-                Item::Barrier(_) => {}
-                _ => operations = operations.saturating_add(1),
+            if !matches!(item, Item::Barrier(_)) {
+                operations = operations.saturating_add(1);
             }
             items.push(item);
         }

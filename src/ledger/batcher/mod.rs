@@ -38,6 +38,9 @@ pub enum CallFault {
     Overloaded,
     /// The ledger broke or is unavailable.
     Ledger(LedgerFault),
+    /// It did not decide within the deadline, and may do so later; what is reserved then is given
+    /// back.
+    Late(LedgerFault),
 }
 
 /// Carries everything that writes to the ledger.
@@ -95,7 +98,7 @@ impl Batcher {
                 verdict.close();
                 match verdict.try_recv() {
                     Ok(verdict) => verdict.map_err(CallFault::Ledger),
-                    Err(_) => Err(CallFault::Ledger(LedgerFault::Unavailable(
+                    Err(_) => Err(CallFault::Late(LedgerFault::Unavailable(
                         "no answer within the deadline".into(),
                     ))),
                 }

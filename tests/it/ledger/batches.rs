@@ -5,7 +5,7 @@ use tollgate::ledger::operation::MAX_BATCH;
 use tollgate::ledger::{Batch, LedgerFault, Operation, PageRequest, Verdict};
 
 use crate::support::ledger_script::{Line, check, operations::operation, operations::send, render};
-use crate::support::{LedgerCase, MINUTE, on_every_ledger};
+use crate::support::{Backend, DAY, LedgerCase, MINUTE, on_every_ledger};
 
 on_every_ledger!(
     a_repeated_batch_gets_its_verdicts_again,
@@ -232,4 +232,30 @@ async fn many_batches_at_once_oversell_nothing(mut case: LedgerCase) {
         .await
         .unwrap();
     assert_eq!(events.items.len(), 1, "{:?}", events.items);
+}
+
+/// After a long time without memory a store holds thousands of writers: a new one looks at some of
+/// them only, and in time all that are idle are gone.
+#[tokio::test]
+async fn idle_writers_are_forgotten_bit_by_bit() {
+    const IDLE: usize = 600;
+    let mut case = LedgerCase::new(Backend::Redis).await;
+    let account = case.account.to_string();
+    for _ in 0..IDLE {
+        case.turn_to(&account);
+        case.apply(Vec::new()).await.unwrap();
+    }
+    assert_eq!(case.fields_in_redis("writers"), IDLE + 1);
+    case.clock.advance(91 * DAY);
+    case.turn_to(&account);
+    case.apply(Vec::new()).await.unwrap();
+    let left = case.fields_in_redis("writers");
+    assert!((IDLE / 2..IDLE).contains(&left), "{left} after the first look");
+    let mut writers = 0;
+    while case.fields_in_redis("writers") > writers + 1 {
+        case.turn_to(&account);
+        case.apply(Vec::new()).await.unwrap();
+        writers += 1;
+        assert!(writers < 30, "{} are left", case.fields_in_redis("writers"));
+    }
 }

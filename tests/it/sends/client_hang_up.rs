@@ -16,9 +16,9 @@ use crate::support::{
 
 /// How long the client waits, and how long the store hangs; the ledger's deadline is longer
 /// than both.
-const PATIENCE: Duration = Duration::from_millis(300);
-const HANG: Duration = Duration::from_millis(600);
-const LEDGER_DEADLINE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(900);
+const HANG: Duration = Duration::from_millis(1_500);
+const LEDGER_DEADLINE: Duration = Duration::from_secs(2);
 
 const SENT: &str = "200 0.0118 USD marketing India";
 
@@ -94,7 +94,7 @@ async fn an_answer_waits_until_it_is_heard() {
     let setup = Setup::on(Backend::Redis).own_server();
     let world = World::of(setup.set("ledger.deadline_ms", 300)).await;
     let body = marketing(&indian(1));
-    world.simulator.fault(Fault::new(FaultAction::Delay { ms: 600 }).next(1));
+    world.simulator.fault(Fault::new(FaultAction::Delay { ms: 1_500 }).next(1));
     assert!(world.send(body.clone()).within(PATIENCE).await.is_none(), "upstream thinks longer");
     let left = 100_000_000 - MARKETING_INDIA;
     let expected = Books { settled: left, held: 0, available: left };

@@ -163,6 +163,14 @@ impl LedgerCase {
         matches!(self.home, Home::Directory(_))
     }
 
+    /// How many fields one of the account's hashes has in Redis.
+    pub fn fields_in_redis(&self, name: &str) -> usize {
+        let Home::Prefix(prefix) = &self.home else { panic!("an embedded ledger has no hashes") };
+        let key = format!("{prefix}:{{{}}}:{name}", self.account);
+        let length = redis_server::shared().command(&format!("HLEN {key}"));
+        length.trim_start_matches(':').parse().unwrap()
+    }
+
     /// The directory of an embedded ledger.
     pub fn directory(&self) -> &std::path::Path {
         let Home::Directory(directory) = &self.home else {

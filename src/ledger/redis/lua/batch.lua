@@ -10,6 +10,7 @@ local batch = {}
 batch.DAY_MS = 86400000
 batch.NUMBERS_KEPT_MS = 90 * batch.DAY_MS
 batch.ENTRIES_AT_ONCE = 1000
+batch.WRITERS_AT_ONCE = 64
 
 batch.OPERATIONS = {
   [OP_RESERVE] = reserve.reserve,
@@ -33,16 +34,25 @@ batch.OPERATIONS = {
   [OP_HEAR] = guards.hear,
 }
 
-function batch.writer_record(writer)
-  local packed = store.get(store.WRITERS, writer) or ''
+function batch.record_parts(packed)
   local last, at, reply = string.match(packed, '^(%d+)|(%d+)|(.*)$')
   return tonumber(last), tonumber(at), reply
 end
 
--- Verdicts live a day after the writer's last batch, its number 90 days.
+function batch.writer_record(writer)
+  return batch.record_parts(store.get(store.WRITERS, writer) or '')
+end
+
+-- Verdicts live a day after the writer's last batch, its number 90 days. Each new writer looks at
+-- some of the others: a server that was full for long has many.
 function batch.forget_idle_writers()
-  for writer in pairs(store.fields_of(store.WRITERS)) do
-    local last, at, reply = batch.writer_record(writer)
+  local from = store.get(store.ACCOUNT, 'writers_cursor') or '0'
+  local cursor, found =
+    unpack(redis.call('HSCAN', store.WRITERS, from, 'COUNT', batch.WRITERS_AT_ONCE))
+  store.put(store.ACCOUNT, 'writers_cursor', cursor ~= '0' and cursor)
+  for i = 1, #found, 2 do
+    local writer = found[i]
+    local last, at, reply = batch.record_parts(found[i + 1])
     if not last or store.now - at > batch.NUMBERS_KEPT_MS then
       store.put(store.WRITERS, writer, false)
     elseif store.now - at > batch.DAY_MS and reply ~= '' then
