@@ -61,6 +61,11 @@ pub fn query_without_key(query: Option<&str>) -> Option<Cow<'_, str>> {
     if rest.is_empty() { None } else { Some(Cow::Owned(rest.join("&"))) }
 }
 
+/// The key as the query has it, name and value as they are written; `None` if it has none.
+pub fn pair(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find(|pair| pair.split('=').next() == Some(PARAMETER))
+}
+
 fn in_header(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -104,7 +109,7 @@ fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CredentialsError, key, query_without_key};
+    use super::{CredentialsError, key, pair, query_without_key};
     use hyper::HeaderMap;
     use hyper::header::{AUTHORIZATION, HeaderValue};
 
@@ -155,17 +160,18 @@ mod tests {
 
     #[test]
     fn the_key_is_taken_out_of_the_query() {
-        for (query, expected) in [
-            (None, None),
-            (Some(""), Some("")),
-            (Some("limit=2&after=x"), Some("limit=2&after=x")),
-            (Some("access_token=x"), None),
-            (Some("access_token=x&limit=2"), Some("limit=2")),
-            (Some("limit=2&access_token=x&after=y"), Some("limit=2&after=y")),
-            (Some("access_token=x&access_token"), None),
-            (Some("my_access_token=x"), Some("my_access_token=x")),
+        for (query, rest, taken) in [
+            (None, None, None),
+            (Some(""), Some(""), None),
+            (Some("limit=2&after=x"), Some("limit=2&after=x"), None),
+            (Some("access_token=x"), None, Some("access_token=x")),
+            (Some("access_token=x&limit=2"), Some("limit=2"), Some("access_token=x")),
+            (Some("a=b&access_token=%78&c=d"), Some("a=b&c=d"), Some("access_token=%78")),
+            (Some("access_token=x&access_token"), None, Some("access_token=x")),
+            (Some("my_access_token=x"), Some("my_access_token=x"), None),
         ] {
-            assert_eq!(query_without_key(query).as_deref(), expected, "{query:?}");
+            assert_eq!(query_without_key(query).as_deref(), rest, "{query:?}");
+            assert_eq!(pair(query), taken, "{query:?}");
         }
     }
 }

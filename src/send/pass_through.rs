@@ -2,17 +2,19 @@
 //! operator allows the kind and the ids are the account's.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use http::header;
+use bytes::Bytes;
+use http::header::{self, HeaderMap};
 use http::request::Parts;
 use http::{Method, Request, Response};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use hyper::body::Incoming;
 
 use super::authenticate::{self, Sender};
 use super::forward::target;
 use super::media;
-use super::paging;
+use super::paging::{self, Links};
 use super::parameters::dangerous;
 use super::profile_body;
 use super::rejected::Rejected;
@@ -40,6 +42,9 @@ pub struct Asked<'a> {
     /// The path at Meta.
     pub path: &'a str,
 }
+
+/// With how many different tokens a media object is read if its channel is not named.
+const MOST_TOKENS: usize = 8;
 
 /// Carries one request that costs nothing.
 pub async fn handle(
@@ -70,8 +75,7 @@ async fn process(
     let Sender { snapshot, key, campaign } = authenticate::sender(service, head).await?;
     service.count_request(&snapshot.id, &key)?;
     authenticate::one_campaign(&head.headers, asked.campaign, campaign)?;
-    let (allowed, channel) = permitted(service, &snapshot, asked, &head.method, query).await?;
-    let Target { base, token } = target(service, &snapshot, &channel)?;
+    let (allowed, channels) = permitted(service, &snapshot, asked, &head.method, query).await?;
     let path = asked.path;
     let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let mut headers = Cow::Borrowed(&head.headers);
@@ -84,19 +88,24 @@ async fn process(
         Rewrites::Nothing => String::new(),
         _ => media::public_base(&service.options.media, head)?,
     };
-    let request = PassThrough {
-        base: &base,
-        token: &token,
-        method: head.method.clone(),
-        path_and_query: &path_and_query,
-        headers: &headers,
-    };
+    let question =
+        Question { method: &head.method, path_and_query: &path_and_query, headers: &headers };
     let mut room = service.body_memory.room();
-    let answer = if asked.kind == GraphPath::BusinessProfile && head.method == Method::POST {
-        let body = profile_body::read(service, &head.headers, body, &mut room).await?;
-        stream(service, request, Full::new(body)).await?
+    let (channel, answer) = if asked.kind == GraphPath::Node {
+        question.ask_in_turn(service, &snapshot, channels).await?
     } else {
-        stream(service, request, body).await?
+        let channel = channels.into_iter().next().ok_or_else(unknown_id)?;
+        let target = target(service, &snapshot, &channel)?;
+        let request = question.to(&target);
+        let writes_profile =
+            asked.kind == GraphPath::BusinessProfile && head.method == Method::POST;
+        let answer = if writes_profile {
+            let body = profile_body::read(service, &head.headers, body, &mut room).await?;
+            stream(service, request, Full::new(body)).await?
+        } else {
+            stream(service, request, body).await?
+        };
+        (channel, answer)
     };
     match rewrites {
         Rewrites::Nothing => Ok(answer),
@@ -104,7 +113,53 @@ async fn process(
             let account = &snapshot.id;
             media::rewritten(service, account, &channel, &base_here, answer, &mut room).await
         }
-        Rewrites::Links => paging::rewritten(&base_here, path, answer, &mut room).await,
+        Rewrites::Links => {
+            let links = Links { base: &base_here, path, key: credentials::pair(head.uri.query()) };
+            paging::rewritten(links, answer, &mut room).await
+        }
+    }
+}
+
+/// A request as it goes to any upstream.
+struct Question<'a> {
+    method: &'a Method,
+    path_and_query: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl Question<'_> {
+    fn to<'a>(&'a self, target: &'a Target) -> PassThrough<'a> {
+        PassThrough {
+            base: &target.base,
+            token: &target.token,
+            method: self.method.clone(),
+            path_and_query: self.path_and_query,
+            headers: self.headers,
+        }
+    }
+
+    /// Asks without a body with one channel's token after the other's until one is right. If none
+    /// is, the first answer is as good as any.
+    async fn ask_in_turn(
+        &self,
+        service: &SendService,
+        snapshot: &Snapshot,
+        channels: Vec<ChannelId>,
+    ) -> Result<(ChannelId, Response<StreamBody>), Rejected> {
+        let mut first = None;
+        for channel in channels {
+            let answer = match target(service, snapshot, &channel) {
+                Ok(target) => stream(service, self.to(&target), Empty::<Bytes>::new()).await,
+                Err(rejected) => Err(rejected),
+            };
+            let found = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
+            let answer = answer.map(|answer| (channel, answer));
+            if found {
+                return answer;
+            }
+            first.get_or_insert(answer);
+        }
+        first.unwrap_or_else(|| Err(unknown_id()))
     }
 }
 
@@ -128,18 +183,18 @@ impl Rewrites {
     }
 }
 
-/// Which kind it is, and the channel with whose token it goes, if ids and kind are permitted.
+/// Which kind it is, and the channels with whose tokens it may go, if ids and kind are permitted.
 async fn permitted(
     service: &SendService,
     snapshot: &Snapshot,
     asked: Asked<'_>,
     method: &Method,
     query: &str,
-) -> Result<(Allowed, ChannelId), Rejected> {
+) -> Result<(Allowed, Vec<ChannelId>), Rejected> {
     let Asked { kind, id, .. } = asked;
-    let (allowed, channel) = owner(snapshot, kind, id, method, query)?;
-    if kind == GraphPath::Node
-        && channel.as_str() != id
+    let (allowed, channels) = owner(snapshot, kind, id, method, query)?;
+    if allowed == Allowed::Media
+        && kind == GraphPath::Node
         && service
             .services
             .catalog
@@ -148,12 +203,12 @@ async fn permitted(
             .map_err(|fault| Rejected::ledger_fault(&fault))?
     {
         // Another account's number; with a token that both share, Meta would not mind.
-        return Err(Rejected::new(
-            RejectionKind::ChannelUnknown,
-            "this key's account has no channel or WABA with that id",
-        ));
+        return Err(unknown_id());
     }
-    if !snapshot.channels.get(&channel).is_some_and(|found| found.settings.is_graph_shaped()) {
+    let shaped = |channel: &ChannelId| {
+        snapshot.channels.get(channel).is_some_and(|found| found.settings.is_graph_shaped())
+    };
+    if !channels.iter().all(shaped) {
         return Err(Rejected::new(
             RejectionKind::PathNotAllowed,
             "the upstream of this channel takes nothing but messages",
@@ -165,53 +220,56 @@ async fn permitted(
             "the operator does not pass this kind of path on",
         ));
     }
-    Ok((allowed, channel))
+    Ok((allowed, channels))
 }
 
-/// Which kind it is for the operator, and the channel of the account whose token it goes with.
+fn unknown_id() -> Rejected {
+    let details = "this key's account has no channel or WABA with that id";
+    Rejected::new(RejectionKind::ChannelUnknown, details)
+}
+
+/// Which kind it is for the operator, and the channels of the account whose tokens it may go with:
+/// one, but for a media object whose channel is not named.
 fn owner(
     snapshot: &Snapshot,
     kind: GraphPath,
     id: &str,
     method: &Method,
     query: &str,
-) -> Result<(Allowed, ChannelId), Rejected> {
-    let unknown = || {
-        Rejected::new(
-            RejectionKind::ChannelUnknown,
-            "this key's account has no channel or WABA with that id",
-        )
-    };
+) -> Result<(Allowed, Vec<ChannelId>), Rejected> {
     let own = |id: &str| {
         id.parse::<ChannelId>().ok().filter(|channel| snapshot.channels.contains_key(channel))
     };
+    let one = |allowed, channel: Option<ChannelId>| {
+        channel.map(|channel| (allowed, vec![channel])).ok_or_else(unknown_id)
+    };
     match kind {
-        GraphPath::MediaUpload => Ok((Allowed::Media, own(id).ok_or_else(unknown)?)),
-        GraphPath::BusinessProfile => Ok((Allowed::BusinessProfile, own(id).ok_or_else(unknown)?)),
+        GraphPath::MediaUpload => one(Allowed::Media, own(id)),
+        GraphPath::BusinessProfile => one(Allowed::BusinessProfile, own(id)),
         GraphPath::Templates => {
             let of_waba = |(_, channel): &(&ChannelId, &crate::catalog::Channel)| {
                 let settings = &channel.settings;
                 settings.waba.as_ref().is_some_and(|waba| waba.as_str() == id)
                     && settings.is_graph_shaped()
             };
-            let (channel, _) = snapshot.channels.iter().find(of_waba).ok_or_else(unknown)?;
-            Ok((Allowed::Templates, channel.clone()))
+            let channel = snapshot.channels.iter().find(of_waba);
+            one(Allowed::Templates, channel.map(|(channel, _)| channel.clone()))
         }
         GraphPath::Node => match own(id) {
-            Some(channel) if method == Method::GET => Ok((Allowed::PhoneNumber, channel)),
+            Some(channel) if method == Method::GET => one(Allowed::PhoneNumber, Some(channel)),
             Some(_) => Err(Rejected::new(
                 RejectionKind::PathNotAllowed,
                 "a phone number is read here, not deleted",
             )),
-            None => media_owner(snapshot, query).map(|channel| (Allowed::Media, channel)),
+            None => media_owners(snapshot, query).map(|channels| (Allowed::Media, channels)),
         },
     }
 }
 
-/// A media id does not name its channel: the channel is the one the query names, or the account's
-/// only one. Meta checks the token. No other parameter is passed on, so that no other node can be
-/// read with fields.
-fn media_owner(snapshot: &Snapshot, query: &str) -> Result<ChannelId, Rejected> {
+/// A media id does not name its channel: the channel is the one the query names, else any of the
+/// account's may be; Meta checks the token. No other parameter is passed on, so that no other node
+/// can be read with fields.
+fn media_owners(snapshot: &Snapshot, query: &str) -> Result<Vec<ChannelId>, Rejected> {
     let unknown = |details: &str| Rejected::new(RejectionKind::ChannelUnknown, details);
     let mut named = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -225,15 +283,30 @@ fn media_owner(snapshot: &Snapshot, query: &str) -> Result<ChannelId, Rejected> 
             }
         }
     }
-    match named {
-        Some(number) => number
-            .parse::<ChannelId>()
+    if let Some(number) = named {
+        let known = |channel: &ChannelId| snapshot.channels.contains_key(channel);
+        return number
+            .parse()
             .ok()
-            .filter(|channel| snapshot.channels.contains_key(channel))
-            .ok_or_else(|| unknown("this key's account has no channel with that phone number ID")),
-        None if snapshot.channels.len() == 1 => {
-            snapshot.channels.keys().next().cloned().ok_or_else(|| unknown("no channel"))
-        }
-        None => Err(unknown("the account has several channels; name one with phone_number_id")),
+            .filter(known)
+            .map(|channel| vec![channel])
+            .ok_or_else(|| unknown("this key's account has no channel with that phone number ID"));
+    }
+    let mut channels: Vec<_> = snapshot.channels.iter().collect();
+    // Those that send come first: one that is switched off may have no token any more.
+    channels.sort_by_key(|(id, channel)| (!channel.settings.enabled, *id));
+    let mut tokens = HashSet::new();
+    channels.retain(|(_, channel)| {
+        let settings = &channel.settings;
+        let token = (&settings.upstream_url, &settings.token_env, &settings.token_file);
+        settings.is_graph_shaped() && tokens.insert(token)
+    });
+    match channels.len() {
+        0 => Err(unknown("the account has no channel whose upstream has media")),
+        1..=MOST_TOKENS => Ok(channels.into_iter().map(|(id, _)| id.clone()).collect()),
+        more => Err(unknown(&format!(
+            "the account's channels have {more} different tokens; name the channel with \
+             phone_number_id"
+        ))),
     }
 }

@@ -212,11 +212,11 @@ fn interactive(content: &RawValue) -> Result<(), GraphError> {
     struct Interactive<'a> {
         #[serde(borrow, rename = "type")]
         kind: Option<Text<'a>>,
-        action: Option<serde_json::Map<String, serde_json::Value>>,
+        action: Option<serde_json::Value>,
     }
     let interactive: Interactive<'_> = parse(Kind::Interactive, content)?;
     let kind = interactive.kind.ok_or_else(|| missing("interactive.type"))?;
-    let action = interactive.action.ok_or_else(|| missing("interactive.action"))?;
+    let action = action(interactive.action.ok_or_else(|| missing("interactive.action"))?)?;
     let (_, members) = INTERACTIVE
         .iter()
         .find(|(name, _)| *name == &*kind)
@@ -238,6 +238,21 @@ fn interactive(content: &RawValue) -> Result<(), GraphError> {
         }
     }
     Ok(())
+}
+
+/// The members of an `action`. Graph also takes an object that is written as a string of JSON, as
+/// it does with every parameter; Ruby senders write it so.
+fn action(
+    value: serde_json::Value,
+) -> Result<serde_json::Map<String, serde_json::Value>, GraphError> {
+    let read = match value {
+        serde_json::Value::String(text) => serde_json::from_str(&text).ok(),
+        other => Some(other),
+    };
+    match read {
+        Some(serde_json::Value::Object(members)) => Ok(members),
+        _ => Err(invalid("interactive.action must be an object")),
+    }
 }
 
 fn reaction(content: &RawValue) -> Result<(), GraphError> {

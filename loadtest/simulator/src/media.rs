@@ -7,8 +7,10 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use crate::graph_error::GraphError;
+use crate::route::query_value;
 
 /// Most media objects and bytes held at a time.
 const OBJECTS_MAX: usize = 1_000;
@@ -19,6 +21,14 @@ pub(crate) struct MediaObject {
     pub(crate) id: String,
     pub(crate) mime_type: String,
     pub(crate) bytes: Bytes,
+}
+
+impl MediaObject {
+    /// The digest of its bytes, in hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        let digest = Sha256::digest(&self.bytes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 #[derive(Default)]
@@ -85,9 +95,13 @@ struct Part<'a> {
     end: usize,
 }
 
-/// Reads an upload form: `messaging_product`, `file`, and `type` unless the file part names it.
-/// Returns the media type and the file's bytes.
-pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, Bytes), GraphError> {
+/// Reads an upload form: `messaging_product` unless `query` has it, `file`, and `type` unless the
+/// file part names it. Returns the media type and the file's bytes.
+pub(crate) fn read_upload(
+    content_type: &str,
+    query: &str,
+    body: &Bytes,
+) -> Result<(String, Bytes), GraphError> {
     let boundary = content_type
         .strip_prefix("multipart/form-data")
         .and_then(|rest| rest.split_once("boundary="))
@@ -98,7 +112,9 @@ pub(crate) fn read_upload(content_type: &str, body: &Bytes) -> Result<(String, B
     let find = |name: &str| parts.iter().find(|part| part.name == name);
     let text =
         |part: &Part<'_>| String::from_utf8_lossy(&body[part.start..part.end]).trim().to_owned();
-    if find("messaging_product").map(text).as_deref() != Some("whatsapp") {
+    let product =
+        find("messaging_product").map(text).or_else(|| query_value(query, "messaging_product"));
+    if product.as_deref() != Some("whatsapp") {
         return Err(GraphError::new(100, "The parameter messaging_product is required."));
     }
     let file =
@@ -178,10 +194,19 @@ mod tests {
               --XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
               Content-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\r\n--XX--\r\n",
         );
-        let (mime_type, file) = read_upload("multipart/form-data; boundary=\"XX\"", &form).unwrap();
+        let (mime_type, file) =
+            read_upload("multipart/form-data; boundary=\"XX\"", "", &form).unwrap();
         assert_eq!((mime_type.as_str(), &file[..]), ("image/png", &b"\x89PNG\r\n\x1a"[..]));
-        assert!(read_upload("multipart/form-data; boundary=YY", &form).is_err());
-        assert!(read_upload("application/json", &form).is_err());
+        assert!(read_upload("multipart/form-data; boundary=YY", "", &form).is_err());
+        assert!(read_upload("application/json", "", &form).is_err());
+
+        let file_alone = Bytes::from_static(
+            b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
+              Content-Type: image/png\r\n\r\n\x89PNG\r\n--XX--\r\n",
+        );
+        let read = |query| read_upload("multipart/form-data; boundary=XX", query, &file_alone);
+        assert!(read("messaging_product=whatsapp").is_ok());
+        assert!(read("messaging_product=x").is_err() && read("").is_err());
 
         let store = MediaStore::default();
         let id = store.put(mime_type, file);

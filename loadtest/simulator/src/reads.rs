@@ -62,7 +62,9 @@ pub(crate) fn templates(state: &State, waba: &str, parts: &Parts) -> Result<Repl
     let after = cursor(end);
     let mut paging = json!({ "cursors": { "before": cursor(start), "after": after } });
     if end < all.len() {
-        let mut next = format!("http://{}{}?limit={limit}", host(parts), parts.uri.path());
+        let scheme = if state.options.tls.is_some() { "https" } else { "http" };
+        let (host, path) = (host(parts), parts.uri.path());
+        let mut next = format!("{scheme}://{host}{path}?limit={limit}");
         for (name, value) in [("fields", &fields), ("name", &name)] {
             if let Some(value) = value {
                 next.push_str(&format!("&{name}={}", value.replace(',', "%2C")));
@@ -123,6 +125,7 @@ pub(crate) fn object(state: &State, id: &str, parts: &Parts) -> Result<Reply, Gr
             "messaging_product": "whatsapp",
             "url": media::url(state.options.tls.is_some(), state.media_addr, id),
             "mime_type": object.mime_type,
+            "sha256": object.sha256(),
             "file_size": object.bytes.len(),
             "id": id,
         })));
@@ -178,7 +181,8 @@ pub(crate) fn upload_media(
     state.check_phone_number(phone_number_id)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
-    let (mime_type, file) = media::read_upload(content_type.unwrap_or(""), body)?;
+    let query = parts.uri.query().unwrap_or("");
+    let (mime_type, file) = media::read_upload(content_type.unwrap_or(""), query, body)?;
     Ok(state.json(&json!({ "id": state.media.put(mime_type, file) })))
 }
 

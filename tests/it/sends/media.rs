@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use http::Method;
+use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction};
 
 use crate::support::{
-    ACCOUNT, Backend, EXTERNAL, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Reply, Setup, World,
+    ACCOUNT, Backend, EXTERNAL, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Reply, Setup, WABA, World,
     on_every_ledger,
 };
 
@@ -19,6 +20,8 @@ on_every_ledger!(
     only_listed_hosts_are_fetched_from,
     the_operator_names_the_public_url,
     what_upstream_answers_comes_back,
+    an_object_needs_no_phone_number,
+    too_many_tokens_are_not_tried,
 );
 
 const FILE: &[u8] = b"\x89PNG\r\n\x1a\n 0123456789";
@@ -49,7 +52,7 @@ async fn an_object_is_fetched_by_the_gateway(backend: Backend) {
     assert_eq!(length, answer.body.len());
     assert_eq!((answer.text("/id"), answer.text("/mime_type")), (id.as_str(), "image/png"));
     assert_eq!(answer.json["file_size"], FILE.len());
-    assert_eq!(answer.json.as_object().unwrap().len(), 5);
+    assert_eq!(answer.json.as_object().unwrap().len(), 6);
     let fetched = fetch(&world, &path).await;
     assert_eq!((fetched.status, &fetched.body[..]), (200, FILE));
     assert_eq!(fetched.header("content-type"), "image/png");
@@ -187,4 +190,59 @@ async fn what_upstream_answers_comes_back(backend: Backend) {
     let deleted = format!("/v24.0/{id}?phone_number_id={NUMBER}");
     assert_eq!(world.data(Method::DELETE, &deleted).await.json["success"], true);
     assert_eq!(fetch(&world, &path).await.status, 400);
+}
+
+async fn an_object_needs_no_phone_number(backend: Backend) {
+    // Most SDKs do not name it; the account has three channels and two upstreams.
+    let world = World::of(
+        Setup::on(backend)
+            .simulator(|options| options.phone_number_ids = Some(vec![NUMBER.to_owned()])),
+    )
+    .await;
+    let get = async |id: &str| world.data(Method::GET, &format!("/v24.0/{id}")).await;
+    let first = world.simulator.put_media("image/png", FILE);
+    world.elsewhere.put_media("image/png", FILE);
+    let second = world.elsewhere.put_media("video/mp4", FILE);
+    let found = get(&first).await;
+    assert_eq!((found.status, found.text("/mime_type")), (200, "image/png"));
+    assert!(found.text("/url").starts_with(&format!("http://{}/media/", world.data)));
+    assert_eq!((world.simulator.requests_count(), world.elsewhere.requests_count()), (1, 0));
+    // The external channel's: the first token is not right, the next is.
+    let found = get(&second).await;
+    assert_eq!((found.status, found.text("/mime_type")), (200, "video/mp4"));
+    assert_eq!((world.simulator.requests_count(), world.elsewhere.requests_count()), (2, 1));
+    let deleted = world.data(Method::DELETE, &format!("/v24.0/{second}")).await;
+    assert_eq!((deleted.status, &deleted.json["success"]), (200, &true.into()));
+    assert_eq!(world.elsewhere.requests_count(), 2);
+    // What is nowhere: the first upstream's answer.
+    world.simulator.fault(Fault::refuse(190).on_reads().next(1));
+    world.elsewhere.fault(Fault::refuse(100).on_reads().next(1));
+    assert_eq!(get("990000000000999").await.summary(), "401 #190");
+    // A body could make more of it, and is not passed on.
+    let body = r#"{"fields":"name"}"#;
+    let reading = world.data(Method::GET, &format!("/v24.0/{first}")).body(body);
+    assert_eq!(reading.header("content-type", "application/json").await.status, 200);
+    let read = world.simulator.reads().pop().unwrap();
+    assert_eq!(read.headers.get("content-length"), None, "{read:?}");
+    assert_eq!(read.headers.get("transfer-encoding"), None, "{read:?}");
+}
+
+async fn too_many_tokens_are_not_tried(backend: Backend) {
+    let world = World::on(backend).await;
+    let id = world.simulator.put_media("image/png", FILE);
+    let path = format!("/v24.0/{id}");
+    for n in 0..7 {
+        assert_eq!(world.data(Method::GET, &path).await.status, 200, "{n} more");
+        std::fs::write(world.home.path().join(format!("token-{n}")), META_TOKEN).unwrap();
+        let channel = json!({"waba": WABA, "token_file": format!("token-{n}")});
+        world.operate(Method::PUT, &format!("/channels/30654035224292{n}"), channel).await;
+    }
+    let before = world.simulator.requests_count();
+    let reply = world.data(Method::GET, &path).await;
+    assert_eq!(reply.summary(), "403 channel_unknown");
+    let details = reply.text("/error/error_data/details");
+    assert!(details.contains("9 different tokens") && details.contains("phone_number_id"));
+    assert_eq!(world.simulator.requests_count(), before);
+    let named = format!("{path}?phone_number_id={NUMBER}");
+    assert_eq!(world.data(Method::GET, &named).await.status, 200);
 }
