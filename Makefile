@@ -28,7 +28,7 @@ bench: ## benchmarks with the release profile
 bench-once: ## every benchmark once, with the dev profile, to see that it runs
 	cargo test $(CARGO_FLAGS) --bench gateway -- --test
 
-deep: ## what is too long for every commit: benchmarks, dependency rules
+deep: ## what is too long for every commit: SDKs over TLS, fuzzing, benchmarks, dependency rules
 	@.ci/deep
 
 smoke: ## a short load test with its audit

@@ -38,7 +38,9 @@ def step(name, call):
     print(json.dumps(outcome), flush=True)
 
 
-media = engine.upload_media(b"\xff\xd8\xff\xe0 a picture", mime_type="image/jpeg", filename="a.jpg")
+picture = b"\xff\xd8\xff\xe0 a picture"
+media = engine.upload_media(picture, mime_type="image/jpeg", filename="a.jpg")
+step("download", lambda: engine.get_media_bytes(engine.get_media_url(media.id).url) == picture)
 # This SDK sets no headers of ours, so the base URL carries the campaign.
 session.base_url = campaign_url
 to = "+1 (650) 555-0144"
