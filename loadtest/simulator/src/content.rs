@@ -25,6 +25,8 @@ const INTERACTIVE: &[(&str, &[&str])] = &[
     ("location_request_message", &["name"]),
     ("address_message", &["name", "parameters"]),
     ("contact_request", &["name"]),
+    // The same, as two SDKs write it.
+    ("request_contact_info", &["name"]),
     ("call_permission_request", &["name"]),
     ("voice_call", &["name"]),
     ("carousel", &["cards"]),
@@ -35,6 +37,13 @@ const INTERACTIVE: &[(&str, &[&str])] = &[
 pub(crate) struct TemplateUse<'a> {
     pub(crate) name: Text<'a>,
     pub(crate) language: Text<'a>,
+}
+
+impl TemplateUse<'_> {
+    /// The same, independent of the body that it was read from.
+    pub(crate) fn into_owned<'a>(self) -> TemplateUse<'a> {
+        TemplateUse { name: self.name.into_owned(), language: self.language.into_owned() }
+    }
 }
 
 /// Checks `content` by the rules of `kind`; returns the template if the message uses one. `group`

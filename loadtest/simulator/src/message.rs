@@ -150,11 +150,27 @@ pub(crate) fn read(path: SendPath, body: &[u8]) -> Result<Posted<'_>, GraphError
         let name = kind.name();
         GraphError::new(131008, format!("Parameter '{name}' is mandatory for type '{name}'"))
     })?;
-    let template = content::check(kind, content, group)?;
+    let template = check_content(kind, content, group)?;
     check_direct_send(&envelope, kind)?;
     let to = envelope.to.map(|Dialled(to)| to);
     let address = address(group, to, envelope.recipient)?;
     Ok(Posted::Message(Message { address, kind, template }))
+}
+
+/// Checks a content object, which may be written as a string of JSON; Graph reads both alike.
+fn check_content<'a>(
+    kind: Kind,
+    content: &'a RawValue,
+    group: bool,
+) -> Result<Option<TemplateUse<'a>>, GraphError> {
+    if !content.get().starts_with('"') {
+        return content::check(kind, content, group);
+    }
+    let inner = serde_json::from_str::<String>(content.get()).and_then(RawValue::from_string);
+    let inner = inner.map_err(|_| {
+        GraphError::new(131009, format!("Parameter '{}' is not an object", kind.name()))
+    })?;
+    Ok(content::check(kind, &inner, group)?.map(TemplateUse::into_owned))
 }
 
 fn read_receipt<'a>(
@@ -240,7 +256,8 @@ fn check_extras(envelope: &Envelope<'_>) -> Result<(), GraphError> {
             #[serde(borrow, rename = "message_id")]
             _message_id: Text<'a>,
         }
-        serde_json::from_str::<Context<'_>>(context.get())
+        let inner = serde_json::from_str::<String>(context.get());
+        serde_json::from_str::<Context<'_>>(inner.as_deref().unwrap_or(context.get()))
             .map_err(|error| GraphError::new(131009, format!("context: {error}")))?;
     }
     Ok(())

@@ -11,6 +11,13 @@ use serde::de::{Deserializer, Visitor};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text<'a>(Cow<'a, str>);
 
+impl Text<'_> {
+    /// The same, independent of what it was read from.
+    pub(crate) fn into_owned<'a>(self) -> Text<'a> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+}
+
 impl std::ops::Deref for Text<'_> {
     type Target = str;
     fn deref(&self) -> &str {

@@ -100,7 +100,7 @@ impl<'a> Fields<'a> for Draft<'a> {
                     self.receipt_only = Some("message_id");
                 }
             }
-            "typing_indicator" => match reading.value(map, &mut Skip)? {
+            "typing_indicator" => match reading.structure(map, key)? {
                 Shape::Null => {}
                 Shape::Object { .. } => self.receipt_only = Some("typing_indicator"),
                 _ => return Err(reading.refuse("`typing_indicator` must be an object")),
@@ -205,7 +205,10 @@ impl<'a> Draft<'a> {
         if plain.is_none() && !ignored::is_listed(key) {
             return Err(reading.refuse(format!("the field {} is not known on a send", shown(key))));
         }
-        let shape = reading.value(map, &mut Skip)?;
+        let shape = match plain {
+            Some((name, "an object", _)) => reading.structure(map, name)?,
+            _ => reading.value(map, &mut Skip)?,
+        };
         if shape == Shape::Null || ignored::is_ignored(key, &shape) {
             return Ok(());
         }
@@ -231,9 +234,9 @@ impl<'a> Draft<'a> {
         map: &mut A,
     ) -> Result<(), A::Error> {
         let shape = if kind == Kind::Template {
-            reading.value(map, &mut self.template)?
+            self.template.read(reading, map)?
         } else {
-            reading.value(map, &mut Skip)?
+            reading.structure(map, kind.as_str())?
         };
         let fits = match shape {
             Shape::Array { .. } => kind == Kind::Contacts,

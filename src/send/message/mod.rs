@@ -17,12 +17,13 @@ mod tests;
 use draft::Draft;
 use parsed::malformed;
 pub use parsed::{Endpoint, Kind, Malformed, Message, Send, TemplateRef};
-use reading::Reading;
+use reading::{Reading, WHITESPACE};
 
-/// Reads `body` as posted to `endpoint`. A field that is null counts as one that is not there.
+/// Reads `body` as posted to `endpoint`. A field that is null counts as one that is not there; an
+/// object that is written as a string of JSON counts as that object.
 pub fn parse(body: &[u8], endpoint: Endpoint) -> Result<Message<'_>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8"))?;
-    if text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() != Some(&b'{') {
+    if !text.trim_start_matches(WHITESPACE).starts_with('{') {
         return Err(malformed("the body is not a JSON object"));
     }
     let mut reading = Reading::new();

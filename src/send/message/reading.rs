@@ -10,6 +10,9 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// Objects and arrays nest at most this deep; the body itself is the first level.
 pub(super) const MAX_DEPTH: usize = 32;
 
+/// What may stand before and behind a value.
+pub(super) const WHITESPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Up to this many keys are compared one by one; beyond it they are hashed, so that many keys do
 /// not cost their square.
 const COMPARED_KEYS: usize = 16;
@@ -92,6 +95,11 @@ impl<'a> Fields<'a> for KeepText {
     }
 }
 
+/// Whether a text could be an object or array of JSON.
+pub(super) fn is_structure(text: &str) -> bool {
+    text.trim_start_matches(WHITESPACE).starts_with(['{', '['])
+}
+
 /// The state of one walk: the keys of the objects that are open, how deep they are, and why the
 /// walk was ended.
 pub(super) struct Reading<'a> {
@@ -140,6 +148,43 @@ impl<'a> Reading<'a> {
             Shape::Text(text) => Ok(Some(text)),
             Shape::Null => Ok(None),
             _ => Err(self.refuse(format!("`{name}` must be a string"))),
+        }
+    }
+
+    /// Reads the next value of `map`, which may be an object or array, or such a one written as a
+    /// string of JSON: Graph reads both alike, and some senders write the latter.
+    pub(super) fn structure<A: MapAccess<'a>>(
+        &mut self,
+        map: &mut A,
+        name: &str,
+    ) -> Result<Shape<'a>, A::Error> {
+        match self.value(map, &mut KeepText)? {
+            Shape::Text(text) if is_structure(&text) => self.within(name, &text, &mut Skip),
+            shape => Ok(shape),
+        }
+    }
+
+    /// Reads `text`, the value of `name`, as a document of its own: an object or array, as strictly
+    /// as all else.
+    pub(super) fn within<'t, E: de::Error>(
+        &mut self,
+        name: &str,
+        text: &'t str,
+        fields: &mut impl Fields<'t>,
+    ) -> Result<Shape<'a>, E> {
+        let mut inner = Reading { depth: self.depth, ..Reading::new() };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let shape = inner.document(&mut deserializer, fields);
+        match shape.and_then(|shape| deserializer.end().map(|()| shape)) {
+            Ok(Shape::Array { empty }) => Ok(Shape::Array { empty }),
+            Ok(Shape::Object { empty }) => Ok(Shape::Object { empty }),
+            Ok(_) => Ok(Shape::Escaped),
+            Err(error) => {
+                let details = inner.into_refusal().unwrap_or_else(|| {
+                    format!("`{name}` is a string that is not valid JSON: {error}")
+                });
+                Err(self.refuse(details))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::parsed::{Malformed, TemplateRef, malformed};
-use super::reading::{Fields, Reading, Shape, Skip};
+use super::reading::{Fields, Reading, Shape, Skip, is_structure};
 
 /// What was read so far of `template`.
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct LanguageDraft<'a> {
 }
 
 impl<'a> Fields<'a> for TemplateDraft<'a> {
-    const KEEP_TEXT: bool = false;
+    const KEEP_TEXT: bool = true;
 
     fn field<A: MapAccess<'a>>(
         &mut self,
@@ -30,10 +30,7 @@ impl<'a> Fields<'a> for TemplateDraft<'a> {
     ) -> Result<(), A::Error> {
         match key {
             "name" => self.name = reading.text(map, "template.name")?,
-            "language" => match reading.value(map, &mut self.language)? {
-                Shape::Object { .. } => {}
-                _ => return Err(reading.refuse("`template.language` must be an object")),
-            },
+            "language" => self.language(reading, map)?,
             _ => drop(reading.value(map, &mut Skip)?),
         }
         Ok(())
@@ -41,7 +38,7 @@ impl<'a> Fields<'a> for TemplateDraft<'a> {
 }
 
 impl<'a> Fields<'a> for LanguageDraft<'a> {
-    const KEEP_TEXT: bool = false;
+    const KEEP_TEXT: bool = true;
 
     fn field<A: MapAccess<'a>>(
         &mut self,
@@ -58,6 +55,44 @@ impl<'a> Fields<'a> for LanguageDraft<'a> {
 }
 
 impl<'a> TemplateDraft<'a> {
+    /// Reads the next value of `map` as `template`; one that is no object has no fields.
+    pub(super) fn read<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        map: &mut A,
+    ) -> Result<Shape<'a>, A::Error> {
+        match reading.value(map, self)? {
+            Shape::Text(text) if is_structure(&text) => {
+                let mut inner = TemplateDraft::default();
+                let shape = reading.within("template", &text, &mut inner)?;
+                self.name = inner.name.map(owned);
+                self.language.code = inner.language.code.map(owned);
+                Ok(shape)
+            }
+            shape => Ok(shape),
+        }
+    }
+
+    fn language<A: MapAccess<'a>>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        let shape = match reading.value(map, &mut self.language)? {
+            Shape::Text(text) if is_structure(&text) => {
+                let mut inner = LanguageDraft::default();
+                let shape = reading.within("template.language", &text, &mut inner)?;
+                self.language.code = inner.code.map(owned);
+                shape
+            }
+            shape => shape,
+        };
+        match shape {
+            Shape::Object { .. } => Ok(()),
+            _ => Err(reading.refuse("`template.language` must be an object")),
+        }
+    }
+
     pub(super) fn finish(self) -> Result<TemplateRef<'a>, Malformed> {
         let name = self
             .name
@@ -69,4 +104,9 @@ impl<'a> TemplateDraft<'a> {
         let language = if code.contains('-') { Cow::Owned(code.replace('-', "_")) } else { code };
         Ok(TemplateRef { name, language })
     }
+}
+
+/// A text that outlives the one that it was read from.
+fn owned<'a>(text: Cow<'_, str>) -> Cow<'a, str> {
+    Cow::Owned(text.into_owned())
 }

@@ -185,6 +185,8 @@ async fn wrong_contents_get_metas_codes() {
         (altered(json!({ "text": "-", "type": "-" })), 131008),
         (altered(json!({ "text": {} })), 131008),
         (altered(json!({ "text": { "body": "" } })), 131009),
+        (altered(json!({ "text": "{\"body\":\"\"}" })), 131009),
+        (altered(json!({ "text": "x" })), 131009),
         (altered(json!({ "text": { "body": "x".repeat(4097) } })), 131009),
         (
             altered(
@@ -219,6 +221,11 @@ async fn lenient_where_meta_is_and_strict_about_the_media_type() {
         altered(json!({ "recipient_type": "-" })),
         altered(json!({ "type": "-" })),
         altered(json!({ "context": null })),
+        altered(json!({ "context": "{\"message_id\":\"wamid.A\"}" })),
+        altered(json!({ "text": "{\"body\":\"x\"}" })),
+        altered(json!({ "type": "interactive", "interactive": {
+            "type": "button", "action": "{\"buttons\":[1]}",
+        } })),
     ] {
         assert_eq!(post(&simulator, MESSAGES, body.clone()).await.status, 200, "{body}");
     }

@@ -91,6 +91,8 @@ async fn media_go_up_and_come_down() {
     let id = json["id"].as_str().unwrap().to_owned();
     let media = get(&simulator, &format!("/v24.0/{id}")).await.json();
     assert_eq!(media["file_size"], 4);
+    let sha256 = "24501919c367725c";
+    assert!(media["sha256"].as_str().unwrap().starts_with(sha256), "{media}");
     let file = call("GET", media["url"].as_str().unwrap().to_owned(), "").await;
     assert_eq!(file.headers["content-type"], "image/png");
     assert_eq!(file.body, "PNG!");

@@ -42,6 +42,56 @@ fn what_graph_ignores_is_ignored() {
 }
 
 #[test]
+fn an_object_may_be_a_string_of_json() {
+    let template = r#"{\"name\":\"a\",\"language\":{\"code\":\"en-US\"}}"#;
+    let language = r#""template":{"name":"a","language":" {\"code\":\"en_US\"}"}"#;
+    let both = r#""template":"{\"name\":\"a\",\"language\":\"{\\\"code\\\":\\\"en_US\\\"}\"}""#;
+    for (rest, kind) in [
+        (r#""type":"text","text":"{\"body\":\"x\"}""#.to_owned(), Kind::Text),
+        (r#""contacts":"[{\"name\":{\"formatted_name\":\"A\"}}]""#.into(), Kind::Contacts),
+        (
+            r#""interactive":{"type":"button","action":"{\"buttons\":[]}"}"#.into(),
+            Kind::Interactive,
+        ),
+        (r#""context":"{\"message_id\":\"wamid.A\"}","text":{"body":"x"}"#.into(), Kind::Text),
+        (r#""image":"{}","contacts":"[ ]","text":"\n{\"body\":\"x\"} ""#.into(), Kind::Text),
+        (format!(r#""type":"template","template":"{template}""#), Kind::Template),
+        (language.to_owned(), Kind::Template),
+        (both.to_owned(), Kind::Template),
+    ] {
+        let body = with(&rest);
+        let send = send(&body);
+        assert_eq!(send.kind, kind, "{body}");
+        if let Some(template) = send.template {
+            assert_eq!((&*template.name, &*template.language), ("a", "en_US"), "{body}");
+        }
+    }
+    let receipt = r#"{"messaging_product":"whatsapp","status":"read","message_id":"w","#;
+    let receipt = format!(r#"{receipt}"typing_indicator":"{{\"type\":\"text\"}}"}}"#);
+    assert_eq!(parse(receipt.as_bytes(), Endpoint::Messages), Ok(Message::ReadReceipt));
+    let deep = format!(r#""text":"{}{}""#, "[".repeat(32), "]".repeat(32));
+    for (rest, names) in [
+        (r#""text":"{\"body\":\"x\",\"body\":\"y\"}""#, "`body` appears twice"),
+        (r#""text":"{\"body\":\"x\"}{}""#, "`text` is a string that is not valid JSON"),
+        (r#""text":"{\"body\":""#, "`text` is a string that is not valid JSON"),
+        (r#""text":"[]","type":"text""#, "`text` is missing"),
+        (r#""text":"[1]""#, "`text` must be an object"),
+        (r#""text":"\"{}\"""#, "`text` must be an object"),
+        (r#""contacts":"{\"a\":1}""#, "`contacts` must be an array"),
+        (r#""context":"[\"wamid.A\"]","text":{}"#, "`context` must be an object"),
+        (r#""template":"{\"name\":\"a\"}""#, "`template.language.code` is missing"),
+        (r#""template":"{\"name\":7}""#, "`template.name` must be a string"),
+        (r#""template":{"name":"a","language":"[]"}"#, "`template.language` must be an object"),
+        (r#""template":{"name":"a","language":"en"}"#, "`template.language` must be an object"),
+        (r#""type":"text","text":{"body":"x"},"image":"{\"id\":\"1\"}""#, "two content objects"),
+        (r#""type":"{}","text":{}"#, "`type` is `{}`"),
+        (&deep, "nests deeper than 32"),
+    ] {
+        refused(Endpoint::Messages, &with(rest), names);
+    }
+}
+
+#[test]
 fn a_recipient_may_be_an_integer() {
     let body = |to: &str| format!(r#"{{"messaging_product":"whatsapp","to":{to},"text":{{}}}}"#);
     for (to, digits) in [
