@@ -64,7 +64,6 @@ impl Steps {
     }
 
     /// The ids of messages, in order.
-    #[cfg(feature = "deep-sdks")]
     pub fn message_ids(&self) -> Vec<&str> {
         let ids = self.0.iter().filter_map(|step| step["id"].as_str());
         ids.filter(|id| id.starts_with("wamid.")).collect()

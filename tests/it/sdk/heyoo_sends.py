@@ -57,6 +57,17 @@ step("template", engine.send_template("spring_offer", to, components=[]))
 step("image", engine.send_image(media, to, link=False))
 step("interactive", engine.send_reply_button(question, to))
 step("list", engine.send_button(choice, to))
+link = "https://example.com/a"
+person = {"name": {"formatted_name": "Ann Example", "first_name": "Ann"}, "phones": [{"phone": "+16505550145"}]}
+step("picture by link", engine.send_image(f"{link}.jpg", to))
+step("document", engine.send_document(f"{link}.pdf", to))
+step("audio", engine.send_audio(media, to, link=False))
+step("video", engine.send_video(f"{link}.mp4", to, caption="A film"))
+step("sticker", engine.send_sticker(f"{link}.webp", to))
+step("contacts", engine.send_contacts([person], to))
+step("reaction", engine.send_reaction("👍", received, to))
+own = {"messaging_product": "whatsapp", "type": "text", "text": {"body": "Hello"}, "preview_url": False}
+step("own", engine.send_custom_json(own, to))
 step("location", engine.send_location(37.48, -122.15, "Office", "1 Hacker Way", to))
 step("read receipt", {"id": engine.mark_as_read(received)["success"]})
 step("delete", {"id": engine.delete_media(media)["success"]})

@@ -32,6 +32,14 @@ await step("reply", engine.messages.text({ body: "Hello again" }, to, received))
 await step("template", engine.messages.template(template, to));
 await step("image", engine.messages.image({ link: "https://example.com/a.jpg", caption: "A picture" }, to));
 await step("interactive", engine.messages.interactive(question, to));
+const link = "https://example.com/a";
+const person = { name: { formatted_name: "Ann Example", first_name: "Ann" }, phones: [{ phone: "+16505550145" }] };
+await step("document", engine.messages.document({ link: `${link}.pdf`, filename: "a.pdf" }, to));
+await step("audio", engine.messages.audio({ link: `${link}.mp3` }, to));
+await step("video", engine.messages.video({ link: `${link}.mp4`, caption: "A film" }, to));
+await step("sticker", engine.messages.sticker({ link: `${link}.webp` }, to));
+await step("location", engine.messages.location({ latitude: 37.48, longitude: -122.15, name: "Office" }, to));
+await step("contacts", engine.messages.contacts([person], to));
 await step("read receipt", engine.messages.status({ status: "read", message_id: received }));
 await step("no credits left", engine.messages.template(template, to));
 await step("campaign stopped", engine.messages.template(template, to));

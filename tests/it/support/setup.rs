@@ -38,6 +38,7 @@ pub const RIVAL_META_TOKEN: &str = "EAAmeta0token0of0rival";
 /// Prices of the October 2026 card in micro-credits.
 pub const MARKETING_INDIA: i64 = 11_800;
 pub const MARKETING_US: i64 = 25_000;
+pub const UTILITY_US: i64 = 3_400;
 
 /// What a world is made of; see [`World::of`]. The ledger has time enough for a busy machine: what
 /// its deadline does is shown by the tests that set it.
