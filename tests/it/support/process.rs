@@ -128,9 +128,18 @@ impl Process {
 
     /// The most memory it has had so far, in bytes.
     pub fn peak_memory(&self) -> usize {
+        self.memory_of("VmHWM:")
+    }
+
+    /// The memory it has now, without what is mapped from files, in bytes.
+    pub fn memory(&self) -> usize {
+        self.memory_of("RssAnon:")
+    }
+
+    fn memory_of(&self, name: &str) -> usize {
         let id = self.child.lock().unwrap().id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
