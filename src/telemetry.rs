@@ -54,6 +54,20 @@ impl Telemetry {
         Ok(Telemetry { level, queue })
     }
 
+    /// Logs into `out` instead, each line at once and in the thread that logs; for whoever looks at
+    /// every line.
+    ///
+    /// # Errors
+    /// The process logs already.
+    pub fn start_into<W>(config: &LogConfig, out: W) -> Result<(), TelemetryError>
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
+        let (subscriber, _level) = subscriber(config, out);
+        tracing::subscriber::set_global_default(subscriber)
+            .map_err(|_| TelemetryError::StartedBefore)
+    }
+
     /// Changes the level.
     pub fn set_level(&self, level: LogLevel) {
         self.level.set(level);

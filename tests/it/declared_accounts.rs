@@ -15,7 +15,9 @@ use tollgate::gateway::{Gateway, StartError};
 use tollgate::ledger::open::{LedgerOptions, open};
 use tollgate::ledger::{ClaimKind, OpenLedger, StoreTlsFiles};
 
-use crate::support::{Backend, KEY, OPERATOR_KEY, OnLedger, ask, on_every_ledger, redis_server};
+use crate::support::{
+    Backend, KEY, OPERATOR_KEY, OnLedger, ask, on_every_ledger, printed, redis_server,
+};
 
 const WITH_OPERATOR: &str = "[admin]\nbootstrap_key = \"operator-key-0123456789\"\n";
 
@@ -94,6 +96,8 @@ impl LedgerLocation {
              [shutdown]\ndrain_s = 5\n{text}",
             self.url, self.prefix
         );
+        printed::watch_this_process();
+        printed::learn_configuration(&text, &[], self.home.path());
         Gateway::start(
             &Config::from_parts(&text, "the test's configuration", []).unwrap(),
             Clock::system(),

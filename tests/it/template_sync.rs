@@ -11,7 +11,9 @@ use tollgate::config::Config;
 use tollgate::gateway::Gateway;
 use tollgate_simulator::{Fault, FaultAction, Simulator, SimulatorOptions, SimulatorTemplate};
 
-use crate::support::{KEY, NUMBER, OPERATOR_KEY, Process, Reply, WABA, ask, run, template};
+use crate::support::{
+    KEY, NUMBER, OPERATOR_KEY, Process, Reply, WABA, ask, printed, run, template,
+};
 
 const MANAGER: &str = "manager-key-0123456789";
 const TOKEN: &str = "EAAtoken0of0acme";
@@ -79,6 +81,8 @@ impl SyncDeployment {
     }
 
     async fn gateway(&self) -> Gateway {
+        printed::watch_this_process();
+        printed::learn_configuration(&self.text, &[], self.home.path());
         let config = Config::from_parts(&self.text, "the test's configuration", []).unwrap();
         Gateway::start(&config, Clock::system()).await.unwrap()
     }

@@ -144,15 +144,14 @@ async fn repeat_a_send(client: &Client, simulator: &Simulator) -> anyhow::Result
     show_send(&first, "+919812300099", "India")?;
     let before = simulator.accepted_count();
     let again = client.send("+919812300099", "festival_offer", Some("order-77")).await?;
-    println!(
-        "   repeated     -> {} Idempotency-Replayed: {}, message {}",
-        again.status,
-        again.header("idempotency-replayed"),
-        again.text("/messages/0/id")
-    );
     ensure!(
         again.status == 200 && again.text("/messages/0/id") == first.text("/messages/0/id"),
         "the first answer should come again"
+    );
+    println!(
+        "   repeated     -> {} Idempotency-Replayed: {}, the same message id",
+        again.status,
+        again.header("idempotency-replayed"),
     );
     ensure!(simulator.accepted_count() == before, "a repetition must not send");
     Ok(())
@@ -195,11 +194,14 @@ async fn run_until_stopped(client: &Client) -> anyhow::Result<u64> {
     anyhow::bail!("the credits should have run out")
 }
 
+/// The recipient is shown as the log shows one, and never the message id, which has the number in
+/// it.
 fn show_send(reply: &Reply, to: &str, country: &str) -> anyhow::Result<()> {
     ensure!(reply.status == 200, "a send to {to} was answered {}: {}", reply.status, reply.body);
     let (charge, available) = (reply.header("tollgate-charge"), reply.header("tollgate-available"));
+    let to = format!("{}...", to.get(..5).unwrap_or_default());
     println!(
-        "   {to:<15} {country:<21} {:<10} market {:<21} charged {charge:>10}, {available:>10} left",
+        "   {to:<9} {country:<21} {:<10} market {:<21} charged {charge:>10}, {available:>10} left",
         reply.header("tollgate-category"),
         reply.header("tollgate-market"),
     );

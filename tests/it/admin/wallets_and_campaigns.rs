@@ -5,7 +5,7 @@ use tollgate::ids::{AccountId, CampaignId};
 use tollgate::ledger::{Rejection, StopReason};
 use tollgate::rejection::RejectionKind;
 
-use crate::support::AdminApi;
+use crate::support::{AdminApi, printed};
 
 #[tokio::test]
 async fn a_top_up_moves_money_once() {
@@ -102,6 +102,7 @@ async fn one_of_many_equal_top_ups_counts() {
             router,
             clock: api.clock.clone(),
             directory: tempfile::tempdir().unwrap(),
+            _watch: printed::Watch,
         };
         calls.spawn(async move {
             api.ask("POST", path, r#"{"amount":"5.00","reference":"pay_1"}"#).await

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::support::{Backend, Deployment, Process, Setup, indian, marketing};
 
+const LEVEL: &str = "[log]\nlevel = \"info\"";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sighup_changes_the_log_level_or_states_why_not() {
-    let deployment = Deployment::prepare(Setup::on(Backend::Embedded));
+    let deployment = Deployment::prepare(Setup::on(Backend::Embedded).section(LEVEL));
     let process = Process::serve(&deployment, &[]);
     let send = async |id: &'static str, n: usize| {
         assert_eq!(
@@ -28,10 +30,9 @@ async fn a_sighup_changes_the_log_level_or_states_why_not() {
         panic!("nothing of `{until}` in\n{}", process.log());
     };
     send("req-quiet", 1).await;
-    change(format!("{}\n[log]\nlevel = \"debug\"\n", deployment.text), "the log level is in force")
-        .await;
+    change(deployment.text.replace("info", "debug"), "the log level is in force").await;
     send("req-debug", 2).await;
-    change(format!("{}\n[log]\nlevel = \"loud\"\n", deployment.text), "log.level").await;
+    change(deployment.text.replace("info", "loud"), "log.level").await;
     send("req-still-debug", 3).await;
     process.terminate();
     assert_eq!(process.ended(Duration::from_secs(10)).await.code(), Some(0));

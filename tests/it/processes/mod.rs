@@ -8,6 +8,7 @@ mod log_level_reload;
 mod log_redaction;
 mod many_connections;
 mod media_memory;
+mod printed_secrets;
 mod rate_card_reload;
 mod readiness;
 mod shutdown;

@@ -29,6 +29,7 @@ use tower::ServiceExt;
 
 use super::api_reply::ApiReply;
 use super::openapi_check::check_response;
+use super::printed::{self, Watch};
 use super::setup::OPERATOR_KEY;
 use super::time::NOON_MS;
 
@@ -40,6 +41,7 @@ pub struct AdminApi {
     pub router: Router,
     pub clock: Clock,
     pub directory: TempDir,
+    pub _watch: Watch,
 }
 
 impl AdminApi {
@@ -57,6 +59,7 @@ impl AdminApi {
 
     /// Without an operator key.
     fn unlocked() -> AdminApi {
+        printed::watch_this_process();
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOON_MS);
         let store = EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap();
@@ -79,7 +82,7 @@ impl AdminApi {
         let control = Control::new(services.clone(), Some(directory.path().join("cards")));
         let ops = Arc::new(Ops::new(services.readiness.clone(), services.metrics.clone()));
         let router = admin::router(control.clone(), ops.clone());
-        AdminApi { ledger, control, ops, router, clock, directory }
+        AdminApi { ledger, control, ops, router, clock, directory, _watch: Watch }
     }
 
     /// With the account `acme`: USD, one channel with a WABA, 1.00 in its wallet.
@@ -129,11 +132,14 @@ impl AdminApi {
 
     pub async fn send(&self, request: Request<Body>) -> ApiReply {
         let (method, path) = (request.method().to_string(), request.uri().to_string());
+        printed::learn_request(request.headers(), request.uri().query(), b"");
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
         let reply = ApiReply { status: parts.status.as_u16(), headers: parts.headers, text, json };
+        printed::learn_reply(reply.text.as_bytes());
+        printed::check();
         check_response(&method, &path, &reply);
         if parts.status.is_client_error() || parts.status.is_server_error() {
             check_problem(&format!("{method} {path}"), parts.status, &reply);

@@ -15,6 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use super::printed;
 use super::setup::{KEY, NUMBER};
 
 /// Nothing takes longer unless it hangs.
@@ -30,7 +31,8 @@ pub struct Client {
 /// A request that is sent when it is awaited.
 pub struct Request<'c> {
     client: &'c Client,
-    request: http::Request<Full<Bytes>>,
+    request: http::Request<()>,
+    body: Bytes,
 }
 
 /// A whole reply.
@@ -45,6 +47,7 @@ pub struct Reply {
 
 impl Client {
     pub fn new(data: SocketAddr, admin: SocketAddr) -> Client {
+        printed::watch_this_process();
         Client { http: HttpClient::builder(TokioExecutor::new()).build_http(), data, admin }
     }
 
@@ -71,9 +74,8 @@ impl Client {
     /// A request without a key.
     pub fn request(&self, method: Method, listener: SocketAddr, path: &str) -> Request<'_> {
         let uri = format!("http://{listener}{path}");
-        let request =
-            http::Request::builder().method(method).uri(uri).body(Full::default()).unwrap();
-        Request { client: self, request }
+        let request = http::Request::builder().method(method).uri(uri).body(()).unwrap();
+        Request { client: self, request, body: Bytes::new() }
     }
 }
 
@@ -125,7 +127,7 @@ impl Request<'_> {
     }
 
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        *self.request.body_mut() = Full::new(body.into());
+        self.body = body.into();
         self
     }
 
@@ -141,7 +143,7 @@ impl Request<'_> {
     pub async fn within(self, patience: Duration) -> Option<Reply> {
         // A client of its own, because a pooled connection would outlive the request.
         let client = Client::new(self.client.data, self.client.admin);
-        let request = Request { client: &client, request: self.request };
+        let request = Request { client: &client, ..self };
         tokio::time::timeout(patience, request.attempt())
             .await
             .ok()
@@ -152,15 +154,25 @@ impl Request<'_> {
     /// early.
     pub async fn attempt(self) -> Result<Reply, String> {
         let target = format!("{} {}", self.request.method(), self.request.uri());
+        // What it says is looked for in what gateways print from here on.
+        let uri = self.request.uri().clone();
+        printed::learn_request(self.request.headers(), uri.query(), &self.body);
+        let request = self.request.map(|()| Full::new(self.body));
         let answer = self
             .client
             .http
-            .request(self.request)
+            .request(request)
             .await
             .map_err(|error| format!("{target}: {error:?}"))?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(|error| format!("{target}: {error}"))?.to_bytes();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let page = head.status.is_success();
+        if page && ["/metrics", "/events"].iter().any(|end| uri.path().ends_with(end)) {
+            printed::printed(&String::from_utf8_lossy(&body));
+        }
+        printed::learn_reply(&body);
+        printed::check();
         Ok(Reply { status: head.status.as_u16(), headers: head.headers, body, json })
     }
 }

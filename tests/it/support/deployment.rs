@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tollgate_simulator::{Simulator, SimulatorOptions};
 
 use super::ledgers::Backend;
+use super::printed;
 use super::redis_server::{self, RedisServer};
 use super::setup::{Addresses, META_TOKEN, RIVAL_META_TOKEN, Setup, configuration};
 
@@ -53,6 +54,8 @@ impl Deployment {
             key_prefix: &prefix,
         };
         let text = configuration(&setup, &addresses);
+        printed::watch_this_process();
+        printed::learn_configuration(&text, &setup.environment, home.path());
         Deployment { simulator, elsewhere, redis, home, text, environment: setup.environment }
     }
 }

@@ -14,6 +14,7 @@ use tollgate::ledger::{
 };
 
 use super::ledgers::{Backend, OnLedger};
+use super::printed::{self, Watch};
 use super::redis_server;
 use super::time::CASE_START_MS;
 
@@ -66,6 +67,7 @@ pub struct LedgerCase {
     writer: u64,
     number: u64,
     home: Home,
+    _watch: Watch,
 }
 
 impl OnLedger for LedgerCase {
@@ -93,6 +95,7 @@ impl LedgerCase {
 
     /// An empty ledger.
     pub async fn without_account(backend: Backend) -> LedgerCase {
+        printed::watch_this_process();
         let (clock, home) = (Clock::fixed(CASE_START_MS), Home::new(backend));
         let ledger = home.open(&clock).await;
         LedgerCase {
@@ -103,6 +106,7 @@ impl LedgerCase {
             writer: fresh_writer(),
             number: 0,
             home,
+            _watch: Watch,
         }
     }
 

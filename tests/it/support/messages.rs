@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::printed;
+
 /// A body that names a marketing template.
 pub fn marketing(to: &str) -> String {
     template(to, "spring_offer", "en_US")
@@ -33,5 +35,7 @@ pub fn text(to: &str) -> String {
 
 /// The n-th of ten million Indian numbers.
 pub fn indian(n: usize) -> String {
-    format!("+91981{n:07}")
+    let number = format!("+91981{n:07}");
+    printed::learn_recipient(&number);
+    number
 }

@@ -11,6 +11,7 @@ mod ledgers;
 mod messages;
 pub mod openapi_check;
 mod operator;
+pub mod printed;
 mod process;
 pub mod redis_server;
 mod setup;

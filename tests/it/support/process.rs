@@ -6,10 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::deployment::Deployment;
+use super::printed::{self, Watch};
 use super::setup::environment_name;
 
 /// Nothing takes longer unless it hangs; starts included, on a busy machine.
@@ -25,6 +27,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tollgate");
 pub struct Process {
     child: Mutex<Child>,
     log: Arc<Mutex<String>>,
+    readers: Mutex<Vec<JoinHandle<()>>>,
     pub client: Client,
 }
 
@@ -58,30 +61,36 @@ impl Process {
         let script = "trap '' XFSZ; ulimit -S -f \"$1\"; exec \"$2\" serve --config \"$3\"";
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "small-disk", &blocks.to_string(), PROGRAM]).arg(&file);
-        let environment =
-            deployment.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        command.env_clear().envs(environment);
+        command.env_clear().envs(log_everything(&deployment.text));
+        command.envs(deployment.environment.iter().cloned());
         Process::spawn(command)
     }
 
     /// Serves with this configuration file, and nothing but `environment` in its environment.
     pub fn start(file: &Path, environment: &[(&str, &str)]) -> Process {
+        let text = std::fs::read_to_string(file).unwrap();
+        learn(&text, environment, file.parent().unwrap());
         let mut command = Command::new(PROGRAM);
-        command.args(["serve", "--config"]).arg(file).env_clear().envs(environment.iter().copied());
+        command.args(["serve", "--config"]).arg(file).env_clear().envs(log_everything(&text));
+        command.envs(environment.iter().copied());
         Process::spawn(command)
     }
 
     fn spawn(mut command: Command) -> Process {
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = collect_lines(&mut child);
+        let log: Arc<Mutex<String>> = Arc::default();
+        let readers = [
+            collect_lines(child.stderr.take().unwrap(), log.clone()),
+            collect_lines(child.stdout.take().unwrap(), Arc::default()),
+        ];
         let child = Mutex::new(child);
         let client = addresses(&wait_for_line(&child, &log, SERVES));
-        Process { child, log, client }
+        Process { child, log, readers: Mutex::new(readers.into()), client }
     }
 
     /// Ends it at once (`kill -9`), whoever else holds it; it is gone when this returns.
@@ -155,6 +164,10 @@ impl Drop for Process {
         let mut child = self.child.lock().unwrap();
         let _ = child.kill();
         let _ = child.wait();
+        for reader in self.readers.lock().unwrap().drain(..) {
+            let _ = reader.join();
+        }
+        drop(Watch);
     }
 }
 
@@ -169,6 +182,11 @@ pub async fn run_in(
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> Finished {
+    for argument in arguments {
+        if let Ok(text) = std::fs::read_to_string(directory.join(argument)) {
+            learn(&text, environment, directory);
+        }
+    }
     let mut command = tokio::process::Command::new(PROGRAM);
     command
         .args(arguments)
@@ -179,12 +197,14 @@ pub async fn run_in(
         .kill_on_drop(true);
     let output = tokio::time::timeout(DEADLINE, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("tollgate {arguments:?} does not end")).unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    let text = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap();
+        printed::printed(&text);
+        text
+    };
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    printed::check();
+    Finished { code: output.status.code(), stdout, stderr }
 }
 
 /// An address nothing listens on, for what must fail to connect.
@@ -192,18 +212,33 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-/// What the process writes to stderr, line by line as it comes.
-fn collect_lines(child: &mut Child) -> Arc<Mutex<String>> {
-    let log: Arc<Mutex<String>> = Arc::default();
-    let (stderr, written) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
+/// What the process writes, line by line as it comes; the thread ends with the process.
+fn collect_lines(
+    written: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<String>>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            let mut log = written.lock().unwrap();
+        for line in BufReader::new(written).lines().map_while(Result::ok) {
+            printed::printed(&line);
+            let mut log = log.lock().unwrap();
             log.push_str(&line);
             log.push('\n');
         }
-    });
-    log
+    })
+}
+
+/// The setting of the lowest log level, so that every line can be searched; not if the file sets
+/// the level itself.
+fn log_everything(text: &str) -> Option<(String, String)> {
+    let sets_it = text.lines().any(|line| line.trim() == "[log]");
+    (!sets_it).then(|| (environment_name("log.level"), "trace".to_owned()))
+}
+
+/// What is in this configuration is looked for in what the process prints.
+fn learn(text: &str, environment: &[(&str, &str)], directory: &Path) {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let environment: Vec<_> = environment.iter().map(owned).collect();
+    printed::learn_configuration(text, &environment, directory);
 }
 
 /// Returns the first line that contains `text`; fails if the process ends without it.

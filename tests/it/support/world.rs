@@ -12,6 +12,7 @@ use tollgate_simulator::Simulator;
 use super::client::Client;
 use super::deployment::Deployment;
 use super::ledgers::Backend;
+use super::printed::Watch;
 use super::redis_server::RedisServer;
 use super::setup::Setup;
 
@@ -27,6 +28,7 @@ pub struct World {
     pub home: TempDir,
     gateway: Gateway,
     config: Config,
+    _watch: Watch,
 }
 
 impl std::ops::Deref for World {
@@ -56,7 +58,7 @@ impl World {
         let gateway = Gateway::start(&config, clock.clone()).await.unwrap();
         let client = Client::new(gateway.data_addr(), gateway.admin_addr());
         let Deployment { simulator, elsewhere, redis, home, .. } = deployment;
-        World { simulator, elsewhere, clock, client, redis, home, gateway, config }
+        World { simulator, elsewhere, clock, client, redis, home, gateway, config, _watch: Watch }
     }
 
     /// One more gateway on the same store.
