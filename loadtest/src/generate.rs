@@ -39,6 +39,8 @@ pub struct Plan {
     /// Headers of every send.
     pub headers: HeaderMap,
     pub bodies: BodyMaker,
+    /// What each send's own key begins with; without it all have the key of `headers`.
+    pub varied_key: Option<String>,
     /// Prefix of idempotency keys, one per send; none are sent without it.
     pub idempotency: Option<String>,
     /// Most a send may take from its real start.
@@ -175,6 +177,11 @@ impl Plan {
             && let Ok(key) = HeaderValue::from_str(&format!("{prefix}{number}"))
         {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);
+        }
+        if let Some(prefix) = &self.varied_key
+            && let Ok(key) = HeaderValue::from_str(&format!("Bearer {prefix}{number}"))
+        {
+            request.headers_mut().insert(AUTHORIZATION, key);
         }
         request
     }

@@ -67,6 +67,9 @@ pub struct RunOptions {
     /// Give every send an idempotency key of its own
     #[arg(long)]
     idempotency_keys: bool,
+    /// Append each send's number to the key, so that every send comes with another one
+    #[arg(long)]
+    vary_key: bool,
     /// Most one send may take
     #[arg(long, default_value = "15s", value_parser = duration::parse)]
     deadline: Duration,
@@ -143,6 +146,7 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
         paths: options.phone_number_id.iter().map(path).collect::<anyhow::Result<_>>()?,
         headers,
         bodies: BodyMaker::new(&content, options.recipient_prefix.clone(), options.recipients),
+        varied_key: options.vary_key.then(|| options.key.clone()),
         idempotency: options.idempotency_keys.then(run_name).transpose()?,
         deadline: options.deadline,
         pace: match options.rate {
