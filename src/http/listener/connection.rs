@@ -225,7 +225,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Opened<T> {
                 let responding = service.call(request);
                 async move {
                     let Ok(mut response) = responding.await;
-                    if last {
+                    if last || ticket.is_last() {
                         let close = HeaderValue::from_static("close");
                         response.headers_mut().insert(header::CONNECTION, close);
                     }

@@ -73,6 +73,8 @@ pub struct Framing {
     line: Vec<u8>,
     longest_line: usize,
     heads: usize,
+    /// The last byte that was followed is the last of a request.
+    request_ended: bool,
 }
 
 /// Bytes that must not be passed on.
@@ -95,15 +97,18 @@ impl Framing {
             line: Vec::new(),
             longest_line,
             heads: 0,
+            request_ended: false,
         }
     }
 
-    /// Follows `bytes`, which come after those of earlier calls.
+    /// Follows `bytes`, which come after those of earlier calls, to the end of a request at most;
+    /// returns how many of them that were.
     ///
     /// # Errors
     /// The first violation; nothing may be followed after it.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<usize, Refused> {
         let mut at = 0;
+        self.request_ended = false;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let taken = match &mut self.place {
                 Place::Body(left) | Place::Chunk(left) => {
@@ -124,8 +129,11 @@ impl Framing {
                 })?,
             };
             at = at.saturating_add(taken);
+            if self.request_ended {
+                break;
+            }
         }
-        Ok(())
+        Ok(at)
     }
 
     /// Whether everything that was begun has come to its end.
@@ -235,6 +243,7 @@ impl Framing {
 
     fn next_request(&mut self) -> Place {
         self.head = Head::default();
+        self.request_ended = true;
         Place::RequestLine
     }
 }
@@ -264,14 +273,27 @@ fn is_host(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framing, Violation};
+    use super::{Framing, Refused, Violation};
+
+    /// Follows all of `bytes`, one request after the other.
+    fn follow(framing: &mut Framing, bytes: &[u8]) -> Result<(), Refused> {
+        let mut followed = 0;
+        while followed < bytes.len() {
+            let length = framing
+                .follow(&bytes[followed..])
+                .map_err(|refused| Refused { at: refused.at + followed, ..refused })?;
+            assert!(length > 0, "it goes on");
+            followed += length;
+        }
+        Ok(())
+    }
 
     /// Follows `text` at once and byte by byte; both must find the same.
     #[track_caller]
     fn check(text: &str, expected: Option<Violation>) {
-        let whole = Framing::new(1 << 10).follow(text.as_bytes());
+        let whole = follow(&mut Framing::new(1 << 10), text.as_bytes());
         let mut framing = Framing::new(1 << 10);
-        let single = text.as_bytes().iter().try_for_each(|byte| framing.follow(&[*byte]));
+        let single = text.as_bytes().iter().try_for_each(|byte| follow(&mut framing, &[*byte]));
         assert_eq!(whole.map_err(|refused| refused.violation).err(), expected, "{text:?}");
         assert_eq!(single.map_err(|refused| refused.violation).err(), expected, "{text:?}");
     }
@@ -370,10 +392,13 @@ mod tests {
             format!("{}1\r\nx\r\n0\r\n\r\n", with("Transfer-Encoding: chunked\r\n")),
         ] {
             check(&format!("{first}{second}"), Some(Violation::TwoLengths));
-            let refused = Framing::new(1 << 10)
-                .follow(format!("{first}{second}").as_bytes())
-                .expect_err("two lengths");
+            let mut framing = Framing::new(1 << 10);
+            let both = format!("{first}{second}");
+            let refused = follow(&mut framing, both.as_bytes()).expect_err("two lengths");
             assert!(refused.in_head && refused.at > first.len(), "{refused:?}");
+            let mut framing = Framing::new(1 << 10);
+            assert_eq!(framing.follow(both.as_bytes()), Ok(first.len()), "{first:?}");
+            assert!(framing.is_between_requests());
         }
     }
 

@@ -8,25 +8,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::framing::{Framing, Refused};
+use super::following::{Following, Source};
 use super::options::ServerOptions;
 use super::progress::Progress;
-use crate::metrics::RefusedConnection;
-
-/// What the HTTP library is given instead of a head that is refused: it replies 400 to the first
-/// byte and closes.
-const REFUSED_HEAD: &[u8] = b"\0\r\n\r\n";
 
 /// A connection whose writes fail with `TimedOut` if the peer takes nothing for too long.
 pub(super) struct GuardedStream<T> {
     inner: T,
-    /// Bytes that were read before, or stand in for those that were.
-    ahead: Bytes,
+    /// Bytes that were read and are not passed on yet.
+    ahead: BytesMut,
     write_timeout: Duration,
     /// Runs only while a write cannot go on.
     timer: Option<Pin<Box<Sleep>>>,
@@ -35,23 +30,12 @@ pub(super) struct GuardedStream<T> {
     following: Option<Following>,
 }
 
-/// What is known of the requests on an HTTP/1 connection.
-struct Following {
-    framing: Framing,
-    options: Arc<ServerOptions>,
-    progress: Arc<Progress>,
-    /// Cancelled when the client has closed its sending side.
-    finished: CancellationToken,
-    /// Nothing more is read.
-    ended: bool,
-}
-
 impl<T> GuardedStream<T> {
     /// `ahead` was read from `inner` before.
     pub(super) fn new(inner: T, write_timeout: Duration, ahead: Bytes) -> GuardedStream<T> {
         GuardedStream {
             inner,
-            ahead,
+            ahead: ahead.into(),
             write_timeout,
             timer: None,
             unflushed: false,
@@ -66,9 +50,7 @@ impl<T> GuardedStream<T> {
         progress: Arc<Progress>,
         finished: CancellationToken,
     ) -> GuardedStream<T> {
-        // Heads that are too long are for the HTTP library, which replies 431.
-        let framing = Framing::new(options.max_head_bytes.saturating_mul(2));
-        self.following = Some(Following { framing, options, progress, finished, ended: false });
+        self.following = Some(Following::new(options, progress, finished));
         self
     }
 
@@ -88,71 +70,22 @@ impl<T> GuardedStream<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> GuardedStream<T> {
-    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return Pin::new(&mut self.inner).poll_read(cx, buffer);
-        }
-        let taken = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead.split_to(taken));
-        Poll::Ready(Ok(()))
-    }
-}
-
 impl<T: AsyncRead + Unpin> AsyncRead for GuardedStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let before = buffer.filled().len();
-        let Some(mut following) = this.following.take() else { return this.read(cx, buffer) };
-        let polled = if following.ended { Poll::Ready(Ok(())) } else { this.read(cx, buffer) };
-        let read = match polled {
-            Poll::Ready(Ok(())) => following.check(cx, buffer, before, this.unflushed),
-            other => other,
-        };
-        this.following = Some(following);
-        read
-    }
-}
-
-impl Following {
-    /// Looks at what was read into `buffer` behind `before`.
-    fn check(
-        &mut self,
-        cx: &Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-        before: usize,
-        unflushed: bool,
-    ) -> Poll<io::Result<()>> {
-        let new = buffer.filled().get(before..).unwrap_or_default();
-        if new.is_empty() {
-            self.ended = true;
-            // A client that has sent whole requests and closes its sending side still reads. The
-            // library would take it for gone, so it learns of the end when the response is written
-            // and it asks for the next request.
-            if self.framing.is_between_requests()
-                && (self.progress.wake_when_idle(cx.waker()) || unflushed)
-            {
-                self.finished.cancel();
-                return Poll::Pending;
-            }
-            return Poll::Ready(Ok(()));
+        let GuardedStream { inner, ahead, following, unflushed, .. } = &mut *self;
+        if let Some(following) = following {
+            let mut source = Source { stream: inner, ahead, unflushed: *unflushed };
+            return following.poll_read(&mut source, cx, buffer);
         }
-        let Err(Refused { violation, at, in_head }) = self.framing.follow(new) else {
-            return Poll::Ready(Ok(()));
-        };
-        self.ended = true;
-        self.options.refused(RefusedConnection::Malformed);
-        tracing::debug!(violation = violation.as_str(), "a request cannot be read in one way");
-        if in_head {
-            buffer.set_filled(before.saturating_add(at));
-            let room = buffer.remaining().min(REFUSED_HEAD.len());
-            buffer.put_slice(REFUSED_HEAD.get(..room).unwrap_or_default());
+        if ahead.is_empty() {
+            return Pin::new(inner).poll_read(cx, buffer);
         }
-        // Chunks are as strict in the library, which tells the handler of that request.
+        let taken = ahead.len().min(buffer.remaining());
+        buffer.put_slice(&ahead.split_to(taken));
         Poll::Ready(Ok(()))
     }
 }
@@ -185,8 +118,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for GuardedStream<T> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
         if flushed.is_ready() && std::mem::take(&mut self.unflushed) {
-            // The end of reading may have waited for this.
-            if self.following.as_ref().is_some_and(|following| following.ended) {
+            // Reading may have waited for this.
+            if self.following.as_ref().is_some_and(|following| following.waits(&self.ahead)) {
                 cx.waker().wake_by_ref();
             }
         }

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod connection;
+mod following;
 pub mod framing;
 mod guarded;
 mod options;

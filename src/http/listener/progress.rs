@@ -1,6 +1,6 @@
 //! How far the requests of one connection are.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -11,6 +11,8 @@ pub(super) struct Progress {
     active: AtomicUsize,
     /// Requests begun so far.
     begun: AtomicUsize,
+    /// The connection is to end behind the response that is made.
+    ending: AtomicBool,
     /// The connection's task, if it waits for the last response to be written.
     waiting: Mutex<Option<Waker>>,
 }
@@ -21,12 +23,15 @@ impl Progress {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Whether a response is still to be written; then `waker` is woken when it is.
-    pub(super) fn wake_when_idle(&self, waker: &Waker) -> bool {
+    /// Wakes `waker` when all responses are written, unless they are already.
+    pub(super) fn wake_when_idle(&self, waker: &Waker) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let active = self.is_active();
-        *waiting = active.then(|| waker.clone());
-        active
+        *waiting = self.is_active().then(|| waker.clone());
+    }
+
+    /// The connection is to end behind the response that is made.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -42,6 +47,11 @@ impl Ticket {
         progress.begun.fetch_add(1, Ordering::Relaxed);
         progress.active.fetch_add(1, Ordering::AcqRel);
         Ticket(progress.clone())
+    }
+
+    /// Whether the connection is to end behind this request's response.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.ending.load(Ordering::Relaxed)
     }
 }
 

@@ -14,15 +14,15 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tollgate::http::listener::framing::Framing;
+use tollgate::http::listener::framing::{Framing, Refused};
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (cut, bytes) = input;
     let mut whole = Framing::new(64 << 10);
-    let verdict = whole.follow(bytes);
+    let verdict = follow(&mut whole, bytes);
     let mut pieces = Framing::new(64 << 10);
     let mut chunks = bytes.chunks(usize::from(cut).max(1));
-    let in_pieces = chunks.try_for_each(|piece| pieces.follow(piece));
+    let in_pieces = chunks.try_for_each(|piece| follow(&mut pieces, piece));
     assert_eq!(
         verdict.map_err(|refused| refused.violation),
         in_pieces.map_err(|refused| refused.violation)
@@ -32,9 +32,22 @@ fuzz_target!(|input: (u8, &[u8])| {
         Err(refused) => &bytes[..refused.at],
     };
     let mut seen = Framing::new(64 << 10);
-    seen.follow(passed).expect("what comes before a violation is none");
+    follow(&mut seen, passed).expect("what comes before a violation is none");
     assert!(handled(passed) <= seen.heads(), "hyper found a request more");
 });
+
+/// Follows all of `bytes`, one request after the other.
+fn follow(framing: &mut Framing, bytes: &[u8]) -> Result<(), Refused> {
+    let mut followed = 0;
+    while followed < bytes.len() {
+        let length = framing
+            .follow(&bytes[followed..])
+            .map_err(|refused| Refused { at: refused.at + followed, ..refused })?;
+        assert!(length > 0, "it goes on");
+        followed += length;
+    }
+    Ok(())
+}
 
 /// How many requests hyper finds in `bytes`.
 fn handled(bytes: &[u8]) -> usize {

@@ -17,6 +17,7 @@ on_every_ledger!(
     every_leave_with_an_upstream_that_accepts,
     every_leave_with_an_upstream_that_refuses,
     every_leave_with_an_upstream_that_hangs,
+    every_leave_behind_more_bytes,
     callback_data_and_version_make_no_other_send,
     an_answer_is_repeated_for_its_time,
 );
@@ -56,16 +57,26 @@ const MOMENTS: [Moment; 4] =
     [Moment::WithinBody, Moment::AtOnce, Moment::Meanwhile, Moment::Afterwards];
 const WAYS: [Way; 3] = [Way::Close, Way::Reset, Way::HalfClose];
 
+/// A send of `body`, as it goes over the wire.
+fn request(body: &str) -> String {
+    format!(
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 /// Sends `body` and leaves; the status and rejection of the answer, empty if there is none.
 async fn leave(world: &World, body: &str, moment: Moment, way: Way) -> String {
+    let whole = request(body);
+    let cut = if moment == Moment::WithinBody { body.len().div_ceil(2) } else { 0 };
+    leave_behind(world, &whole[..whole.len() - cut], moment, way).await
+}
+
+/// Sends these bytes and leaves.
+async fn leave_behind(world: &World, sent: &str, moment: Moment, way: Way) -> String {
     let mut stream = TcpStream::connect(world.data).await.unwrap();
-    let head = format!(
-        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {KEY}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let sent = if moment == Moment::WithinBody { &body[..body.len() / 2] } else { body };
-    stream.write_all(format!("{head}{sent}").as_bytes()).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     match moment {
         Moment::WithinBody => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -233,6 +244,46 @@ async fn every_leave_with_an_upstream_that_hangs(backend: Backend) {
         }
     }
     assert_eq!(world.books().await.settled, 100_000_000, "nothing is charged while nobody knows");
+}
+
+/// Behind the send comes more before the client leaves: an empty line, a probe, another send. Its
+/// leave is seen all the same, and what was not begun by then never is.
+async fn every_leave_behind_more_bytes(backend: Backend) {
+    let world = World::of(Setup::on(backend)).await;
+    world.simulator.set_latency(THINKS);
+    let (mut case, mut messages) = (0, 0);
+    let probe = "GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n";
+    for more in ["\r\n", probe, "another send", "half a send"] {
+        for way in WAYS {
+            case += 2;
+            let name = format!("{more:?} {way:?}");
+            let (first, second) = (marketing(&indian(case)), marketing(&indian(case + 1)));
+            let another = request(&second);
+            let more = match more {
+                "another send" => another.as_str(),
+                "half a send" => &another[..another.len() / 2],
+                more => more,
+            };
+            let sent = request(&first) + more;
+            let heard = leave_behind(&world, &sent, Moment::Meanwhile, way).await;
+            assert_eq!(heard, if way == Way::HalfClose { "200" } else { "" }, "{name}");
+            // Longer than another send would take.
+            tokio::time::sleep(THINKS * 2).await;
+            settled(&world).await;
+            messages += 1;
+            assert_eq!(world.simulator.accepted_count(), messages, "{name}");
+            let again = world.send(first).await;
+            assert_eq!(again.summary(), SENT, "{name}");
+            assert_eq!(again.header("idempotency-replayed"), "true", "{name}: sent twice");
+            let again = world.send(second).await;
+            assert_eq!(again.summary(), SENT, "{name}");
+            assert_eq!(again.header("idempotency-replayed"), "", "{name}: never sent");
+            messages += 1;
+            settled(&world).await;
+            let expected = (messages, i64::try_from(messages).unwrap());
+            assert_eq!(accepted_and_charged(&world).await, expected, "{name}");
+        }
+    }
 }
 
 async fn callback_data_and_version_make_no_other_send(backend: Backend) {

@@ -2,9 +2,16 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio_rustls::TlsConnector;
 
 use crate::support::{
     Authority, Backend, Deployment, Issued, KEY, LOCAL, NUMBER, OPERATOR_KEY, Process, Setup,
@@ -23,7 +30,6 @@ async fn output(program: &str, arguments: &[&str], input: &str) -> String {
         .unwrap_or_else(|error| {
             panic!("{program} cannot be started ({error}); `make test` installs it")
         });
-    use tokio::io::AsyncWriteExt;
     child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
     let done = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await;
     let done = done.unwrap_or_else(|_| panic!("{program} does not end")).unwrap();
@@ -126,6 +132,51 @@ async fn old_tls_is_refused() {
     let old = ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"];
     let answer = output("openssl", &[&connect[..], &old].concat(), "Q\n").await;
     assert!(answer.contains("Cipher is (NONE)"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leave_behind_more_bytes_is_seen() {
+    let Served { world, home, .. } = served(|setup| setup).await;
+    let ca = std::fs::read(home.path().join("ca.pem")).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    world.simulator.set_latency(Duration::from_millis(400));
+    let url = format!("https://localhost:{}/v24.0/{NUMBER}/messages", world.data.port());
+    let key = format!("Authorization: Bearer {KEY}");
+    // With a word at the end, without, and with an answer that is read to its end.
+    for (case, end) in ["close_notify", "reset", "half close"].into_iter().enumerate() {
+        let body = marketing(&indian(case));
+        let stream = TcpStream::connect(world.data).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = connector.connect(name, stream).await.unwrap();
+        let sent = format!(
+            "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\n{key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}\
+             GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        match end {
+            "reset" => stream.get_ref().0.set_zero_linger().unwrap(),
+            _ => stream.shutdown().await.unwrap(),
+        }
+        if end == "half close" {
+            let mut answer = String::new();
+            let read = stream.read_to_string(&mut answer);
+            tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let ca = home.path().join("ca.pem");
+        let options = ["-i", "-H", &key, "-H", "Content-Type: application/json", "-d", &body];
+        let again = curl(&ca, &options, &url).await.to_lowercase();
+        assert!(again.contains("idempotency-replayed: true"), "{end}: {again}");
+        assert_eq!(world.simulator.accepted_count(), u64::try_from(case).unwrap() + 1, "{end}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

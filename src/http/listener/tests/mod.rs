@@ -1,5 +1,7 @@
 //! The listener seen from raw sockets.
 
+mod sent_ahead;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
