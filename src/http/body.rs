@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
 use http_body_util::BodyExt;
 use hyper::body::Body;
+
+use crate::ids::AccountId;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,34 +34,37 @@ pub enum BodyError {
     /// The chunks are not well formed.
     #[error("the chunks of the body are not well formed")]
     Malformed,
-    /// The bodies in memory leave no room for this one.
-    #[error("the bodies that are in memory leave no room for this one")]
+    /// The bodies in memory, or those of its account alone, leave no room for this one.
+    #[error("the bodies that are in memory, or those of its account, leave no room for this one")]
     NoRoom,
 }
 
-/// The memory that bodies may take together.
+/// The memory that bodies may take together; those of one account at most half of it.
 #[derive(Debug)]
 pub struct BodyMemory {
     limit: usize,
     taken: AtomicUsize,
+    /// What each account takes, those without a body left out.
+    accounts: DashMap<AccountId, usize>,
 }
 
 /// What one body takes of it; given back when it is dropped.
 #[derive(Debug)]
 pub struct BodyRoom<'m> {
     memory: &'m BodyMemory,
+    account: AccountId,
     bytes: usize,
 }
 
 impl BodyMemory {
     /// Room for `limit` bytes.
-    pub const fn new(limit: usize) -> BodyMemory {
-        BodyMemory { limit, taken: AtomicUsize::new(0) }
+    pub fn new(limit: usize) -> BodyMemory {
+        BodyMemory { limit, taken: AtomicUsize::new(0), accounts: DashMap::new() }
     }
 
-    /// Room for a body of which nothing has come yet.
-    pub const fn room(&self) -> BodyRoom<'_> {
-        BodyRoom { memory: self, bytes: 0 }
+    /// Room for a body of this account, of which nothing has come yet.
+    pub fn room(&self, account: &AccountId) -> BodyRoom<'_> {
+        BodyRoom { memory: self, account: account.clone(), bytes: 0 }
     }
 }
 
@@ -65,22 +72,40 @@ impl BodyRoom<'_> {
     /// Makes it room for `bytes` in all.
     ///
     /// # Errors
-    /// [`BodyError::NoRoom`] if the bodies together would take more than they may.
+    /// [`BodyError::NoRoom`] if the bodies together, or those of its account, would take more than
+    /// they may.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), BodyError> {
         let more = bytes.saturating_sub(self.bytes);
         if more == 0 {
             return Ok(());
         }
-        let BodyMemory { limit, taken } = self.memory;
-        let before = taken.fetch_add(more, Ordering::Relaxed);
+        let BodyMemory { limit, taken, accounts } = self.memory;
         self.bytes = self.bytes.saturating_add(more);
-        if before.saturating_add(more) > *limit { Err(BodyError::NoRoom) } else { Ok(()) }
+        // Counted first, so that two at once cannot both take the last.
+        let together = taken.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        let own = {
+            let mut own = accounts.entry(self.account.clone()).or_default();
+            *own = own.saturating_add(more);
+            *own
+        };
+        if together > *limit || own > *limit / 2 { Err(BodyError::NoRoom) } else { Ok(()) }
     }
 }
 
 impl Drop for BodyRoom<'_> {
     fn drop(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
         self.memory.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+        if let Entry::Occupied(mut own) = self.memory.accounts.entry(self.account.clone()) {
+            let left = own.get().saturating_sub(self.bytes);
+            if left == 0 {
+                own.remove();
+            } else {
+                own.insert(left);
+            }
+        }
     }
 }
 
@@ -94,8 +119,7 @@ pub async fn read_body<B>(body: B, limit: usize, deadline: Duration) -> Result<B
 where
     B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
-    let memory = BodyMemory::new(usize::MAX);
-    read_body_into(body, limit, deadline, &mut memory.room()).await
+    read(body, limit, deadline, None).await
 }
 
 /// Like [`read_body`]; fails with [`BodyError::NoRoom`] if `room` cannot grow by what comes.
@@ -104,6 +128,18 @@ pub async fn read_body_into<B>(
     limit: usize,
     deadline: Duration,
     room: &mut BodyRoom<'_>,
+) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
+{
+    read(body, limit, deadline, Some(room)).await
+}
+
+async fn read<B>(
+    body: B,
+    limit: usize,
+    deadline: Duration,
+    room: Option<&mut BodyRoom<'_>>,
 ) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
@@ -129,10 +165,15 @@ fn broken(error: &(dyn Error + 'static)) -> BodyError {
     BodyError::Disconnected
 }
 
-async fn collect<B>(mut body: B, limit: usize, room: &mut BodyRoom<'_>) -> Result<Bytes, BodyError>
+async fn collect<B>(
+    mut body: B,
+    limit: usize,
+    mut room: Option<&mut BodyRoom<'_>>,
+) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
 {
+    let mut grow_to = |bytes| room.as_mut().map_or(Ok(()), |room| room.grow_to(bytes));
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -142,7 +183,7 @@ where
             return Err(BodyError::TooLarge { limit });
         }
         if read == 0 {
-            room.grow_to(piece.len())?;
+            grow_to(piece.len())?;
             first = piece;
             continue;
         }
@@ -152,14 +193,14 @@ where
             whole.extend_from_slice(&first);
         }
         whole.extend_from_slice(&piece);
-        room.grow_to(whole.capacity())?;
+        grow_to(whole.capacity())?;
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyError, BodyMemory, read_body, read_body_into};
+    use super::{BodyError, BodyMemory, BodyRoom, read_body, read_body_into};
     use bytes::Bytes;
     use http_body_util::Full;
     use hyper::body::{Body, Frame};
@@ -229,22 +270,53 @@ mod tests {
         assert_eq!(read_body(Full::new(Bytes::from_static(b"abcd")), 3, SOON).await, too_large);
     }
 
+    fn room<'m>(memory: &'m BodyMemory, account: &str) -> BodyRoom<'m> {
+        memory.room(&account.parse().unwrap())
+    }
+
+    #[test]
+    fn an_account_takes_half_and_leaves_the_rest_to_others() {
+        let memory = BodyMemory::new(100);
+        let mut bodies: Vec<_> = (0..5).map(|_| room(&memory, "acme")).collect();
+        assert!(bodies.iter_mut().all(|body| body.grow_to(10) == Ok(())));
+        let mut sixth = room(&memory, "acme");
+        assert_eq!(sixth.grow_to(1), Err(BodyError::NoRoom));
+        drop(sixth);
+        assert_eq!(bodies[0].grow_to(11), Err(BodyError::NoRoom), "one in work may not grow");
+        drop(bodies.pop());
+        assert_eq!(room(&memory, "acme").grow_to(9), Ok(()));
+        // The other half is for others.
+        let mut rival = room(&memory, "rival");
+        assert_eq!(rival.grow_to(50), Ok(()));
+        assert_eq!(rival.grow_to(50), Ok(()), "no more than before");
+        assert_eq!(room(&memory, "third").grow_to(10), Err(BodyError::NoRoom));
+        drop((bodies, rival));
+        assert_eq!(
+            (memory.taken.load(std::sync::atomic::Ordering::Relaxed), memory.accounts.len()),
+            (0, 0)
+        );
+    }
+
     #[tokio::test]
     async fn all_bodies_share_their_memory() {
         let memory = BodyMemory::new(10);
+        let room = |account: &str| room(&memory, account);
         let full = |bytes: &'static [u8]| Full::new(Bytes::from_static(bytes));
-        let (mut one, mut two) = (memory.room(), memory.room());
-        assert!(read_body_into(full(b"123456"), 10, SOON, &mut one).await.is_ok());
-        let second = read_body_into(full(b"12345"), 10, SOON, &mut two).await;
-        assert_eq!(second, Err(BodyError::NoRoom));
+        let (mut one, mut two) = (room("a"), room("b"));
+        assert!(read_body_into(full(b"12345"), 10, SOON, &mut one).await.is_ok());
+        assert!(read_body_into(full(b"1234"), 10, SOON, &mut two).await.is_ok());
+        let third = read_body_into(full(b"12"), 10, SOON, &mut room("c")).await;
+        assert_eq!(third, Err(BodyError::NoRoom));
+        let fourth = read_body_into(full(b"1"), 10, SOON, &mut room("a")).await;
+        assert_eq!(fourth, Err(BodyError::NoRoom));
         drop(two);
-        assert!(read_body_into(full(b"1234"), 10, SOON, &mut memory.room()).await.is_ok());
+        assert!(read_body_into(full(b"12345"), 10, SOON, &mut room("b")).await.is_ok());
         drop(one);
-        let pieces: [&'static [u8]; 3] = [b"12345678", b"9", b"0"];
+        let pieces: [&'static [u8]; 3] = [b"1234", b"5", b"6"];
         let joined = Pieces(pieces.into(), Then::End);
-        let refused = read_body_into(joined, 10, SOON, &mut memory.room()).await;
+        let refused = read_body_into(joined, 10, SOON, &mut room("a")).await;
         assert_eq!(refused, Err(BodyError::NoRoom), "the joined copy has room to grow");
-        assert_eq!(memory.taken.load(std::sync::atomic::Ordering::Relaxed), 0);
+        assert!(read_body_into(full(b"12345"), 10, SOON, &mut room("a")).await.is_ok());
     }
 
     #[tokio::test]

@@ -90,7 +90,7 @@ async fn process(
     };
     let question =
         Question { method: &head.method, path_and_query: &path_and_query, headers: &headers };
-    let mut room = service.body_memory.room();
+    let mut room = service.body_memory.room(&snapshot.id);
     let (channel, answer) = if asked.kind == GraphPath::Node {
         question.ask_in_turn(service, &snapshot, channels).await?
     } else {

@@ -157,7 +157,7 @@ impl SendRequest {
         timer.end(Stage::Authenticate);
         // Parse.
         let key = accept::check_head(head)?;
-        let mut room = service.body_memory.room();
+        let mut room = service.body_memory.room(&context.snapshot.id);
         let body = self.body(body, &mut room).await?;
         let message = message::parse(&body, self.route.endpoint).map_err(malformed)?;
         let Message::Send(message) = message else {

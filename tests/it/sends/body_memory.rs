@@ -5,11 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tollgate_simulator::{Fault, FaultAction};
 
-use crate::support::{Backend, Setup, World, indian, marketing, on_every_ledger};
+use crate::support::{
+    Backend, KEY, NUMBER, RIVAL_KEY, RIVAL_NUMBER, Setup, World, indian, marketing, on_every_ledger,
+};
 
-on_every_ledger!(bodies_share_a_bounded_memory, a_flow_of_nearly_a_mebibyte_passes);
+on_every_ledger!(
+    bodies_share_a_bounded_memory,
+    stalled_bodies_of_one_account_leave_room_for_others,
+    a_flow_of_nearly_a_mebibyte_passes,
+);
 
 const MIB: usize = 1024 * 1024;
 
@@ -63,6 +71,40 @@ async fn bodies_share_a_bounded_memory(backend: Backend) {
     }
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(world.send(marketing(&indian(30))).await.status, 200);
+}
+
+async fn stalled_bodies_of_one_account_leave_room_for_others(backend: Backend) {
+    let setup = Setup::on(backend)
+        .set("send.max_body_bytes", 256 * 1024)
+        .set("send.max_body_memory_bytes", MIB);
+    let world = World::of(setup).await;
+    let head = format!(
+        "POST /v24.0/{NUMBER}/messages HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: 262144\r\n\r\n"
+    );
+    // All but the end of more bodies than there is memory for.
+    let mut stalled = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(world.data).await.unwrap();
+        stream.write_all(&[head.as_bytes(), &[b' '; 200_000]].concat()).await.unwrap();
+        stalled.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.send(flow(&indian(1), 100_000)).await.summary(), "503 overloaded");
+    let path = format!("/v24.0/{RIVAL_NUMBER}/messages");
+    let other = world.post(&path, flow(&indian(2), 100_000)).key(RIVAL_KEY).await;
+    assert_eq!(other.status, 200, "{}", other.summary());
+    let mut refused = 0;
+    for stream in &mut stalled {
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer);
+        if let Ok(read) = tokio::time::timeout(Duration::from_millis(50), read).await {
+            read.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 503");
+            refused += 1;
+        }
+    }
+    assert!((4..8).contains(&refused), "{refused} of 8 refused");
 }
 
 async fn a_flow_of_nearly_a_mebibyte_passes(backend: Backend) {
