@@ -22,9 +22,17 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether `address` is one of them.
+    /// Whether `address` is one of them. An IPv4 address is also one of a network that is written
+    /// as IPv6 but is a part of `::ffff:0:0/96`.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(&address))
+        let mapped = match address {
+            IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
+            IpAddr::V6(_) => None,
+        };
+        self.networks.iter().any(|network| {
+            let mapped = mapped.as_ref().filter(|_| network.prefix_len() >= 96);
+            network.contains(&address) || mapped.is_some_and(|mapped| network.contains(mapped))
+        })
     }
 }
 
@@ -180,6 +188,22 @@ mod tests {
         client("10.1.1.1", &["::ffff:198.51.100.9"], "198.51.100.9");
         client("10.1.1.1", &["unknown"], "10.1.1.1");
         client("10.1.1.1", &["1.1.1.1, unknown, 10.2.2.2"], "10.2.2.2");
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_one_of_ipv4() {
+        let contains = |network: &str, address: &str| {
+            let networks = vec![network.parse().unwrap()];
+            let proxies = TrustedProxies { networks, proxy_protocol: false };
+            proxies.contains(address.parse().unwrap())
+        };
+        assert!(contains("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(!contains("::ffff:10.0.0.0/104", "11.1.2.3"));
+        assert!(contains("::ffff:10.0.0.1/128", "10.0.0.1"));
+        assert!(contains("10.0.0.0/8", "10.1.2.3"));
+        // All of IPv6 is nothing of IPv4.
+        assert!(contains("::/0", "2001:db8::1") && !contains("::/0", "10.1.2.3"));
+        assert!(!contains("0.0.0.0/0", "2001:db8::1"));
     }
 
     fn header(version_command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
