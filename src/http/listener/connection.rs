@@ -5,18 +5,17 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Version, header};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -27,6 +26,7 @@ use super::addresses::{Addresses, Counted};
 use super::guarded::GuardedStream;
 use super::options::ServerOptions;
 use super::progress::{Progress, Ticket};
+use super::streams::{Streams, Watched};
 use crate::clock::Stopwatch;
 use crate::http::peer::{Peer, ProxyHeader, proxy_header};
 use crate::metrics::RefusedConnection;
@@ -229,13 +229,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Opened<T> {
                         let close = HeaderValue::from_static("close");
                         response.headers_mut().insert(header::CONNECTION, close);
                     }
-                    Ok::<_, Infallible>(response.map(|body| Watched { body, _ticket: ticket }))
+                    Ok::<_, Infallible>(response.map(|body| Watched::new(body, http2, ticket)))
                 }
             })
         };
         let ends = Ends { options: &options, progress: &progress, stop, started };
         if http2 {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
+            let mut builder = http2::Builder::new(Streams::new(options.write_timeout));
             builder
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(options.max_streams)
@@ -322,31 +322,5 @@ impl Ends<'_> {
                 }
             }
         }
-    }
-}
-
-/// A response's body, which keeps its request's ticket until it is written.
-pub(super) struct Watched<B> {
-    body: B,
-    _ticket: Ticket,
-}
-
-impl<B: Body + Unpin> Body for Watched<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

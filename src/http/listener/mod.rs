@@ -8,6 +8,7 @@ pub mod framing;
 mod guarded;
 mod options;
 mod progress;
+mod streams;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! The listener seen from raw sockets.
 
+mod multiplexed;
 mod sent_ahead;
 
 use std::convert::Infallible;
