@@ -235,6 +235,16 @@ mod tests {
         assert_eq!(proxy_header(&header(0x21, 0x21, &v6)), whole(Some("2001:db8::5"), 52));
         assert_eq!(proxy_header(&header(0x20, 0x00, &[])), whole(None, 16));
         assert_eq!(proxy_header(&header(0x21, 0x00, &[1, 2, 3])), whole(None, 19));
+        // A socket of the proxy's own machine; its health check in spite of addresses.
+        assert_eq!(proxy_header(&header(0x21, 0x31, &[0; 216])), whole(None, 232));
+        assert_eq!(proxy_header(&header(0x20, 0x11, &v4)), whole(None, 28));
+        // Values behind the addresses, known or not.
+        let with_values = [&v4[..], &[0x04, 0, 1, 0, 0xee, 0, 2, 1, 2]].concat();
+        assert_eq!(proxy_header(&header(0x21, 0x11, &with_values)), whole(Some("192.0.2.7"), 37));
+        // An IPv4 client of a listener that is bound to IPv6.
+        let mut mapped = [0; 36];
+        mapped[10..16].copy_from_slice(&[0xff, 0xff, 192, 0, 2, 7]);
+        assert_eq!(proxy_header(&header(0x21, 0x21, &mapped)), whole(Some("192.0.2.7"), 52));
     }
 
     #[test]

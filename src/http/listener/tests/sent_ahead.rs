@@ -149,6 +149,30 @@ async fn requests_sent_ahead_are_answered_in_their_order() {
 }
 
 #[tokio::test]
+async fn an_end_behind_a_chunked_body_is_seen() {
+    let listening = Listening::open(ServerOptions::default(), |request| async move {
+        let peer = request.extensions().get::<Peer>().cloned().expect("set for every request");
+        let body = super::super::super::body::read_body(request.into_body(), 1024, SOON).await;
+        peer.finished.cancelled().await;
+        body.expect("a body").to_vec()
+    })
+    .await;
+    for pieces in [1, 2, 40] {
+        let mut client = listening.connect().await;
+        let sent = "POST /send HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n\
+                    2\r\ndo\r\n3\r\nne!\r\n0\r\nt: x\r\n\r\n\r\nGET / HTTP/1.1\r\nho";
+        for piece in sent.as_bytes().chunks(sent.len().div_ceil(pieces)) {
+            client.write_all(piece).await.expect("written");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        client.shutdown().await.expect("half closed");
+        read_to(&mut client, "done!").await;
+        assert!(closes(&mut client, SOON).await);
+    }
+    assert_eq!(listening.close().await, Drained { cut: 0 });
+}
+
+#[tokio::test]
 async fn who_sends_too_much_ahead_counts_as_gone_and_is_closed() {
     let listening = Listening::open(ServerOptions::default(), finished).await;
     let mut client = listening.connect().await;
