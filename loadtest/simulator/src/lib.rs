@@ -96,7 +96,17 @@ impl Simulator {
 
     /// Keeps a media object as if it had been received or uploaded, and returns its id.
     pub fn put_media(&self, mime_type: &str, bytes: impl Into<Bytes>) -> String {
-        self.state.media.put(mime_type.to_owned(), bytes.into())
+        self.state.media.put(None, mime_type.to_owned(), bytes.into())
+    }
+
+    /// The same on one phone number: a request that names another one is refused.
+    pub fn put_media_on(
+        &self,
+        phone_number_id: &str,
+        mime_type: &str,
+        bytes: impl Into<Bytes>,
+    ) -> String {
+        self.state.media.put(Some(phone_number_id), mime_type.to_owned(), bytes.into())
     }
 
     /// The address it listens on.

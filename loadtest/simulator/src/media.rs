@@ -19,11 +19,19 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct MediaObject {
     pub(crate) id: String,
+    /// The phone number it was uploaded on; `None`: any.
+    pub(crate) owner: Option<String>,
     pub(crate) mime_type: String,
     pub(crate) bytes: Bytes,
 }
 
 impl MediaObject {
+    /// Whether a request that names `phone_number_id` in its query, if it does, is processed.
+    pub(crate) fn is_of(&self, query: &str) -> bool {
+        let named = query_value(query, "phone_number_id");
+        named.is_none_or(|named| self.owner.as_ref().is_none_or(|owner| *owner == named))
+    }
+
     /// The digest of its bytes, in hexadecimal.
     pub(crate) fn sha256(&self) -> String {
         let digest = Sha256::digest(&self.bytes);
@@ -45,11 +53,16 @@ struct Objects {
 
 impl MediaStore {
     /// Stores one upload and returns its id.
-    pub(crate) fn put(&self, mime_type: String, bytes: Bytes) -> String {
+    pub(crate) fn put(&self, owner: Option<&str>, mime_type: String, bytes: Bytes) -> String {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         objects.uploads += 1;
         let id = (990_000_000_000_000 + objects.uploads).to_string();
-        objects.kept.push_back(MediaObject { id: id.clone(), mime_type, bytes });
+        objects.kept.push_back(MediaObject {
+            id: id.clone(),
+            owner: owner.map(str::to_owned),
+            mime_type,
+            bytes,
+        });
         let bytes = |objects: &Objects| -> usize {
             objects.kept.iter().map(|object| object.bytes.len()).sum()
         };
@@ -209,8 +222,14 @@ mod tests {
         assert!(read("messaging_product=x").is_err() && read("").is_err());
 
         let store = MediaStore::default();
-        let id = store.put(mime_type, file);
-        assert_eq!(store.get(&id).unwrap().mime_type, "image/png");
+        let id = store.put(Some("7"), mime_type, file);
+        let object = store.get(&id).unwrap();
+        assert_eq!(object.mime_type, "image/png");
+        for (query, processed) in
+            [("", true), ("phone_number_id=7", true), ("phone_number_id=8", false)]
+        {
+            assert_eq!(object.is_of(query), processed, "{query}");
+        }
         assert!(store.delete(&id) && !store.delete(&id));
     }
 }

@@ -121,6 +121,9 @@ fn offset_from(text: &str) -> Option<usize> {
 /// A media object that was uploaded, a WABA that owns templates, else a phone number.
 pub(crate) fn object(state: &State, id: &str, parts: &Parts) -> Result<Reply, GraphError> {
     if let Some(object) = state.media.get(id) {
+        if !object.is_of(parts.uri.query().unwrap_or("")) {
+            return Err(GraphError::unknown_object(id));
+        }
         return Ok(state.json(&json!({
             "messaging_product": "whatsapp",
             "url": media::url(state.options.tls.is_some(), state.media_addr, id),
@@ -165,8 +168,10 @@ pub(crate) fn object(state: &State, id: &str, parts: &Parts) -> Result<Reply, Gr
     }
 }
 
-pub(crate) fn delete_object(state: &State, id: &str) -> Result<Reply, GraphError> {
-    match state.media.delete(id) {
+pub(crate) fn delete_object(state: &State, id: &str, parts: &Parts) -> Result<Reply, GraphError> {
+    let query = parts.uri.query().unwrap_or("");
+    let named = state.media.get(id).is_some_and(|object| object.is_of(query));
+    match named && state.media.delete(id) {
         true => Ok(state.success()),
         false => Err(GraphError::unknown_object(id)),
     }
@@ -183,7 +188,7 @@ pub(crate) fn upload_media(
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let query = parts.uri.query().unwrap_or("");
     let (mime_type, file) = media::read_upload(content_type.unwrap_or(""), query, body)?;
-    Ok(state.json(&json!({ "id": state.media.put(mime_type, file) })))
+    Ok(state.json(&json!({ "id": state.media.put(Some(phone_number_id), mime_type, file) })))
 }
 
 /// The bytes behind a media object's `url`, or the range of them that is asked for.

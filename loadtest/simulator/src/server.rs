@@ -201,7 +201,7 @@ async fn serve(state: &State, host: Host, request: Request<Incoming>) -> Result<
             reads::write_profile(state, phone_number_id, &body)
         }
         Route::ReadObject { id } => reads::object(state, id, &parts),
-        Route::DeleteObject { id } => reads::delete_object(state, id),
+        Route::DeleteObject { id } => reads::delete_object(state, id, &parts),
         Route::Send { .. } | Route::Control(_) | Route::Unknown => {
             state.record.unknown_paths.fetch_add(1, Ordering::Relaxed);
             Err(GraphError::new(2500, parts.uri.path()))
