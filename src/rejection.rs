@@ -91,7 +91,7 @@ rejections! {
     Overloaded "overloaded" 503 "Too much work at once"
         "A bound of work in flight is reached; nothing was reserved. Send again."
     UpstreamNoAnswer "upstream_no_answer" 504 "Upstream did not answer"
-        "A read receipt or passed-through request got no reply. No send ends so."
+        "A read receipt or passed-through request got no reply, or none that may be passed back."
     RequestTimeout "request_timeout" 408 "The request took too long to arrive"
         "The client was too slow to deliver its body; nothing was reserved."
     ClientGone "client_gone" 499 "The client disconnected before its message was forwarded"

@@ -378,8 +378,18 @@ fn pass_through(mut section: Section<'_>) -> Option<PassThroughConfig> {
         ("templates", Allowed::Templates),
     ];
     let allow = section.texts("allow", &[], |text| parse::one_of(&choices, text));
+    let max_in_flight = section.count("max_in_flight", 1..=1_000_000);
+    let max_in_flight_per_account = section.count("max_in_flight_per_account", 1..=1_000_000);
+    let max_memory_bytes = section.count("max_memory_bytes", 32 * 1024 * 1024..=1 << 40);
+    let stall_timeout = section.milliseconds("stall_timeout_ms", 100..=WAIT_MAX_MS);
     section.finish();
-    Some(PassThroughConfig { allow: allow? })
+    Some(PassThroughConfig {
+        allow: allow?,
+        max_in_flight: max_in_flight?,
+        max_in_flight_per_account: max_in_flight_per_account?,
+        max_memory_bytes: max_memory_bytes?,
+        stall_timeout: stall_timeout?,
+    })
 }
 
 fn media(mut section: Section<'_>) -> Option<MediaConfig> {

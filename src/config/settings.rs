@@ -159,6 +159,10 @@ pub struct RecipientsConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassThroughConfig {
     pub allow: Vec<Allowed>,
+    pub max_in_flight: usize,
+    pub max_in_flight_per_account: usize,
+    pub max_memory_bytes: usize,
+    pub stall_timeout: Duration,
 }
 
 /// `[media]`

@@ -166,6 +166,7 @@ pub fn upstream_options(config: &Config) -> Result<UpstreamOptions, String> {
         http2: upstream.http2,
         connect_timeout: upstream.connect_timeout,
         answer_timeout: upstream.answer_timeout,
+        stream_idle_timeout: config.pass_through.stall_timeout,
         ..UpstreamOptions::default()
     })
 }
@@ -307,6 +308,9 @@ fn send_options(config: &Config) -> SendOptions {
         auto_create: config.campaigns.auto_create,
         without_plus: config.recipients.without_plus,
         pass_through: config.pass_through.allow.clone(),
+        max_passing: config.pass_through.max_in_flight,
+        max_passing_per_account: config.pass_through.max_in_flight_per_account,
+        max_passing_memory_bytes: config.pass_through.max_memory_bytes,
         media: MediaOptions {
             public_url: config.media.public_url.clone(),
             tls: config.listen.tls.is_some(),

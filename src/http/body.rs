@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -94,12 +95,38 @@ impl BodyRoom<'_> {
 
 impl Drop for BodyRoom<'_> {
     fn drop(&mut self) {
-        if self.bytes == 0 {
+        self.memory.give_back(&self.account, self.bytes);
+    }
+}
+
+/// What a body takes that is on its way to a client; given back when it is dropped.
+#[derive(Debug)]
+pub struct KeptRoom {
+    memory: Arc<BodyMemory>,
+    account: AccountId,
+    bytes: usize,
+}
+
+impl Drop for KeptRoom {
+    fn drop(&mut self) {
+        self.memory.give_back(&self.account, self.bytes);
+    }
+}
+
+impl BodyMemory {
+    /// A room of this memory for a body that outlives the borrow.
+    pub fn keep(self: &Arc<Self>, mut room: BodyRoom<'_>) -> KeptRoom {
+        let bytes = std::mem::take(&mut room.bytes);
+        KeptRoom { memory: Arc::clone(self), account: room.account.clone(), bytes }
+    }
+
+    fn give_back(&self, account: &AccountId, bytes: usize) {
+        if bytes == 0 {
             return;
         }
-        self.memory.taken.fetch_sub(self.bytes, Ordering::Relaxed);
-        if let Entry::Occupied(mut own) = self.memory.accounts.entry(self.account.clone()) {
-            let left = own.get().saturating_sub(self.bytes);
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+        if let Entry::Occupied(mut own) = self.accounts.entry(account.clone()) {
+            let left = own.get().saturating_sub(bytes);
             if left == 0 {
                 own.remove();
             } else {
@@ -317,6 +344,19 @@ mod tests {
         let refused = read_body_into(joined, 10, SOON, &mut room("a")).await;
         assert_eq!(refused, Err(BodyError::NoRoom), "the joined copy has room to grow");
         assert!(read_body_into(full(b"12345"), 10, SOON, &mut room("a")).await.is_ok());
+    }
+
+    #[test]
+    fn a_room_is_kept_beyond_its_request() {
+        let memory = std::sync::Arc::new(BodyMemory::new(20));
+        let account = "acme".parse().expect("an id");
+        let mut room = memory.room(&account);
+        room.grow_to(10).expect("there is room");
+        let kept = memory.keep(room);
+        assert_eq!(memory.room(&account).grow_to(1), Err(BodyError::NoRoom));
+        drop(kept);
+        assert_eq!(memory.room(&account).grow_to(10), Ok(()));
+        assert_eq!(memory.accounts.len(), 0);
     }
 
     #[tokio::test]

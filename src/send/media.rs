@@ -6,25 +6,23 @@ use http::header;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::Empty;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::forward::target;
-use super::json_answer::{self, Answer};
+use super::json_answer::{self, unreadable};
+use super::media_object;
 use super::media_url::MediaUrl;
+use super::question::Found;
 use super::rejected::Rejected;
 use super::service::{MediaOptions, SendService};
 use super::streamed::{StreamedReply, finished, stream};
-use crate::http::body::BodyRoom;
-use crate::ids::{AccountId, ChannelId};
+use super::taken::taken;
+use crate::ids::AccountId;
 use crate::rejection::RejectionKind;
 use crate::upstream::body::StreamBody;
+use crate::upstream::leak::carries;
 use crate::upstream::media_hosts::on_media_host;
-use crate::upstream::pass_through::Allowed;
+use crate::upstream::pass_through::{Allowed, Passing};
 use crate::upstream::streaming::PassThrough;
-
-/// Bytes of the longest answer about a media object: Meta's have some hundred.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The base of the gateway's URLs for this client.
 ///
@@ -45,55 +43,46 @@ pub fn public_base(options: &MediaOptions, head: &Parts) -> Result<String, Rejec
     Ok(format!("{scheme}://{host}"))
 }
 
-/// The answer about a media object, in which `url` leads to the gateway if it led to a host of
-/// media; any other answer as it came.
+/// The answer about a media object, in which `url` leads to the gateway.
 ///
 /// # Errors
-/// The answer could not be read to its end.
-pub async fn rewritten(
+/// The answer cannot be read, or its URL is on no host of media.
+pub fn with_own_url(
     service: &SendService,
     account: &AccountId,
-    channel: &ChannelId,
+    found: &Found,
     base: &str,
-    answer: Response<StreamBody>,
-    room: &mut BodyRoom<'_>,
-) -> Result<Response<StreamBody>, Rejected> {
-    let (head, body) = match json_answer::read(answer, MAX_ANSWER, room).await? {
-        Answer::Json(head, body) => (head, body),
-        Answer::Other(answer) => return Ok(answer),
-    };
-    let sign = |target: &str| {
-        let media = &service.options.media;
-        if on_media_host(target, &media.hosts).is_none() {
-            let host = target.parse::<http::Uri>().ok();
-            let host = host.as_ref().and_then(http::Uri::host).unwrap_or("none");
-            tracing::warn!(%account, %channel, host, "a media URL is on a host that media.hosts \
-                    does not list; it was passed on as it came");
-            return None;
-        }
-        let now_ms = service.services.clock.now_ms();
-        let url = MediaUrl {
-            account: account.clone(),
-            channel: channel.clone(),
-            target: target.to_owned(),
-            expires_ms: now_ms.saturating_add(media.url_lifetime_ms),
-        };
-        Some(format!("{base}/media/{}", url.sign(service.services.catalog.hasher())))
-    };
-    let changed = with_url(&body, sign);
-    Ok(json_answer::answer(*head, body, changed))
-}
-
-/// The JSON object in `body` with another `url`; `None` if it has none, or `replaced` has no other.
-fn with_url(body: &Bytes, replaced: impl FnOnce(&str) -> Option<String>) -> Option<Bytes> {
-    #[derive(Deserialize)]
-    struct MediaObject<'a> {
-        #[serde(borrow)]
-        url: &'a RawValue,
+) -> Result<Option<Bytes>, Rejected> {
+    let Found { channel, target, answer } = found;
+    let (raw, url) = media_object::url(answer.body())?;
+    let media = &service.options.media;
+    if on_media_host(&url, &media.hosts).is_none() {
+        let uri = url.parse::<http::Uri>().ok();
+        let host = uri.as_ref().and_then(http::Uri::authority).map(http::uri::Authority::as_str);
+        let host = host.filter(|host| !host.contains('@')).unwrap_or("(none)");
+        tracing::warn!(%account, %channel, host, "a media URL is on a host that media.hosts does \
+                not list, so its media object is not given out");
+        return Err(Rejected::new(
+            RejectionKind::PathNotAllowed,
+            format!(
+                "the media object is on the host {host}, which the operator does not list in \
+                 media.hosts"
+            ),
+        ));
     }
-    let object: MediaObject<'_> = serde_json::from_slice(body).ok()?;
-    let url = replaced(&serde_json::from_str::<String>(object.url.get()).ok()?)?;
-    json_answer::replaced(body, &[(object.url, url)])
+    // What is signed could not be searched any more.
+    if carries(url.as_bytes(), &target.token) {
+        return Err(unreadable());
+    }
+    let now_ms = service.services.clock.now_ms();
+    let url = MediaUrl {
+        account: account.clone(),
+        channel: channel.clone(),
+        target: url,
+        expires_ms: now_ms.saturating_add(media.url_lifetime_ms),
+    };
+    let own = format!("{base}/media/{}", url.sign(service.services.catalog.hasher()));
+    json_answer::replaced(answer.body(), &[(raw, own)]).map(Some).ok_or_else(unreadable)
 }
 
 /// Fetches a media object by the gateway's own URL. The signature in it is the key.
@@ -127,6 +116,7 @@ async fn fetch(
         let details = "the operator does not let media be fetched from that host";
         return Err(Rejected::new(RejectionKind::PathNotAllowed, details));
     };
+    let permit = service.pass_permit(&snapshot.id)?;
     let token = target(service, &snapshot, &url.channel)?.token;
     let request = PassThrough {
         base: &base,
@@ -134,6 +124,7 @@ async fn fetch(
         method: head.method.clone(),
         path_and_query: &path,
         headers: &head.headers,
+        passing: Passing::Download,
     };
     let mut answer = stream(service, request, Empty::<Bytes>::new()).await?;
     // A client that followed it would show its key to another host.
@@ -141,33 +132,6 @@ async fn fetch(
         return Err(Rejected::no_answer("redirected"));
     }
     answer.headers_mut().remove(header::SET_COOKIE);
-    Ok(answer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_url;
-    use bytes::Bytes;
-
-    #[test]
-    fn the_url_alone_is_replaced() {
-        for (body, expected) in [
-            (r#"{"url":"https:\/\/a\/b","id":"1"}"#, Some(r#"{"url":"<https://a/b>","id":"1"}"#)),
-            (
-                "{ \"id\" : \"url\",\n \"x\":{\"url\":\"y\"}, \"url\" : \"z\" }",
-                Some("{ \"id\" : \"url\",\n \"x\":{\"url\":\"y\"}, \"url\" : \"<z>\" }"),
-            ),
-            (r#"{"id":"1"}"#, None),
-            (r#"{"url":7}"#, None),
-            (r#"{"url":null}"#, None),
-            (r#"{"url":"a","url":"b"}"#, None),
-            (r#"[{"url":"a"}]"#, None),
-            (r#"{"url":"a""#, None),
-            ("", None),
-        ] {
-            let found = with_url(&Bytes::from(body), |url| Some(format!("<{url}>")));
-            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{body}");
-        }
-        assert_eq!(with_url(&Bytes::from_static(br#"{"url":"a"}"#), |_| None), None);
-    }
+    let patience = services.upstream.options().stream_idle_timeout;
+    Ok(answer.map(|body| taken(body, permit, patience)))
 }

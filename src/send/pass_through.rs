@@ -1,33 +1,36 @@
-//! Graph paths that are not sends: passed on, streamed, with the channel's token, only if the
-//! operator allows the kind and the ids are the account's.
+//! Graph paths that are not sends: passed on with the channel's token, only if the operator allows
+//! the kind and the ids are the account's. No body passes unread, and no answer but a download.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+use std::fmt::Display;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap};
 use http::request::Parts;
 use http::{Method, Request, Response};
-use http_body_util::{Empty, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::authenticate::{self, Sender};
 use super::forward::target;
+use super::json_answer::{Answer, unreadable};
 use super::media;
+use super::media_object;
 use super::paging::{self, Links};
-use super::parameters::dangerous;
+use super::parameters;
 use super::profile_body;
+use super::question::{Found, Question};
 use super::rejected::Rejected;
 use super::service::SendService;
-use super::streamed::{StreamedReply, finished, stream};
+use super::streamed::{StreamedReply, finished};
+use super::taken::taken;
+use super::upload;
 use crate::catalog::Snapshot;
+use crate::http::body::{BodyError, BodyRoom, read_body};
 use crate::http::credentials;
 use crate::http::route::GraphPath;
 use crate::ids::ChannelId;
 use crate::rejection::RejectionKind;
 use crate::upstream::body::StreamBody;
-use crate::upstream::pass_through::Allowed;
-use crate::upstream::streaming::PassThrough;
+use crate::upstream::headers::misplaced;
+use crate::upstream::pass_through::{Allowed, Passing};
 use crate::upstream::target::Target;
 
 /// What the path of a passed-through request names.
@@ -42,9 +45,6 @@ pub struct Asked<'a> {
     /// The path at Meta.
     pub path: &'a str,
 }
-
-/// With how many different tokens a media object is read if its channel is not named.
-const MOST_TOKENS: usize = 8;
 
 /// Carries one request that costs nothing.
 pub async fn handle(
@@ -64,122 +64,89 @@ async fn process(
     head: &Parts,
     body: Incoming,
 ) -> Result<Response<StreamBody>, Rejected> {
+    if let Some(name) = misplaced(&head.headers) {
+        let details = format!("the Connection header names {name}, which is about the request");
+        return Err(Rejected::new(RejectionKind::Malformed, details));
+    }
     let query = credentials::query_without_key(head.uri.query());
     let query = query.as_deref().unwrap_or_default();
-    if let Some(name) = dangerous(query) {
-        return Err(Rejected::new(
-            RejectionKind::PathNotAllowed,
-            format!("the query parameter {name} is not passed on"),
-        ));
-    }
+    parameters::check(query)?;
     let Sender { snapshot, key, campaign } = authenticate::sender(service, head).await?;
     service.count_request(&snapshot.id, &key)?;
     authenticate::one_campaign(&head.headers, asked.campaign, campaign)?;
     let (allowed, channels) = permitted(service, &snapshot, asked, &head.method, query).await?;
-    let path = asked.path;
-    let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let mut headers = Cow::Borrowed(&head.headers);
-    let rewrites = Rewrites::of(allowed, asked.kind, &head.method);
-    if rewrites != Rewrites::Nothing {
-        // The answer must be readable here.
-        headers.to_mut().remove(header::ACCEPT_ENCODING);
-    }
-    let base_here = match rewrites {
-        Rewrites::Nothing => String::new(),
-        _ => media::public_base(&service.options.media, head)?,
-    };
-    let question =
-        Question { method: &head.method, path_and_query: &path_and_query, headers: &headers };
-    let mut room = service.body_memory.room(&snapshot.id);
-    let (channel, answer) = if asked.kind == GraphPath::Node {
-        question.ask_in_turn(service, &snapshot, channels).await?
+    let permit = service.pass_permit(&snapshot.id)?;
+    let (method, path, headers) = (&head.method, asked.path, &head.headers);
+    let question = Question { service, method, path, query, headers };
+    let mut room = service.passing_memory.room(&snapshot.id);
+    let of_media = allowed == Allowed::Media && asked.kind == GraphPath::Node;
+    let mut found = if of_media {
+        no_body(service, body).await?;
+        question.media_object(&snapshot, channels, &mut room).await?
     } else {
         let channel = channels.into_iter().next().ok_or_else(unknown_id)?;
         let target = target(service, &snapshot, &channel)?;
-        let request = question.to(&target);
-        let writes_profile =
-            asked.kind == GraphPath::BusinessProfile && head.method == Method::POST;
-        let answer = if writes_profile {
-            let body = profile_body::read(service, &head.headers, body, &mut room).await?;
-            stream(service, request, Full::new(body)).await?
-        } else {
-            stream(service, request, body).await?
-        };
-        (channel, answer)
+        let answer = carry(asked.kind, &question, &target, body, &mut room).await?;
+        Found { channel, target, answer }
     };
-    match rewrites {
-        Rewrites::Nothing => Ok(answer),
-        Rewrites::MediaUrl => {
-            let account = &snapshot.id;
-            media::rewritten(service, account, &channel, &base_here, answer, &mut room).await
+    if method == Method::GET && found.answer.is_success() {
+        let base = media::public_base(&service.options.media, head)?;
+        let changed = if of_media {
+            media::with_own_url(service, &snapshot.id, &found, &base)?
+        } else {
+            let links = Links { base: &base, path, key: credentials::pair(head.uri.query()) };
+            paging::with_links(found.answer.body(), links).map_err(|_| unreadable())?
+        };
+        changed.into_iter().for_each(|body| found.answer.replace(body));
+    }
+    let Found { channel, target, answer } = found;
+    let answer = answer.without(&target.token).map_err(|_| {
+        let account = &snapshot.id;
+        tracing::error!(%account, %channel, path, "upstream's answer has the channel's token in \
+                it; it was not passed back");
+        unreadable()
+    })?;
+    let patience = service.services.upstream.options().stream_idle_timeout;
+    Ok(answer.map(|body| taken(body, (permit, service.passing_memory.keep(room)), patience)))
+}
+
+/// Carries a request to the upstream of its channel: with a body only if it is one that is read.
+async fn carry(
+    kind: GraphPath,
+    question: &Question<'_>,
+    target: &Target,
+    body: Incoming,
+    room: &mut BodyRoom<'_>,
+) -> Result<Answer, Rejected> {
+    match kind {
+        GraphPath::MediaUpload => upload::carry(question, target, body, room).await,
+        GraphPath::BusinessProfile if question.method == Method::POST => {
+            let Question { service, headers, .. } = question;
+            let (content_type, body) = profile_body::read(service, headers, body, room).await?;
+            question.carry(target, Passing::Body(content_type), Full::new(body), room).await
         }
-        Rewrites::Links => {
-            let links = Links { base: &base_here, path, key: credentials::pair(head.uri.query()) };
-            paging::rewritten(links, answer, &mut room).await
+        GraphPath::BusinessProfile | GraphPath::Node | GraphPath::Templates => {
+            no_body(question.service, body).await?;
+            question.ask(target, room).await
         }
     }
 }
 
-/// A request as it goes to any upstream.
-struct Question<'a> {
-    method: &'a Method,
-    path_and_query: &'a str,
-    headers: &'a HeaderMap,
-}
-
-impl Question<'_> {
-    fn to<'a>(&'a self, target: &'a Target) -> PassThrough<'a> {
-        PassThrough {
-            base: &target.base,
-            token: &target.token,
-            method: self.method.clone(),
-            path_and_query: self.path_and_query,
-            headers: self.headers,
+/// Refuses a body of a request that has none: it could make another request of this one.
+async fn no_body(service: &SendService, body: Incoming) -> Result<(), Rejected> {
+    let malformed = |details: &dyn Display| Rejected::new(RejectionKind::Malformed, details);
+    match read_body(body, 0, service.options.body_timeout).await {
+        Ok(_) => Ok(()),
+        Err(BodyError::TooLarge { .. }) => {
+            Err(malformed(&"a request of this method has no body here"))
         }
-    }
-
-    /// Asks without a body with one channel's token after the other's until one is right. If none
-    /// is, the first answer is as good as any.
-    async fn ask_in_turn(
-        &self,
-        service: &SendService,
-        snapshot: &Snapshot,
-        channels: Vec<ChannelId>,
-    ) -> Result<(ChannelId, Response<StreamBody>), Rejected> {
-        let mut first = None;
-        for channel in channels {
-            let answer = match target(service, snapshot, &channel) {
-                Ok(target) => stream(service, self.to(&target), Empty::<Bytes>::new()).await,
-                Err(rejected) => Err(rejected),
-            };
-            let found = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
-            let answer = answer.map(|answer| (channel, answer));
-            if found {
-                return answer;
-            }
-            first.get_or_insert(answer);
+        Err(error @ BodyError::Slow { .. }) => {
+            Err(Rejected::new(RejectionKind::RequestTimeout, error))
         }
-        first.unwrap_or_else(|| Err(unknown_id()))
-    }
-}
-
-/// What in an answer leads to Meta and must lead to the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rewrites {
-    Nothing,
-    /// The URL of a media object.
-    MediaUrl,
-    /// The links to further pages of a list.
-    Links,
-}
-
-impl Rewrites {
-    fn of(allowed: Allowed, kind: GraphPath, method: &Method) -> Rewrites {
-        match (allowed, kind) {
-            (Allowed::Media, GraphPath::Node) if method == Method::GET => Rewrites::MediaUrl,
-            (Allowed::Templates, _) => Rewrites::Links,
-            _ => Rewrites::Nothing,
+        Err(error @ BodyError::Disconnected) => {
+            Err(Rejected::new(RejectionKind::ClientGone, error))
         }
+        Err(error @ (BodyError::Malformed | BodyError::NoRoom)) => Err(malformed(&error)),
     }
 }
 
@@ -261,52 +228,8 @@ fn owner(
                 RejectionKind::PathNotAllowed,
                 "a phone number is read here, not deleted",
             )),
-            None => media_owners(snapshot, query).map(|channels| (Allowed::Media, channels)),
+            None if snapshot.wabas.keys().any(|waba| waba.as_str() == id) => Err(unknown_id()),
+            None => media_object::channels(snapshot, query).map(|found| (Allowed::Media, found)),
         },
-    }
-}
-
-/// A media id does not name its channel: the channel is the one the query names, else any of the
-/// account's may be; Meta checks the token. No other parameter is passed on, so that no other node
-/// can be read with fields.
-fn media_owners(snapshot: &Snapshot, query: &str) -> Result<Vec<ChannelId>, Rejected> {
-    let unknown = |details: &str| Rejected::new(RejectionKind::ChannelUnknown, details);
-    let mut named = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some(("phone_number_id", number)) if named.is_none() => named = Some(number),
-            _ => {
-                return Err(Rejected::new(
-                    RejectionKind::PathNotAllowed,
-                    "reading a media object takes no parameter but phone_number_id",
-                ));
-            }
-        }
-    }
-    if let Some(number) = named {
-        let known = |channel: &ChannelId| snapshot.channels.contains_key(channel);
-        return number
-            .parse()
-            .ok()
-            .filter(known)
-            .map(|channel| vec![channel])
-            .ok_or_else(|| unknown("this key's account has no channel with that phone number ID"));
-    }
-    let mut channels: Vec<_> = snapshot.channels.iter().collect();
-    // Those that send come first: one that is switched off may have no token any more.
-    channels.sort_by_key(|(id, channel)| (!channel.settings.enabled, *id));
-    let mut tokens = HashSet::new();
-    channels.retain(|(_, channel)| {
-        let settings = &channel.settings;
-        let token = (&settings.upstream_url, &settings.token_env, &settings.token_file);
-        settings.is_graph_shaped() && tokens.insert(token)
-    });
-    match channels.len() {
-        0 => Err(unknown("the account has no channel whose upstream has media")),
-        1..=MOST_TOKENS => Ok(channels.into_iter().map(|(id, _)| id.clone()).collect()),
-        more => Err(unknown(&format!(
-            "the account's channels have {more} different tokens; name the channel with \
-             phone_number_id"
-        ))),
     }
 }

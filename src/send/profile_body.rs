@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header;
+use http::header::{self, HeaderValue};
 use hyper::body::Incoming;
 use serde::de::IgnoredAny;
 
@@ -16,7 +16,7 @@ use super::service::SendService;
 use crate::http::body::BodyRoom;
 use crate::rejection::RejectionKind;
 
-/// Reads it whole.
+/// Reads it whole, and as what it was read.
 ///
 /// # Errors
 /// Neither JSON nor a form, or one with a name that is not passed on.
@@ -25,33 +25,36 @@ pub async fn read(
     headers: &HeaderMap,
     body: Incoming,
     room: &mut BodyRoom<'_>,
-) -> Result<Bytes, Rejected> {
+) -> Result<(HeaderValue, Bytes), Rejected> {
     let body = accept::body(body, &service.options, room).await?;
-    check(headers, &body)?;
-    Ok(body)
+    check(headers, &body).map(|kind| (HeaderValue::from_static(kind), body))
 }
 
-fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Rejected> {
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Its content type, if it may pass.
+fn check(headers: &HeaderMap, body: &[u8]) -> Result<&'static str, Rejected> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let content_type = types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let is = |wanted: &str| essence.eq_ignore_ascii_case(wanted);
     let one = types.next().is_none() && !headers.contains_key(header::CONTENT_ENCODING);
-    let found = if one && is("application/json") {
+    let (kind, found) = if one && is(JSON) {
         // The names of all members, which a later one of the same name does not hide.
         let object: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).map_err(|_| {
             let details = "a business profile is a JSON object, or a form";
             Rejected::new(RejectionKind::Malformed, details)
         })?;
-        object.keys().find_map(|name| dangerous(name))
-    } else if one && is("application/x-www-form-urlencoded") {
-        dangerous(std::str::from_utf8(body).unwrap_or("%"))
+        (JSON, object.keys().find_map(|name| dangerous(name)))
+    } else if one && is(FORM) {
+        (FORM, dangerous(std::str::from_utf8(body).unwrap_or("%")))
     } else {
         let details = "send a business profile as JSON or as a form, without content encoding";
         return Err(Rejected::new(RejectionKind::UnsupportedMediaType, details));
     };
     match found {
-        None => Ok(()),
+        None => Ok(kind),
         Some(name) => Err(Rejected::new(
             RejectionKind::PathNotAllowed,
             format!("the parameter {name} is not passed on"),
@@ -82,6 +85,8 @@ mod tests {
             (form, "about=x&batch=[]", false),
             (form, "about=x&b%61tch=[]", false),
             (form, "about=x;batch=[]", false),
+            (form, "about=x&batch[0][method]=POST", false),
+            (json, r#"{"about":"x","batch[0]":{}}"#, false),
             (form, "access_token=x", false),
             ("multipart/form-data; boundary=x", "--x--", false),
             ("text/plain", "{}", false),

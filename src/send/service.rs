@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +48,12 @@ pub struct SendOptions {
     pub without_plus: WithoutPlus,
     /// Which Graph paths other than sends pass.
     pub pass_through: Vec<Allowed>,
+    /// Passed-through requests in work at one time, at most.
+    pub max_passing: usize,
+    /// The same for one account.
+    pub max_passing_per_account: usize,
+    /// Bytes that what is read of them may take together.
+    pub max_passing_memory_bytes: usize,
     /// How media objects are fetched.
     pub media: MediaOptions,
 }
@@ -71,6 +77,7 @@ pub struct SendService {
     pub(crate) services: Arc<Services>,
     pub(super) options: SendOptions,
     pub(super) body_memory: BodyMemory,
+    pub(super) passing_memory: Arc<BodyMemory>,
     pub(super) throttle: Throttle,
     pub(super) in_flight_bodies: Arc<InFlightBodies>,
     /// Sends that were begun, those whose client disconnected included.
@@ -78,6 +85,14 @@ pub struct SendService {
     permits: Semaphore,
     accounts: Shares,
     keys: KeyRates,
+    passing: Arc<Semaphore>,
+    passing_accounts: Shares,
+}
+
+/// What a passed-through request must get before work begins; given back when dropped.
+pub(super) struct PassPermit {
+    _one: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl SendService {
@@ -87,8 +102,12 @@ impl SendService {
         let accounts = Shares::new(options.max_in_flight_per_account);
         let keys = KeyRates::new(options.max_requests_per_key_s);
         let permits = options.max_in_flight.min(Semaphore::MAX_PERMITS);
+        let passing = options.max_passing.min(Semaphore::MAX_PERMITS);
+        let passing = Arc::new(Semaphore::new(passing));
+        let passing_accounts = Shares::new(options.max_passing_per_account);
         Arc::new(SendService {
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
+            passing_memory: Arc::new(BodyMemory::new(options.max_passing_memory_bytes)),
             services,
             options,
             throttle,
@@ -97,6 +116,8 @@ impl SendService {
             permits: Semaphore::new(permits),
             accounts,
             keys,
+            passing,
+            passing_accounts,
         })
     }
 
@@ -117,6 +138,18 @@ impl SendService {
         })
     }
 
+    /// A permit to pass one request of this account through, or `overloaded` if all are taken or
+    /// the account has all that one account may have.
+    pub(super) fn pass_permit(&self, account: &AccountId) -> Result<PassPermit, Rejected> {
+        let overloaded = |details| Rejected::new(RejectionKind::Overloaded, details).retry_after(1);
+        let share = self.passing_accounts.take(account).ok_or_else(|| {
+            overloaded("too many requests of this account are passed through at once")
+        })?;
+        let one = Arc::clone(&self.passing).try_acquire_owned();
+        let one = one.map_err(|_| overloaded("too many requests are passed through at once"))?;
+        Ok(PassPermit { _one: one, _share: share })
+    }
+
     /// Counts a request of this key; `throughput_limited` if it makes too many a second.
     pub(super) fn count_request(&self, account: &AccountId, key: &KeyId) -> Result<(), Rejected> {
         if self.keys.admits(account, key) {
@@ -131,6 +164,7 @@ impl SendService {
     pub async fn upkeep(self: Arc<Self>, stop: CancellationToken) {
         while tokio::time::timeout(UPKEEP_INTERVAL, stop.cancelled()).await.is_err() {
             self.accounts.tidy();
+            self.passing_accounts.tidy();
             self.keys.tidy();
         }
     }

@@ -9,6 +9,7 @@ use super::rejected::Rejected;
 use super::reply;
 use super::service::SendService;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
+use crate::rejection::RejectionKind;
 use crate::upstream::body::{BoxError, StreamBody};
 use crate::upstream::streaming::{PassThrough, StreamError};
 
@@ -31,6 +32,7 @@ where
     service.services.upstream.stream(request, body).await.map_err(|error| match error {
         StreamError::NotSent(reason) => Rejected::unreachable(reason.as_str(), "nothing was sent"),
         StreamError::NoAnswer(reason) => Rejected::no_answer(reason.as_str()),
+        StreamError::Stalled(stalled) => Rejected::new(RejectionKind::RequestTimeout, stalled),
     })
 }
 

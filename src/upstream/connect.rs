@@ -223,6 +223,13 @@ pub(super) fn lost(error: &(dyn StdError + 'static)) -> UnknownReason {
     if unreadable { UnknownReason::UnreadableAnswer } else { UnknownReason::ConnectionLost }
 }
 
+/// The error of that type among an error and what caused it.
+pub(super) fn cause<'a, E: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a E> {
+    sources(error).find_map(|cause| cause.downcast_ref::<E>())
+}
+
 /// The error and what caused it, outermost first.
 fn sources<'a>(
     error: &'a (dyn StdError + 'static),

@@ -3,6 +3,7 @@
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
+use super::pass_through::Passing;
 use super::target::AccessToken;
 
 /// The client's headers that are passed on with a send. No `accept-encoding`: the answer must be
@@ -15,24 +16,30 @@ static SEND: [HeaderName; 5] = [
     HeaderName::from_static("tracestate"),
 ];
 
-/// The client's headers that are passed on with other paths; no body of theirs is read here.
-static PASS_THROUGH: [HeaderName; 16] = [
+/// The client's headers that are passed on with other requests to the Graph API. Body and answer
+/// are read here, so none about their type, encoding or parts.
+static GRAPH: [HeaderName; 9] = [
     header::ACCEPT,
-    header::ACCEPT_ENCODING,
     header::ACCEPT_LANGUAGE,
-    header::CONTENT_DISPOSITION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_MODIFIED_SINCE,
     header::IF_NONE_MATCH,
-    header::IF_RANGE,
     header::IF_UNMODIFIED_SINCE,
-    header::RANGE,
     header::USER_AGENT,
-    HeaderName::from_static("file_offset"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
+];
+
+/// Those that a download has beside them: its bytes go back as they come.
+static DOWNLOAD: [HeaderName; 3] = [header::ACCEPT_ENCODING, header::IF_RANGE, header::RANGE];
+
+/// Headers that decide what a request means: no connection may keep them to itself.
+static ESSENTIAL: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::HOST,
 ];
 
 /// Headers that are about one connection (RFC 9110, section 7.6.1), with those that older peers
@@ -52,22 +59,40 @@ static HOP_BY_HOP: [HeaderName; 9] = [
 /// The headers of a send to Meta. The content type is the one the body was read and priced as,
 /// not the client's.
 pub(super) fn for_send(client: &HeaderMap, token: &AccessToken) -> HeaderMap {
-    let mut headers = allowed(client, &SEND, token);
+    let mut headers = allowed(client, SEND.iter(), token);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
 }
 
 /// The headers of any other request to Meta.
-pub(super) fn for_pass_through(client: &HeaderMap, token: &AccessToken) -> HeaderMap {
-    allowed(client, &PASS_THROUGH, token)
+pub(super) fn for_pass_through(
+    client: &HeaderMap,
+    token: &AccessToken,
+    passing: &Passing,
+) -> HeaderMap {
+    match passing {
+        Passing::Question => allowed(client, GRAPH.iter(), token),
+        Passing::Body(content_type) => {
+            let mut headers = allowed(client, GRAPH.iter(), token);
+            headers.insert(header::CONTENT_TYPE, content_type.clone());
+            headers
+        }
+        Passing::Download => allowed(client, GRAPH.iter().chain(&DOWNLOAD), token),
+    }
+}
+
+/// The header that the `Connection` header of a request names although the request means something
+/// else without it; whoever reads it next would drop it.
+pub fn misplaced(client: &HeaderMap) -> Option<&'static str> {
+    let found = ESSENTIAL.iter().find(|name| names_hop(client, name));
+    found.map(|name| name.as_str())
 }
 
 /// Whether a provider may want its token in the header of that name: any that is the gateway's own
 /// to set, or about a connection, means something else.
 pub fn may_carry_token(name: &HeaderName) -> bool {
     let others = [
-        header::AUTHORIZATION,
-        header::CONTENT_LENGTH,
+        header::CONTENT_DISPOSITION,
         header::COOKIE,
         header::DATE,
         header::EXPECT,
@@ -77,12 +102,17 @@ pub fn may_carry_token(name: &HeaderName) -> bool {
         header::REFERER,
         header::SET_COOKIE,
         header::VIA,
+        HeaderName::from_static("file_offset"),
     ];
-    let mut taken = SEND.iter().chain(&PASS_THROUGH).chain(&HOP_BY_HOP).chain(&others);
-    taken.all(|other| other != name)
+    let own = SEND.iter().chain(&GRAPH).chain(&DOWNLOAD).chain(&ESSENTIAL);
+    own.chain(&HOP_BY_HOP).chain(&others).all(|other| other != name)
 }
 
-fn allowed(client: &HeaderMap, names: &[HeaderName], token: &AccessToken) -> HeaderMap {
+fn allowed<'n>(
+    client: &HeaderMap,
+    names: impl Iterator<Item = &'n HeaderName>,
+    token: &AccessToken,
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     let (name, value) = token.header();
     headers.insert(name, value);
@@ -122,8 +152,9 @@ fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pass_through::Passing;
     use super::super::target::AccessToken;
-    use super::{for_pass_through, for_send, may_carry_token, strip_hop_by_hop};
+    use super::{for_pass_through, for_send, may_carry_token, misplaced, strip_hop_by_hop};
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
 
@@ -191,18 +222,48 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_keep_what_media_needs() {
+    fn other_requests_have_the_type_that_was_read() {
         let client = map(&[
-            ("content-type", "multipart/form-data; boundary=x"),
+            ("content-type", "text/plain"),
+            ("content-encoding", "gzip"),
+            ("accept-encoding", "gzip"),
             ("range", "bytes=0-9"),
+            ("user-agent", "sdk/1"),
+            ("x-http-method-override", "DELETE"),
             ("authorization", "Bearer x"),
         ]);
-        let expected = map(&[
-            ("authorization", "Bearer meta"),
-            ("content-type", "multipart/form-data; boundary=x"),
-            ("range", "bytes=0-9"),
-        ]);
-        assert_eq!(for_pass_through(&client, &token()), expected);
+        let question = map(&[("authorization", "Bearer meta"), ("user-agent", "sdk/1")]);
+        assert_eq!(for_pass_through(&client, &token(), &Passing::Question), question);
+        let mut form = question.clone();
+        let kind = HeaderValue::from_static("multipart/form-data; boundary=x");
+        form.insert("content-type", kind.clone());
+        for connection in ["close", "content-type"] {
+            let mut client = client.clone();
+            client.insert("connection", HeaderValue::from_static(connection));
+            let passing = Passing::Body(kind.clone());
+            assert_eq!(for_pass_through(&client, &token(), &passing), form, "{connection}");
+        }
+        let mut download = question;
+        download.insert("accept-encoding", HeaderValue::from_static("gzip"));
+        download.insert("range", HeaderValue::from_static("bytes=0-9"));
+        assert_eq!(for_pass_through(&client, &token(), &Passing::Download), download);
+    }
+
+    #[test]
+    fn no_connection_keeps_what_a_request_means() {
+        for (connection, found) in [
+            ("close", None),
+            ("keep-alive, TE", None),
+            ("keep-alive, Content-Type", Some("content-type")),
+            ("content-encoding", Some("content-encoding")),
+            ("close,content-length", Some("content-length")),
+            ("AUTHORIZATION", Some("authorization")),
+            ("x, host ,y", Some("host")),
+        ] {
+            assert_eq!(misplaced(&map(&[("connection", connection)])), found, "{connection}");
+        }
+        let twice = map(&[("connection", "close"), ("connection", "host")]);
+        assert_eq!(misplaced(&twice), Some("host"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod contact;
 pub mod encoding;
 pub mod graph_error;
 pub mod headers;
+pub mod leak;
 pub mod media_hosts;
 mod options;
 pub mod outcome;

@@ -25,9 +25,11 @@ pub struct UpstreamOptions {
     pub max_idle_per_host: usize,
     /// Bytes of the longest answer to a send that is read.
     pub max_answer_bytes: usize,
-    /// Longest pause within a streamed body, and between the end of its request and the answer's
-    /// head.
+    /// How long a streamed body may be waited for until `stream_least_bytes` of it have come, and
+    /// the longest pause between the end of its request and the answer's head.
     pub stream_idle_timeout: Duration,
+    /// The bytes that a streamed body makes progress with.
+    pub stream_least_bytes: usize,
 }
 
 impl Default for UpstreamOptions {
@@ -42,6 +44,7 @@ impl Default for UpstreamOptions {
             max_idle_per_host: 512,
             max_answer_bytes: 1 << 20,
             stream_idle_timeout: Duration::from_secs(30),
+            stream_least_bytes: 16 * 1024,
         }
     }
 }

@@ -131,6 +131,9 @@ pub struct Target {
     pub token: AccessToken,
 }
 
+/// What Meta's token has before it in its header.
+const SCHEME: &str = "Bearer ";
+
 /// A channel's Meta access token; never printed, cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken {
@@ -163,6 +166,12 @@ impl AccessToken {
         Ok(AccessToken { header, value })
     }
 
+    /// The token alone, to look for it.
+    pub(super) fn secret(&self) -> &[u8] {
+        let value = self.value.as_bytes();
+        value.strip_prefix(SCHEME.as_bytes()).unwrap_or(value)
+    }
+
     /// The header it is sent in, and its value there, marked as sensitive.
     pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
         (self.header.clone(), self.value.clone())
@@ -173,7 +182,7 @@ impl FromStr for AccessToken {
     type Err = AccessTokenError;
 
     fn from_str(token: &str) -> Result<AccessToken, AccessTokenError> {
-        AccessToken::new(AUTHORIZATION, "Bearer ", token)
+        AccessToken::new(AUTHORIZATION, SCHEME, token)
     }
 }
 

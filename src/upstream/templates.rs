@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::body::StreamBody;
 use super::client::Upstream;
 use super::graph_error::GraphError;
+use super::pass_through::Passing;
 use super::streaming::{PassThrough, StreamError};
 use super::target::{AccessToken, BaseUrl};
 use bytes::{Bytes, BytesMut};
@@ -157,6 +158,7 @@ impl Upstream {
             method: Method::GET,
             path_and_query: path,
             headers: &HeaderMap::new(),
+            passing: Passing::Question,
         };
         let answer = self.stream(request, Empty::<Bytes>::new()).await?;
         let status = answer.status().as_u16();

@@ -36,7 +36,11 @@ async fn another_accounts_number_is_no_media(backend: Backend) {
         (0, 0),
         "something was forwarded"
     );
-    // An id that is nobody's number is a media object, for upstream to judge.
-    let media = world.data(Method::GET, "/v24.0/990000000000001").key(RIVAL_KEY).await;
-    assert_eq!((media.header("tollgate-rejection"), world.simulator.requests_count()), ("", 1));
+    // An id that is nobody's number is asked for, and given out only if it is a media object.
+    let ask = async |id: &str| {
+        world.data(Method::GET, &format!("/v24.0/{id}")).key(RIVAL_KEY).await.summary()
+    };
+    assert_eq!(ask("990000000000999").await, "403 channel_unknown");
+    assert_eq!(ask(&world.simulator.put_media("image/png", &b"x"[..])).await, "200");
+    assert_eq!(world.simulator.requests_count(), 2);
 }

@@ -1,6 +1,7 @@
 //! Media in two steps: the answer about an object names a URL of the gateway, which fetches it from
 //! Meta's media host with the channel's token. No gateway key and no cookie reaches that host.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Method;
@@ -8,8 +9,8 @@ use serde_json::json;
 use tollgate_simulator::{Fault, FaultAction};
 
 use crate::support::{
-    ACCOUNT, Backend, EXTERNAL, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, Reply, Setup, WABA, World,
-    on_every_ledger,
+    ACCOUNT, Backend, EXTERNAL, KEY, META_TOKEN, NUMBER, OPERATOR_KEY, RIVAL_KEY, RIVAL_NUMBER,
+    Reply, Setup, WABA, World, on_every_ledger,
 };
 
 on_every_ledger!(
@@ -21,7 +22,8 @@ on_every_ledger!(
     the_operator_names_the_public_url,
     what_upstream_answers_comes_back,
     an_object_needs_no_phone_number,
-    too_many_tokens_are_not_tried,
+    too_many_channels_are_not_asked_by,
+    an_object_is_its_accounts_alone,
 );
 
 const FILE: &[u8] = b"\x89PNG\r\n\x1a\n 0123456789";
@@ -141,19 +143,26 @@ async fn every_gateway_of_the_ledger_knows_the_url(backend: Backend) {
 }
 
 async fn only_listed_hosts_are_fetched_from(backend: Backend) {
+    let check = |answer: Reply, host: SocketAddr| {
+        assert_eq!(answer.summary(), "403 path_not_allowed");
+        let details = answer.text("/error/error_data/details");
+        assert!(
+            details.contains(&host.to_string()) && details.contains("media.hosts"),
+            "{details}"
+        );
+        assert!(!answer.json.to_string().contains("attachments"), "{}", answer.json);
+    };
     let world = World::of(Setup::on(backend).media_host("lookaside.fbsbx.com")).await;
     let id = world.simulator.put_media("image/png", FILE);
     let path = format!("/v24.0/{id}?phone_number_id={NUMBER}");
-    let answer = world.data(Method::GET, &path).await;
-    let host = format!("http://{}/", world.simulator.media_addr());
-    assert!(answer.text("/url").starts_with(&host), "as it came: {}", answer.json);
+    check(world.data(Method::GET, &path).await, world.simulator.media_addr());
     // The external channel's upstream names a host that is not listed either.
     let world = World::on(backend).await;
     let id = world.elsewhere.put_media("image/png", FILE);
     let path = format!("/v24.0/{id}?phone_number_id={EXTERNAL}");
-    let answer = world.data(Method::GET, &path).await;
-    let host = format!("http://{}/", world.elsewhere.media_addr());
-    assert!(answer.text("/url").starts_with(&host), "as it came: {}", answer.json);
+    check(world.data(Method::GET, &path).await, world.elsewhere.media_addr());
+    // Deleting it shows no URL.
+    assert_eq!(world.data(Method::DELETE, &path).await.json["success"], true);
 }
 
 async fn the_operator_names_the_public_url(backend: Backend) {
@@ -185,8 +194,12 @@ async fn what_upstream_answers_comes_back(backend: Backend) {
     world.simulator.fault(Fault::new(FaultAction::Reset).on_reads().next(1));
     assert_eq!(fetch(&world, &path).await.summary(), "504 upstream_no_answer");
     assert_eq!(fetch(&world, &path).await.status, 200);
+    // The id of something else, as upstream's answer shows.
     let unknown = format!("/v24.0/990000000000999?phone_number_id={NUMBER}");
-    assert_eq!(world.data(Method::GET, &unknown).await.status, 200, "a phone number, it says");
+    for method in [Method::GET, Method::DELETE] {
+        assert_eq!(world.data(method, &unknown).await.summary(), "403 channel_unknown");
+    }
+    assert!(world.simulator.reads().iter().all(|read| read.method == Method::GET));
     let deleted = format!("/v24.0/{id}?phone_number_id={NUMBER}");
     assert_eq!(world.data(Method::DELETE, &deleted).await.json["success"], true);
     assert_eq!(fetch(&world, &path).await.status, 400);
@@ -207,42 +220,70 @@ async fn an_object_needs_no_phone_number(backend: Backend) {
     assert_eq!((found.status, found.text("/mime_type")), (200, "image/png"));
     assert!(found.text("/url").starts_with(&format!("http://{}/media/", world.data)));
     assert_eq!((world.simulator.requests_count(), world.elsewhere.requests_count()), (1, 0));
-    // The external channel's: the first token is not right, the next is.
+    // The external channel's: by the first it is not found, by the next it is.
     let found = get(&second).await;
-    assert_eq!((found.status, found.text("/mime_type")), (200, "video/mp4"));
+    let details = found.text("/error/error_data/details");
+    assert!(details.contains(&world.elsewhere.media_addr().to_string()), "{}", found.json);
     assert_eq!((world.simulator.requests_count(), world.elsewhere.requests_count()), (2, 1));
     let deleted = world.data(Method::DELETE, &format!("/v24.0/{second}")).await;
     assert_eq!((deleted.status, &deleted.json["success"]), (200, &true.into()));
-    assert_eq!(world.elsewhere.requests_count(), 2);
+    assert_eq!(world.elsewhere.requests_count(), 3);
     // What is nowhere: the first upstream's answer.
     world.simulator.fault(Fault::refuse(190).on_reads().next(1));
     world.elsewhere.fault(Fault::refuse(100).on_reads().next(1));
     assert_eq!(get("990000000000999").await.summary(), "401 #190");
-    // A body could make more of it, and is not passed on.
-    let body = r#"{"fields":"name"}"#;
-    let reading = world.data(Method::GET, &format!("/v24.0/{first}")).body(body);
-    assert_eq!(reading.header("content-type", "application/json").await.status, 200);
-    let read = world.simulator.reads().pop().unwrap();
-    assert_eq!(read.headers.get("content-length"), None, "{read:?}");
-    assert_eq!(read.headers.get("transfer-encoding"), None, "{read:?}");
 }
 
-async fn too_many_tokens_are_not_tried(backend: Backend) {
+async fn too_many_channels_are_not_asked_by(backend: Backend) {
     let world = World::on(backend).await;
     let id = world.simulator.put_media("image/png", FILE);
     let path = format!("/v24.0/{id}");
-    for n in 0..7 {
-        assert_eq!(world.data(Method::GET, &path).await.status, 200, "{n} more");
-        std::fs::write(world.home.path().join(format!("token-{n}")), META_TOKEN).unwrap();
-        let channel = json!({"waba": WABA, "token_file": format!("token-{n}")});
-        world.operate(Method::PUT, &format!("/channels/30654035224292{n}"), channel).await;
+    // There are three.
+    for n in 10..24 {
+        assert_eq!(world.data(Method::GET, &path).await.status, 200, "{n}");
+        let channel = json!({"waba": WABA, "token_file": "meta-token"});
+        world.operate(Method::PUT, &format!("/channels/3065403522429{n}"), channel).await;
     }
     let before = world.simulator.requests_count();
     let reply = world.data(Method::GET, &path).await;
     assert_eq!(reply.summary(), "403 channel_unknown");
     let details = reply.text("/error/error_data/details");
-    assert!(details.contains("9 different tokens") && details.contains("phone_number_id"));
+    assert!(details.contains("17 channels") && details.contains("phone_number_id"), "{details}");
     assert_eq!(world.simulator.requests_count(), before);
     let named = format!("{path}?phone_number_id={NUMBER}");
     assert_eq!(world.data(Method::GET, &named).await.status, 200);
+}
+
+async fn an_object_is_its_accounts_alone(backend: Backend) {
+    // Both accounts' channels have one token, as those of one provider may.
+    let world = World::on(backend).await;
+    let token = std::fs::read(world.home.path().join("meta-token")).unwrap();
+    std::fs::write(world.home.path().join("rival-meta-token"), token).unwrap();
+    let own = world.simulator.put_media_on(NUMBER, "image/png", FILE);
+    let rivals = world.simulator.put_media_on(RIVAL_NUMBER, "image/png", FILE);
+    let ask = async |method: Method, key: &str, path: String| {
+        world.data(method, &path).key(key).await.status
+    };
+    for (key, theirs, others, number) in
+        [(KEY, &own, &rivals, NUMBER), (RIVAL_KEY, &rivals, &own, RIVAL_NUMBER)]
+    {
+        for method in [Method::GET, Method::DELETE] {
+            for query in [String::new(), format!("?phone_number_id={number}")] {
+                let path = format!("/v24.0/{others}{query}");
+                let status = ask(method.clone(), key, path).await;
+                assert!([400, 403].contains(&status), "{method} {query}: {status}");
+            }
+        }
+        assert_eq!(ask(Method::GET, key, format!("/v24.0/{theirs}")).await, 200);
+    }
+    for read in world.simulator.reads() {
+        assert!(read.path.contains("?phone_number_id="), "{}", read.path);
+        assert_eq!(read.method, Method::GET, "nothing was deleted");
+    }
+    for (key, id) in [(KEY, own), (RIVAL_KEY, rivals)] {
+        assert_eq!(ask(Method::DELETE, key, format!("/v24.0/{id}")).await, 200);
+        assert_eq!(ask(Method::GET, key, format!("/v24.0/{id}")).await, 403, "it is gone");
+    }
+    let waba = world.data(Method::GET, &format!("/v24.0/{WABA}")).await;
+    assert_eq!(waba.summary(), "403 channel_unknown");
 }

@@ -210,7 +210,7 @@ impl Served {
             return Response::new(Either::Left(File::of(bytes.parse().unwrap(), self.sent)));
         }
         let about = format!(
-            r#"{{"messaging_product":"whatsapp","id":"{bytes}","url":"{}/file/{bytes}"}}"#,
+            r#"{{"mime_type":"video/mp4","id":"{bytes}","url":"{}/file/{bytes}"}}"#,
             self.base
         );
         let answer = Response::builder().header("content-type", "application/json");

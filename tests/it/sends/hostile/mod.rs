@@ -3,6 +3,7 @@
 
 mod bodies;
 mod heads;
+mod passed;
 mod paths;
 mod request;
 
@@ -39,8 +40,12 @@ async fn reply(world: &World, request: &[u8]) -> String {
 
 async fn nothing_odd_passes_unmetered(backend: Backend) {
     let world = World::on(backend).await;
-    let rows: Vec<Row> =
-        heads::rows().into_iter().chain(paths::rows()).chain(bodies::rows()).collect();
+    let rows: Vec<Row> = heads::rows()
+        .into_iter()
+        .chain(paths::rows())
+        .chain(bodies::rows())
+        .chain(passed::rows())
+        .collect();
     assert!(rows.len() >= 200, "{} rows", rows.len());
     let names: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names.len(), rows.len(), "a name is given twice");
