@@ -6,6 +6,7 @@ use super::handles::Control;
 use super::mistakes::Mistakes;
 use super::permission::operator_only;
 use super::put::{Existing, Made};
+use super::tombstone::Tombstone;
 use crate::catalog::documents::{Billing, ChannelSettings};
 use crate::catalog::{Principal, Snapshot, token_names, validate};
 use crate::ids::{AccountId, ChannelId};
@@ -13,7 +14,8 @@ use crate::ledger::{ClaimKind, DocumentKind};
 use crate::upstream::headers::may_carry_token;
 use crate::upstream::target::BaseUrl;
 
-/// Sets up a channel of an account that exists.
+/// Sets up a channel of an account that exists. One that was removed is not brought back by
+/// [`Existing::Keep`].
 ///
 /// # Errors
 /// Every mistake in the settings at once; a phone number ID that belongs to another account; a
@@ -33,8 +35,13 @@ pub async fn put(
     if known && existing == Existing::Keep {
         return Ok(Made::Present);
     }
-    validate_settings(control, &snapshot, settings).await?;
     let claims = &control.services.claims;
+    if existing == Existing::Keep
+        && let Some(at_ms) = Tombstone::of_channel(account, id).set_at_ms(&**claims).await?
+    {
+        return Ok(Made::Removed { at_ms });
+    }
+    validate_settings(control, &snapshot, settings).await?;
     let holder = claims.claim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
     if holder != account.as_str() {
         let detail = format!(
@@ -104,9 +111,12 @@ pub async fn delete(
 ) -> Result<(), ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
+    let (claims, clock) = (&control.services.claims, &control.services.clock);
+    if control.snapshot(account).await?.channels.contains_key(id) {
+        Tombstone::of_channel(account, id).set(&**claims, clock).await?;
+    }
     let deleted = control.delete_document(account, DocumentKind::Channel, id.as_str()).await?;
     // Also if the document was gone: a first try may have ended between the two.
-    let claims = &control.services.claims;
     claims.unclaim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
     if deleted { Ok(()) } else { Err(ControlError::not_found("channel", id)) }
 }

@@ -8,6 +8,7 @@ use super::handles::Control;
 use super::mistakes::Mistakes;
 use super::permission::may_manage;
 use super::put::{Existing, Made};
+use super::tombstone::Tombstone;
 use crate::catalog::documents::{Grant, KeySettings};
 use crate::catalog::keys::{ends_with, hex, is_well_formed};
 use crate::catalog::{KeyText, Principal};
@@ -51,7 +52,7 @@ async fn make_locked(
     })?;
     let id = id.map_or_else(|| format!("k-{}", uuid::Uuid::new_v4().simple()).parse(), Ok);
     let id: KeyId = id.map_err(|error| ControlError::internal("a key's own id is none", &error))?;
-    if put_locked(control, account, &id, text.as_str(), grant).await? == Made::Present {
+    if put_locked(control, account, &id, text.as_str(), grant).await? != Made::New {
         let detail = format!("the account has a key {id}; delete it first or choose another id");
         return Err(ControlError::Conflict(Conflict::Exists, detail));
     }
@@ -99,7 +100,7 @@ pub async fn rotate(
 }
 
 /// Gives an account the key `text` under the name `id`. A key of that name stays unchanged, even if
-/// its text is another.
+/// its text is another; a text that was revoked once opens nothing again.
 ///
 /// # Errors
 /// A text that cannot be a key or is another key already, no scope, or a fault of the ledger.
@@ -142,6 +143,10 @@ async fn put_locked(
     mistakes.expect(!scopes.iter().enumerate().any(repeated), "scopes", "a scope is given twice");
     mistakes.check()?;
     let hash = control.services.catalog.hasher().key(text);
+    if let Some(at_ms) = Tombstone::of_key(&hex(&hash)).set_at_ms(&*control.services.claims).await?
+    {
+        return Ok(Made::Removed { at_ms });
+    }
     claim(control, &hash, &format!("{account}/{id}")).await?;
     let settings = KeySettings {
         hash: hex(&hash),
@@ -165,7 +170,7 @@ async fn claim(control: &Control, hash: &Fingerprint, owner: &str) -> Result<(),
     Err(ControlError::Conflict(Conflict::Claimed, detail))
 }
 
-/// Revokes a key.
+/// Revokes a key: its text opens nothing again, whoever declares it.
 ///
 /// # Errors
 /// No such key, or a fault of the ledger.
@@ -188,10 +193,13 @@ async fn revoke_locked(
     id: &KeyId,
     settings: &KeySettings,
 ) -> Result<(), ControlError> {
-    // The document goes first: without it the key opens nothing, even if its hash stays claimed.
+    let (claims, clock) = (&control.services.claims, &control.services.clock);
+    Tombstone::of_key(&settings.hash).set(&**claims, clock).await?;
+    // The document before the claim: without it the key opens nothing, even if its hash stays
+    // claimed.
     control.delete_document(account, DocumentKind::Key, id.as_str()).await?;
     let owner = format!("{account}/{id}");
-    control.services.claims.unclaim(ClaimKind::Key, &settings.hash, &owner).await?;
+    claims.unclaim(ClaimKind::Key, &settings.hash, &owner).await?;
     if let Some(hash) = unhex(&settings.hash) {
         control.services.catalog.forget_key(&hash);
     }

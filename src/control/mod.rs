@@ -15,6 +15,7 @@ mod put;
 pub mod rate_card;
 pub mod template;
 pub mod template_sync;
+pub mod tombstone;
 pub mod waba;
 pub mod wallet;
 

@@ -18,6 +18,11 @@ pub enum Made {
     New,
     /// There was one; it was kept or replaced as asked.
     Present,
+    /// There is none, because a person removed it: what is only declared does not bring it back.
+    Removed {
+        /// When it was first removed, in Unix milliseconds.
+        at_ms: i64,
+    },
 }
 
 /// Reads a field that may be left out but not be null, unless null means something to `T`.

@@ -7,6 +7,7 @@ use super::handles::{Control, put_operation};
 use super::mistakes::field;
 use super::permission::operator_only;
 use super::put::{Existing, Made};
+use super::tombstone::Tombstone;
 use crate::catalog::documents::TemplateSettings;
 use crate::catalog::{Principal, Snapshot, TemplateName};
 use crate::ids::{AccountId, WabaId};
@@ -38,26 +39,41 @@ pub async fn put(
     Ok(if known { Made::Present } else { Made::New })
 }
 
-/// Sets the categories of many templates of the account's WABA. Returns how many of them were new
-/// or, if they are replaced, changed. Those that are right already cost nothing, so it can be
-/// repeated.
+/// Creates those of the templates that the account's WABA does not have and never had removed.
+/// Those that are there cost nothing, so it can be repeated. Returns the removed ones, each with
+/// the Unix milliseconds of its first removal.
 ///
 /// # Errors
 /// As [`put`]; what was written before a fault of the ledger stays.
-pub async fn put_all(
+pub async fn create_all(
     control: &Control,
     principal: &Principal,
     account: &AccountId,
     waba: &WabaId,
     templates: &BTreeMap<TemplateName, Category>,
-    existing: Existing,
-) -> Result<usize, ControlError> {
+) -> Result<Vec<(TemplateName, i64)>, ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
-    put_all_locked(control, account, waba, templates, existing).await
+    let snapshot = control.snapshot(account).await?;
+    let known = snapshot.templates.get(waba);
+    let (mut missing, mut removed) = (BTreeMap::new(), Vec::new());
+    for (name, category) in templates {
+        if known.is_some_and(|known| known.contains_key(name.as_str())) {
+            continue;
+        }
+        let tombstone = Tombstone::of_template(account, &name.document_id(waba));
+        match tombstone.set_at_ms(&*control.services.claims).await? {
+            Some(at_ms) => removed.push((name.clone(), at_ms)),
+            None => drop(missing.insert(name.clone(), *category)),
+        }
+    }
+    put_all_locked(control, account, waba, &missing, Existing::Keep).await?;
+    Ok(removed)
 }
 
-/// As [`put_all`], under the lock of the caller.
+/// Sets the categories of many templates of the account's WABA, under the lock of the caller.
+/// Returns how many of them were new or, if they are replaced, changed. Those that are right
+/// already cost nothing, so it can be repeated.
 pub(super) async fn put_all_locked(
     control: &Control,
     account: &AccountId,
@@ -95,6 +111,11 @@ pub async fn delete(
     operator_only(principal)?;
     let _held = control.lock_settings().await;
     let (kind, id) = (DocumentKind::Template, name.document_id(waba));
+    let known = control.snapshot(account).await?;
+    if known.templates.get(waba).is_some_and(|known| known.contains_key(name.as_str())) {
+        let (claims, clock) = (&control.services.claims, &control.services.clock);
+        Tombstone::of_template(account, &id).set(&**claims, clock).await?;
+    }
     let deleted = control.delete_document(account, kind, &id).await?;
     if deleted { Ok(()) } else { Err(ControlError::not_found("template", name.as_str())) }
 }

@@ -2,6 +2,7 @@
 
 use crate::catalog::OPERATOR;
 use crate::catalog::keys::{KeyHasher, KeyText, hex, is_well_formed};
+use crate::control::tombstone::Tombstone;
 use crate::ledger::{ClaimKind, Claims, LedgerFault};
 
 /// A name among the claimed hashes, held by the hash of the bootstrap key in force; no hash looks
@@ -26,6 +27,9 @@ pub enum BootstrapError {
     /// The configured text opens an account.
     #[error("the bootstrap key is an account's key; choose another")]
     Taken,
+    /// The configured text opened an account once, and was revoked.
+    #[error("the bootstrap key was an account's key and is revoked; choose another")]
+    Revoked,
     /// The system gave no randomness.
     #[error("the system gave no randomness for a key")]
     NoRandomness,
@@ -62,6 +66,9 @@ async fn put(claims: &dyn Claims, hasher: &KeyHasher, key: &str) -> Result<(), B
         return Err(BootstrapError::Malformed);
     }
     let (hash, owner) = (hex(&hasher.key(key)), owner());
+    if Tombstone::of_key(&hash).set_at_ms(claims).await?.is_some() {
+        return Err(BootstrapError::Revoked);
+    }
     for _ in 0..TURNS {
         // Each turn, because another gateway may just have replaced this very key.
         if claims.claim(ClaimKind::Key, &hash, &owner).await? != owner {

@@ -1,6 +1,6 @@
 //! Creates what the configuration declares and the ledger does not have yet, by the business
-//! operations and under their checks; what exists stays unchanged. Gateways with the same file
-//! may do this at the same time.
+//! operations and under their checks; what exists stays unchanged, and what a person removed stays
+//! removed. Gateways with the same file may do this at the same time.
 
 use std::fmt::Display;
 
@@ -9,8 +9,8 @@ use crate::catalog::documents::main_wallet;
 use crate::catalog::rate_cards::SkippedFile;
 use crate::config::{DeclaredAccount, DeclaredWallet};
 use crate::control::{
-    Conflict, Control, ControlError, Existing, account, campaign, channel, key, template, waba,
-    wallet,
+    Conflict, Control, ControlError, Existing, Made, account, campaign, channel, key, template,
+    waba, wallet,
 };
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::{CampaignPlan, PageRequest};
@@ -50,12 +50,18 @@ pub(super) async fn declare(
         put.map_err(|error| at(format!(", WABA {waba_id}"))(&error))?;
     }
     for (waba_id, declared) in &account.templates {
-        let put = template::put_all(control, OPERATOR, id, waba_id, declared, Existing::Keep).await;
-        put.map_err(|error| at(", templates".into())(&error))?;
+        let created = template::create_all(control, OPERATOR, id, waba_id, declared).await;
+        let removed = created.map_err(|error| at(", templates".into())(&error))?;
+        for (name, at_ms) in removed {
+            stays_removed(id, "template", name.as_str(), at_ms);
+        }
     }
     for (channel_id, settings) in &account.channels {
         let put = channel::put(control, OPERATOR, id, channel_id, settings, Existing::Keep).await;
-        put.map_err(|error| at(format!(", channel {channel_id}"))(&error))?;
+        let made = put.map_err(|error| at(format!(", channel {channel_id}"))(&error))?;
+        if let Made::Removed { at_ms } = made {
+            stays_removed(id, "channel", channel_id.as_str(), at_ms);
+        }
     }
     for plan in &account.campaigns {
         put_campaign(control, id, plan)
@@ -65,9 +71,25 @@ pub(super) async fn declare(
     for declared in &account.keys {
         let (key_id, text) = (&declared.id, declared.key.expose());
         let put = key::put(control, OPERATOR, id, key_id, text, &declared.grant).await;
-        put.map_err(|error| at(format!(", key {key_id}"))(&error))?;
+        let made = put.map_err(|error| at(format!(", key {key_id}"))(&error))?;
+        if let Made::Removed { at_ms } = made {
+            stays_removed(id, "key", key_id.as_str(), at_ms);
+        }
     }
     Ok(())
+}
+
+/// Reports that the configuration declares what a person removed.
+fn stays_removed(account: &AccountId, kind: &str, id: &str, at_ms: i64) {
+    let since = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+    tracing::warn!(
+        %account,
+        kind,
+        id,
+        %since,
+        "it is declared but was removed (a key: revoked, or ended), and stays so; take it out of \
+         the configuration, or set it up anew through the Admin API"
+    );
 }
 
 /// The account with its wallets. Only a wallet without any entry gets its opening top-up - also one

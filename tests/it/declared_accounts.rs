@@ -59,7 +59,11 @@ wallet = "main"
 budget = "5"
 "#;
 
-on_every_ledger!(what_is_declared_is_created_once, one_bootstrap_key_is_in_force);
+on_every_ledger!(
+    what_is_declared_is_created_once,
+    what_a_person_removed_stays_removed,
+    one_bootstrap_key_is_in_force
+);
 
 /// A ledger's store that outlives its gateways.
 struct LedgerLocation {
@@ -122,13 +126,13 @@ async fn get(gateway: &Gateway, key: &str, path: &str) -> Value {
     reply.json
 }
 
-/// Statuses of the same call with several keys.
+/// Whether each of the keys opens anything: the call is an operator's, and 403 for an account's.
 async fn opened_by(gateway: &Gateway, keys: &[&str]) -> Vec<bool> {
     let mut opened = Vec::new();
     for key in keys {
         let status = ask(gateway.admin_addr(), key, Method::GET, "/v1/accounts", "").await.status;
-        assert!(matches!(status, 200 | 401), "{status}");
-        opened.push(status == 200);
+        assert!(matches!(status, 200 | 401 | 403), "{status}");
+        opened.push(status != 401);
     }
     opened
 }
@@ -203,6 +207,97 @@ async fn what_is_there_stays_as_it_is(location: &LedgerLocation) {
     expect(&gateway, &unchanged).await;
     assert_eq!(get(&gateway, KEY, ACCOUNT).await["id"], "acme");
     assert!(gateway.shutdown().await.clean);
+}
+
+/// Calls that a person makes between two starts, each with the status of its reply.
+async fn operate(gateway: &Gateway, calls: &[(Method, &str, &str, u16)]) -> Vec<Value> {
+    let mut replies = Vec::new();
+    for (method, path, body, status) in calls {
+        let reply = ask(gateway.admin_addr(), OPERATOR_KEY, method.clone(), path, body).await;
+        assert_eq!(reply.status, *status, "{method} {path}: {:?}", reply.json);
+        replies.push(reply.json);
+    }
+    replies
+}
+
+const ENGINE: &str = "/v1/accounts/acme/keys/engine";
+const KEYS: &str = "/v1/accounts/acme/keys";
+
+async fn what_a_person_removed_stays_removed(location: LedgerLocation) {
+    let declared = format!("{WITH_OPERATOR}{ACME}");
+    let gateway = location.start(&declared).await.unwrap();
+    let rival = "/v1/accounts/rival/channels/71";
+    operate(
+        &gateway,
+        &[
+            (Method::DELETE, ENGINE, "", 204),
+            (Method::DELETE, CHANNEL, "", 204),
+            (Method::DELETE, TEMPLATE, "", 204),
+            // The number belongs to somebody else now.
+            (Method::POST, "/v1/accounts", r#"{"id":"rival","currency":"USD"}"#, 201),
+            (Method::PUT, rival, r#"{"token_file":"token"}"#, 201),
+        ],
+    )
+    .await;
+    gateway.shutdown().await;
+
+    let gone = [(Method::GET, CHANNEL, "", 404), (Method::GET, TEMPLATE, "", 404)];
+    let gateway = location.start(&declared).await.unwrap();
+    assert_eq!(opened_by(&gateway, &[KEY, OPERATOR_KEY]).await, [false, true]);
+    operate(&gateway, &gone).await;
+    assert_eq!(get(&gateway, OPERATOR_KEY, KEYS).await["items"], json!([]));
+    // A key of that id is made anew; what was revoked does not come with it.
+    let made = r#"{"id":"engine","scopes":["read"]}"#;
+    let made = operate(&gateway, &[(Method::POST, KEYS, made, 201)]).await;
+    let made = made[0]["key"].as_str().unwrap().to_owned();
+    gateway.shutdown().await;
+
+    // Nor under another id.
+    let renamed = declared.replace("\"engine\"", "\"engine-2\"");
+    for text in [&declared, &renamed] {
+        let gateway = location.start(text).await.unwrap();
+        assert_eq!(opened_by(&gateway, &[KEY, &made]).await, [false, true]);
+        operate(&gateway, &gone).await;
+        gateway.shutdown().await;
+    }
+    // What a person sets up again is there, and goes again.
+    let gateway = location.start(&declared).await.unwrap();
+    let template = r#"{"category":"utility"}"#;
+    operate(&gateway, &[(Method::PUT, TEMPLATE, template, 201)]).await;
+    operate(&gateway, &[(Method::DELETE, TEMPLATE, "", 204), (Method::DELETE, ENGINE, "", 204)])
+        .await;
+    gateway.shutdown().await;
+    let gateway = location.start(&declared).await.unwrap();
+    operate(&gateway, &gone).await;
+    assert_eq!(opened_by(&gateway, &[KEY, &made]).await, [false, false]);
+    gateway.shutdown().await;
+
+    // A revoked key is no operator's either, and another text under its id is a key of its own.
+    let operator = declared.replace("operator-key-0123456789", KEY);
+    let refused = location.start(&operator).await.err().unwrap().to_string();
+    assert!(refused.contains("is revoked"), "{refused}");
+    let gateway = location.start(&declared.replace(KEY, "another-key-0123456789")).await.unwrap();
+    assert_eq!(opened_by(&gateway, &[KEY, "another-key-0123456789"]).await, [false, true]);
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_declared_key_that_ended_stays_so() {
+    let location = LedgerLocation::on_ledger(Backend::Embedded).await;
+    let declared = format!("{WITH_OPERATOR}{ACME}");
+    let gateway = location.start(&declared).await.unwrap();
+    let at_once = r#"{"overlap_s":0}"#;
+    let rotate = "/v1/accounts/acme/keys/engine/rotate";
+    let rotated = operate(&gateway, &[(Method::POST, rotate, at_once, 201)]).await;
+    // The next rotation removes what has ended.
+    let again = format!("{KEYS}/{}/rotate", rotated[0]["id"].as_str().unwrap());
+    let again = operate(&gateway, &[(Method::POST, &again, "", 201)]).await;
+    assert_eq!(get(&gateway, OPERATOR_KEY, KEYS).await["items"].as_array().unwrap().len(), 2);
+    gateway.shutdown().await;
+    let gateway = location.start(&declared).await.unwrap();
+    let newest = again[0]["key"].as_str().unwrap();
+    assert_eq!(opened_by(&gateway, &[KEY, newest]).await, [false, true]);
+    gateway.shutdown().await;
 }
 
 #[tokio::test]
