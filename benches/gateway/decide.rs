@@ -30,6 +30,7 @@ fn founding() -> Vec<Operation> {
             id: "account".into(),
             body: "{}".into(),
             only_if_absent: false,
+            replaces: None,
         },
         Operation::PutWallet {
             wallet: wallet(),

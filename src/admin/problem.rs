@@ -56,6 +56,7 @@ kinds! {
     VERSION_IN_FORCE = CONFLICT
         (Conflict::VersionInForce.code()) (Conflict::VersionInForce.title());
     NOT_CONFIGURED = CONFLICT (Conflict::NotConfigured.code()) (Conflict::NotConfigured.title());
+    CONTENDED = CONFLICT (Conflict::Contended.code()) (Conflict::Contended.title());
     TOO_LARGE = PAYLOAD_TOO_LARGE "too_large" "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type"
         "The body is of another type than this call takes";
@@ -235,5 +236,6 @@ const fn conflict_kind(conflict: Conflict) -> &'static Kind {
         Conflict::HoldOpen => &HOLD_OPEN,
         Conflict::VersionInForce => &VERSION_IN_FORCE,
         Conflict::NotConfigured => &NOT_CONFIGURED,
+        Conflict::Contended => &CONTENDED,
     }
 }

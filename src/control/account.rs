@@ -25,7 +25,7 @@ const DOCUMENT: &str = "account";
 
 /// The fields of an account that are given, for creating and changing. No field may be null except
 /// the messaging limit.
-#[derive(Deserialize, Default)]
+#[derive(Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountChange {
     /// The account's id; needed to create.
@@ -207,10 +207,11 @@ pub async fn create_from(
     Ok((snapshot, made))
 }
 
-/// Changes the fields that are given; returns the settings after it.
+/// Changes the fields that are given; returns the settings after it. Fields that another gateway
+/// changes at the same time keep its change.
 ///
 /// # Errors
-/// Every mistake at once, or a fault of the ledger.
+/// Every mistake at once, others that change the account again and again, or a fault of the ledger.
 pub async fn change(
     control: &Control,
     principal: &Principal,
@@ -219,18 +220,20 @@ pub async fn change(
 ) -> Result<AccountSettings, ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
-    let mut settings = control.snapshot(id).await?.account.clone();
-    let mut mistakes = Mistakes::default();
-    let same_id = change.id.as_ref().is_none_or(|given| given == id);
-    mistakes.expect(same_id, "id", "an account keeps its id");
-    let same =
-        |given: &Option<String>, fixed: &String| given.as_ref().is_none_or(|given| given == fixed);
-    let fixed = "it is fixed when the account is created";
-    mistakes.expect(same(&change.currency, &settings.currency), "currency", fixed);
-    mistakes.expect(same(&change.time_zone, &settings.time_zone), "time_zone", fixed);
-    change.merge(&mut settings, &mut mistakes);
-    validate_settings(control, &settings, &mut mistakes);
-    mistakes.check()?;
-    control.put_document(id, DocumentKind::Account, DOCUMENT, &settings, Existing::Replace).await?;
-    Ok(settings)
+    control.snapshot(id).await?;
+    let merge = |settings: &mut AccountSettings| {
+        let mut mistakes = Mistakes::default();
+        let same_id = change.id.as_ref().is_none_or(|given| given == id);
+        mistakes.expect(same_id, "id", "an account keeps its id");
+        let same = |given: &Option<String>, fixed: &String| {
+            given.as_ref().is_none_or(|given| given == fixed)
+        };
+        let fixed = "it is fixed when the account is created";
+        mistakes.expect(same(&change.currency, &settings.currency), "currency", fixed);
+        mistakes.expect(same(&change.time_zone, &settings.time_zone), "time_zone", fixed);
+        change.clone().merge(settings, &mut mistakes);
+        validate_settings(control, settings, &mut mistakes);
+        mistakes.check()
+    };
+    control.modify_document(id, DocumentKind::Account, DOCUMENT, merge).await
 }

@@ -2,7 +2,7 @@
 //! ID belongs to one account at a time.
 
 use super::error::{Conflict, ControlError};
-use super::handles::Control;
+use super::handles::{CHANGE_TRIES, Control, contended};
 use super::mistakes::Mistakes;
 use super::permission::operator_only;
 use super::put::{Existing, Made};
@@ -18,8 +18,8 @@ use crate::upstream::target::BaseUrl;
 /// [`Existing::Keep`].
 ///
 /// # Errors
-/// Every mistake in the settings at once; a phone number ID that belongs to another account; a
-/// fault of the ledger.
+/// Every mistake in the settings at once; a phone number ID that belongs to another account; others
+/// that change it again and again; a fault of the ledger.
 pub async fn put(
     control: &Control,
     principal: &Principal,
@@ -30,27 +30,33 @@ pub async fn put(
 ) -> Result<Made, ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
-    let snapshot = control.snapshot(account).await?;
-    let known = snapshot.channels.contains_key(id);
-    if known && existing == Existing::Keep {
-        return Ok(Made::Present);
+    let kind = DocumentKind::Channel;
+    for _ in 0..CHANGE_TRIES {
+        let read = control.stored::<ChannelSettings>(account, kind, id.as_str()).await?;
+        let snapshot = control.snapshot(account).await?;
+        let known = read.is_some();
+        if known && existing == Existing::Keep {
+            return Ok(Made::Present);
+        }
+        let claims = &control.services.claims;
+        if existing == Existing::Keep
+            && let Some(at_ms) = Tombstone::of_channel(account, id).set_at_ms(&**claims).await?
+        {
+            return Ok(Made::Removed { at_ms });
+        }
+        validate_settings(control, &snapshot, settings).await?;
+        let holder = claims.claim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
+        if holder != account.as_str() {
+            let detail = format!(
+                "phone number ID {id} belongs to another account; it must be deleted there first"
+            );
+            return Err(ControlError::Conflict(Conflict::Claimed, detail));
+        }
+        if control.replace_document(account, kind, id.as_str(), settings, read).await? {
+            return Ok(if known { Made::Present } else { Made::New });
+        }
     }
-    let claims = &control.services.claims;
-    if existing == Existing::Keep
-        && let Some(at_ms) = Tombstone::of_channel(account, id).set_at_ms(&**claims).await?
-    {
-        return Ok(Made::Removed { at_ms });
-    }
-    validate_settings(control, &snapshot, settings).await?;
-    let holder = claims.claim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
-    if holder != account.as_str() {
-        let detail = format!(
-            "phone number ID {id} belongs to another account; it must be deleted there first"
-        );
-        return Err(ControlError::Conflict(Conflict::Claimed, detail));
-    }
-    control.put_document(account, DocumentKind::Channel, id.as_str(), settings, existing).await?;
-    Ok(if known { Made::Present } else { Made::New })
+    Err(contended(kind, id.as_str()))
 }
 
 async fn validate_settings(
@@ -115,8 +121,9 @@ pub async fn delete(
     if control.snapshot(account).await?.channels.contains_key(id) {
         Tombstone::of_channel(account, id).set(&**claims, clock).await?;
     }
-    let deleted = control.delete_document(account, DocumentKind::Channel, id.as_str()).await?;
+    let (kind, name) = (DocumentKind::Channel, id.as_str());
+    let deleted = control.delete_document(account, kind, name, None).await?;
     // Also if the document was gone: a first try may have ended between the two.
     claims.unclaim(ClaimKind::Channel, id.as_str(), account.as_str()).await?;
-    if deleted { Ok(()) } else { Err(ControlError::not_found("channel", id)) }
+    if deleted == Some(true) { Ok(()) } else { Err(ControlError::not_found("channel", id)) }
 }

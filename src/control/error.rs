@@ -28,6 +28,8 @@ pub enum Conflict {
     VersionInForce,
     /// The gateway is not configured for this.
     NotConfigured,
+    /// Others change the same settings again and again.
+    Contended,
 }
 
 impl Conflict {
@@ -43,6 +45,7 @@ impl Conflict {
             Conflict::HoldOpen => "hold_open",
             Conflict::VersionInForce => "version_in_force",
             Conflict::NotConfigured => "not_configured",
+            Conflict::Contended => "contended",
         }
     }
 
@@ -58,6 +61,7 @@ impl Conflict {
             Conflict::HoldOpen => "The send is still on its way",
             Conflict::VersionInForce => "That version may already price messages",
             Conflict::NotConfigured => "The gateway is not configured for this",
+            Conflict::Contended => "Others change the same settings",
         }
     }
 }

@@ -5,16 +5,27 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
-use super::error::ControlError;
+use super::error::{Conflict, ControlError};
 use super::put::Existing;
 use crate::catalog::Snapshot;
 use crate::ids::AccountId;
 use crate::ledger::operation::MAX_BATCH;
 use crate::ledger::{DocumentKind, Operation, Verdict};
 use crate::services::Services;
+
+/// How often a change is made anew because another gateway changed the same document meanwhile.
+pub(super) const CHANGE_TRIES: usize = 8;
+
+/// A settings document and its text as the ledger has it.
+pub(super) struct Stored<T> {
+    pub(super) settings: T,
+    pub(super) body: Arc<str>,
+}
 
 /// What business operations work on.
 pub struct Control {
@@ -23,7 +34,7 @@ pub struct Control {
     /// The directory of rate card versions, `<id>-<date>.csv`; without one none can be put.
     pub(super) rate_card_dir: ArcSwapOption<PathBuf>,
     /// Held while settings are read, changed and written back. It orders the operations of this
-    /// gateway; between two gateways the last one wins.
+    /// gateway; against another's a change names the document that it was made of.
     settings: Mutex<()>,
 }
 
@@ -81,18 +92,91 @@ impl Control {
         existing: Existing,
     ) -> Result<bool, ControlError> {
         let operation = put_operation(kind, id, settings, existing)?;
-        self.change_document(account, operation).await
+        Ok(self.change_document(account, operation).await?.unwrap_or_default())
     }
 
-    /// Removes a settings document and loads the account's settings anew. Returns `false` if there
-    /// was none.
+    /// A settings document as the ledger has it now.
+    pub(super) async fn stored<T: DeserializeOwned>(
+        &self,
+        account: &AccountId,
+        kind: DocumentKind,
+        id: &str,
+    ) -> Result<Option<Stored<T>>, ControlError> {
+        let all = self.services.reads.documents(account).await?.documents;
+        let Some(found) = all.into_iter().find(|one| one.kind == kind && &*one.id == id) else {
+            return Ok(None);
+        };
+        let settings = serde_json::from_str(&found.body)
+            .map_err(|error| ControlError::internal("stored settings cannot be read", &error))?;
+        Ok(Some(Stored { settings, body: found.body }))
+    }
+
+    /// Changes a settings document that the account has, and returns it as this left it. What
+    /// another gateway changes meanwhile is kept: the change is made anew of that.
+    ///
+    /// # Errors
+    /// No such document, what `change` fails with, others that change it again and again, or a
+    /// fault of the ledger.
+    pub(super) async fn modify_document<T: Serialize + DeserializeOwned + Clone>(
+        &self,
+        account: &AccountId,
+        kind: DocumentKind,
+        id: &str,
+        change: impl Fn(&mut T) -> Result<(), ControlError>,
+    ) -> Result<T, ControlError> {
+        for _ in 0..CHANGE_TRIES {
+            let stored = self.stored::<T>(account, kind, id).await?;
+            let stored = stored.ok_or_else(|| ControlError::not_found(kind.as_str(), id))?;
+            let mut settings = stored.settings.clone();
+            change(&mut settings)?;
+            let body = stored.rewritten(&settings)?;
+            let put = Operation::PutDocument {
+                kind,
+                id: id.into(),
+                body: body.into(),
+                only_if_absent: false,
+                replaces: Some(stored.body),
+            };
+            if self.change_document(account, put).await?.is_some() {
+                return Ok(settings);
+            }
+        }
+        Err(contended(kind, id))
+    }
+
+    /// Writes a settings document in the place of the one that was read, or of none, and loads the
+    /// account's settings anew. Returns `false` if the ledger has another by now, and nothing was
+    /// written.
+    pub(super) async fn replace_document<T: Serialize>(
+        &self,
+        account: &AccountId,
+        kind: DocumentKind,
+        id: &str,
+        settings: &T,
+        read: Option<Stored<T>>,
+    ) -> Result<bool, ControlError> {
+        let body = match &read {
+            Some(stored) => stored.rewritten(settings)?,
+            None => text_of(settings)?,
+        };
+        let (new, replaces) = (read.is_none(), read.map(|stored| stored.body));
+        let (id, body) = (id.into(), body.into());
+        let put = Operation::PutDocument { kind, id, body, only_if_absent: new, replaces };
+        let changed = self.change_document(account, put).await?;
+        Ok(changed.is_some_and(|changed| changed || !new))
+    }
+
+    /// Removes a settings document and loads the account's settings anew. Returns `None` if it is
+    /// not what it `replaces` (if that is given), `false` if there was none.
     pub(super) async fn delete_document(
         &self,
         account: &AccountId,
         kind: DocumentKind,
         id: &str,
-    ) -> Result<bool, ControlError> {
-        self.change_document(account, Operation::DeleteDocument { kind, id: id.into() }).await
+        replaces: Option<Arc<str>>,
+    ) -> Result<Option<bool>, ControlError> {
+        let delete = Operation::DeleteDocument { kind, id: id.into(), replaces };
+        self.change_document(account, delete).await
     }
 
     /// Makes many changes of documents, a batch of the ledger at a time, and loads the account's
@@ -127,16 +211,18 @@ impl Control {
         Ok(changed)
     }
 
+    /// Whether anything changed; `None` if the document is not what the operation replaces.
     async fn change_document(
         &self,
         account: &AccountId,
         operation: Operation,
-    ) -> Result<bool, ControlError> {
+    ) -> Result<Option<bool>, ControlError> {
         match self.call(account, operation).await? {
             Verdict::Document { changed, .. } => {
                 self.services.catalog.reload(account).await?;
-                Ok(changed)
+                Ok(Some(changed))
             }
+            Verdict::StaleSettings => Ok(None),
             other => Err(ControlError::unexpected(&other)),
         }
     }
@@ -149,8 +235,41 @@ pub(super) fn put_operation<T: Serialize>(
     settings: &T,
     existing: Existing,
 ) -> Result<Operation, ControlError> {
-    let body = serde_json::to_string(settings)
-        .map_err(|error| ControlError::internal("settings could not be written", &error))?;
     let only_if_absent = existing == Existing::Keep;
-    Ok(Operation::PutDocument { kind, id: id.into(), body: body.into(), only_if_absent })
+    let (id, body) = (id.into(), text_of(settings)?.into());
+    Ok(Operation::PutDocument { kind, id, body, only_if_absent, replaces: None })
+}
+
+fn text_of(settings: &impl Serialize) -> Result<String, ControlError> {
+    serde_json::to_string(settings)
+        .map_err(|error| ControlError::internal("settings could not be written", &error))
+}
+
+/// Others change the same document again and again.
+pub(super) fn contended(kind: DocumentKind, id: &str) -> ControlError {
+    let detail = format!(
+        "the {} document {id} was changed elsewhere each of the {CHANGE_TRIES} times this was \
+         tried; nothing was changed, so repeat it",
+        kind.as_str()
+    );
+    ControlError::Conflict(Conflict::Contended, detail)
+}
+
+impl<T: Serialize> Stored<T> {
+    /// The text of `settings` in its place. What a later version wrote into it and this one does
+    /// not know stays.
+    fn rewritten(&self, settings: &T) -> Result<String, ControlError> {
+        let members = |text: &str| {
+            serde_json::from_str::<Map<String, Value>>(text)
+                .map_err(|error| ControlError::internal("stored settings cannot be read", &error))
+        };
+        let (known, new) = (members(&text_of(&self.settings)?)?, text_of(settings)?);
+        let mut unknown = members(&self.body)?;
+        unknown.retain(|name, _| !known.contains_key(name));
+        if unknown.is_empty() {
+            return Ok(new);
+        }
+        unknown.extend(members(&new)?);
+        text_of(&unknown)
+    }
 }

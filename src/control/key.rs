@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::error::{Conflict, ControlError};
-use super::handles::Control;
+use super::handles::{CHANGE_TRIES, Control, contended};
 use super::mistakes::Mistakes;
 use super::permission::may_manage;
 use super::put::{Existing, Made};
@@ -79,18 +79,34 @@ pub async fn rotate(
     let _held = control.lock_settings().await;
     let keys = control.snapshot(account).await?.keys.clone();
     let before = keys.get(id).cloned().ok_or_else(|| ControlError::not_found("key", id))?;
-    if before.expires_ms.is_some() {
-        let detail = format!("key {id} is replaced by another already");
-        return Err(ControlError::Conflict(Conflict::Exists, detail));
-    }
+    let now_ms = control.services.clock.now_ms();
+    let overlap_ms = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
+    let end = |key: &mut KeySettings| {
+        if key.hash != before.hash {
+            return Err(ControlError::not_found("key", id));
+        }
+        if key.expires_ms.is_some() {
+            let detail = format!("key {id} is replaced by another already");
+            return Err(ControlError::Conflict(Conflict::Exists, detail));
+        }
+        key.expires_ms = Some(now_ms.saturating_add(overlap_ms));
+        Ok(())
+    };
+    end(&mut before.clone())?;
     let grant = Grant { scopes: before.scopes.clone(), campaign: before.campaign.clone() };
     // The new one first: a call that ends between the two leaves a key too many, not one too few.
     let made = make_locked(control, account, None, &grant).await?;
-    let now_ms = control.services.clock.now_ms();
-    let overlap_ms = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
-    let ending = KeySettings { expires_ms: Some(now_ms.saturating_add(overlap_ms)), ..before };
-    let (kind, name) = (DocumentKind::Key, id.as_str());
-    control.put_document(account, kind, name, &ending, Existing::Replace).await?;
+    let ended = control.modify_document(account, DocumentKind::Key, id.as_str(), end).await;
+    let ending = match ended {
+        Ok(ending) => ending,
+        Err(error) => {
+            // Revoked or replaced elsewhere a moment ago: then nothing takes its place.
+            if matches!(error, ControlError::NotFound(_) | ControlError::Conflict(..)) {
+                revoke_locked(control, account, &made.id, &made.settings).await?;
+            }
+            return Err(error);
+        }
+    };
     for (id, settings) in keys {
         if settings.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
             revoke_locked(control, account, &id, &settings).await?;
@@ -197,13 +213,34 @@ async fn revoke_locked(
     Tombstone::of_key(&settings.hash).set(&**claims, clock).await?;
     // The document before the claim: without it the key opens nothing, even if its hash stays
     // claimed.
-    control.delete_document(account, DocumentKind::Key, id.as_str()).await?;
+    delete_document(control, account, id, settings).await?;
     let owner = format!("{account}/{id}");
     claims.unclaim(ClaimKind::Key, &settings.hash, &owner).await?;
     if let Some(hash) = unhex(&settings.hash) {
         control.services.catalog.forget_key(&hash);
     }
     Ok(())
+}
+
+/// Removes the key's document, however it was changed elsewhere meanwhile; one that is another
+/// key's by now stays.
+async fn delete_document(
+    control: &Control,
+    account: &AccountId,
+    id: &KeyId,
+    settings: &KeySettings,
+) -> Result<(), ControlError> {
+    let (kind, name) = (DocumentKind::Key, id.as_str());
+    for _ in 0..CHANGE_TRIES {
+        let stored = control.stored::<KeySettings>(account, kind, name).await?;
+        let Some(stored) = stored.filter(|stored| stored.settings.hash == settings.hash) else {
+            return Ok(());
+        };
+        if control.delete_document(account, kind, name, Some(stored.body)).await?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(contended(kind, name))
 }
 
 /// The bytes of a stored hash.

@@ -116,8 +116,12 @@ pub async fn delete(
         let (claims, clock) = (&control.services.claims, &control.services.clock);
         Tombstone::of_template(account, &id).set(&**claims, clock).await?;
     }
-    let deleted = control.delete_document(account, kind, &id).await?;
-    if deleted { Ok(()) } else { Err(ControlError::not_found("template", name.as_str())) }
+    let deleted = control.delete_document(account, kind, &id, None).await?;
+    if deleted == Some(true) {
+        Ok(())
+    } else {
+        Err(ControlError::not_found("template", name.as_str()))
+    }
 }
 
 fn check_waba(snapshot: &Snapshot, waba: &WabaId) -> Result<(), ControlError> {

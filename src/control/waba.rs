@@ -2,7 +2,7 @@
 //! portfolio belongs to one account.
 
 use super::error::{Conflict, ControlError};
-use super::handles::Control;
+use super::handles::{CHANGE_TRIES, Control, contended};
 use super::mistakes::Mistakes;
 use super::permission::operator_only;
 use super::put::{Existing, Made};
@@ -26,29 +26,46 @@ pub async fn put(
 ) -> Result<Made, ControlError> {
     operator_only(principal)?;
     let _held = control.lock_settings().await;
-    let snapshot = control.snapshot(account).await?;
-    let before = snapshot.wabas.get(id).map(|waba| waba.settings.portfolio.clone());
-    if before.is_some() && existing == Existing::Keep {
-        return Ok(Made::Present);
-    }
-    let mut mistakes = Mistakes::default();
-    mistakes.validate("time_zone", validate::time_zone(&settings.time_zone));
-    mistakes.check()?;
-    let portfolio = &settings.portfolio;
-    if *portfolio != default_portfolio() {
-        let (kind, claims) = (ClaimKind::Portfolio, &control.services.claims);
-        let holder = claims.claim(kind, portfolio.as_str(), account.as_str()).await?;
-        if holder != account.as_str() {
-            let detail = format!("portfolio {portfolio} belongs to another account");
-            return Err(ControlError::Conflict(Conflict::Claimed, detail));
+    let kind = DocumentKind::Waba;
+    for _ in 0..CHANGE_TRIES {
+        let read = control.stored::<WabaSettings>(account, kind, id.as_str()).await?;
+        control.snapshot(account).await?;
+        let before = read.as_ref().map(|read| read.settings.portfolio.clone());
+        if before.is_some() && existing == Existing::Keep {
+            return Ok(Made::Present);
         }
+        let mut mistakes = Mistakes::default();
+        mistakes.validate("time_zone", validate::time_zone(&settings.time_zone));
+        mistakes.check()?;
+        claim(control, account, &settings.portfolio).await?;
+        if !control.replace_document(account, kind, id.as_str(), settings, read).await? {
+            continue;
+        }
+        let made = if before.is_some() { Made::Present } else { Made::New };
+        if let Some(before) = before.filter(|before| *before != settings.portfolio) {
+            let snapshot = control.snapshot(account).await?;
+            free_unless_used(control, &snapshot, &before).await?;
+        }
+        return Ok(made);
     }
-    control.put_document(account, DocumentKind::Waba, id.as_str(), settings, existing).await?;
-    if let Some(before) = before.filter(|before| before != portfolio) {
-        let snapshot = control.snapshot(account).await?;
-        free_unless_used(control, &snapshot, &before).await?;
+    Err(contended(kind, id.as_str()))
+}
+
+async fn claim(
+    control: &Control,
+    account: &AccountId,
+    portfolio: &PortfolioId,
+) -> Result<(), ControlError> {
+    if *portfolio == default_portfolio() {
+        return Ok(());
     }
-    Ok(if snapshot.wabas.contains_key(id) { Made::Present } else { Made::New })
+    let (kind, claims) = (ClaimKind::Portfolio, &control.services.claims);
+    let holder = claims.claim(kind, portfolio.as_str(), account.as_str()).await?;
+    if holder == account.as_str() {
+        return Ok(());
+    }
+    let detail = format!("portfolio {portfolio} belongs to another account");
+    Err(ControlError::Conflict(Conflict::Claimed, detail))
 }
 
 /// Gives a portfolio up that no WABA of the account names any more.

@@ -338,6 +338,9 @@ pub enum Operation {
         body: Arc<str>,
         /// Leave an existing document alone.
         only_if_absent: bool,
+        /// What the document must be, as it is stored, for this to be made of it; `None` if that
+        /// does not matter. If it is another, the verdict is that the settings are stale.
+        replaces: Option<Arc<str>>,
     },
     /// Removes a settings document and raises the settings version.
     DeleteDocument {
@@ -345,6 +348,9 @@ pub enum Operation {
         kind: DocumentKind,
         /// The object's id; for a template `waba/name/language`.
         id: Arc<str>,
+        /// What the document must be, as it is stored, unless it is gone already; `None` if that
+        /// does not matter. If it is another, the verdict is that the settings are stale.
+        replaces: Option<Arc<str>>,
     },
     /// Creates a campaign.
     CreateCampaign(Box<CampaignPlan>),

@@ -212,17 +212,19 @@ impl Call {
                     Some(list) => self.list(list.iter().map(|below| below.micros())),
                 }
             }
-            Operation::PutDocument { kind, id, body, only_if_absent } => {
+            Operation::PutDocument { kind, id, body, only_if_absent, replaces } => {
                 self.text(operation::PUT_DOCUMENT);
                 self.document(*kind, id);
                 self.text(body);
                 self.flag(*only_if_absent);
+                self.optional(replaces.as_deref());
                 let key = self.keys.document(id);
                 self.number(key);
             }
-            Operation::DeleteDocument { kind, id } => {
+            Operation::DeleteDocument { kind, id, replaces } => {
                 self.text(operation::DELETE_DOCUMENT);
                 self.document(*kind, id);
+                self.optional(replaces.as_deref());
                 let key = self.keys.document(id);
                 self.number(key);
             }

@@ -82,10 +82,12 @@ impl AccountState {
             Operation::PutWallet { wallet, overdraft_limit, low_balance_thresholds } => {
                 self.put_wallet(wallet, *overdraft_limit, low_balance_thresholds.as_deref(), now_ms)
             }
-            Operation::PutDocument { kind, id, body, only_if_absent } => {
-                self.put_document(*kind, id, body, *only_if_absent)
+            Operation::PutDocument { kind, id, body, only_if_absent, replaces } => {
+                self.put_document(*kind, id, body, *only_if_absent, replaces.as_ref())
             }
-            Operation::DeleteDocument { kind, id } => self.delete_document(*kind, id),
+            Operation::DeleteDocument { kind, id, replaces } => {
+                self.delete_document(*kind, id, replaces.as_ref())
+            }
             Operation::CreateCampaign(plan) => self.create_campaign(plan),
             Operation::StopCampaign { campaign, reason } => {
                 self.stop_campaign(campaign, *reason, now_ms)

@@ -1,4 +1,5 @@
-//! Settings documents: each change raises the version that every reserve must carry.
+//! Settings documents: each change raises the version that every reserve must carry. A change that
+//! was made of another document than the ledger has is stale.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use std::sync::Arc;
@@ -7,6 +8,14 @@ use crate::ledger::Verdict;
 use crate::ledger::operation::DocumentKind;
 use crate::ledger::state::{AccountState, Row};
 
+/// What an operation on a document comes to.
+#[derive(PartialEq, Eq)]
+enum Change {
+    Made,
+    Needless,
+    Stale,
+}
+
 impl AccountState {
     pub(super) fn put_document(
         &mut self,
@@ -14,41 +23,61 @@ impl AccountState {
         id: &Arc<str>,
         body: &Arc<str>,
         only_if_absent: bool,
+        replaces: Option<&Arc<str>>,
     ) -> Verdict {
-        if !self.check_put_document(kind, id, body, only_if_absent) {
-            return self.document_verdict(false);
+        let change = self.check_put_document(kind, id, body, only_if_absent, replaces);
+        if change == Change::Made {
+            self.documents.insert((kind, id.clone()), body.clone());
+            self.touch(Row::Document(kind, id.clone()));
+            self.raise_version();
         }
-        self.documents.insert((kind, id.clone()), body.clone());
-        self.touch(Row::Document(kind, id.clone()));
-        self.raise_version();
-        self.document_verdict(true)
+        self.document_verdict(change)
     }
 
-    /// Whether the put changes anything.
     fn check_put_document(
         &self,
         kind: DocumentKind,
         id: &Arc<str>,
         body: &Arc<str>,
         only_if_absent: bool,
-    ) -> bool {
+        replaces: Option<&Arc<str>>,
+    ) -> Change {
         let found = self.documents.get(&(kind, id.clone()));
-        !found.is_some_and(|found| only_if_absent || found == body)
-    }
-
-    pub(super) fn delete_document(&mut self, kind: DocumentKind, id: &Arc<str>) -> Verdict {
-        if !self.check_delete_document(kind, id) {
-            return self.document_verdict(false);
+        if replaces.is_some() && found != replaces {
+            return Change::Stale;
         }
-        self.documents.remove(&(kind, id.clone()));
-        self.touch(Row::Document(kind, id.clone()));
-        self.raise_version();
-        self.document_verdict(true)
+        match found {
+            Some(found) if only_if_absent || found == body => Change::Needless,
+            _ => Change::Made,
+        }
     }
 
-    /// Whether the deletion changes anything.
-    fn check_delete_document(&self, kind: DocumentKind, id: &Arc<str>) -> bool {
-        self.documents.contains_key(&(kind, id.clone()))
+    pub(super) fn delete_document(
+        &mut self,
+        kind: DocumentKind,
+        id: &Arc<str>,
+        replaces: Option<&Arc<str>>,
+    ) -> Verdict {
+        let change = self.check_delete_document(kind, id, replaces);
+        if change == Change::Made {
+            self.documents.remove(&(kind, id.clone()));
+            self.touch(Row::Document(kind, id.clone()));
+            self.raise_version();
+        }
+        self.document_verdict(change)
+    }
+
+    fn check_delete_document(
+        &self,
+        kind: DocumentKind,
+        id: &Arc<str>,
+        replaces: Option<&Arc<str>>,
+    ) -> Change {
+        match self.documents.get(&(kind, id.clone())) {
+            None => Change::Needless,
+            Some(found) if replaces.is_some_and(|replaced| replaced != found) => Change::Stale,
+            Some(_) => Change::Made,
+        }
     }
 
     fn raise_version(&mut self) {
@@ -56,7 +85,12 @@ impl AccountState {
         self.touch(Row::Account);
     }
 
-    const fn document_verdict(&self, changed: bool) -> Verdict {
-        Verdict::Document { changed, settings_version: self.head.settings_version }
+    const fn document_verdict(&self, change: Change) -> Verdict {
+        let settings_version = self.head.settings_version;
+        match change {
+            Change::Made => Verdict::Document { changed: true, settings_version },
+            Change::Needless => Verdict::Document { changed: false, settings_version },
+            Change::Stale => Verdict::StaleSettings,
+        }
     }
 }

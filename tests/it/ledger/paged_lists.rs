@@ -40,6 +40,7 @@ async fn check_founding(case: &mut LedgerCase) {
         id: "account".into(),
         body: "{}".into(),
         only_if_absent: true,
+        replaces: None,
     };
     case.apply(vec![founding]).await.unwrap();
 }

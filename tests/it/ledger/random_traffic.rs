@@ -339,11 +339,14 @@ impl Traffic {
             (DocumentKind::Waba, "7"),
             (DocumentKind::Template, "7/sale/de"),
         ]);
+        let (id, mut text) = (id.into(), || format!("{{\"n\":{}}}", dice.below(2)).into());
+        let (body, replaces) = (text(), text());
+        let replaces = dice.percent(40).then_some(replaces);
         if dice.percent(30) {
-            return Operation::DeleteDocument { kind, id: id.into() };
+            return Operation::DeleteDocument { kind, id, replaces };
         }
-        let body = format!("{{\"n\":{}}}", dice.below(2)).into();
-        Operation::PutDocument { kind, id: id.into(), body, only_if_absent: dice.percent(30) }
+        let only_if_absent = dice.percent(30);
+        Operation::PutDocument { kind, id, body, only_if_absent, replaces }
     }
 
     fn campaign_change(&mut self) -> Operation {

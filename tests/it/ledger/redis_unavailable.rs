@@ -31,6 +31,7 @@ fn founding() -> Vec<Operation> {
             id: "account".into(),
             body: "{}".into(),
             only_if_absent: true,
+            replaces: None,
         },
         Operation::PutWallet {
             wallet: "main".parse().unwrap(),

@@ -8,6 +8,7 @@ use crate::support::{LedgerCase, on_every_ledger};
 
 on_every_ledger!(
     each_change_raises_the_version,
+    a_change_of_another_document_is_stale,
     a_send_under_other_settings_is_asked_again,
     a_price_past_its_end_is_asked_again,
     documents_are_read_with_their_version,
@@ -31,6 +32,24 @@ async fn each_change_raises_the_version(case: LedgerCase) {
         wallet main                                         -> settled 0.00 held 0.00 available 0.00
         create diwali                                       -> active
         delete channel/300                                  -> unchanged version 8
+    "#;
+    check(case, script).await;
+}
+
+async fn a_change_of_another_document_is_stale(case: LedgerCase) {
+    let script = r#"
+        document channel/100 {"n":1} replaces={"n":0}       -> stale settings
+        document channel/100 {"n":1}                        -> changed version 2
+        document channel/100 {"n":2} replaces={"n":0}       -> stale settings
+        document channel/100 {"n":1} replaces={"n":1}       -> unchanged version 2
+        document channel/100 {"n":2} replaces={"n":1}       -> changed version 3
+        # Within one batch as well.
+        document channel/100 {"n":3} replaces={"n":2}       -> changed version 4
+        & document channel/100 {"n":4} replaces={"n":2}     -> stale settings
+        & delete channel/100 replaces={"n":2}               -> stale settings
+        delete channel/100 replaces={"n":3}                 -> changed version 5
+        delete channel/100 replaces={"n":3}                 -> unchanged version 5
+        document channel/100 {"n":4} replaces={"n":3}       -> stale settings
     "#;
     check(case, script).await;
 }

@@ -28,6 +28,7 @@ async fn an_account_that_cannot_be_read_keeps_no_other_waiting(mut case: LedgerC
         id: "account".into(),
         body: settings.into(),
         only_if_absent: true,
+        replaces: None,
     };
     let wallet = operations::operation(
         &Line::parse("wallet main limit=999.00"),

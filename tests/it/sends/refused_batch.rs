@@ -104,6 +104,7 @@ impl Bench {
             id: "account".into(),
             body: r#"{"currency":"USD"}"#.into(),
             only_if_absent: true,
+            replaces: None,
         };
         let wallet = || "main".parse().unwrap();
         let wallet_made = Operation::PutWallet {

@@ -99,3 +99,61 @@ async fn keys_and_settings_are_known_to_both() {
     );
     assert!(another.shutdown().await.clean);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_account_at_both_do_not_undo_each_other() {
+    let world = World::on(Backend::Redis).await;
+    let (another, other) = world.another_gateway().await;
+    for round in 1..=30 {
+        let modes = ["observe", "enforce"];
+        let (limit, mode) = (json!(100 + round), json!(modes[round % 2]));
+        let (limited, switched) = (json!({"messaging_limit": limit}), json!({"enforcement": mode}));
+        tokio::join!(
+            world.operate(Method::PATCH, "", limited),
+            other.operate(Method::PATCH, "", switched),
+        );
+        let account = world.operate(Method::GET, "", Value::Null).await;
+        assert_eq!((&account["messaging_limit"], &account["enforcement"]), (&limit, &mode));
+    }
+    assert!(another.shutdown().await.clean);
+}
+
+/// The ids of the account's keys that a gateway made.
+async fn key_ids(client: &Client) -> Vec<String> {
+    let keys = client.operate(Method::GET, "/keys", Value::Null).await;
+    let ids = keys["items"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap());
+    ids.filter(|id| id.starts_with("k-")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_rotated_at_both_is_replaced_once_and_revoking_wins() {
+    let world = World::on(Backend::Redis).await;
+    let (another, other) = world.another_gateway().await;
+    for _ in 0..10 {
+        let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
+        let id = made["id"].as_str().unwrap();
+        let (one, rotation) = (format!("/keys/{id}"), format!("/keys/{id}/rotate"));
+        let before = key_ids(&world).await.len();
+        let (here, there) = tokio::join!(
+            world.ask_operator(Method::POST, &rotation, Value::Null),
+            other.ask_operator(Method::POST, &rotation, Value::Null),
+        );
+        let mut statuses = [here.status, there.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{} {}", here.json, there.json);
+        assert_eq!(key_ids(&world).await.len(), before + 1);
+
+        let new = if here.status == 201 { here.json } else { there.json };
+        let new = new["id"].as_str().unwrap();
+        let (two, rotation) = (format!("/keys/{new}"), format!("/keys/{new}/rotate"));
+        let (rotated, revoked) = tokio::join!(
+            world.ask_operator(Method::POST, &rotation, Value::Null),
+            other.ask_operator(Method::DELETE, &two, Value::Null),
+        );
+        assert_eq!(revoked.status, 204, "{}", revoked.json);
+        assert!(matches!(rotated.status, 201 | 404), "{}", rotated.json);
+        assert!(!key_ids(&world).await.contains(&new.to_owned()), "a revoked key is back");
+        world.operate(Method::DELETE, &one, Value::Null).await;
+    }
+    assert!(another.shutdown().await.clean);
+}

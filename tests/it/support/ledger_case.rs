@@ -85,6 +85,7 @@ impl LedgerCase {
             id: "account".into(),
             body: r#"{"currency":"USD"}"#.into(),
             only_if_absent: true,
+            replaces: None,
         };
         assert_eq!(
             case.apply(vec![founding]).await.unwrap(),

@@ -137,11 +137,13 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
                 id,
                 body: line.word(2).into(),
                 only_if_absent: line.has("if-absent"),
+                replaces: line.value("replaces").map(Arc::from),
             }
         }
         "delete" => {
             let (kind, id) = document(line.word(1));
-            Operation::DeleteDocument { kind, id }
+            let replaces = line.value("replaces").map(Arc::from);
+            Operation::DeleteDocument { kind, id, replaces }
         }
         "unheard" | "hear" => answer(line, hold()),
         "alias" => {
