@@ -2,31 +2,41 @@
 #![allow(clippy::disallowed_methods, reason = "this is the one place that may read a clock")]
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall-clock time in Unix milliseconds: the machine's, or one that a test sets.
 #[derive(Clone, Default)]
 pub struct Clock {
-    fixed_ms: Option<Arc<AtomicI64>>,
+    fixed: Option<Arc<Fixed>>,
 }
+
+/// A test's clock.
+struct Fixed {
+    now_ms: AtomicI64,
+    elapsed_ms: AtomicI64,
+}
+
+/// When the process first asked how much time has passed.
+static BEGIN: OnceLock<Instant> = OnceLock::new();
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Clock {
-        Clock { fixed_ms: None }
+        Clock { fixed: None }
     }
 
     /// A clock fixed at `now_ms` until it is moved.
     pub fn fixed(now_ms: i64) -> Clock {
-        Clock { fixed_ms: Some(Arc::new(AtomicI64::new(now_ms))) }
+        let (now_ms, elapsed_ms) = (AtomicI64::new(now_ms), AtomicI64::new(0));
+        Clock { fixed: Some(Arc::new(Fixed { now_ms, elapsed_ms })) }
     }
 
     /// Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
-        match &self.fixed_ms {
-            Some(fixed) => fixed.load(Ordering::SeqCst),
+        match &self.fixed {
+            Some(fixed) => fixed.now_ms.load(Ordering::SeqCst),
             None => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -34,15 +44,29 @@ impl Clock {
         }
     }
 
-    /// Unix milliseconds if this clock is a test's, `None` for the machine's.
-    pub fn fixed_now_ms(&self) -> Option<i64> {
-        self.fixed_ms.as_ref().map(|fixed| fixed.load(Ordering::SeqCst))
+    /// Milliseconds since some moment of this process. It never goes back, whatever happens to the
+    /// time of day, so the age of what is kept in memory is measured by it.
+    pub fn elapsed_ms(&self) -> i64 {
+        match &self.fixed {
+            Some(fixed) => fixed.elapsed_ms.load(Ordering::SeqCst),
+            None => {
+                let since = BEGIN.get_or_init(Instant::now).elapsed();
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            }
+        }
     }
 
-    /// Moves a fixed clock by `by_ms`; the machine's clock cannot be moved and stays as it is.
+    /// Unix milliseconds if this clock is a test's, `None` for the machine's.
+    pub fn fixed_now_ms(&self) -> Option<i64> {
+        self.fixed.as_ref().map(|fixed| fixed.now_ms.load(Ordering::SeqCst))
+    }
+
+    /// Moves a fixed clock by `by_ms`, of which what is negative is no time that passes; the
+    /// machine's clock cannot be moved and stays as it is.
     pub fn advance(&self, by_ms: i64) {
-        if let Some(fixed) = &self.fixed_ms {
-            fixed.fetch_add(by_ms, Ordering::SeqCst);
+        if let Some(fixed) = &self.fixed {
+            fixed.now_ms.fetch_add(by_ms, Ordering::SeqCst);
+            fixed.elapsed_ms.fetch_add(by_ms.max(0), Ordering::SeqCst);
         }
     }
 }

@@ -22,8 +22,9 @@ const KEY_STALE_MS: i64 = 2_000;
 
 struct KnownKey {
     owner: Arc<str>,
+    /// When it was last looked up, in the clock's elapsed milliseconds.
     seen_ms: i64,
-    /// When the key was last looked up again, and when that last failed, in Unix milliseconds.
+    /// When the key was last looked up again, and when that last failed.
     asked_ms: i64,
     failed_ms: i64,
 }
@@ -43,7 +44,7 @@ impl KeyOwners {
     /// The owner of a key, `account/key`, as the ledger had it within the last two seconds; while
     /// the ledger is unavailable, within the last minute.
     pub async fn owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let known = self.known.get_mut(hash).map(|mut known| {
             let age_ms = now_ms.saturating_sub(known.seen_ms);
             let since = |then_ms: i64| now_ms.saturating_sub(then_ms);
@@ -77,12 +78,12 @@ impl KeyOwners {
     }
 
     async fn look_up(&self, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let claimed = self.claims.claimed(ClaimKind::Key, &hex(hash)).await;
         if claimed.is_err()
             && let Some(mut known) = self.known.get_mut(hash)
         {
-            known.failed_ms = self.clock.now_ms();
+            known.failed_ms = self.clock.elapsed_ms();
         }
         match claimed.map_err(AuthError::Ledger)? {
             Some(owner) => {

@@ -48,7 +48,7 @@ pub const OPERATOR: &str = "*";
 
 struct Loaded {
     snapshot: Arc<Snapshot>,
-    /// When it was last known to be the ledger's, in Unix milliseconds.
+    /// When it was last known to be the ledger's, in the clock's elapsed milliseconds.
     compared_ms: i64,
     /// When a comparison was last begun in the background, and when one last failed.
     asked_ms: i64,
@@ -98,7 +98,7 @@ impl Catalog {
         self: &Arc<Self>,
         account: &AccountId,
     ) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let known = self.snapshots.get_mut(account).map(|mut loaded| {
             let since = |then_ms: i64| now_ms.saturating_sub(then_ms);
             let age_ms = since(loaded.compared_ms);
@@ -129,7 +129,7 @@ impl Catalog {
 
     /// The account's settings, loaded only if the ledger has others than are in memory.
     async fn compare(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
-        let before_ms = self.clock.now_ms();
+        let before_ms = self.clock.elapsed_ms();
         let comparing = self.snapshots.get(account).map(|loaded| loaded.comparing.clone());
         let Some(comparing) = comparing else { return self.reload(account).await };
         let _one = comparing.lock().await;
@@ -157,7 +157,7 @@ impl Catalog {
             match &result {
                 Ok(_) => loaded.compared_ms = loaded.compared_ms.max(before_ms),
                 Err(fault) => {
-                    loaded.failed_ms = self.clock.now_ms();
+                    loaded.failed_ms = self.clock.elapsed_ms();
                     tracing::warn!(%account, %fault, "settings could not be compared");
                 }
             }
@@ -167,7 +167,7 @@ impl Catalog {
 
     /// Loads the account's settings from the ledger; `None` if there is no such account.
     pub async fn reload(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let documents = self.reads.documents(account).await?;
         if documents.settings_version == 0 {
             self.snapshots.remove(account);

@@ -87,7 +87,7 @@ impl Tokens {
     }
 
     fn file(&self, name: &str) -> Result<Arc<str>, TokenError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let known = self
             .files
             .get(name)
@@ -132,5 +132,34 @@ impl Tokens {
     fn inside(&self, name: &str) -> Option<PathBuf> {
         let fits = validate_file(name).is_ok();
         self.directory.as_ref().filter(|_| fits).map(|directory| directory.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tokens;
+    use crate::catalog::VariablePattern;
+    use crate::clock::Clock;
+
+    #[test]
+    fn a_file_is_read_again_though_the_clock_went_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let put = |token: &str, age_s: u64| {
+            let path = directory.path().join("token");
+            std::fs::write(&path, token).expect("written");
+            let file = std::fs::File::open(&path).expect("a file");
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - age_s);
+            file.set_modified(at).expect("a time");
+        };
+        let clock = Clock::fixed(1_700_000_000_000);
+        let permitted: VariablePattern = "META_*".parse().expect("a pattern");
+        let tokens = Tokens::new(Some(directory.path().to_owned()), permitted, clock.clone());
+        put("first", 2);
+        assert_eq!(&*tokens.file("token").expect("a token"), "first");
+        put("second", 1);
+        clock.advance(-3_600_000);
+        assert_eq!(&*tokens.file("token").expect("a token"), "first");
+        clock.advance(1_000);
+        assert_eq!(&*tokens.file("token").expect("a token"), "second");
     }
 }

@@ -49,6 +49,24 @@ async fn what_needs_no_reserve_is_taken_back_within_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_goes_back_keeps_nothing_that_was_taken_back() {
+    let world = World::on(Backend::Redis).await;
+    let (another, other) = world.another_gateway().await;
+    let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send", "read"]})).await;
+    let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let receipt = |key: &str| other.send(READ_RECEIPT).key(key).into_future();
+    assert_eq!((receipt(key).await.status, receipt(KEY).await.status), (200, 200));
+    world.clock.advance(-3_600_000);
+    world.operate(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
+    let disabled = json!({"waba": WABA, "token_file": "meta-token", "enabled": false});
+    world.operate(Method::PUT, &format!("/channels/{NUMBER}"), disabled).await;
+    world.pass(Duration::from_secs(2));
+    assert_eq!(receipt(key).await.summary(), "401 unauthorized");
+    assert_eq!(receipt(KEY).await.status, 403);
+    assert!(another.shutdown().await.clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_key_ends_after_its_overlap() {
     let world = World::on(Backend::Redis).await;
     let (another, other) = world.another_gateway().await;
