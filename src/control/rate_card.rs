@@ -13,7 +13,7 @@ use super::put::Made;
 use crate::catalog::rate_cards::SkippedFile;
 use crate::catalog::{Principal, rate_cards};
 use crate::metrics::Metrics;
-use crate::pricing::import::{ImportError, confirms, text_of};
+use crate::pricing::import::{ImportError, confirmation, confirms, text_of};
 
 /// The directory in which versions are kept, if one is configured.
 pub fn directory(control: &Control) -> Option<Arc<PathBuf>> {
@@ -83,7 +83,8 @@ pub fn report(metrics: &Metrics, skipped: &[SkippedFile]) {
 ///
 /// # Errors
 /// Every mistake of the file, a version that may be in force, no directory to keep it in; unless
-/// `confirm`, every rate that moves more than tenfold, and a version that is all zero.
+/// `confirm` or the file itself confirms it, every rate that moves more than tenfold, and a version
+/// that is all zero.
 pub async fn put_version(
     control: &Control,
     principal: &Principal,
@@ -110,7 +111,7 @@ pub async fn put_version(
     let with_it = book.with_version(card, begins, csv).map_err(|errors| invalid(&errors))?;
     let changes = with_it.large_changes(card, begins, &book);
     if !confirm && !confirms(csv) && !changes.is_empty() {
-        return Err(unconfirmed(&changes));
+        return Err(unconfirmed(&changes, csv));
     }
     let (card, text) = (card.to_owned(), csv.to_owned());
     let what = "a rate card could not be kept";
@@ -132,13 +133,17 @@ pub fn no_directory() -> ControlError {
 }
 
 /// Rates that a person must confirm.
-fn unconfirmed(changes: &[ImportError]) -> ControlError {
+fn unconfirmed(changes: &[ImportError], csv: &str) -> ControlError {
     let ControlError::Invalid { fields, .. } = invalid(changes) else { return invalid(changes) };
     let what = match changes {
         [only] => only.problem.to_string(),
         several => format!("{} rates move more than tenfold, or all are zero", several.len()),
     };
-    let detail = format!("{what}; if that is meant, repeat it with ?confirm=large_change");
+    let detail = format!(
+        "{what}; if that is meant, repeat it with ?confirm=large_change, or with the line {:?} in \
+         the file",
+        confirmation(csv)
+    );
     ControlError::Invalid { detail, fields }
 }
 

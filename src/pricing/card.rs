@@ -116,6 +116,22 @@ impl RateCardVersion {
             .flatten()
     }
 
+    /// The rate at which a message of the category is charged, and the category that it is charged
+    /// as. If the card has no rate of its own for service messages, it is that of utility; if none
+    /// for authentication from abroad, that of authentication.
+    pub(super) fn charged(&self, market: Market, category: Category) -> Option<(Category, Amount)> {
+        let of = |category| self.rate(market, category).map(|rate| (category, rate));
+        match category {
+            Category::Service => {
+                of(category).or_else(|| of(Category::Utility).map(|(_, rate)| (category, rate)))
+            }
+            Category::AuthenticationInternational => {
+                of(category).or_else(|| of(Category::Authentication))
+            }
+            Category::Marketing | Category::Utility | Category::Authentication => of(category),
+        }
+    }
+
     /// The markets of its mapping.
     pub fn markets(&self) -> Vec<Market> {
         MarketTable::builtin().markets_in(self.mapping)

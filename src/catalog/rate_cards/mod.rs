@@ -12,7 +12,7 @@ use std::path::Path;
 use jiff::civil::Date;
 
 use crate::pricing::PriceBook;
-use crate::pricing::import::{ImportError, confirmed, confirms, text_of};
+use crate::pricing::import::{ImportError, confirmation, confirmed, confirms, text_of};
 
 /// Characters of a date such as `2026-10-01`.
 const DATE_LENGTH: usize = 10;
@@ -132,9 +132,8 @@ fn load_file(
         let changes = with_it.large_changes(id, date, in_use.unwrap_or(book));
         if !changes.is_empty() {
             let mut reasons = texts(changes);
-            reasons.push(
-                "if that is meant, add the line \"# confirm: large_change\" to the file".to_owned(),
-            );
+            let line = confirmation(csv);
+            reasons.push(format!("if that is meant, add the line {line:?} to the file"));
             return Err(reasons);
         }
     }

@@ -131,11 +131,24 @@ fn a_large_change_is_left_out_until_it_is_confirmed() {
     put(directory.path(), NAME, priced("0.1181"));
     let why = reason(directory.path());
     assert!(why.contains("marketing rate of India moves from 0.0118 to 0.1181"), "{why}");
-    assert!(why.contains("# confirm: large_change"), "{why}");
-    for accepted in [priced("0.118"), format!("# Confirm: LARGE_CHANGE\r\n{}", priced("0.5"))] {
-        put(directory.path(), NAME, accepted);
-        assert_eq!(loaded(directory.path(), None).skipped, []);
+    // The line as it is written out, whatever the case and the line ends.
+    let line = |why: &str| why.split('"').nth(1).expect("a line").to_uppercase();
+    assert_eq!(line(&why).len(), "# confirm: large_change 0123456789abcdef".len(), "{why}");
+    let word = line(&why);
+    put(directory.path(), NAME, priced("0.118"));
+    assert_eq!(loaded(directory.path(), None).skipped, []);
+    // It is good for the rates that it was written for, and for no others.
+    for unconfirmed in ["# confirm: large_change", word.as_str()] {
+        put(directory.path(), NAME, format!("{unconfirmed}\n{}", priced("0.5")));
+        assert!(reason(directory.path()).contains("0.0118 to 0.50"), "{unconfirmed}");
     }
+    let word = line(&reason(directory.path()));
+    put(
+        directory.path(),
+        NAME,
+        format!("{word}\r\n# new\n{}", priced("0.5").replace('\n', "\r\n")),
+    );
+    assert_eq!(loaded(directory.path(), None).skipped, []);
     // Also against what is in use under the same date, in both directions.
     let before = loaded(directory.path(), None).book;
     put(directory.path(), NAME, priced("0.04"));
@@ -155,9 +168,12 @@ fn rates_that_are_all_zero_need_a_word() {
     let text: String = card().lines().map(zero).collect();
     put(directory.path(), "own-2027-01-01.csv", &text);
     assert!(reason(directory.path()).contains("every rate is zero"));
-    store(directory.path(), "own", DATE, &text, true).expect("stored");
+    let stale = format!("# confirm: large_change 0123456789abcdef\n{text}");
+    store(directory.path(), "own", DATE, &stale, true).expect("stored");
     let found = loaded(directory.path(), None);
     assert_eq!((found.skipped.len(), india(&found.book, "own").as_deref()), (0, Some("0.00")));
+    let kept = std::fs::read_to_string(directory.path().join("own-2027-01-01.csv")).expect("kept");
+    assert_eq!(kept.matches("confirm:").count(), 1, "one line takes the other's place");
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! Rates that look like a slip: all zero, or more than tenfold away from those before.
+//! Rates that look like a slip: all zero, or more than tenfold away from those before. What is
+//! compared is what messages cost, not what is written: if a card has no rate of its own for them,
+//! that of another category counts.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use jiff::civil::Date;
@@ -8,6 +10,7 @@ use crate::amount::Amount;
 use crate::pricing::card::RateCardVersion;
 use crate::pricing::category::Category;
 use crate::pricing::import::{ImportError, ImportProblem};
+use crate::pricing::markets::Market;
 
 /// A rate may move so many times up or down without a person's word.
 const FACTOR: i64 = 10;
@@ -22,17 +25,20 @@ impl PriceBook {
         let earlier = card.versions().iter().rev().find(|known| known.effective() < date);
         let replaced = before.card(card_id).and_then(|card| card.version(date));
         let mut found: Vec<ImportProblem> = Vec::new();
-        if rates(version).all(|(_, _, rate)| rate.is_zero()) {
+        let mut rates = version.markets().into_iter().flat_map(|market| charged(version, market));
+        if rates.all(|(_, rate)| rate.is_zero()) {
             found.push(ImportProblem::AllZero);
         }
         for old in earlier.into_iter().chain(replaced) {
-            for (market, category, now) in rates(version) {
-                let Some(then) = old.rate(market, category).filter(|then| leaps(*then, now)) else {
-                    continue;
-                };
-                let problem = ImportProblem::LargeChange { market, category, then, now };
-                if !found.contains(&problem) {
-                    found.push(problem);
+            // A country may have been in another market then.
+            for (before, market) in self.markets.moves(old.mapping(), version.mapping()) {
+                for (category, now) in charged(version, market) {
+                    let then = old.charged(before, category).map(|(_, then)| then);
+                    let Some(then) = then.filter(|then| leaps(*then, now)) else { continue };
+                    let problem = ImportProblem::LargeChange { market, category, then, now };
+                    if !found.contains(&problem) {
+                        found.push(problem);
+                    }
                 }
             }
         }
@@ -68,13 +74,13 @@ impl PriceBook {
     }
 }
 
-fn rates(
+/// What a message of each category costs in the market.
+fn charged(
     version: &RateCardVersion,
-) -> impl Iterator<Item = (crate::pricing::Market, Category, Amount)> {
-    version.markets().into_iter().flat_map(move |market| {
-        Category::ALL.into_iter().filter_map(move |category| {
-            version.rate(market, category).map(|rate| (market, category, rate))
-        })
+    market: Market,
+) -> impl Iterator<Item = (Category, Amount)> + use<'_> {
+    Category::ALL.into_iter().filter_map(move |category| {
+        version.charged(market, category).map(|(_, rate)| (category, rate))
     })
 }
 
@@ -82,4 +88,69 @@ fn rates(
 fn leaps(then: Amount, now: Amount) -> bool {
     let (low, high) = if then < now { (then, now) } else { (now, then) };
     high.micros() > low.micros().saturating_mul(FACTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{Date, date};
+
+    use super::PriceBook;
+    use crate::pricing::Category;
+    use crate::pricing::import::ImportProblem;
+
+    const JULY: &str = include_str!("../../../config/rates/meta-eur-2026-07-01.csv");
+    const OCTOBER: &str = include_str!("../../../config/rates/meta-usd-2026-10-01.csv");
+
+    /// The file with another content in a column, by its position, of every row.
+    fn with_column(csv: &str, column: usize, content: &str) -> String {
+        let row = |line: &str| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            if line.contains(",EUR,") {
+                cells[column] = content;
+            }
+            cells.join(",") + "\n"
+        };
+        csv.lines().map(row).collect()
+    }
+
+    /// The markets whose messages of the category need a person's word.
+    fn found(begins: Date, csv: &str, category: Category) -> Vec<String> {
+        let before = PriceBook::builtin();
+        let book = before.with_version("meta-eur", begins, csv).expect("a version");
+        let changes = book.large_changes("meta-eur", begins, &before);
+        let of = |problem: &ImportProblem| match problem {
+            ImportProblem::LargeChange { market, category: found, .. } if *found == category => {
+                Some(market.to_string())
+            }
+            _ => None,
+        };
+        changes.iter().filter_map(|error| of(&error.problem)).collect()
+    }
+
+    #[test]
+    fn an_empty_cell_counts_as_what_it_is_charged_at() {
+        let july = date(2026, 7, 1);
+        let rows = JULY.lines().filter(|line| line.contains(",EUR,")).count();
+        assert_eq!(found(july, JULY, Category::Service).len(), 0);
+        for (column, category) in
+            [(6, Category::Service), (5, Category::AuthenticationInternational)]
+        {
+            let free = with_column(JULY, column, "0");
+            assert_eq!(found(july, &free, category).len(), rows, "{category}");
+            let dear = with_column(JULY, column, "9");
+            assert!(found(july, &dear, category).len() > rows / 2, "{category}");
+        }
+    }
+
+    #[test]
+    fn a_market_of_its_own_is_compared_with_the_one_its_country_was_in() {
+        let october = OCTOBER.replace(",USD,", ",EUR,");
+        let rows = october.lines().filter(|line| line.contains(",EUR,")).count();
+        assert_eq!(rows, 47);
+        let free = with_column(&october, 3, "0");
+        let mut markets = found(date(2026, 10, 1), &free, Category::Utility);
+        markets.dedup();
+        assert_eq!(markets.len(), rows, "{markets:?}");
+        assert!(markets.iter().any(|market| market == "Bangladesh"));
+    }
 }

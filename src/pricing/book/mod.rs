@@ -256,11 +256,10 @@ impl Found<'_> {
 
     /// The category a message is priced as, and the rate before mark-up.
     fn rate(&self, terms: &Terms<'_>, category: Category) -> Result<(Category, Amount), Unpriced> {
-        let of = |category| self.version.rate(self.market, category).map(|rate| (category, rate));
+        let of = |category| self.version.charged(self.market, category);
         let found = match category {
-            Category::Authentication if !terms.authentication_international => of(category),
-            Category::Authentication | Category::AuthenticationInternational => {
-                of(Category::AuthenticationInternational).or_else(|| of(Category::Authentication))
+            Category::Authentication if terms.authentication_international => {
+                of(Category::AuthenticationInternational)
             }
             Category::Utility
                 if terms.window == ServiceWindow::Open
@@ -271,10 +270,7 @@ impl Found<'_> {
             Category::Service if self.policy.is_some_and(|row| !row.service_charged) => {
                 Some((category, Amount::ZERO))
             }
-            Category::Service => {
-                of(category).or_else(|| of(Category::Utility).map(|(_, rate)| (category, rate)))
-            }
-            Category::Marketing | Category::Utility => of(category),
+            _ => of(category),
         };
         found.ok_or_else(|| Unpriced::NoRate {
             card: self.card.id().clone(),

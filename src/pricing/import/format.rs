@@ -1,9 +1,11 @@
 //! Files that are no CSV with commas and points, named for what they are: spreadsheets, other
 //! encodings, other separators, other decimal signs.
 
+use sha2::{Digest, Sha256};
+
 use super::problem::{ImportError, ImportProblem};
 
-/// The sign by which a file confirms that its rates are meant as they are, in a comment line.
+/// How a comment line begins by which a file confirms that its rates are meant as they are.
 const CONFIRMATION: &str = "confirm: large_change";
 
 /// How an Excel workbook (a ZIP archive), and how one of before 2007, begins.
@@ -29,18 +31,53 @@ pub fn text_of(bytes: &[u8]) -> Result<&str, ImportError> {
     }
 }
 
-/// Whether a comment line of the file confirms large changes: `# confirm: large_change`.
+/// Whether a comment line of the file is the [`confirmation`] of the rates that it has now.
 pub fn confirms(text: &str) -> bool {
-    without_mark(text).lines().any(|line| {
-        line.trim_start()
-            .strip_prefix('#')
-            .is_some_and(|comment| comment.trim().eq_ignore_ascii_case(CONFIRMATION))
-    })
+    let wanted = confirmation(text);
+    comments(text).any(|line| same_words(line, &wanted))
 }
 
-/// The same file with the comment line that [`confirms`] looks for.
+/// The comment line that confirms the large changes of a file:
+/// `# confirm: large_change 0123456789abcdef`. The digits are of its content without comments, so
+/// that another content needs another line.
+pub fn confirmation(text: &str) -> String {
+    let mut hash = Sha256::new();
+    let content = without_mark(text).lines().filter(|line| !is_comment(line));
+    // Neither line ends nor blank lines make another file of it.
+    for line in content.map(str::trim_end).filter(|line| !line.is_empty()) {
+        hash.update(line);
+        hash.update("\n");
+    }
+    let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("# {CONFIRMATION} {digits}")
+}
+
+/// The same file with its [`confirmation`] in the place of any other.
 pub fn confirmed(text: &str) -> String {
-    format!("# {CONFIRMATION}\n{}", without_mark(text))
+    let another = |line: &&str| {
+        let words = line.trim_start().trim_start_matches('#').trim_start();
+        let begin = words.get(..CONFIRMATION.len());
+        is_comment(line) && begin.is_some_and(|begin| begin.eq_ignore_ascii_case(CONFIRMATION))
+    };
+    let kept = without_mark(text).split_inclusive('\n').filter(|line| !another(line));
+    std::iter::once(format!("{}\n", confirmation(text)).as_str()).chain(kept).collect()
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+fn comments(text: &str) -> impl Iterator<Item = &str> {
+    without_mark(text).lines().filter(|line| is_comment(line))
+}
+
+/// Whether two comments differ in nothing but case and blanks.
+fn same_words(one: &str, other: &str) -> bool {
+    let words = |line: &str| -> Vec<String> {
+        let line = line.trim_start().trim_start_matches('#');
+        line.split_whitespace().map(str::to_ascii_lowercase).collect()
+    };
+    words(one) == words(other)
 }
 
 /// What keeps a text without a header from having one: another separator, and with it maybe another

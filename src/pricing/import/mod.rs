@@ -15,7 +15,7 @@ use crate::amount::{Amount, MICROS_PER_CREDIT};
 
 use super::category::Category;
 use super::markets::{Market, MarketTable};
-pub use format::{confirmed, confirms, text_of};
+pub use format::{confirmation, confirmed, confirms, text_of};
 pub use problem::{BadRate, ImportError, ImportProblem};
 
 /// The unit of cards that count messages instead of money.

@@ -6,6 +6,7 @@
 //! country, and territories that share a neighbour's calling code.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -151,6 +152,13 @@ impl MarketTable {
             self.rows.iter().any(|row| row.markets.get(mapping.0) == Some(market))
         };
         (0..=u8::MAX).map(Market).take(self.names.len()).filter(used).collect()
+    }
+
+    /// The markets that countries have under one mapping, each with the one that the same countries
+    /// have under another.
+    pub(super) fn moves(&self, from: Mapping, to: Mapping) -> BTreeSet<(Market, Market)> {
+        let of = |row: &Row| Some((*row.markets.get(from.0)?, *row.markets.get(to.0)?));
+        self.rows.iter().filter_map(of).collect()
     }
 
     /// How many markets the table knows over all its mappings.

@@ -93,6 +93,7 @@ async fn a_large_change_needs_a_word() {
     let refused = put(&api, "meta-usd", date, dear.clone()).await;
     assert_eq!((refused.status, refused.code()), (422, "invalid"));
     assert!(refused.text.contains("?confirm=large_change"), "{}", refused.text);
+    let line = refused.json["detail"].as_str().unwrap().split('"').nth(1).unwrap().to_owned();
     let errors = refused.json["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{}", refused.text);
     let detail = errors[0]["detail"].as_str().unwrap();
@@ -101,6 +102,13 @@ async fn a_large_change_needs_a_word() {
     assert_eq!((other.status, other.code()), (400, "malformed"), "{}", other.text);
     let confirmed = put(&api, "meta-usd", "2027-01-01?confirm=large_change", dear).await;
     assert_eq!(confirmed.status, 201, "{}", confirmed.text);
+    let path = api.directory.path().join("cards/meta-usd-2027-01-01.csv");
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(kept.starts_with(&format!("{line}\n")), "{line}");
+    // The line confirms these rates alone: with others of later it is none.
+    let dearer = kept.replace("India,USD,1.18,", "India,USD,99,");
+    assert_eq!(put(&api, "meta-usd", date, dearer).await.status, 422);
+    assert_eq!(put(&api, "meta-usd", date, kept).await.status, 200);
     // It is kept as confirmed: the next start takes it as well.
     let found = load(Some(&api.directory.path().join("cards")), None).unwrap();
     assert_eq!(found.skipped, []);
