@@ -55,6 +55,7 @@ pub struct Metrics {
     low_balance: Counter,
     rate_cards_skipped: Gauge,
     late_outcomes: Family<Counter>,
+    recipients_completed: Counter,
     events: Family<Counter>,
     charged: ChargedCredits,
     wallets: DashMap<(AccountId, WalletId), Gauge>,
@@ -69,6 +70,7 @@ impl Metrics {
         let build = label("version", env!("CARGO_PKG_VERSION"));
         to.gauge("tollgate_build_info", "1, labelled with the version that runs.", build).set(1.0);
         let gauge = |name, help| to.gauge(name, help, Vec::new());
+        let counter = |name, help| to.counter(name, help, Vec::new());
         Metrics {
             sends: sends(&to),
             rejections: rejections(&to, "tollgate_rejections_total", "Sends rejected, by rule."),
@@ -112,16 +114,15 @@ impl Metrics {
                 "Rate card files that cannot be used.",
             ),
             in_flight: gauge("tollgate_in_flight_sends", "Sends in work."),
-            low_balance: to.counter(
+            low_balance: counter(
                 "tollgate_low_balance_total",
                 "Wallets that fell below a threshold.",
-                Vec::new(),
             ),
-            late_outcomes: Family::of(LATE_OUTCOMES, |name| {
-                let help = "Outcomes of upstream's that found their hold resolved already; \
-                            compare the statement.";
-                to.counter("tollgate_late_outcomes_total", help, label("outcome", name))
-            }),
+            late_outcomes: late_outcomes(&to),
+            recipients_completed: counter(
+                "tollgate_recipients_completed_total",
+                "Numbers without a plus that upstream put a calling code before.",
+            ),
             events: Family::of(EVENTS, |name| {
                 to.counter("tollgate_events_total", "Events written.", label("event", name))
             }),
@@ -229,6 +230,11 @@ impl Metrics {
         self.late_outcomes.at(outcome).increment(1);
     }
 
+    /// Counts a number without a plus that upstream read as a national one.
+    pub fn recipient_completed(&self) {
+        self.recipients_completed.increment(1);
+    }
+
     /// Adds a charge; `currency` as the wallet's unit, `country` as two capitals. Nothing is added
     /// for free messages and refunds.
     pub fn charged(&self, currency: &str, category: &str, country: &str, amount: Amount) {
@@ -310,6 +316,14 @@ fn micros_to_credits(amount: Amount) -> f64 {
 
 fn label(name: &'static str, value: &'static str) -> Vec<Label> {
     vec![Label::from_static_parts(name, value)]
+}
+
+fn late_outcomes(to: &Registrar<'_>) -> Family<Counter> {
+    Family::of(LATE_OUTCOMES, |name| {
+        let help = "Outcomes of upstream's that found their hold resolved already; compare the \
+                    statement.";
+        to.counter("tollgate_late_outcomes_total", help, label("outcome", name))
+    })
 }
 
 fn rejections(to: &Registrar<'_>, name: &'static str, help: &'static str) -> Family<Counter> {

@@ -55,8 +55,8 @@ pub async fn settle(
                 let message_id = Some(message_id);
                 post(service, context, held, |hold| Operation::Settle { hold, message_id, day });
             });
-            let hasher = service.services.catalog.hasher();
-            if let Some(operation) = alias::learned(hasher, sent_to, contact) {
+            let (hasher, metrics) = (service.services.catalog.hasher(), &service.services.metrics);
+            if let Some(operation) = alias::learned(hasher, metrics, sent_to, contact) {
                 post(service, context, held, |_| operation);
             }
             service.services.metrics.charged(
