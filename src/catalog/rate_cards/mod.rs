@@ -6,7 +6,7 @@
 //! copy of each accepted file is kept in the directory `.accepted` beside them.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -118,16 +118,11 @@ fn load_file(
 ) -> Result<PriceBook, Vec<String>> {
     let (id, date) = parse_name(name)
         .ok_or_else(|| vec!["a version is called <card>-<year>-<month>-<day>.csv".to_owned()])?;
-    let path = directory.join(name);
-    let one = |error: io::Error| vec![error.to_string()];
-    if std::fs::metadata(&path).map_err(one)?.len() > MAX_FILE {
-        return Err(vec![format!("it is larger than {MAX_FILE} bytes")]);
-    }
-    let bytes = std::fs::read(&path).map_err(one)?;
+    let bytes = read(&directory.join(name)).map_err(|error| vec![error.to_string()])?;
     let csv = text_of(&bytes).map_err(|error| vec![error.to_string()])?;
     let with_it = book.with_version(id, date, csv).map_err(texts)?;
     let copy = directory.join(ACCEPTED).join(file_name(id, date));
-    let known = std::fs::read(&copy).is_ok_and(|copy| copy == bytes);
+    let known = read(&copy).is_ok_and(|copy| copy == bytes);
     if !known && !confirms(csv) {
         let changes = with_it.large_changes(id, date, in_use.unwrap_or(book));
         if !changes.is_empty() {
@@ -143,6 +138,21 @@ fn load_file(
     Ok(with_it)
 }
 
+/// The content of a regular file, or of one that a link leads to. Nothing else is opened: a pipe
+/// may never begin, a device never end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    // The length is not believed: the file may grow, and some have none.
+    std::fs::File::open(path)?.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// The book with the version as it was accepted before, if it was.
 fn accepted(
     directory: &Path,
@@ -154,7 +164,7 @@ fn accepted(
     if let Some(kept) = in_use.and_then(|in_use| book.with_version_of(in_use, id, date)) {
         return Some(kept);
     }
-    let copy = std::fs::read(directory.join(ACCEPTED).join(file_name(id, date))).ok()?;
+    let copy = read(&directory.join(ACCEPTED).join(file_name(id, date))).ok()?;
     book.with_version(id, date, text_of(&copy).ok()?).ok()
 }
 

@@ -105,6 +105,28 @@ fn a_file_that_is_left_out_is_named_and_blocks_no_other() {
 }
 
 #[test]
+fn only_regular_files_of_a_bounded_length_are_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let there = |name: &str| directory.path().join(name);
+    let pipe = std::process::Command::new("mkfifo").arg(there("pipe-2027-01-01.csv")).status();
+    assert!(pipe.expect("mkfifo").success());
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, there(name)).expect("a link");
+    link(Path::new("/dev/zero"), "zero-2027-01-01.csv");
+    link(Path::new("/proc/self/mem"), "memory-2027-01-01.csv");
+    put(directory.path(), "large-2027-01-01.csv", vec![b'#'; 1 << 21]);
+    put(directory.path(), "elsewhere", card());
+    link(&there("elsewhere"), "own-2027-01-01.csv");
+    let found = loaded(directory.path(), None);
+    let names: Vec<&str> = found.skipped.iter().map(|file| file.name.as_str()).collect();
+    let left_out = ["large", "memory", "pipe", "zero"].map(|id| format!("{id}-2027-01-01.csv"));
+    assert_eq!(names, left_out);
+    let why = |at: usize| found.skipped[at].reasons.join("");
+    assert_eq!(why(0), "it is larger than 1048576 bytes");
+    assert_eq!([why(2), why(3)], ["it is no regular file"; 2]);
+    assert_eq!(india(&found.book, "own").as_deref(), Some("0.0118"), "a link to a file is one");
+}
+
+#[test]
 fn a_version_in_use_keeps_its_price_when_its_file_is_spoiled() {
     let directory = tempfile::tempdir().expect("a directory");
     put(directory.path(), NAME, priced("0.02"));
