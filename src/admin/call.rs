@@ -109,9 +109,17 @@ impl Call {
             return Err(Problem::new(&problem::MALFORMED, "the body is not a JSON object"));
         }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| unfit(&error))?;
+        let (mut track, mut unknown) = (serde_path_to_error::Track::new(), Vec::new());
+        let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+        let read = serde_ignored::deserialize(tracked, |path| unknown.push(path_of(&path)));
+        let value =
+            read.map_err(|error| unfit(&serde_path_to_error::Error::new(track.path(), error)))?;
         reader.end().map_err(|error| Problem::new(&problem::MALFORMED, error.to_string()))?;
-        Ok(value)
+        // Types that the ledger's documents are read by skip what they do not know.
+        match unknown.first() {
+            Some(path) => Err(Problem::field(path, format!("unknown field `{path}`"))),
+            None => Ok(value),
+        }
     }
 
     /// The body of a call that needs none: nothing is the same as `{}`.
@@ -150,6 +158,22 @@ fn unfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
     let detail = message.rsplit_once(" at line ").map_or(message.as_str(), |(detail, _)| detail);
     Problem::field(&faulty_field(&error.path().to_string(), detail), detail)
+}
+
+/// The path of a field, `caps[0].max`.
+fn path_of(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", path_of(parent)),
+        Path::Map { parent, key } => match path_of(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => path_of(parent),
+    }
 }
 
 /// The path of the wrong field. A missing, repeated or unknown one is not in the path but named in

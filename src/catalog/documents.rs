@@ -1,5 +1,6 @@
 //! The settings documents: stored in the ledger, shown by the Admin API, declared in the
-//! configuration file. All three use these types.
+//! configuration file. All three use these types. A field that they do not know is skipped, because
+//! a later version may have written it; the Admin API and the configuration refuse it themselves.
 
 use std::ops::RangeInclusive;
 
@@ -15,7 +16,6 @@ use crate::pricing::{Category, Markup};
 
 /// An account's own settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AccountSettings {
     /// Unit of its wallets: a currency, or `message`.
     pub currency: String,
@@ -141,7 +141,6 @@ pub enum MarketingEndpoint {
 
 /// A frequency cap: at most `max` messages of `categories` to one recipient in `window_s` seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FrequencyCap {
     /// Which categories it counts.
     pub categories: Vec<Category>,
@@ -207,7 +206,6 @@ pub enum Billing {
 
 /// A channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ChannelSettings {
     /// The wallet that pays.
     #[serde(default = "main_wallet")]
@@ -300,7 +298,6 @@ const fn yes() -> bool {
 
 /// A WhatsApp Business Account: its time zone and its portfolio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WabaSettings {
     /// Zone in which Meta's days, months and card versions begin.
     #[serde(default = "utc")]
@@ -312,7 +309,6 @@ pub struct WabaSettings {
 
 /// A template's category; its name is the document's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TemplateSettings {
     /// The category it is priced as.
     pub category: Category,
@@ -359,7 +355,6 @@ pub struct Grant {
 
 /// A gateway key: never the key itself, only its keyed hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KeySettings {
     /// The keyed hash, in hexadecimal digits.
     pub hash: String,

@@ -12,7 +12,7 @@ use crate::ledger::entry::ChargeDetail;
 use crate::ledger::view::UsageSum;
 use crate::ledger::{
     CampaignState, CampaignView, DoubtReason, Entry, EntryKind, Event, EventKind, HoldState,
-    HoldView, LedgerFault, StopReason, UsageRow, WalletView,
+    HoldView, LedgerFault, RefusalCode, StopReason, UsageRow, WalletView,
 };
 use crate::pricing::{Category, Country};
 
@@ -191,31 +191,60 @@ pub(super) fn campaign(
         if name == field::CAMPAIGN || name == field::NAME {
             continue;
         }
-        count(&mut view, name, value).ok_or_else(fault)?;
+        let Some(counter) = Counter::named(name) else { continue };
+        counter.set(&mut view, value).ok_or_else(fault)?;
     }
     Ok(view)
 }
 
-fn count(view: &mut CampaignView, name: &str, value: &[u8]) -> Option<()> {
-    let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
-    let count = u64::try_from(number).ok()?;
-    match name {
-        field::ACCEPTED => view.accepted = count,
-        field::UNKNOWN => view.unknown = count,
-        _ => match name.split_at_checked(field::REJECTED.len())? {
-            (field::REJECTED, rejection) => drop(view.rejected.insert(rejection.to_owned(), count)),
-            (field::REFUSED, code) => drop(view.refused.insert(code.parse().ok()?, count)),
-            (field::MESSAGES, sort) => {
-                view.usage.entry(country_and_category(sort)?).or_default().messages = count
+/// What a field of a campaign counts.
+enum Counter<'a> {
+    Accepted,
+    Unknown,
+    Rejected(&'a str),
+    Refused(RefusalCode),
+    Messages(Country, Category),
+    Credits(Country, Category),
+}
+
+impl<'a> Counter<'a> {
+    /// `None` for a field of a later version.
+    fn named(name: &'a str) -> Option<Counter<'a>> {
+        match name {
+            field::ACCEPTED => return Some(Counter::Accepted),
+            field::UNKNOWN => return Some(Counter::Unknown),
+            _ => {}
+        }
+        let (counter, what) = name.split_at_checked(field::REJECTED.len())?;
+        let sort = || country_and_category(what);
+        match counter {
+            field::REJECTED => Some(Counter::Rejected(what)),
+            field::REFUSED => what.parse().ok().map(Counter::Refused),
+            field::MESSAGES => sort().map(|(country, sort)| Counter::Messages(country, sort)),
+            field::CREDITS => sort().map(|(country, sort)| Counter::Credits(country, sort)),
+            _ => None,
+        }
+    }
+
+    /// `None` if the value is no number that can be counted.
+    fn set(self, view: &mut CampaignView, value: &[u8]) -> Option<()> {
+        let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+        let count = u64::try_from(number).ok()?;
+        match self {
+            Counter::Accepted => view.accepted = count,
+            Counter::Unknown => view.unknown = count,
+            Counter::Rejected(rejection) => drop(view.rejected.insert(rejection.to_owned(), count)),
+            Counter::Refused(code) => drop(view.refused.insert(code, count)),
+            Counter::Messages(country, category) => {
+                view.usage.entry((country, category)).or_default().messages = count
             }
-            (field::CREDITS, sort) => {
-                view.usage.entry(country_and_category(sort)?).or_default().credits =
+            Counter::Credits(country, category) => {
+                view.usage.entry((country, category)).or_default().credits =
                     Amount::saturating_from_micros(number)
             }
-            _ => return None,
-        },
+        }
+        Some(())
     }
-    Some(())
 }
 
 /// A hold's record.
@@ -335,7 +364,7 @@ pub(super) fn usage_row(
 
 #[cfg(test)]
 mod tests {
-    use super::{entry, event, hold, wallet};
+    use super::{Fields, campaign, entry, event, field, hold, wallet};
     use crate::ids::HoldId;
     use crate::ledger::{DoubtReason, EntryKind, EventKind, HoldState};
 
@@ -356,6 +385,33 @@ mod tests {
             let view = read(flags);
             assert_eq!((view.doubt, view.reserved_ms), (reason, 77), "{flags}");
         }
+    }
+
+    #[test]
+    fn fields_of_a_later_version_are_skipped() {
+        let packed = "main||0|0||1|0|5|0".to_owned();
+        let read = |more: &[(String, &str)]| {
+            let mut fields = Fields::new();
+            fields.insert(field::CAMPAIGN.to_owned(), packed.clone().into());
+            fields.insert(field::ACCEPTED.to_owned(), b"7".to_vec());
+            for (name, value) in more {
+                fields.insert(name.clone(), value.as_bytes().to_vec());
+            }
+            campaign("diwali".parse().unwrap(), &fields, |_| None)
+        };
+        let messages = |sort: &str| format!("{}{sort}", field::MESSAGES);
+        let refused = format!("{}later-131", field::REFUSED);
+        let later = [
+            ("delivered".to_owned(), "2026-11-27"),
+            ("é".to_owned(), "1"),
+            (String::new(), "1"),
+            (messages("IN9"), "3"),
+            (messages("IN0"), "3"),
+            (refused, "1"),
+        ];
+        let view = read(&later).unwrap();
+        assert_eq!((view.accepted, view.usage.len(), view.refused.len()), (7, 1, 0));
+        assert!(read(&[(messages("IN0"), "many")]).is_err(), "what it knows must be right");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Accounts, channels, WABAs, templates, wallets and campaigns: what is put is what is shown, and
 //! names belong to one account.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tollgate::ids::AccountId;
+use tollgate::ledger::{Document, DocumentKind, Operation};
 
 use crate::support::AdminApi;
 
@@ -131,6 +133,64 @@ async fn a_patch_changes_what_it_names() {
         (&wallet["overdraft_limit"], &wallet["low_balance_thresholds"]),
         (&json!("0.00"), &json!([]))
     );
+}
+
+#[tokio::test]
+async fn what_a_later_version_wrote_is_read_and_kept() {
+    let api = AdminApi::with_acme().await;
+    let key = api.key("acme", r#"["read"]"#).await;
+    let account: AccountId = "acme".parse().unwrap();
+    let stored = async || api.ledger.reads.documents(&account).await.unwrap().documents;
+    for mut document in stored().await {
+        let mut body: Value = serde_json::from_str(&document.body).unwrap();
+        body["later"] = json!({"any": [1]});
+        if document.kind == DocumentKind::Account {
+            body["caps"] = json!([{"categories":["marketing"],"max":2,"window_s":60,"later":1}]);
+            body["markup"] = json!({"percent":"0","later":1});
+        }
+        document.body = body.to_string().into();
+        let Document { kind, id, body } = document;
+        let put = Operation::PutDocument { kind, id, body, only_if_absent: false, replaces: None };
+        api.control.services.batcher.call(&account, put).await.unwrap();
+    }
+    api.clock.advance(2_000);
+    assert_eq!(api.ask_as(&key, "GET", "/v1/accounts/acme", "").await.json["caps"][0]["max"], 2);
+    let patch = r#"{"enforcement":"observe"}"#;
+    let patched = api.ask("PATCH", "/v1/accounts/acme", patch).await;
+    assert_eq!((patched.status, &patched.json["enforcement"]), (200, &json!("observe")));
+    let channel = r#"{"waba":"102290129340398","token_env":"META_TOKEN","enabled":false}"#;
+    let path = "/v1/accounts/acme/channels/106540352242922";
+    assert_eq!(api.ask("PUT", path, channel).await.status, 200);
+    for document in stored().await {
+        assert!(document.body.contains("\"later\":{\"any\":[1]}"), "{document:?}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_are_refused_wherever_they_are() {
+    let api = AdminApi::with_acme().await;
+    for (method, path, body, field) in [
+        ("PUT", "/channels/1", r#"{"token_env":"META_TOKEN","enabeld":false}"#, "enabeld"),
+        ("PUT", "/wabas/1", r#"{"timezone":"UTC"}"#, "timezone"),
+        (
+            "PUT",
+            "/wabas/102290129340398/templates/spring/en",
+            r#"{"category":"utility","later":1}"#,
+            "later",
+        ),
+        ("PATCH", "", r#"{"markup":{"percent":"1","percnt":"2"}}"#, "markup.percnt"),
+        (
+            "PATCH",
+            "",
+            r#"{"caps":[{"categories":["service"],"max":1,"window_s":1,"windows":1}]}"#,
+            "caps[0].windows",
+        ),
+    ] {
+        let reply = api.ask(method, &format!("/v1/accounts/acme{path}"), body).await;
+        assert_eq!((reply.status, reply.code()), (422, "invalid"), "{body}: {}", reply.text);
+        assert_eq!(reply.json["errors"][0]["field"], field, "{body}");
+        assert!(reply.json["errors"][0]["detail"].as_str().unwrap().contains("unknown field"));
+    }
 }
 
 #[tokio::test]
