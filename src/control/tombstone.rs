@@ -4,7 +4,7 @@
 
 use crate::clock::Clock;
 use crate::ids::{AccountId, ChannelId};
-use crate::ledger::{ClaimKind, Claims, LedgerFault};
+use crate::ledger::{ClaimKind, Claims, FaultReason, LedgerFault};
 
 /// Remembers for good that something was removed.
 pub struct Tombstone(String);
@@ -27,10 +27,21 @@ impl Tombstone {
     }
 
     /// Sets it, to be called before the object itself goes: a call that ends between the two
-    /// leaves something to remove, not something that comes back.
+    /// leaves something to remove, not something that comes back. A store that is out of memory
+    /// takes none, but must not keep a leaked key from being revoked.
     pub(super) async fn set(&self, claims: &dyn Claims, clock: &Clock) -> Result<(), LedgerFault> {
         let now_ms = clock.now_ms().to_string();
-        claims.claim(ClaimKind::Key, &self.0, &now_ms).await.map(drop)
+        match claims.claim(ClaimKind::Key, &self.0, &now_ms).await {
+            Err(fault) if fault.reason() == FaultReason::OutOfMemory => {
+                tracing::error!(
+                    %fault,
+                    "something was removed that the ledger has no memory to remember; if the \
+                     configuration declares it, take it out before the next start"
+                );
+                Ok(())
+            }
+            set => set.map(drop),
+        }
     }
 
     /// When it was first set, in Unix milliseconds; `None` if it never was.

@@ -36,6 +36,9 @@ pub use options::{OpenError, RedisOptions};
 /// Accounts remembered at most; one that is not is judged without the comparison.
 const REMEMBERED: usize = 100_000;
 
+/// Turns in which a name may be given up between the look at its holder and the claim.
+const CLAIM_TRIES: usize = 3;
+
 /// A ledger in a Redis server, shared by every gateway that is given its address.
 pub struct RedisLedger {
     identity: StoreIdentity,
@@ -173,26 +176,23 @@ impl RedisLedger {
         owner: &str,
     ) -> Result<String, LedgerFault> {
         self.open()?;
-        // Reading needs no memory: a claim that exists is found on a full server too.
-        if let Some(holder) = self.read_claim(kind, name).await? {
-            return Ok(holder);
+        let mut command = redis::cmd("HSETNX");
+        command.arg(self.keys.claims(kind)).arg(name).arg(owner);
+        for _ in 0..CLAIM_TRIES {
+            // Reading needs no memory: a claim that exists is found on a full server too.
+            if let Some(holder) = self.read_claim(kind, name).await? {
+                return Ok(holder);
+            }
+            // By itself, because what a full server refuses in a transaction has another name.
+            let taken: bool = self
+                .writes
+                .run(async |live| command.query_async(&mut live.connection.clone()).await)
+                .await?;
+            if taken {
+                return Ok(owner.to_owned());
+            }
         }
-        let key = self.keys.claims(kind);
-        let mut pipe = redis::pipe();
-        pipe.atomic()
-            .cmd("HSETNX")
-            .arg(&key)
-            .arg(name)
-            .arg(owner)
-            .ignore()
-            .cmd("HGET")
-            .arg(&key)
-            .arg(name);
-        let (holder,): (String,) = self
-            .writes
-            .run(async |live| pipe.query_async(&mut live.connection.clone()).await)
-            .await?;
-        Ok(holder)
+        Err(LedgerFault::Unavailable("a name was taken and given up each time".into()))
     }
 
     async fn give_claim(

@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Backend, KEY, NUMBER, READ_RECEIPT, WABA, World, indian, marketing};
+use crate::support::{
+    ACCOUNT, Backend, KEY, NUMBER, READ_RECEIPT, Setup, WABA, World, indian, marketing,
+};
 
 const SENT: &str = "200 0.0118 USD marketing India";
 
@@ -64,6 +66,18 @@ async fn a_clock_that_goes_back_keeps_nothing_that_was_taken_back() {
     assert_eq!(receipt(key).await.summary(), "401 unauthorized");
     assert_eq!(receipt(KEY).await.status, 403);
     assert!(another.shutdown().await.clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_revoked_on_a_server_without_memory() {
+    let world = World::of(Setup::on(Backend::Redis).own_server()).await;
+    let made = world.operate(Method::POST, "/keys", json!({"scopes": ["send"]})).await;
+    let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let server = world.redis.as_ref().unwrap();
+    assert_eq!(server.command("CONFIG SET maxmemory 1"), "+OK");
+    world.operate(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
+    assert_eq!(server.command("CONFIG SET maxmemory 0"), "+OK");
+    assert_eq!(world.send(marketing(&indian(1))).key(key).await.summary(), "401 unauthorized");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
