@@ -84,7 +84,7 @@ impl Jobs {
         while !pause(COUNTS_INTERVAL, &stop).await {
             let Services { leases, uncounted, batcher, clock, .. } = &*self.services;
             uncounted.flush_some(batcher);
-            leases.tidy(clock.now_ms());
+            leases.tidy(clock.elapsed_ms());
         }
     }
 

@@ -36,11 +36,11 @@ impl StopLease {
         account: &AccountId,
         campaign: &CampaignId,
         prepaid: bool,
-        now_ms: i64,
+        at_ms: i64,
     ) -> Option<Rejection> {
         let mut stopped = self.stopped.get_mut(&(account.clone(), campaign.clone(), prepaid))?;
-        if now_ms >= stopped.until_ms {
-            stopped.until_ms = now_ms.saturating_add(LEASE_MS);
+        if at_ms >= stopped.until_ms {
+            stopped.until_ms = at_ms.saturating_add(LEASE_MS);
             return None;
         }
         Some(stopped.rejection.clone())
@@ -53,12 +53,12 @@ impl StopLease {
         campaign: &CampaignId,
         prepaid: bool,
         rejection: Option<&Rejection>,
-        now_ms: i64,
+        at_ms: i64,
     ) {
         let key = (account.clone(), campaign.clone(), prepaid);
         match rejection.filter(|rejection| matches!(rejection, Rejection::CampaignStopped { .. })) {
             Some(rejection) => {
-                let until_ms = now_ms.saturating_add(LEASE_MS);
+                let until_ms = at_ms.saturating_add(LEASE_MS);
                 let stopped = Stopped { rejection: rejection.clone(), until_ms };
                 match self.stopped.entry(key) {
                     Entry::Occupied(mut found) => drop(found.insert(stopped)),
@@ -78,7 +78,7 @@ impl StopLease {
     }
 
     /// Drops leases that ended long ago.
-    pub fn tidy(&self, now_ms: i64) {
-        self.stopped.retain(|_, stopped| now_ms < stopped.until_ms.saturating_add(FORGOTTEN_MS));
+    pub fn tidy(&self, at_ms: i64) {
+        self.stopped.retain(|_, stopped| at_ms < stopped.until_ms.saturating_add(FORGOTTEN_MS));
     }
 }

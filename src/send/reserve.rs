@@ -76,8 +76,8 @@ pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(),
         return Ok(());
     };
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
-    let (account, now_ms) = (&context.snapshot.id, service.services.clock.now_ms());
-    let refusal = service.services.leases.refusal(account, campaign, prepaid, now_ms);
+    let (account, at_ms) = (&context.snapshot.id, service.services.clock.elapsed_ms());
+    let refusal = service.services.leases.refusal(account, campaign, prepaid, at_ms);
     refusal.map_or(Ok(()), |rejection| Err(by_ledger(&rejection, context)))
 }
 
@@ -100,7 +100,7 @@ pub async fn reserve(
 ) -> Result<Decision, Rejected> {
     let account = &context.snapshot.id;
     let prepaid = context.channel().settings.billing == Billing::Prepaid;
-    let now_ms = service.services.clock.now_ms();
+    let (now_ms, at_ms) = (service.services.clock.now_ms(), service.services.clock.elapsed_ms());
     let request = request(&service.options, context, quote, fingerprints, new, now_ms);
     let verdict = service
         .services
@@ -111,7 +111,7 @@ pub async fn reserve(
     if let Some(campaign) = &context.campaign {
         let rejection =
             if let Verdict::Rejected(rejection) = &verdict { Some(rejection) } else { None };
-        service.services.leases.note(account, campaign, prepaid, rejection, now_ms);
+        service.services.leases.note(account, campaign, prepaid, rejection, at_ms);
     }
     match verdict {
         Verdict::Reserved { amount, available, observed } => {

@@ -144,10 +144,11 @@ async fn what_was_refused_here_is_counted_and_forgotten_at_a_restart() {
     api.ask("POST", "/v1/accounts/acme/campaigns", r#"{"id":"diwali"}"#).await;
     api.ask("POST", "/v1/accounts/acme/campaigns/diwali/stop", "").await;
     let now_ms = api.clock.now_ms();
-    let refused = || api.control.services.leases.refusal(&account, &campaign, true, now_ms);
+    let at_ms = api.clock.elapsed_ms();
+    let refused = || api.control.services.leases.refusal(&account, &campaign, true, at_ms);
     let reason = StopReason::Operator;
     let stopped = Rejection::CampaignStopped { reason, since_ms: now_ms, shortfall: None };
-    api.control.services.leases.note(&account, &campaign, true, Some(&stopped), now_ms);
+    api.control.services.leases.note(&account, &campaign, true, Some(&stopped), at_ms);
     assert!(refused().is_some() && refused().is_some());
     for _ in 0..2 {
         let kind = RejectionKind::CampaignStopped;
