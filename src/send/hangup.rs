@@ -94,10 +94,11 @@ impl ClientState {
         self.lock().replay = Some((account.clone(), Operation::Hear { hold, fingerprint }));
     }
 
-    /// The reply is on its way; an earlier answer is heard with it if the client is surely there.
+    /// The reply is on its way; an earlier answer is heard with it, also by a client that has
+    /// closed its sending side by habit.
     fn replied(&self) {
         let mut state = self.lock();
-        let there = !state.gone && state.finished.is_none();
+        let there = !state.gone;
         if let Some((account, heard)) = state.replay.take().filter(|_| there) {
             self.batcher.post(&account, heard);
         }

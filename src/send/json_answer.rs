@@ -54,7 +54,7 @@ impl Answer {
             grow(room, whole.capacity())?;
         }
         let mut body = whole.freeze();
-        match decoded(&head.headers, &body).map_err(|_| unreadable())? {
+        match decoded(&head.headers, &body, limit).map_err(|_| unreadable())? {
             Cow::Borrowed(_) => {}
             Cow::Owned(content) => {
                 head.headers.remove(header::CONTENT_LENGTH);

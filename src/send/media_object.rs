@@ -18,7 +18,7 @@ use crate::rejection::RejectionKind;
 use crate::upstream::target::BaseUrl;
 
 /// By how many channels a media object is asked for if its own is not named.
-const MOST_CHANNELS: usize = 16;
+const MOST_CHANNELS: usize = 64;
 
 /// The part of a media object that is read here.
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::context::SendContext;
 use super::fingerprints::Fingerprints;
-use super::forward::{forward, target};
+use super::forward::{forward, target, without_token};
 use super::hangup::{ClientState, HangupGuard};
 use super::in_flight::InFlightBody;
 use super::log::SendLog;
@@ -206,9 +206,9 @@ impl SendRequest {
         timer.end(Stage::Forward);
         // Settle.
         let settled = settle(service, &context, &quote, &held, recipient, &attempt, client).await;
-        drop(in_flight);
         // Reply.
-        self.reply(&context, &quote, &held, attempt, settled, log)
+        let shown = without_token(attempt, &target.token);
+        self.reply(&context, &quote, &held, shown, settled, log)
     }
 
     async fn body(&self, body: Incoming, room: &mut BodyRoom<'_>) -> Result<Bytes, Rejected> {
@@ -322,7 +322,7 @@ impl SendRequest {
         let path = own.unwrap_or(&self.route.path);
         let attempt = forward(&self.service, &target, path, headers, body).await;
         timer.end(Stage::Forward);
-        match attempt {
+        match without_token(attempt, &target.token) {
             Attempt::Answered { status, headers, body } => {
                 let by = answered_by(&headers, &body);
                 Ok(reply::answer(status, headers, body, by, &self.request_id))

@@ -8,8 +8,9 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
 
-/// Bytes of the longest decoded answer that is read; a few compressed ones may stand for gigabytes.
-const MAX_DECODED: usize = 1 << 20;
+/// Bytes of the longest decoded answer to a send that is read; a few compressed ones may stand for
+/// gigabytes.
+pub const MAX_DECODED: usize = 1 << 20;
 
 /// Encodings on top of each other that are undone; more make no answer shorter.
 const MAX_LAYERS: usize = 2;
@@ -28,22 +29,26 @@ enum Coding {
     Deflate,
 }
 
-/// The content of an answer without its encodings (`gzip`, `deflate`); at most 1 MiB.
+/// The content of an answer without its encodings (`gzip`, `deflate`); at most `limit` bytes.
 ///
 /// # Errors
 /// Content that is encoded in another way, is cut off or would be too long.
-pub fn decoded<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Undecodable> {
+pub fn decoded<'a>(
+    headers: &HeaderMap,
+    body: &'a [u8],
+    limit: usize,
+) -> Result<Cow<'a, [u8]>, Undecodable> {
     let codings = codings(headers)?;
     if codings.is_empty() {
         // Compressed content whose header was lost is still what it is.
-        return match body.starts_with(GZIP_MAGIC).then(|| decode(Coding::Gzip, body)) {
+        return match body.starts_with(GZIP_MAGIC).then(|| decode(Coding::Gzip, body, limit)) {
             Some(Ok(content)) => Ok(Cow::Owned(content)),
             _ => Ok(Cow::Borrowed(body)),
         };
     }
     let mut content = Cow::Borrowed(body);
     for coding in codings.into_iter().rev() {
-        match decode(coding, &content) {
+        match decode(coding, &content, limit) {
             Ok(decoded) => content = Cow::Owned(decoded),
             // The header was left behind by whoever decoded the content before us.
             Err(_) if is_json(&content) => {}
@@ -70,21 +75,20 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Undecodable> {
     if codings.len() > MAX_LAYERS { Err(Undecodable) } else { Ok(codings) }
 }
 
-fn decode(coding: Coding, body: &[u8]) -> Result<Vec<u8>, Undecodable> {
+fn decode(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecodable> {
     match coding {
-        Coding::Gzip => read_all(MultiGzDecoder::new(body)),
+        Coding::Gzip => read_all(MultiGzDecoder::new(body), limit),
         // By the standard in a zlib wrapper; some senders leave that out.
-        Coding::Deflate => {
-            read_all(ZlibDecoder::new(body)).or_else(|_| read_all(DeflateDecoder::new(body)))
-        }
+        Coding::Deflate => read_all(ZlibDecoder::new(body), limit)
+            .or_else(|_| read_all(DeflateDecoder::new(body), limit)),
     }
 }
 
-fn read_all(decoder: impl Read) -> Result<Vec<u8>, Undecodable> {
+fn read_all(decoder: impl Read, limit: usize) -> Result<Vec<u8>, Undecodable> {
     let mut content = Vec::new();
-    let limit = u64::try_from(MAX_DECODED).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(limit).read_to_end(&mut content).map_err(|_| Undecodable)?;
-    if content.len() > MAX_DECODED { Err(Undecodable) } else { Ok(content) }
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(most).read_to_end(&mut content).map_err(|_| Undecodable)?;
+    if content.len() > limit { Err(Undecodable) } else { Ok(content) }
 }
 
 fn is_json(content: &[u8]) -> bool {
@@ -128,7 +132,7 @@ mod tests {
 
     #[track_caller]
     fn check(encoding: &'static str, body: &[u8], expected: Result<&[u8], Undecodable>) {
-        let found = decoded(&headers(encoding), body);
+        let found = decoded(&headers(encoding), body, MAX_DECODED);
         assert_eq!(found.as_deref().map_err(|error| *error), expected, "{encoding}");
     }
 
@@ -145,10 +149,10 @@ mod tests {
     #[test]
     fn a_header_that_is_missing_or_was_left_behind_does_no_harm() {
         let encoded = gzip(TEXT);
-        assert_eq!(decoded(&HeaderMap::new(), &encoded).as_deref(), Ok(TEXT));
+        assert_eq!(decoded(&HeaderMap::new(), &encoded, MAX_DECODED).as_deref(), Ok(TEXT));
         check("gzip", TEXT, Ok(TEXT));
         let cut = &encoded[..encoded.len() / 2];
-        assert_eq!(decoded(&HeaderMap::new(), cut).as_deref(), Ok(cut));
+        assert_eq!(decoded(&HeaderMap::new(), cut, MAX_DECODED).as_deref(), Ok(cut));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hyper::HeaderMap;
 use serde::Deserialize;
 
 use super::contact::{Contact, contact};
-use super::encoding::decoded;
+use super::encoding::{MAX_DECODED, decoded};
 use super::graph_error::GraphError;
 
 /// What upstream did with one message.
@@ -161,7 +161,7 @@ struct Content {
 impl Content {
     /// Reads an answer for what it is: decoded, and without a byte order mark.
     fn read(headers: &HeaderMap, body: &[u8]) -> Content {
-        let Ok(body) = decoded(headers, body) else {
+        let Ok(body) = decoded(headers, body, MAX_DECODED) else {
             let contact = Contact::default();
             return Content { message_id: None, contact, code: None, undecodable: true };
         };
@@ -217,7 +217,7 @@ pub fn answered_by(headers: &HeaderMap, body: &[u8]) -> AnsweredBy {
     }
     let content = Content::read(headers, body);
     let succeeded = || {
-        decoded(headers, body)
+        decoded(headers, body, MAX_DECODED)
             .is_ok_and(|body| serde_json::from_slice::<Answer>(without_mark(&body)).is_ok())
     };
     if content.message_id.is_some() || content.code.is_some() || succeeded() {

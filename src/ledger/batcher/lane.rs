@@ -56,11 +56,15 @@ impl Lane {
         !queue.running && queue.items.is_empty()
     }
 
-    /// Adds an item; returns whether a runner must be started for it.
+    /// Adds an item; returns whether a runner must be started for it. What keeps a body from being
+    /// sent again goes before all that waits: its hold is decided.
     pub(super) fn push(&self, item: Item) -> bool {
         let start = {
             let mut queue = self.lock();
-            queue.items.push_back(item);
+            match &item {
+                Item::Post { operation, .. } if guards(operation) => queue.items.push_front(item),
+                _ => queue.items.push_back(item),
+            }
             !std::mem::replace(&mut queue.running, true)
         };
         if !start {

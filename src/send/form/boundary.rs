@@ -39,8 +39,9 @@ pub fn boundary(content_type: &str) -> Option<Boundary> {
         let (name, value) = parameter.split_once('=')?;
         let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         let text = unquoted.unwrap_or(value);
-        if name.eq_ignore_ascii_case("boundary") && found.is_none() && is_boundary(text) {
-            found = Some(Boundary { text: text.to_owned(), quoted: unquoted.is_some() });
+        let quoted = unquoted.is_some();
+        if name.eq_ignore_ascii_case("boundary") && found.is_none() && is_boundary(text, quoted) {
+            found = Some(Boundary { text: text.to_owned(), quoted });
         } else if !name.eq_ignore_ascii_case("charset") || !text.eq_ignore_ascii_case("utf-8") {
             return None;
         }
@@ -48,9 +49,10 @@ pub fn boundary(content_type: &str) -> Option<Boundary> {
     found
 }
 
-/// Characters that need no quotes for any reader.
-fn is_boundary(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+=".contains(&byte);
+/// Characters that need no quotes for any reader; in quotes, all of RFC 2046 but the space.
+fn is_boundary(text: &str, quoted: bool) -> bool {
+    let special: &[u8] = if quoted { b"'()+_,-./:=?" } else { b"-_.+=" };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || special.contains(&byte);
     (1..=MAX_BOUNDARY).contains(&text.len()) && text.bytes().all(plain)
 }
 
@@ -65,6 +67,11 @@ mod tests {
             ("Multipart/Form-Data;BOUNDARY=\"a-b\"", "a-b", "\"a-b\""),
             ("multipart/form-data; boundary=x_y; charset=UTF-8", "x_y", "x_y"),
             ("multipart/form-data; charset=utf-8; boundary=x;", "x", "x"),
+            (
+                "multipart/form-data; boundary=\"boundary_.oOo._a/b+c==\"",
+                "boundary_.oOo._a/b+c==",
+                "\"boundary_.oOo._a/b+c==\"",
+            ),
             ("multipart/form-data; boundary====17===", "===17===", "===17==="),
         ] {
             let found = boundary(content_type).expect(content_type);
@@ -86,6 +93,8 @@ mod tests {
             "multipart/form-data; boundary=x\"",
             "multipart/form-data; boundary=x y",
             "multipart/form-data; boundary=x,y",
+            "multipart/form-data; boundary=x/y",
+            "multipart/form-data; boundary=\"x y\"",
             "multipart/form-data; boundary='x'",
             "multipart/form-data; boundary=x; boundary=x",
             "multipart/form-data; boundary=x; boundary=y",

@@ -6,13 +6,16 @@ use super::error::FormError;
 /// The fields of an upload that Graph documents.
 pub(super) const FIELDS: [&str; 3] = ["messaging_product", "type", "file"];
 
+/// What RFC 2183 lets a disposition say about a file; no reader looks for a field in it.
+const ABOUT_FILES: [&str; 4] = ["size", "creation-date", "modification-date", "read-date"];
+
 /// Encodings that are none.
 const IDENTITY: [&str; 3] = ["7bit", "8bit", "binary"];
 
 /// Which of [`FIELDS`] it is. `head` is lines without control characters, separated by CR LF.
 pub(super) fn field(head: &[u8]) -> Result<usize, FormError> {
     let mut disposition = None;
-    let mut others = [false; 3];
+    let mut others = [false; 5];
     for line in lines(head) {
         let colon = line.iter().position(|byte| *byte == b':').ok_or(FormError::Head)?;
         let (name, value) = line.split_at(colon);
@@ -28,8 +31,15 @@ pub(super) fn field(head: &[u8]) -> Result<usize, FormError> {
             (1, !value.is_empty() && value.iter().all(u8::is_ascii_digit))
         } else if is("content-transfer-encoding") {
             (2, IDENTITY.iter().any(|one| value.eq_ignore_ascii_case(one.as_bytes())))
-        } else {
+        } else if is("content-id") {
+            (3, true)
+        } else if is("content-language") {
+            (4, true)
+        } else if starts_with(name, b"content-") || name.is_empty() || !name.iter().all(is_plain) {
             return Err(FormError::Head);
+        } else {
+            // RFC 7578: no reader looks at it.
+            continue;
         };
         match others.get_mut(other) {
             Some(came) if good && !*came => *came = true,
@@ -54,6 +64,7 @@ fn named(disposition: &[u8]) -> Result<usize, FormError> {
     }
     let mut rest = disposition.get(9..).unwrap_or_default().trim_ascii();
     let (mut name, mut filename, mut encoded) = (None, None, None);
+    let mut about = [None; ABOUT_FILES.len()];
     while !rest.is_empty() {
         let after = rest.strip_prefix(b";").ok_or(FormError::Head)?.trim_ascii_start();
         let equals = after.iter().position(|byte| *byte == b'=').ok_or(FormError::Head)?;
@@ -64,7 +75,11 @@ fn named(disposition: &[u8]) -> Result<usize, FormError> {
             () if is("name") => &mut name,
             () if is("filename") && is_file_name(value) => &mut filename,
             () if is("filename*") && is_encoded_file_name(value) => &mut encoded,
-            () => return Err(FormError::Head),
+            () => {
+                let known = ABOUT_FILES.iter().position(|known| is(known));
+                let slot = known.filter(|_| is_file_name(value)).and_then(|at| about.get_mut(at));
+                slot.ok_or(FormError::Head)?
+            }
         };
         if slot.replace(value).is_some() {
             return Err(FormError::Head);

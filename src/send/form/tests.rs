@@ -101,6 +101,12 @@ const CLIENTS: &[(&str, &[&str])] = &[
              filename*=utf-8''a.png",
         ],
     ),
+    (
+        "Jersey",
+        &["Content-Type: image/png\r\nContent-Disposition: form-data; filename=\"a.png\"; \
+           modification-date=\"Fri, 27 Nov 2026 10:00:00 GMT\"; size=8; name=\"file\"\r\n\
+           Content-ID: <a@b>\r\nContent-Language: en\r\nMIME-Version: 1.0\r\nX-Part: 1"],
+    ),
     ("Go", &["Content-Disposition: form-data; name=\"file\"; filename=\"a.png\""]),
 ];
 

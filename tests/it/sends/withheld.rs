@@ -10,11 +10,13 @@ use flate2::write::GzEncoder;
 use http::Method;
 
 use crate::support::{
-    Backend, META_TOKEN, NUMBER, Reply, Scripted, Setup, WABA, World, on_every_ledger,
+    Backend, META_TOKEN, NUMBER, Reply, Scripted, Setup, WABA, World, indian, marketing,
+    on_every_ledger,
 };
 
 on_every_ledger!(
     an_answer_with_the_token_is_withheld,
+    an_error_to_a_send_is_withheld_and_judged_by_what_came,
     links_at_any_depth_lead_here,
     a_media_object_is_given_out_with_a_url_of_the_gateway_only,
     what_would_ask_for_such_answers_is_refused,
@@ -98,6 +100,34 @@ async fn an_answer_with_the_token_is_withheld(backend: Backend) {
     upstream.answers(502, "content-type: text/html", b"<html>Bad gateway</html>");
     let reply = world.data(Method::GET, &profile).await;
     assert_eq!((reply.status, &reply.body[..]), (502, &b"<html>Bad gateway</html>"[..]));
+}
+
+async fn an_error_to_a_send_is_withheld_and_judged_by_what_came(backend: Backend) {
+    let upstream = Scripted::start().await;
+    let world = world(backend, &upstream).await;
+    let error = |code: u32| {
+        format!(r#"{{"error":{{"code":{code},"message":"Malformed token {META_TOKEN}"}}}}"#)
+    };
+    let receipt = crate::support::READ_RECEIPT.to_owned();
+    for (body, status, said, head, expected) in [
+        (marketing(&indian(1)), 400, error(190), JSON.to_owned(), "400 #190"),
+        (marketing(&indian(2)), 503, error(2), JSON.to_owned(), "503 #2"),
+        (receipt, 401, error(190), JSON.to_owned(), "401 #190"),
+        (
+            marketing(&indian(3)),
+            403,
+            "<html></html>".to_owned(),
+            format!("content-type: text/html\r\nx-debug: {META_TOKEN}"),
+            "403 #190",
+        ),
+    ] {
+        upstream.answers(status, &head, said.as_bytes());
+        let reply = world.send(body).await;
+        assert_eq!(reply.summary(), expected);
+        check_clean(&reply);
+    }
+    assert_eq!(world.books().await.available, 100_000_000, "all of them were refused");
+    assert!(world.holds("in_doubt").await.is_empty());
 }
 
 async fn links_at_any_depth_lead_here(backend: Backend) {
