@@ -38,7 +38,9 @@ pub(super) async fn dispatch(
             send::pass_through::handle(&service, asked, request).await
         }
         Route::Media { segment } => send::media::handle(&service, segment, request).await,
-        Route::Alive => Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")))),
+        Route::Alive => {
+            Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")).into()))
+        }
         Route::NotAllowed { slash } => {
             service.services.metrics.rejection(RejectionKind::PathNotAllowed);
             let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
@@ -50,7 +52,8 @@ pub(super) async fn dispatch(
                  /marketing_messages; other paths are passed on only where they are listed"
             };
             let rejected = Rejected::new(RejectionKind::PathNotAllowed, details);
-            send::reply::rejection(&rejected, None, &request_id).map(Either::Left)
+            send::reply::rejection(&rejected, None, &request_id)
+                .map(|body| Either::Left(body.into()))
         }
     })
 }

@@ -94,8 +94,8 @@ impl ClientState {
         self.lock().replay = Some((account.clone(), Operation::Hear { hold, fingerprint }));
     }
 
-    /// The reply is on its way; an earlier answer is heard with it, also by a client that has
-    /// closed its sending side by habit.
+    /// The connection has taken the reply; an earlier answer is heard with it, also by a client
+    /// that has closed its sending side by habit.
     fn replied(&self) {
         let mut state = self.lock();
         let there = !state.gone;
@@ -154,7 +154,7 @@ impl HangupGuard {
         HangupGuard(Some(client))
     }
 
-    /// The reply is on its way.
+    /// The connection has taken the reply.
     pub fn replied(mut self) {
         if let Some(client) = self.0.take() {
             client.replied();

@@ -10,6 +10,7 @@ mod fingerprints;
 mod form;
 mod forward;
 mod hangup;
+mod heard;
 mod in_flight;
 mod json_answer;
 mod log;
@@ -36,6 +37,7 @@ mod taken;
 mod throttle;
 mod upload;
 
+pub use heard::Heard;
 pub use request::handle;
 pub use route::SendRoute;
 pub use service::{MediaOptions, SendOptions, SendService};

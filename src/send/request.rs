@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
 use super::context::SendContext;
 use super::fingerprints::Fingerprints;
 use super::forward::{forward, target, without_token};
 use super::hangup::{ClientState, HangupGuard};
+use super::heard::Heard;
 use super::in_flight::InFlightBody;
 use super::log::SendLog;
 use super::message::{self, Message};
@@ -44,11 +45,12 @@ pub async fn handle(
     service: &Arc<SendService>,
     route: SendRoute,
     request: Request<Incoming>,
-) -> Reply {
+) -> Response<Heard> {
     let client = ClientState::new(service.services.batcher.clone());
     let guard = HangupGuard::new(client.clone());
     let request_id = RequestId::of(request.headers(), service.services.clock.now_ms());
     let peer = request.extensions().get::<Peer>().cloned();
+    let version = request.version();
     let send = SendRequest {
         service: service.clone(),
         route,
@@ -70,11 +72,8 @@ pub async fn handle(
         client.finished();
     }
     match sent {
-        Ok(reply) => {
-            guard.replied();
-            reply
-        }
-        // The guard stays: dropped without a reply, it makes the hold guard its body.
+        Ok(reply) => reply.map(|body| Heard::new(body, guard, version)),
+        // The guard is dropped without a reply, which makes the hold guard its body.
         Err(error) => {
             tracing::error!(
                 %error,
@@ -83,7 +82,7 @@ pub async fn handle(
             );
             let details = "the gateway failed while it carried this message";
             let rejected = Rejected::new(RejectionKind::OutcomeUnknown, details);
-            reply::rejection(&rejected, None, &request_id)
+            reply::rejection(&rejected, None, &request_id).map(Heard::from)
         }
     }
 }

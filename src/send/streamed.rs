@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::Body;
 
+use super::heard::Heard;
 use super::rejected::Rejected;
 use super::reply;
 use super::service::SendService;
@@ -14,7 +15,7 @@ use crate::upstream::body::{BoxError, StreamBody};
 use crate::upstream::streaming::{PassThrough, StreamError};
 
 /// A reply whose body may be streamed.
-pub type StreamedReply = Response<Either<Full<Bytes>, StreamBody>>;
+pub type StreamedReply = Response<Either<Heard, StreamBody>>;
 
 /// Sends a request on, and returns its answer as it comes.
 ///
@@ -51,7 +52,7 @@ pub fn finished(
         }
         Err(rejected) => {
             service.services.metrics.rejection(rejected.kind);
-            reply::rejection(&rejected, None, &request_id).map(Either::Left)
+            reply::rejection(&rejected, None, &request_id).map(|body| Either::Left(body.into()))
         }
     }
 }

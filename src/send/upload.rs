@@ -67,7 +67,7 @@ fn unsupported() -> Rejected {
     Rejected::new(
         RejectionKind::UnsupportedMediaType,
         "upload media as `Content-Type: multipart/form-data` with one boundary of letters, digits \
-         and -_.+=, given once, without content encoding",
+         and -_.+=, or a quoted one, given once, without content encoding",
     )
 }
 

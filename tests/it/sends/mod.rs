@@ -31,6 +31,7 @@ mod request_formats;
 mod revocation;
 mod storms;
 mod two_gateways;
+mod unread_replies;
 mod uploads;
 mod upstream_outcomes;
 mod who_may_send;
