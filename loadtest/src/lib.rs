@@ -13,6 +13,7 @@ mod body;
 mod credits;
 mod duration;
 mod generate;
+pub mod hold;
 pub mod run;
 pub mod simulate;
 pub mod smoke;

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loadtest::{audit, run, simulate, smoke};
+use loadtest::{audit, hold, run, simulate, smoke};
 
 /// Load generator, simulated upstream and books audit for the Tollgate gateway.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Simulate(simulate::SimulateOptions),
     /// Send messages at a fixed rate (open loop) or as fast as the target replies (closed loop)
     Run(run::RunOptions),
+    /// Hold connections that are not used, or used very slowly
+    Hold(hold::HoldOptions),
     /// Compare wallet, usage and holds with what the simulated upstream accepted
     Audit(audit::AuditOptions),
     /// Start a gateway binary on free ports, spend a wallet through it and audit the books
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Simulate(options) => simulate::simulate(options).await,
         Command::Run(options) => run::run(options).await,
+        Command::Hold(options) => hold::hold(options).await,
         Command::Audit(options) => audit::audit(options).await,
         Command::Smoke(options) => smoke::smoke(options).await,
     };
