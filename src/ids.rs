@@ -115,6 +115,21 @@ impl HoldId {
         )
     }
 
+    /// The first of a row of ids that differ in their last byte only: a ledger keeps the holds of a
+    /// row in one place.
+    pub fn first_of_row(now_ms: i64) -> HoldId {
+        let mut bytes = *HoldId::new(now_ms).as_bytes();
+        bytes[15] = 0;
+        HoldId::from_bytes(bytes)
+    }
+
+    /// The next id of the row; `None` if this was the last.
+    pub fn next_in_row(self) -> Option<HoldId> {
+        let mut bytes = *self.as_bytes();
+        bytes[15] = bytes[15].checked_add(1)?;
+        Some(HoldId::from_bytes(bytes))
+    }
+
     /// From its sixteen bytes, unchecked; used when reading back what the ledger stored.
     pub const fn from_bytes(bytes: [u8; 16]) -> HoldId {
         HoldId(Uuid::from_bytes(bytes))
@@ -176,6 +191,16 @@ mod tests {
         }
         assert!("106540352242922".parse::<ChannelId>().is_ok());
         assert!("10a".parse::<ChannelId>().is_err());
+    }
+
+    #[test]
+    fn a_row_of_holds_has_256_in_order() {
+        let first = HoldId::first_of_row(1_790_000_000_123);
+        let row: Vec<HoldId> =
+            std::iter::successors(Some(first), |hold| hold.next_in_row()).collect();
+        assert_eq!(row.len(), 256);
+        assert!(row.is_sorted() && row.iter().all(|hold| hold.created_ms() == 1_790_000_000_123));
+        assert_ne!(HoldId::first_of_row(1_790_000_000_123), first);
     }
 
     #[test]

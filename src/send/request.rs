@@ -28,7 +28,6 @@ use crate::amount::Amount;
 use crate::http::body::BodyRoom;
 use crate::http::peer::Peer;
 use crate::http::request_id::RequestId;
-use crate::ids::HoldId;
 use crate::ledger::{Operation, ReleaseReason};
 use crate::metrics::{SendOutcome, Stage, StageTimer};
 use crate::pricing::{Quote, Recipient};
@@ -246,7 +245,7 @@ impl SendRequest {
         }
         let services = &self.service.services;
         timer.restart();
-        let hold = HoldId::new(services.clock.now_ms());
+        let hold = services.batcher.hold(&context.snapshot.id);
         let new = NewHold { id: hold, guarding: self.client.is_finished() };
         let decision = reserve::reserve(&self.service, context, quote, fingerprints, new).await;
         timer.end(Stage::Reserve);

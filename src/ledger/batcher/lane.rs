@@ -6,8 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::ids::HoldId;
 use crate::ledger::operation::MAX_BATCH;
 use crate::ledger::{LedgerFault, Operation, Verdict};
+
+/// The time in a hold's id is at most so far off, in milliseconds.
+const ROW_MS: i64 = 50;
 
 /// What a caller receives.
 pub(super) type CallResult = Result<Verdict, LedgerFault>;
@@ -29,6 +33,8 @@ struct Queue {
     /// Set with the first item and cleared with the last, under the queue's lock: there is never an
     /// item without a runner, nor a second runner.
     running: bool,
+    /// The last hold id that was given out for the next batch.
+    last_hold: Option<HoldId>,
 }
 
 /// One account's queue.
@@ -54,6 +60,16 @@ impl Lane {
     pub(super) fn is_idle(&self) -> bool {
         let queue = self.lock();
         !queue.running && queue.items.is_empty()
+    }
+
+    /// An id for a new hold, in one row with those that will share its batch.
+    pub(super) fn hold(&self, now_ms: i64) -> HoldId {
+        let mut queue = self.lock();
+        let young = |last: &HoldId| now_ms.saturating_sub(last.created_ms()).abs() <= ROW_MS;
+        let next = queue.last_hold.filter(young).and_then(HoldId::next_in_row);
+        let hold = next.unwrap_or_else(|| HoldId::first_of_row(now_ms));
+        queue.last_hold = Some(hold);
+        hold
     }
 
     /// Adds an item; returns whether a runner must be started for it. What keeps a body from being
@@ -98,6 +114,7 @@ impl Lane {
     /// The next batch's items; `None`, and the lane at rest, if nothing waits.
     pub(super) fn take(&self) -> Option<Vec<Item>> {
         let mut queue = self.lock();
+        queue.last_hold = None;
         let mut items = Vec::new();
         let mut operations: usize = 0;
         while operations < MAX_BATCH

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{Ledger, LedgerFault, Operation, Verdict};
 use crate::clock::{Clock, Stopwatch};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, HoldId};
 use crate::metrics::Metrics;
 use lane::{Item, Lane};
 use runner::{LINGER, Runner, Shared};
@@ -104,6 +104,11 @@ impl Batcher {
                 }
             }
         }
+    }
+
+    /// An id for a new hold of the account.
+    pub fn hold(&self, account: &AccountId) -> HoldId {
+        self.lane(account).hold(self.shared.clock.now_ms())
     }
 
     /// Queues an operation nobody waits for; it is repeated until it is done. Its number is bounded

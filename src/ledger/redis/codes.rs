@@ -70,40 +70,36 @@ codes! { operation, &str, "OP_":
 }
 
 codes! { reply, &str, "REPLY_":
-    OK = "ok"
-    SKEW = "skew"
-    LOWER = "lower"
-    LOST = "lost"
-    GONE = "gone"
-    FULL = "full"
+    OK = "+"
+    SKEW = "s"
+    LOWER = "l"
+    LOST = "m"
+    GONE = "g"
+    FULL = "f"
+    VERSION = "v"
 }
 
 codes! { argument, &str, "ARG_":
-    KNOWN_NOTHING = "0"
-    KNOWN_ABSENT = "1"
-    KNOWN_PRESENT = "2"
     THRESHOLDS_SAME = "same"
 }
 
+// What the client knows of an account.
+codes! { known, i64, "KNOWN_":
+    NOTHING = 0
+    ABSENT = 1
+    PRESENT = 2
+}
+
 // Fields of a campaign's hash, of a bucket of idempotency keys and of a stream's entries. A colon
-// or bar is part of the code, so that scripts join no more texts than they must.
+// is part of the code, so that scripts join no more texts than they must.
 codes! { field, &str, "FIELD_":
     CAMPAIGN = "v"
     NAME = "n"
-    ACCEPTED = "a"
-    UNKNOWN = "k"
     REJECTED = "x:"
     REFUSED = "f:"
-    MESSAGES = "m:"
-    CREDITS = "c:"
+    USAGE = "s:"
     HALF_DAY = "h"
     PACKED = "e"
-}
-
-// The last part of a usage row's field.
-codes! { usage, &str, "USAGE_":
-    MESSAGES = "|m"
-    CREDITS = "|c"
 }
 
 codes! { outcome, &str, "OUTCOME_":
@@ -112,13 +108,43 @@ codes! { outcome, &str, "OUTCOME_":
     ACCEPTED = "a"
 }
 
-codes! { flag, &str, "FLAG_":
-    DEDUPED = "d"
-    GUARDING = "g"
+// A hold of a block: gone, open, or else the letter why it is in doubt.
+codes! { phase, i64, "PHASE_":
+    GONE = 0
+    OPEN = 1
 }
 
-// Why a hold is in doubt: a capital letter among its flags, which older versions pass over.
-// REASONLESS stands for holds without one, in the list of reasons whose holds are released.
+// What else is known of a hold, as a sum. FREE: its amount is zero, the allowance was taken;
+// FOREIGN: the campaign it names is paid from another wallet, so that it does not count there.
+codes! { flag, i64, "FLAG_":
+    GUARDING = 1
+    DEDUPED = 2
+    HIT = 4
+    FREE = 8
+    FOREIGN = 16
+}
+
+// What sends of a batch are asked under, and what a single one has besides; sums.
+codes! { terms, i64, "TERMS_":
+    AUTO_CREATE = 1
+    OBSERVE = 2
+    FREE = 4
+}
+
+codes! { send, i64, "SEND_":
+    GUARDING = 1
+    KEY = 2
+    SPELLED = 4
+}
+
+// The first byte of a statement entry.
+codes! { entry, i64, "ENTRY_IS_":
+    CHARGE = 1
+    POST = 2
+}
+
+// Why a hold is in doubt. REASONLESS stands for holds without a reason, in the list of reasons
+// whose holds are released.
 codes! { doubt, &str, "DOUBT_":
     DEADLINE = "D"
     CONNECTION_LOST = "C"
@@ -152,17 +178,11 @@ pub(super) fn constants() -> BTreeMap<String, String> {
         (format!("{prefix}_{}", text.to_uppercase()), format!("'{text}'"))
     };
     let mut found = BTreeMap::new();
-    found.extend(verdict::ALL.iter().map(|(name, code)| ((*name).to_owned(), code.to_string())));
-    let texts = [
-        operation::ALL,
-        reply::ALL,
-        argument::ALL,
-        field::ALL,
-        usage::ALL,
-        outcome::ALL,
-        flag::ALL,
-        doubt::ALL,
-    ];
+    for list in [verdict::ALL, known::ALL, phase::ALL, flag::ALL, terms::ALL, send::ALL, entry::ALL]
+    {
+        found.extend(list.iter().map(|(name, code)| ((*name).to_owned(), code.to_string())));
+    }
+    let texts = [operation::ALL, reply::ALL, argument::ALL, field::ALL, outcome::ALL, doubt::ALL];
     for list in texts {
         found.extend(list.iter().map(|(name, code)| ((*name).to_owned(), quoted(code))));
     }

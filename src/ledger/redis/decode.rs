@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
 use redis::Value;
 
 use super::codes::{self, verdict};
+use super::packed;
 use super::stored::{self, Exhaustion, Fields};
 use crate::amount::Amount;
 use crate::ledger::fault::clock_skew;
@@ -25,29 +25,30 @@ pub(super) enum Outcome {
 
 /// Reads the reply to `batch`.
 pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFault> {
-    let Value::Array(values) = reply else { return Err(unreadable()) };
-    let mut reply = Reply { values: values.into_iter() };
-    let fault = match reply.text()?.as_str() {
+    let Value::BulkString(bytes) = reply else { return Err(unreadable()) };
+    let (code, rest) = bytes.split_first().ok_or_else(unreadable)?;
+    let code = [*code];
+    let code = std::str::from_utf8(&code).map_err(|_| unreadable())?;
+    let text = || String::from_utf8_lossy(rest);
+    let fault = match code {
         codes::reply::OK => {
-            let exists = reply.flag()?;
+            let mut reply = Reply { rest };
+            let exists = reply.byte()? == b'1';
             let verdicts =
                 batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
             return Ok(Outcome::Decided { verdicts, exists });
         }
         codes::reply::FULL => super::link::out_of_memory(),
-        codes::reply::SKEW => clock_skew(reply.number()?),
+        codes::reply::SKEW => clock_skew(text().parse().map_err(|_| unreadable())?),
         codes::reply::LOWER => {
-            let last = reply.text()?;
-            let text =
-                format!("batch {} of this writer comes after its batch {last}", batch.number);
+            let (number, last) = (batch.number, text());
+            let text = format!("batch {number} of this writer comes after its batch {last}");
             LedgerFault::Refused(text.into())
         }
         codes::reply::LOST => {
-            let last = reply.text()?;
-            let last = if last.is_empty() {
-                "none of this writer".to_owned()
-            } else {
-                format!("number {last} of this writer")
+            let last = match text() {
+                last if last.is_empty() => "none of this writer".to_owned(),
+                last => format!("number {last} of this writer"),
             };
             let number = batch.number;
             frozen(format!(
@@ -58,6 +59,14 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
         codes::reply::GONE => {
             frozen("the store has lost writes: an account it had is gone".to_owned())
         }
+        codes::reply::VERSION => LedgerFault::Closed(
+            format!(
+                "the account is stored in format {}, and this version writes format {}",
+                text(),
+                super::keys::STORE_VERSION
+            )
+            .into(),
+        ),
         _ => return Err(unreadable()),
     };
     Ok(Outcome::Refused(fault))
@@ -68,25 +77,41 @@ fn frozen(text: String) -> LedgerFault {
 }
 
 fn unreadable() -> LedgerFault {
-    stored::unreadable("reply")
+    packed::unreadable("reply")
 }
 
-struct Reply {
-    values: IntoIter<Value>,
+/// What is left of a reply. Verdicts on sends are of fixed shape; the values of others are texts
+/// with their lengths.
+struct Reply<'a> {
+    rest: &'a [u8],
 }
 
-impl Reply {
-    fn bytes(&mut self) -> Result<Vec<u8>, LedgerFault> {
-        match self.values.next() {
-            Some(Value::BulkString(bytes)) => Ok(bytes),
-            Some(Value::SimpleString(text)) => Ok(text.into_bytes()),
-            Some(Value::Int(number)) => Ok(number.to_string().into_bytes()),
-            _ => Err(unreadable()),
-        }
+impl<'a> Reply<'a> {
+    fn take(&mut self, size: usize) -> Result<&'a [u8], LedgerFault> {
+        let (taken, rest) = self.rest.split_at_checked(size).ok_or_else(unreadable)?;
+        self.rest = rest;
+        Ok(taken)
     }
 
-    fn text(&mut self) -> Result<String, LedgerFault> {
-        String::from_utf8(self.bytes()?).map_err(|_| unreadable())
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], LedgerFault> {
+        self.take(N)?.try_into().map_err(|_| unreadable())
+    }
+
+    fn byte(&mut self) -> Result<u8, LedgerFault> {
+        Ok(u8::from_be_bytes(self.array()?))
+    }
+
+    fn micros(&mut self) -> Result<Amount, LedgerFault> {
+        Ok(Amount::saturating_from_micros(i64::from_be_bytes(self.array()?)))
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], LedgerFault> {
+        let size = u32::from_be_bytes(self.array()?);
+        self.take(usize::try_from(size).map_err(|_| unreadable())?)
+    }
+
+    fn text(&mut self) -> Result<&'a str, LedgerFault> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| unreadable())
     }
 
     fn shared(&mut self) -> Result<Arc<str>, LedgerFault> {
@@ -98,10 +123,7 @@ impl Reply {
     }
 
     fn number(&mut self) -> Result<i64, LedgerFault> {
-        match self.values.next() {
-            Some(Value::Int(number)) => Ok(number),
-            _ => Err(unreadable()),
-        }
+        self.parsed()
     }
 
     fn count<T: TryFrom<i64>>(&mut self) -> Result<T, LedgerFault> {
@@ -110,10 +132,9 @@ impl Reply {
 
     /// `None` for an empty text.
     fn optional(&mut self) -> Result<Option<i64>, LedgerFault> {
-        match self.values.next() {
-            Some(Value::Int(number)) => Ok(Some(number)),
-            Some(Value::BulkString(bytes)) if bytes.is_empty() => Ok(None),
-            _ => Err(unreadable()),
+        match self.text()? {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| unreadable()),
         }
     }
 
@@ -126,16 +147,26 @@ impl Reply {
     }
 
     fn hold(&mut self) -> Result<crate::ids::HoldId, LedgerFault> {
-        stored::hold_id(&self.bytes()?).ok_or_else(unreadable)
+        packed::hold_id(self.bytes()?).ok_or_else(unreadable)
+    }
+
+    fn reserved(&mut self) -> Result<Verdict, LedgerFault> {
+        let amount = self.micros()?;
+        let (known, left) = (self.byte()? == 1, self.micros()?);
+        let size = usize::from(self.byte()?);
+        let observed = match self.take(size)? {
+            [] => None,
+            name => {
+                let name = std::str::from_utf8(name).map_err(|_| unreadable())?;
+                Some(RejectionKind::from_name(name).ok_or_else(unreadable)?)
+            }
+        };
+        Ok(Verdict::Reserved { amount, available: known.then_some(left), observed })
     }
 
     fn verdict(&mut self) -> Result<Verdict, LedgerFault> {
-        Ok(match self.number()? {
-            verdict::RESERVED => Verdict::Reserved {
-                amount: self.amount()?,
-                available: self.optional()?.map(Amount::saturating_from_micros),
-                observed: self.observed()?,
-            },
+        Ok(match i64::from(self.byte()?) {
+            verdict::RESERVED => self.reserved()?,
             verdict::REJECTED => Verdict::Rejected(self.rejection()?),
             verdict::REPLAYED => Verdict::Replayed {
                 hold: self.hold()?,
@@ -144,8 +175,8 @@ impl Reply {
             },
             verdict::STALE_SETTINGS => Verdict::StaleSettings,
             verdict::STALE_PRICE => Verdict::StalePrice,
-            verdict::SETTLED => Verdict::Settled { amount: self.amount()? },
-            verdict::RELEASED => Verdict::Released { amount: self.amount()? },
+            verdict::SETTLED => Verdict::Settled { amount: self.micros()? },
+            verdict::RELEASED => Verdict::Released { amount: self.micros()? },
             verdict::MARKED => Verdict::Marked,
             verdict::NO_HOLD => Verdict::NoHold,
             verdict::POSTED => self.posted()?,
@@ -175,20 +206,11 @@ impl Reply {
         })
     }
 
-    /// `None` for an empty text.
-    fn observed(&mut self) -> Result<Option<RejectionKind>, LedgerFault> {
-        let name = self.text()?;
-        if name.is_empty() {
-            return Ok(None);
-        }
-        RejectionKind::from_name(&name).map(Some).ok_or_else(unreadable)
-    }
-
     fn rejection(&mut self) -> Result<Rejection, LedgerFault> {
-        let kind = RejectionKind::from_name(&self.text()?).ok_or_else(unreadable)?;
+        let kind = RejectionKind::from_name(self.text()?).ok_or_else(unreadable)?;
         Ok(match kind {
             RejectionKind::CampaignStopped => Rejection::CampaignStopped {
-                reason: stored::reason_of_stop(&self.text()?)?,
+                reason: stored::reason_of_stop(self.text()?)?,
                 since_ms: self.number()?,
                 shortfall: self.optional()?.map(Amount::saturating_from_micros),
             },
@@ -222,7 +244,7 @@ impl Reply {
             sequence: self.count()?,
             at_ms: self.number()?,
             wallet: self.parsed()?,
-            kind: stored::kind_of_entry(&self.text()?)?,
+            kind: stored::kind_of_entry(self.text()?)?,
             amount: self.amount()?,
             balance_after: self.amount()?,
             reference: self.shared()?,
@@ -263,7 +285,7 @@ impl Reply {
         let count: usize = self.count()?;
         let mut fields = Fields::new();
         for _ in 0..count {
-            fields.insert(self.text()?, self.bytes()?);
+            fields.insert(self.text()?.to_owned(), self.bytes()?.to_vec());
         }
         let exhaustion = epoch.zip(since_ms).and_then(|(epoch, since_ms)| {
             Some(Exhaustion { epoch: epoch.try_into().ok()?, since_ms })

@@ -5,12 +5,15 @@ use std::io::Write;
 
 use redis::Cmd;
 
-use super::codes::{argument, doubt, doubt_code, operation};
+use super::block::Tables;
+use super::codes::{argument, doubt, doubt_code, known, operation};
 use super::keys::{AccountKeys, Declared};
+use super::packed::{byte, length, short};
+use super::script::Callee;
 use crate::ids::HoldId;
 use crate::ledger::{
-    AllowanceRule, Batch, CalendarSpan, CampaignPlan, CapRule, DocumentKind, DoubtReason,
-    InDoubtPolicies, InDoubtPolicy, Operation, ReleaseReason, Reserve,
+    Batch, CampaignPlan, DocumentKind, DoubtReason, InDoubtPolicies, InDoubtPolicy, Operation,
+    ReleaseReason,
 };
 
 /// What this client has read about an account; the script refuses a batch that contradicts it.
@@ -21,12 +24,13 @@ pub(super) enum Known {
     Present,
 }
 
-/// An encoded batch; the script's digest is put before it when it is sent.
+/// An encoded batch; the script's name is put before it when it is sent.
 pub(super) struct Call {
     keys: Declared,
-    /// All arguments behind one another, and the end of each: no allocation per argument.
+    tables: Tables,
+    /// First the opening of the batch, then its operations.
     text: Vec<u8>,
-    ends: Vec<usize>,
+    opening: usize,
 }
 
 impl Call {
@@ -36,22 +40,22 @@ impl Call {
         fixed_ms: Option<i64>,
         known: Known,
     ) -> Call {
-        let mut call = Call {
-            keys: Declared::new(keys),
-            text: Vec::with_capacity(4096),
-            ends: Vec::with_capacity(512),
+        let mut text = Vec::with_capacity(2048);
+        text.push(u8::from(fixed_ms.is_some()));
+        text.extend_from_slice(&fixed_ms.unwrap_or(0).to_be_bytes());
+        text.extend_from_slice(&batch.clock_ms.to_be_bytes());
+        text.extend_from_slice(&batch.writer.to_be_bytes());
+        text.extend_from_slice(&batch.number.to_be_bytes());
+        text.push(u8::from(batch.creates_account()));
+        let known = match known {
+            Known::Nothing => known::NOTHING,
+            Known::Absent => known::ABSENT,
+            Known::Present => known::PRESENT,
         };
-        call.optional(fixed_ms);
-        call.number(batch.clock_ms);
-        call.number(batch.writer);
-        call.number(batch.number);
-        call.flag(batch.creates_account());
-        call.text(match known {
-            Known::Nothing => argument::KNOWN_NOTHING,
-            Known::Absent => argument::KNOWN_ABSENT,
-            Known::Present => argument::KNOWN_PRESENT,
-        });
-        call.number(batch.operations.len());
+        text.push(byte(known));
+        text.extend_from_slice(&short(batch.operations.len()).to_be_bytes());
+        let opening = text.len();
+        let mut call = Call { keys: Declared::new(keys), tables: Tables::default(), text, opening };
         for asked in &batch.operations {
             call.operation(asked);
         }
@@ -59,27 +63,28 @@ impl Call {
     }
 
     /// `only_asks`: the batch is not to run; its verdicts are returned if it has.
-    pub(super) fn command(&self, digest: &str, only_asks: bool) -> Cmd {
-        let mut command = Cmd::with_capacity(
-            self.ends.len() + self.keys.len() + 4,
-            self.text.len() + self.keys.len() * 32,
-        );
-        command.arg("EVALSHA").arg(digest).arg(self.keys.len());
+    pub(super) fn command(&self, callee: &Callee, only_asks: bool) -> Cmd {
+        let tables = self.tables.encode();
+        let (opening, operations) = self.text.split_at(self.opening);
+        let batch = [opening, &tables, operations].concat();
+        let mut command =
+            Cmd::with_capacity(self.keys.len() + 5, batch.len() + self.keys.len() * 32);
+        callee.begin(&mut command);
+        command.arg(self.keys.len());
         for key in self.keys.iter() {
             command.arg(key);
         }
-        command.arg(u8::from(only_asks));
-        let mut from = 0;
-        for end in &self.ends {
-            command.arg(self.text.get(from..*end).unwrap_or_default());
-            from = *end;
-        }
+        command.arg(u8::from(only_asks)).arg(batch);
         command
     }
 
+    fn code(&mut self, code: &str) {
+        self.text.extend_from_slice(code.as_bytes());
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(&length(bytes).to_be_bytes());
         self.text.extend_from_slice(bytes);
-        self.ends.push(self.text.len());
     }
 
     fn text(&mut self, text: &str) {
@@ -87,49 +92,47 @@ impl Call {
     }
 
     fn number(&mut self, number: impl Display) {
+        let from = self.text.len();
+        self.text.extend_from_slice(&[0; 4]);
         let _ = write!(self.text, "{number}");
-        self.ends.push(self.text.len());
+        let size = length(&self.text[from..]).saturating_sub(4);
+        self.text[from..from + 4].copy_from_slice(&size.to_be_bytes());
     }
 
     /// Empty for none.
     fn optional(&mut self, value: Option<impl Display>) {
-        if let Some(value) = value {
-            let _ = write!(self.text, "{value}");
+        match value {
+            Some(value) => self.number(value),
+            None => self.text(""),
         }
-        self.ends.push(self.text.len());
     }
 
     fn flag(&mut self, value: bool) {
         self.text(if value { "1" } else { "0" });
     }
 
-    fn span(&mut self, span: CalendarSpan) {
-        self.number(span.index);
-        self.number(span.start_ms);
-        self.number(span.end_ms);
-    }
-
-    /// The two buckets a hold may be in.
-    fn hold_keys(&mut self, hold: HoldId) {
-        let (open, doubt) = (self.keys.open(hold), self.keys.doubt(hold));
-        self.number(open);
-        self.number(doubt);
-    }
-
+    /// The operation's letter, then the block and the position of its hold.
     fn hold(&mut self, code: &str, hold: HoldId) {
-        self.text(code);
-        self.bytes(hold.as_bytes());
+        self.code(code);
+        let (block, position) = self.tables.hold(&mut self.keys, hold);
+        self.text.extend_from_slice(&[block, position]);
     }
 
     fn operation(&mut self, asked: &Operation) {
         match asked {
-            Operation::Reserve(request) => self.reserve(request),
+            Operation::Reserve(request) => {
+                self.code(operation::RESERVE);
+                self.tables.reserve(&mut self.keys, &mut self.text, request);
+            }
             Operation::Settle { hold, message_id, day } => {
                 self.hold(operation::SETTLE, *hold);
-                self.flag(message_id.is_some());
-                self.text(message_id.as_deref().unwrap_or_default());
-                self.span(*day);
-                self.hold_keys(*hold);
+                let day = self.tables.day(*day);
+                // Upstream's are far shorter; a longer one is no answer that could be repeated.
+                let known = message_id.as_deref().filter(|id| u16::try_from(id.len()).is_ok());
+                self.text.extend_from_slice(&[day, u8::from(known.is_some())]);
+                let known = known.unwrap_or_default();
+                self.text.extend_from_slice(&short(known.len()).to_be_bytes());
+                self.text.extend_from_slice(known.as_bytes());
             }
             Operation::Release { hold, reason } => {
                 self.hold(operation::RELEASE, *hold);
@@ -137,37 +140,34 @@ impl Call {
                     ReleaseReason::Refused(code) => Some(code),
                     ReleaseReason::NotSent | ReleaseReason::Operator => None,
                 });
-                self.hold_keys(*hold);
             }
             Operation::MarkInDoubt { hold, reason } => {
                 self.hold(operation::MARK_IN_DOUBT, *hold);
                 self.text(doubt_code(*reason));
-                self.hold_keys(*hold);
             }
-            Operation::Abandon { hold } => {
-                self.hold(operation::ABANDON, *hold);
-                self.hold_keys(*hold);
-            }
+            Operation::Abandon { hold } => self.hold(operation::ABANDON, *hold),
             Operation::KeepUnheard(answer) => {
-                self.hold(operation::KEEP_UNHEARD, answer.hold);
+                self.code(operation::KEEP_UNHEARD);
+                self.bytes(answer.hold.as_bytes());
                 self.bytes(&answer.fingerprint);
                 self.number(answer.amount.micros());
                 self.text(&answer.message_id);
             }
             Operation::Hear { hold, fingerprint } => {
-                self.hold(operation::HEAR, *hold);
+                self.code(operation::HEAR);
+                self.bytes(hold.as_bytes());
                 self.bytes(fingerprint);
             }
             Operation::LearnAlias { recipients } => {
-                self.text(operation::LEARN_ALIAS);
+                self.code(operation::LEARN_ALIAS);
                 self.bytes(recipients.as_flattened());
             }
             Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
-                self.text(operation::SWEEP);
+                self.code(operation::SWEEP);
                 self.number(open_age_ms);
                 self.number(in_doubt_age_ms);
                 self.released_reasons(policies);
-                self.span(*day);
+                super::block::put_span(&mut self.text, *day);
             }
             other => self.administration(other),
         }
@@ -176,18 +176,18 @@ impl Call {
     /// The letters of the reasons whose holds are released, in one text.
     fn released_reasons(&mut self, policies: &InDoubtPolicies) {
         let named = DoubtReason::ALL.into_iter().map(|reason| (Some(reason), doubt_code(reason)));
-        for (reason, code) in named.chain([(None, doubt::REASONLESS)]) {
-            if policies.of(reason) == InDoubtPolicy::Release {
-                self.text.extend_from_slice(code.as_bytes());
-            }
-        }
-        self.ends.push(self.text.len());
+        let released: String = named
+            .chain([(None, doubt::REASONLESS)])
+            .filter(|(reason, _)| policies.of(*reason) == InDoubtPolicy::Release)
+            .map(|(_, code)| code)
+            .collect();
+        self.text(&released);
     }
 
     fn administration(&mut self, asked: &Operation) {
         match asked {
             Operation::TopUp { wallet, amount, reference } => {
-                self.text(operation::TOP_UP);
+                self.code(operation::TOP_UP);
                 self.text(wallet.as_str());
                 self.number(amount.micros());
                 self.text(reference);
@@ -195,7 +195,7 @@ impl Call {
                 self.number(key);
             }
             Operation::Adjust { wallet, amount, reference, reason } => {
-                self.text(operation::ADJUST);
+                self.code(operation::ADJUST);
                 self.text(wallet.as_str());
                 self.number(amount.micros());
                 self.text(reference);
@@ -204,7 +204,7 @@ impl Call {
                 self.number(key);
             }
             Operation::PutWallet { wallet, overdraft_limit, low_balance_thresholds } => {
-                self.text(operation::PUT_WALLET);
+                self.code(operation::PUT_WALLET);
                 self.text(wallet.as_str());
                 self.optional(overdraft_limit.map(|limit| limit.micros()));
                 match low_balance_thresholds {
@@ -213,7 +213,7 @@ impl Call {
                 }
             }
             Operation::PutDocument { kind, id, body, only_if_absent, replaces } => {
-                self.text(operation::PUT_DOCUMENT);
+                self.code(operation::PUT_DOCUMENT);
                 self.document(*kind, id);
                 self.text(body);
                 self.flag(*only_if_absent);
@@ -222,7 +222,7 @@ impl Call {
                 self.number(key);
             }
             Operation::DeleteDocument { kind, id, replaces } => {
-                self.text(operation::DELETE_DOCUMENT);
+                self.code(operation::DELETE_DOCUMENT);
                 self.document(*kind, id);
                 self.optional(replaces.as_deref());
                 let key = self.keys.document(id);
@@ -236,23 +236,23 @@ impl Call {
         let campaign = match asked {
             Operation::CreateCampaign(plan) => return self.create_campaign(plan),
             Operation::StopCampaign { campaign, reason } => {
-                self.text(operation::STOP_CAMPAIGN);
+                self.code(operation::STOP_CAMPAIGN);
                 self.text(campaign.as_str());
                 self.text(reason.as_str());
                 campaign
             }
             Operation::RestartCampaign { campaign } => {
-                self.text(operation::RESTART_CAMPAIGN);
+                self.code(operation::RESTART_CAMPAIGN);
                 self.text(campaign.as_str());
                 campaign
             }
             Operation::FinishCampaign { campaign } => {
-                self.text(operation::FINISH_CAMPAIGN);
+                self.code(operation::FINISH_CAMPAIGN);
                 self.text(campaign.as_str());
                 campaign
             }
             Operation::CountRejections { campaign, rejection, count } => {
-                self.text(operation::COUNT_REJECTIONS);
+                self.code(operation::COUNT_REJECTIONS);
                 self.text(campaign.as_str());
                 self.text(rejection.name());
                 self.number(count);
@@ -265,7 +265,7 @@ impl Call {
     }
 
     fn create_campaign(&mut self, plan: &CampaignPlan) {
-        self.text(operation::CREATE_CAMPAIGN);
+        self.code(operation::CREATE_CAMPAIGN);
         self.text(plan.id.as_str());
         self.text(&plan.name);
         self.optional(plan.wallet.as_ref());
@@ -282,87 +282,7 @@ impl Call {
     }
 
     fn list(&mut self, items: impl Iterator<Item = impl Display>) {
-        for (index, item) in items.enumerate() {
-            let _ = write!(self.text, "{}{item}", if index > 0 { "," } else { "" });
-        }
-        self.ends.push(self.text.len());
-    }
-
-    /// One argument for all but the cap rules: sends are most of what is asked, and each argument
-    /// costs the server.
-    fn reserve(&mut self, request: &Reserve) {
-        self.text(operation::RESERVE);
-        let indexes = self.reserve_keys(request);
-        let text = &mut self.text;
-        text.extend_from_slice(request.hold.as_bytes());
-        text.extend_from_slice(&request.recipient);
-        text.extend_from_slice(&request.fingerprint);
-        text.extend_from_slice(&request.settings_version.to_be_bytes());
-        text.extend_from_slice(&request.price_valid_until_ms.to_be_bytes());
-        text.extend_from_slice(&request.amount.micros().to_be_bytes());
-        text.push(request.category.index());
-        text.push(u8::from(request.campaign.as_ref().is_some_and(|campaign| campaign.auto_create)));
-        text.push(u8::from(request.guarding));
-        text.push(u8::from(request.observe));
-        text.push(u8::from(request.allowance.is_some()));
-        let nothing =
-            AllowanceRule { limit: 0, month: CalendarSpan { index: 0, start_ms: 0, end_ms: 0 } };
-        let AllowanceRule { limit, month } = request.allowance.unwrap_or(nothing);
-        text.extend_from_slice(&limit.to_be_bytes());
-        text.extend_from_slice(&month.index.to_be_bytes());
-        text.extend_from_slice(&month.start_ms.to_be_bytes());
-        text.extend_from_slice(&month.end_ms.to_be_bytes());
-        text.extend_from_slice(&request.window.as_ref().map_or(0, |rule| rule.limit).to_be_bytes());
-        text.extend_from_slice(&request.abandoned_replay_s.to_be_bytes());
-        for index in indexes {
-            // A batch declares a thousand keys at most.
-            text.extend_from_slice(&u16::try_from(index).unwrap_or(0).to_be_bytes());
-        }
-        let wallet = request.wallet.as_ref().map_or("", |wallet| wallet.as_str());
-        let campaign = request.campaign.as_ref().map_or("", |campaign| campaign.id.as_str());
-        let portfolio = request.window.as_ref().map_or("", |rule| rule.portfolio.as_str());
-        let key = request.key.as_ref().map_or(&[][..], |key| key.as_slice());
-        let spelled = request.spelled.as_ref().map_or(&[][..], |spelled| spelled.as_slice());
-        let names =
-            [wallet, campaign, request.channel.as_str(), request.country.as_str(), portfolio];
-        for part in names.map(str::as_bytes).into_iter().chain([key, spelled]) {
-            // Ids have 64 characters at most.
-            text.push(u8::try_from(part.len()).unwrap_or(0));
-            text.extend_from_slice(part);
-        }
-        self.ends.push(self.text.len());
-        self.list(request.caps.iter().map(Rule));
-    }
-
-    /// A key the send does not need is declared as the account's own, which the script then leaves
-    /// alone.
-    fn reserve_keys(&mut self, request: &Reserve) -> [usize; 12] {
-        let keys = &mut self.keys;
-        let campaign = request.campaign.as_ref().map(|campaign| &campaign.id);
-        let portfolio = request.window.as_ref().map(|rule| &rule.portfolio);
-        let [first, second, third, fourth] =
-            request.key.as_ref().map_or([1; 4], |key| keys.key_buckets(key));
-        [
-            keys.open(request.hold),
-            campaign.map_or(1, |id| keys.campaign(id)),
-            campaign.map_or(1, |id| keys.campaign_index(id)),
-            campaign.map_or(1, |id| keys.sent(id, &request.recipient)),
-            portfolio.map_or(1, |id| keys.slots(id, &request.recipient)),
-            portfolio.map_or(1, |id| keys.counts(id)),
-            if request.caps.is_empty() { 1 } else { keys.cap_hits(&request.recipient) },
-            if request.key.is_some() { 1 } else { keys.guards(&request.fingerprint) },
-            first,
-            second,
-            third,
-            fourth,
-        ]
-    }
-}
-
-struct Rule<'a>(&'a CapRule);
-
-impl Display for Rule<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}", self.0.categories, self.0.max, self.0.window_s)
+        let items: Vec<String> = items.map(|item| item.to_string()).collect();
+        self.text(&items.join(","));
     }
 }

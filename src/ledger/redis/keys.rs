@@ -3,13 +3,13 @@
 //! days are fields, buckets are numbered in turn), and there is none per hold.
 //!
 //! What a batch touches is declared, with two exceptions. The first: a hold that is settled,
-//! released, marked or swept names its campaign, window, cap hits and key in its stored content,
+//! released, marked or swept names its campaign, window, person and key in its stored content,
 //! which another gateway or an operator does not know; those names the script makes itself, from
 //! the same prefix and kinds. They are in the slot of the declared ones, and the script writes
 //! nothing before it has read, so that a slot that is being moved to another node makes the batch
-//! fail as a whole. (Shards of the same windows and cap hits are cleaned likewise.) The second:
-//! what else a recipient is known as only the script reads, and with it the slot, the cap hits and
-//! the campaign's record of each alias; almost no recipient has any.
+//! fail as a whole. (Shards of people are cleaned likewise.) The second: what few sends need, the
+//! script names when it does: what else a recipient is known as and the people of those, a
+//! deduplicating campaign's recipients, guarded bodies.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -22,10 +22,14 @@ use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
 /// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in
 /// store.lua.
 const SHARDS: i64 = 1024;
-/// Open holds by the second of their id.
-pub(super) const OPEN_BUCKETS: i64 = 4096;
-/// Holds in doubt by the minute of their id; a day has 1440.
-pub(super) const DOUBT_BUCKETS: i64 = 2048;
+/// Shards of people: the first twelve bits of a hash, here and in people.lua.
+const PEOPLE_SHARDS: i64 = 4096;
+/// Blocks by the second of their holds' ids.
+const BLOCK_BUCKETS: i64 = 4096;
+/// Version of a store's records; another one is refused.
+pub(super) const STORE_VERSION: i64 = 1;
+/// Version of a block's contents.
+pub(super) const BLOCK_VERSION: u8 = 1;
 /// Usage by day.
 pub(super) const USAGE_BUCKETS: i64 = 64;
 /// Shards of the list of campaigns.
@@ -42,14 +46,12 @@ const DOUBT_INDEX: &str = "doubt";
 const EVENTS: &str = "events";
 const JOURNAL: &str = "journal";
 const ALLOWANCES: &str = "allowances";
-const OPEN: &str = "o:";
-const DOUBT: &str = "d:";
+const BLOCKS: &str = "b:";
 const CAMPAIGN: &str = "c:";
 const CAMPAIGN_INDEX: &str = "ci:";
 const SENT: &str = "r:";
-const SLOTS: &str = "w:";
+const PEOPLE: &str = "p:";
 const COUNTS: &str = "wc:";
-const CAP_HITS: &str = "f:";
 const GUARDS: &str = "g:";
 const UNHEARD: &str = "unheard";
 const KEYS: &str = "i:";
@@ -62,13 +64,11 @@ const DOCUMENTS: &str = "doc:";
 pub(super) fn script_names() -> String {
     let texts = [
         ("account", ACCOUNT),
-        ("open", OPEN),
-        ("doubt", DOUBT),
+        ("blocks", BLOCKS),
         ("campaign", CAMPAIGN),
         ("sent", SENT),
-        ("slots", SLOTS),
+        ("people", PEOPLE),
         ("counts", COUNTS),
-        ("cap_hits", CAP_HITS),
         ("guards", GUARDS),
         ("unheard", UNHEARD),
         ("keys", KEYS),
@@ -77,8 +77,10 @@ pub(super) fn script_names() -> String {
     ];
     let numbers = [
         ("shards", SHARDS),
-        ("open_buckets", OPEN_BUCKETS),
-        ("doubt_buckets", DOUBT_BUCKETS),
+        ("people_shards", PEOPLE_SHARDS),
+        ("block_buckets", BLOCK_BUCKETS),
+        ("block_version", i64::from(BLOCK_VERSION)),
+        ("store_version", STORE_VERSION),
         ("usage_buckets", USAGE_BUCKETS),
         ("clock_skew_ms", MAX_CLOCK_SKEW_MS),
         ("unheard_kept_ms", UNHEARD_KEPT_MS),
@@ -112,14 +114,18 @@ fn text_shard(text: &str, shards: u32) -> u32 {
     (hash ^ (hash >> 16)) % shards
 }
 
-/// The second of an open hold's id.
-pub(super) fn open_second(hold: HoldId) -> i64 {
-    hold.created_ms().div_euclid(1000)
+/// A block: the first fifteen bytes of its holds' ids.
+pub(super) type BlockId = [u8; 15];
+
+/// The block of a hold, and the hold's position in it.
+pub(super) fn block_of(hold: HoldId) -> (BlockId, u8) {
+    let [block @ .., position] = *hold.as_bytes();
+    (block, position)
 }
 
-/// The minute of an in-doubt hold's id.
-pub(super) fn doubt_minute(hold: HoldId) -> i64 {
-    hold.created_ms().div_euclid(60_000)
+fn block_bucket(block: &BlockId) -> i64 {
+    let ms = block[..6].iter().fold(0i64, |time, byte| (time << 8) | i64::from(*byte));
+    ms.div_euclid(1000).rem_euclid(BLOCK_BUCKETS)
 }
 
 /// Names that cross accounts.
@@ -209,12 +215,8 @@ impl AccountKeys {
         self.named(format_args!("{USAGE}{bucket}"))
     }
 
-    pub(super) fn open(&self, second: i64) -> String {
-        self.named(format_args!("{OPEN}{}", second.rem_euclid(OPEN_BUCKETS)))
-    }
-
-    pub(super) fn doubt(&self, minute: i64) -> String {
-        self.named(format_args!("{DOUBT}{}", minute.rem_euclid(DOUBT_BUCKETS)))
+    pub(super) fn block(&self, block: &BlockId) -> String {
+        self.named(format_args!("{BLOCKS}{}", block_bucket(block)))
     }
 
     pub(super) fn counts(&self, portfolio: &PortfolioId) -> String {
@@ -279,12 +281,8 @@ impl Declared {
         self.ends.len()
     }
 
-    pub(super) fn open(&mut self, hold: HoldId) -> usize {
-        self.declare(format_args!("{OPEN}{}", open_second(hold).rem_euclid(OPEN_BUCKETS)))
-    }
-
-    pub(super) fn doubt(&mut self, hold: HoldId) -> usize {
-        self.declare(format_args!("{DOUBT}{}", doubt_minute(hold).rem_euclid(DOUBT_BUCKETS)))
+    pub(super) fn block(&mut self, block: &BlockId) -> usize {
+        self.declare(format_args!("{BLOCKS}{}", block_bucket(block)))
     }
 
     pub(super) fn campaign(&mut self, id: &CampaignId) -> usize {
@@ -295,24 +293,13 @@ impl Declared {
         self.declare(format_args!("{CAMPAIGN_INDEX}{}", text_shard(id.as_str(), CAMPAIGN_INDEXES)))
     }
 
-    pub(super) fn sent(&mut self, campaign: &CampaignId, recipient: &RecipientHash) -> usize {
-        self.declare(format_args!("{SENT}{campaign}:{}", shard(recipient)))
-    }
-
-    pub(super) fn slots(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) -> usize {
-        self.declare(format_args!("{SLOTS}{portfolio}:{}", shard(recipient)))
-    }
-
     pub(super) fn counts(&mut self, portfolio: &PortfolioId) -> usize {
         self.declare(format_args!("{COUNTS}{portfolio}"))
     }
 
-    pub(super) fn cap_hits(&mut self, recipient: &RecipientHash) -> usize {
-        self.declare(format_args!("{CAP_HITS}{}", shard(recipient)))
-    }
-
-    pub(super) fn guards(&mut self, fingerprint: &Fingerprint) -> usize {
-        self.declare(format_args!("{GUARDS}{}", fingerprint[0]))
+    pub(super) fn person(&mut self, recipient: &RecipientHash) -> usize {
+        let shard = u32::from(recipient[0]) * 16 + u32::from(recipient[1]) / 16;
+        self.declare(format_args!("{PEOPLE}{shard}"))
     }
 
     /// Four buckets, one for each half day a record may be of and the next.
@@ -335,20 +322,20 @@ impl Declared {
 
 #[cfg(test)]
 mod tests {
-    use super::{Declared, StoreKeys, shard};
+    use super::{Declared, StoreKeys, block_of, shard};
     use crate::ids::HoldId;
 
     #[test]
     fn an_accounts_names_carry_its_tag_and_are_declared_once() {
         let keys = StoreKeys::new("tg");
         let mut declared = Declared::new(keys.of(&"acme".parse().unwrap()));
-        let hold = HoldId::new(1_790_000_000_123);
-        let (first, again) = (declared.open(hold), declared.open(hold));
+        let (block, _) = block_of(HoldId::new(1_790_000_000_123));
+        let (first, again) = (declared.block(&block), declared.block(&block));
         assert_eq!((first, again, declared.len()), (9, 9, 9));
         let names: Vec<_> =
             declared.iter().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect();
         assert!(names.iter().all(|name| name.starts_with("tg:{acme}:")));
-        assert_eq!(names.last().unwrap(), &keys.of(&"acme".parse().unwrap()).open(1_790_000_000));
+        assert_eq!(names.last().unwrap(), &keys.of(&"acme".parse().unwrap()).block(&block));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use redis::{
 use tokio::sync::{Mutex, Semaphore};
 
 use super::options::{OpenError, RedisOptions};
-use super::script::{self, Digests};
+use super::script::{self, Script};
 use crate::clock::Stopwatch;
 use crate::ledger::{Cause, FaultReason, LedgerFault};
 
@@ -35,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 pub(super) struct Live {
     pub(super) connection: MultiplexedConnection,
     /// The batch script as this server knows it.
-    pub(super) script: Digests,
+    pub(super) script: Script,
 }
 
 /// What a connection must find at its server.
@@ -160,7 +160,7 @@ impl Link {
         {
             self.drop_connection(live);
         }
-        if is_out_of_memory(error) { out_of_memory() } else { unavailable(error) }
+        if script::is_out_of_memory(error) { out_of_memory() } else { unavailable(error) }
     }
 
     fn count_silence(&self, used: Option<&Arc<Live>>) {
@@ -261,12 +261,7 @@ pub(super) async fn connection(
 /// since a restart; the call may have run, but every call is harmless to repeat: batches by their
 /// number, the others by what they are.
 fn may_be_repeated(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) || error.is_connection_dropped()
-}
-
-/// The server is full and refused before it did anything.
-pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
-    error.code() == Some("OOM")
+    script::is_unknown(error) || error.is_connection_dropped()
 }
 
 /// What a full server's refusal means.

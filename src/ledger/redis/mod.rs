@@ -5,6 +5,7 @@
 //! the same number gets the same verdicts, and the batcher above may repeat it. Nothing is decided
 //! while the server is unavailable.
 
+mod block;
 mod codes;
 mod decode;
 mod encode;
@@ -12,9 +13,11 @@ mod keys;
 mod link;
 mod open;
 mod options;
+mod packed;
 mod reads;
 mod script;
 mod stored;
+mod stored_block;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +122,7 @@ impl RedisLedger {
             if needs_memory && !unlisted {
                 let answer =
                     call.command(&live.script.growing, false).query_async(connection).await;
-                if !answer.as_ref().is_err_and(link::is_out_of_memory) {
+                if !answer.as_ref().is_err_and(script::is_out_of_memory) {
                     return answer;
                 }
             }

@@ -1,13 +1,13 @@
-//! The batch script: its parts as one text, made for one run of one server, so that a server that
-//! was restarted or replaced does not know it.
+//! The batch script: its parts as one text, kept by the server as a function, so that what it is
+//! made of is made once. A server that was replaced does not know it, and has it loaded again.
 
-use redis::RedisError;
 use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 
 use super::{codes, keys};
 
-/// In this order: each part uses those above it.
-const PARTS: [&str; 13] = [
+/// In this order: each part uses those above it. The last makes `run`.
+const PARTS: [&str; 18] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
@@ -15,11 +15,16 @@ const PARTS: [&str; 13] = [
     include_str!("lua/settings.lua"),
     include_str!("lua/campaign.lua"),
     include_str!("lua/alias.lua"),
+    include_str!("lua/people.lua"),
     include_str!("lua/window.lua"),
     include_str!("lua/caps.lua"),
+    include_str!("lua/blocks.lua"),
     include_str!("lua/guards.lua"),
+    include_str!("lua/terms.lua"),
     include_str!("lua/reserve.lua"),
     include_str!("lua/resolve.lua"),
+    include_str!("lua/plain.lua"),
+    include_str!("lua/operations.lua"),
     include_str!("lua/batch.lua"),
 ];
 
@@ -33,36 +38,93 @@ pub(super) const PROBE: &str = concat!("#!lua\n", include_str!("lua/probe.lua"))
 /// Reports that a gateway is alive, and counts those that are; also if memory is short.
 pub(super) const ALIVE: &str = concat!("#!lua flags=allow-oom\n", include_str!("lua/alive.lua"));
 
-/// The same script under two digests.
-pub(super) struct Digests {
+/// The batch script as a server knows it, under two names.
+pub(super) struct Script {
     /// Refused by a server that is out of memory.
-    pub(super) growing: String,
+    pub(super) growing: Callee,
     /// Runs there too.
-    pub(super) always: String,
+    pub(super) always: Callee,
 }
 
-/// The whole script for the server run of that id. The first line makes the server check role and,
-/// without the flag, memory before it runs.
-fn text(flags: &str, run_id: &str) -> String {
-    format!(
-        "#!lua{flags}\n-- for server run {run_id}\n{}{}",
-        keys::script_names(),
-        codes::substitute(&PARTS.join("\n"))
-    )
+/// What is called.
+pub(super) struct Callee {
+    command: &'static str,
+    name: String,
 }
 
-/// Loads the script; returns its digests.
-pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Digests, RedisError> {
-    let info: String = redis::cmd("INFO").arg("server").query_async(connection).await?;
-    let run_id = field(&info, "run_id").unwrap_or("unknown");
-    let growing =
-        redis::cmd("SCRIPT").arg("LOAD").arg(text("", run_id)).query_async(connection).await?;
-    let always = redis::cmd("SCRIPT")
-        .arg("LOAD")
-        .arg(text(" flags=allow-oom", run_id))
-        .query_async(connection)
-        .await?;
-    Ok(Digests { growing, always })
+impl Callee {
+    /// The beginning of a call: the keys' number, the keys and the arguments follow.
+    pub(super) fn begin(&self, command: &mut Cmd) {
+        command.arg(self.command).arg(&self.name);
+    }
+}
+
+/// The parts with the values of their names.
+fn body() -> String {
+    format!("{}{}", keys::script_names(), codes::substitute(&PARTS.join("\n")))
+}
+
+/// A name that differs with the text (FNV-1a), so that gateways of two versions share a server.
+fn name_of(body: &str) -> String {
+    let hash = body.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("tg_batch_{hash:016x}")
+}
+
+/// Loads the script as a function, on every server under the same names. A server that is full
+/// takes no new function, and one may be forbidden: there it is a script, which is slower.
+pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Script, RedisError> {
+    let body = body();
+    let name = name_of(&body);
+    let text = format!(
+        "#!lua name={name}\n{body}\n\
+         redis.register_function('{name}', run)\n\
+         redis.register_function{{ function_name = '{name}_always', callback = run, \
+         flags = {{ 'allow-oom' }} }}\n"
+    );
+    let loaded: Result<String, RedisError> =
+        redis::cmd("FUNCTION").arg("LOAD").arg(text).query_async(connection).await;
+    match loaded {
+        Err(error) if !is_loaded(&error) => {
+            if is_out_of_memory(&error) || error.code() == Some("NOPERM") {
+                return load_script(connection, &body).await;
+            }
+            return Err(error);
+        }
+        _ => {}
+    }
+    let always = Callee { command: "FCALL", name: format!("{name}_always") };
+    Ok(Script { growing: Callee { command: "FCALL", name }, always })
+}
+
+async fn load_script(
+    connection: &mut MultiplexedConnection,
+    body: &str,
+) -> Result<Script, RedisError> {
+    let mut load = async |flags: &str| {
+        let text = format!("#!lua{flags}\n{body}\nreturn run(KEYS, ARGV)\n");
+        let digest: Result<String, RedisError> =
+            redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(connection).await;
+        digest.map(|name| Callee { command: "EVALSHA", name })
+    };
+    Ok(Script { growing: load("").await?, always: load(" flags=allow-oom").await? })
+}
+
+/// The server is full and refused before it did anything.
+pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
+    error.code() == Some("OOM")
+}
+
+/// A function of that name, which means of that text, is there.
+fn is_loaded(error: &RedisError) -> bool {
+    error.to_string().contains("already exists")
+}
+
+/// The server does not know what was called, so it did not run.
+pub(super) fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        || error.to_string().contains("Function not found")
 }
 
 /// A field of an INFO reply.
@@ -79,7 +141,7 @@ mod tests {
     use crate::ledger::redis::keys::script_names;
 
     /// Codes that only encode.rs uses: scripts need no name for what is none of the others.
-    const UNNAMED: &[&str] = &["ARG_KNOWN_NOTHING"];
+    const UNNAMED: &[&str] = &["KNOWN_NOTHING"];
 
     #[test]
     fn every_kind_of_key_name_in_a_script_is_known_and_used() {
@@ -117,7 +179,7 @@ mod tests {
         }
         // Words of the contract that no script decides are free; numbers and letters are not.
         let shared = |name: &&String| {
-            ["V_", "OP_", "REPLY_", "ARG_", "FIELD_", "USAGE_", "OUTCOME_", "FLAG_"]
+            ["V_", "OP_", "REPLY_", "ARG_", "FIELD_", "OUTCOME_", "FLAG_", "PHASE_", "TERMS_"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
         };

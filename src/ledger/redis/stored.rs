@@ -1,101 +1,23 @@
-//! The contents of the store, read back: the packed texts of state.lua and money.lua as views,
+//! The contents of the store, read back: what state.lua, money.lua and blocks.lua pack, as views,
 //! entries and events.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use super::codes::{doubt_code, field, usage};
+use super::codes::{entry as entry_code, field};
+use super::packed::{Packed, Parts, country_and_category, unreadable};
 use crate::amount::Amount;
 use crate::ids::{CampaignId, HoldId, WalletId};
 use crate::ledger::entry::ChargeDetail;
 use crate::ledger::view::UsageSum;
 use crate::ledger::{
-    CampaignState, CampaignView, DoubtReason, Entry, EntryKind, Event, EventKind, HoldState,
-    HoldView, LedgerFault, RefusalCode, StopReason, UsageRow, WalletView,
+    CampaignState, CampaignView, Entry, EntryKind, Event, EventKind, LedgerFault, RefusalCode,
+    StopReason, UsageRow, WalletView,
 };
 use crate::pricing::{Category, Country};
 
 /// Fields of a hash; values may be bytes.
 pub(super) type Fields = HashMap<String, Vec<u8>>;
-
-/// The store holds something this version did not write.
-pub(super) fn unreadable(what: &str) -> LedgerFault {
-    LedgerFault::Closed(format!("it holds a {what} this version cannot read").into())
-}
-
-/// The parts of a packed record, in order.
-struct Parts<'a> {
-    rest: &'a [u8],
-    what: &'static str,
-}
-
-impl<'a> Parts<'a> {
-    const fn new(packed: &'a [u8], what: &'static str) -> Parts<'a> {
-        Parts { rest: packed, what }
-    }
-
-    fn fault(&self) -> LedgerFault {
-        unreadable(self.what)
-    }
-
-    /// Up to the next separator, or all that is left.
-    fn text(&mut self) -> Result<&'a str, LedgerFault> {
-        let end = self.rest.iter().position(|byte| *byte == b'|');
-        let (part, rest) = match end {
-            Some(end) => (self.rest.get(..end), self.rest.get(end + 1..)),
-            None => (Some(self.rest), None),
-        };
-        self.rest = rest.unwrap_or_default();
-        part.and_then(|part| std::str::from_utf8(part).ok()).ok_or_else(|| self.fault())
-    }
-
-    fn parsed<T: FromStr>(&mut self) -> Result<T, LedgerFault> {
-        self.text()?.parse().map_err(|_| self.fault())
-    }
-
-    fn optional<T: FromStr>(&mut self) -> Result<Option<T>, LedgerFault> {
-        match self.text()? {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| self.fault()),
-        }
-    }
-
-    fn amount(&mut self) -> Result<Amount, LedgerFault> {
-        Ok(Amount::saturating_from_micros(self.parsed()?))
-    }
-
-    fn optional_amount(&mut self) -> Result<Option<Amount>, LedgerFault> {
-        Ok(self.optional()?.map(Amount::saturating_from_micros))
-    }
-
-    fn flag(&mut self) -> Result<bool, LedgerFault> {
-        Ok(self.text()? == "1")
-    }
-
-    fn category(&mut self) -> Result<Category, LedgerFault> {
-        Category::from_index(self.parsed()?).ok_or_else(|| self.fault())
-    }
-
-    fn country_and_category(&mut self) -> Result<(Country, Category), LedgerFault> {
-        country_and_category(self.text()?).ok_or_else(|| self.fault())
-    }
-
-    fn hold_id(&self) -> Result<HoldId, LedgerFault> {
-        hold_id(self.rest).ok_or_else(|| self.fault())
-    }
-}
-
-/// `IN0`: a country and the number of a category.
-fn country_and_category(text: &str) -> Option<(Country, Category)> {
-    let country = text.get(..2)?.parse().ok()?;
-    Some((country, Category::from_index(text.get(2..)?.parse().ok()?)?))
-}
-
-/// A hold's sixteen bytes.
-pub(super) fn hold_id(bytes: &[u8]) -> Option<HoldId> {
-    Some(HoldId::from_bytes(bytes.try_into().ok()?))
-}
 
 fn stop_reason(name: &str) -> Option<StopReason> {
     StopReason::ALL.into_iter().find(|reason| reason.as_str() == name)
@@ -112,13 +34,19 @@ pub(super) struct Exhaustion {
     pub(super) since_ms: i64,
 }
 
+/// Messages and credits.
+fn usage_sum(packed: &[u8], what: &'static str) -> Result<UsageSum, LedgerFault> {
+    let mut packed = Packed::new(packed, what);
+    Ok(UsageSum { messages: packed.count()?, credits: packed.amount()? })
+}
+
 /// A wallet's record.
 pub(super) fn wallet(id: WalletId, packed: &[u8]) -> Result<(WalletView, Exhaustion), LedgerFault> {
-    let mut parts = Parts::new(packed, "wallet");
-    let (settled, held, overdraft_limit) = (parts.amount()?, parts.amount()?, parts.amount()?);
-    let (epoch, exhausted, since_ms, _refused) =
-        (parts.parsed()?, parts.flag()?, parts.parsed()?, parts.amount()?);
-    let thresholds = parts.text()?;
+    let mut packed = Packed::new(packed, "wallet");
+    let (settled, held, overdraft_limit) = (packed.amount()?, packed.amount()?, packed.amount()?);
+    let (epoch, since_ms, _refused) = (packed.count()?, packed.number()?, packed.amount()?);
+    let exhausted = packed.flag()?;
+    let thresholds = std::str::from_utf8(packed.rest).map_err(|_| packed.fault())?;
     let below = |threshold: &str| {
         let (below, _armed) = threshold.split_once(':')?;
         Some(Amount::saturating_from_micros(below.parse().ok()?))
@@ -128,7 +56,7 @@ pub(super) fn wallet(id: WalletId, packed: &[u8]) -> Result<(WalletView, Exhaust
         .filter(|text| !text.is_empty())
         .map(below)
         .collect::<Option<_>>()
-        .ok_or_else(|| unreadable("wallet"))?;
+        .ok_or_else(|| packed.fault())?;
     let available =
         Amount::saturating_from_micros(settled.micros() + overdraft_limit.micros() - held.micros());
     let view = WalletView {
@@ -150,12 +78,14 @@ pub(super) fn campaign(
     exhaustion: impl FnOnce(&WalletId) -> Option<Exhaustion>,
 ) -> Result<CampaignView, LedgerFault> {
     let fault = || unreadable("campaign");
-    let mut parts = Parts::new(fields.get(field::CAMPAIGN).ok_or_else(fault)?, "campaign");
-    let (wallet, reason, since_ms) =
-        (parts.optional::<WalletId>()?, parts.text()?, parts.parsed()?);
-    let (epoch, budget): (u64, _) = (parts.parsed()?, parts.optional_amount()?);
-    let (dedupe_recipients, exempt_from_caps, spent, held) =
-        (parts.flag()?, parts.flag()?, parts.amount()?, parts.amount()?);
+    let mut packed = Packed::new(fields.get(field::CAMPAIGN).ok_or_else(fault)?, "campaign");
+    let (since_ms, epoch, budget) = (packed.number()?, packed.count()?, packed.amount()?);
+    let (spent, held) = (packed.amount()?, packed.amount()?);
+    let (accepted, unknown) = (packed.count()?, packed.count()?);
+    let budget = packed.flag()?.then_some(budget);
+    let (dedupe_recipients, exempt_from_caps) = (packed.flag()?, packed.flag()?);
+    let wallet: Option<WalletId> = packed.name()?;
+    let reason = std::str::from_utf8(packed.rest).map_err(|_| fault())?;
     let state = match stop_reason(reason) {
         Some(StopReason::Finished) => CampaignState::Finished { since_ms },
         Some(reason) => CampaignState::Stopped { reason, since_ms },
@@ -181,8 +111,8 @@ pub(super) fn campaign(
         exempt_from_caps,
         spent,
         held,
-        accepted: 0,
-        unknown: 0,
+        accepted,
+        unknown,
         rejected: Default::default(),
         refused: Default::default(),
         usage: Default::default(),
@@ -199,111 +129,102 @@ pub(super) fn campaign(
 
 /// What a field of a campaign counts.
 enum Counter<'a> {
-    Accepted,
-    Unknown,
     Rejected(&'a str),
     Refused(RefusalCode),
-    Messages(Country, Category),
-    Credits(Country, Category),
+    Usage(Country, Category),
 }
 
 impl<'a> Counter<'a> {
     /// `None` for a field of a later version.
     fn named(name: &'a str) -> Option<Counter<'a>> {
-        match name {
-            field::ACCEPTED => return Some(Counter::Accepted),
-            field::UNKNOWN => return Some(Counter::Unknown),
-            _ => {}
-        }
         let (counter, what) = name.split_at_checked(field::REJECTED.len())?;
-        let sort = || country_and_category(what);
         match counter {
             field::REJECTED => Some(Counter::Rejected(what)),
             field::REFUSED => what.parse().ok().map(Counter::Refused),
-            field::MESSAGES => sort().map(|(country, sort)| Counter::Messages(country, sort)),
-            field::CREDITS => sort().map(|(country, sort)| Counter::Credits(country, sort)),
+            field::USAGE => {
+                country_and_category(what).map(|(country, sort)| Counter::Usage(country, sort))
+            }
             _ => None,
         }
     }
 
-    /// `None` if the value is no number that can be counted.
+    /// `None` if the value is nothing that can be counted.
     fn set(self, view: &mut CampaignView, value: &[u8]) -> Option<()> {
-        let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
-        let count = u64::try_from(number).ok()?;
+        let count = || std::str::from_utf8(value).ok()?.parse::<u64>().ok();
         match self {
-            Counter::Accepted => view.accepted = count,
-            Counter::Unknown => view.unknown = count,
-            Counter::Rejected(rejection) => drop(view.rejected.insert(rejection.to_owned(), count)),
-            Counter::Refused(code) => drop(view.refused.insert(code, count)),
-            Counter::Messages(country, category) => {
-                view.usage.entry((country, category)).or_default().messages = count
+            Counter::Rejected(rejection) => {
+                view.rejected.insert(rejection.to_owned(), count()?);
             }
-            Counter::Credits(country, category) => {
-                view.usage.entry((country, category)).or_default().credits =
-                    Amount::saturating_from_micros(number)
+            Counter::Refused(code) => {
+                view.refused.insert(code, count()?);
+            }
+            Counter::Usage(country, category) => {
+                let sum = usage_sum(value, "campaign").ok()?;
+                view.usage.insert((country, category), sum);
             }
         }
         Some(())
     }
 }
 
-/// A hold's record.
-pub(super) fn hold(id: HoldId, state: HoldState, packed: &[u8]) -> Result<HoldView, LedgerFault> {
-    let mut parts = Parts::new(packed, "hold");
-    let (amount, wallet, campaign, channel) =
-        (parts.amount()?, parts.optional()?, parts.optional()?, parts.parsed()?);
-    let (country, category) = (parts.parsed()?, parts.category()?);
-    for _portfolio_month_cap_hit in 0..3 {
-        parts.text()?;
+/// The statement entries of one journal record, the last of which has the number `last`.
+pub(super) fn entries(last: u64, at_ms: i64, packed: &[u8]) -> Result<Vec<Entry>, LedgerFault> {
+    let mut rest = Packed::new(packed, "statement entry");
+    let mut found = Vec::new();
+    while !rest.rest.is_empty() {
+        let size = rest.short()?;
+        found.push(entry(at_ms, rest.take(size)?)?);
     }
-    let flags = parts.text()?;
-    let doubt = DoubtReason::ALL.into_iter().find(|reason| flags.contains(doubt_code(*reason)));
-    let _half_day = parts.text()?;
-    let reserved_ms = parts.parsed()?;
-    Ok(HoldView {
-        id,
-        state,
-        amount,
-        wallet,
-        campaign,
-        channel,
-        country,
-        category,
-        reserved_ms,
-        doubt,
-    })
+    let first = (last + 1).saturating_sub(u64::try_from(found.len()).unwrap_or(u64::MAX));
+    for (sequence, entry) in (first..).zip(&mut found) {
+        entry.sequence = sequence;
+    }
+    Ok(found)
 }
 
-/// One statement entry as the journal holds it.
-pub(super) fn entry(sequence: u64, at_ms: i64, packed: &[u8]) -> Result<Entry, LedgerFault> {
-    let mut parts = Parts::new(packed, "statement entry");
+/// One statement entry; its number is not part of it.
+fn entry(at_ms: i64, packed: &[u8]) -> Result<Entry, LedgerFault> {
+    let mut packed = Packed::new(packed, "statement entry");
+    if i64::from(packed.byte()?) == entry_code::CHARGE {
+        return charge(at_ms, packed);
+    }
+    let mut parts = Parts::new(packed.rest, "statement entry");
     let (wallet, kind) =
         (parts.parsed()?, entry_kind(parts.text()?).ok_or_else(|| unreadable("statement entry"))?);
     let (amount, balance_after) = (parts.amount()?, parts.amount()?);
-    let mut entry = Entry {
-        sequence,
+    let length: usize = parts.parsed()?;
+    let texts = std::str::from_utf8(parts.rest).map_err(|_| parts.fault())?;
+    let (reference, reason) = texts.split_at_checked(length).ok_or_else(|| parts.fault())?;
+    Ok(Entry {
+        sequence: 0,
         at_ms,
         wallet,
         kind,
         amount,
         balance_after,
+        reference: Arc::from(reference),
+        reason: Arc::from(reason),
+        charge: None,
+    })
+}
+
+fn charge(at_ms: i64, mut packed: Packed<'_>) -> Result<Entry, LedgerFault> {
+    let (amount, balance_after) = (packed.amount()?, packed.amount()?);
+    let hold = HoldId::from_bytes(packed.array()?);
+    let mut names = Parts::new(packed.rest, "statement entry");
+    let (wallet, campaign, channel) = (names.parsed()?, names.optional()?, names.parsed()?);
+    let (country, category) = names.country_and_category()?;
+    Ok(Entry {
+        sequence: 0,
+        at_ms,
+        wallet,
+        kind: EntryKind::Charge,
+        amount,
+        balance_after,
         reference: Arc::from(""),
         reason: Arc::from(""),
-        charge: None,
-    };
-    if kind == EntryKind::Charge {
-        let (channel, campaign, (country, category)) =
-            (parts.parsed()?, parts.optional()?, parts.country_and_category()?);
-        entry.charge =
-            Some(ChargeDetail { hold: parts.hold_id()?, channel, campaign, country, category });
-    } else {
-        let length: usize = parts.parsed()?;
-        let texts = std::str::from_utf8(parts.rest).map_err(|_| parts.fault())?;
-        let (reference, reason) = texts.split_at_checked(length).ok_or_else(|| parts.fault())?;
-        entry.reference = Arc::from(reference);
-        entry.reason = Arc::from(reason);
-    }
-    Ok(entry)
+        charge: Some(ChargeDetail { hold, channel, campaign, country, category }),
+    })
 }
 
 /// The kind of an entry, by its contract name.
@@ -332,97 +253,90 @@ pub(super) fn event(sequence: u64, packed: &[u8]) -> Result<Event, LedgerFault> 
     Ok(Event { sequence, at_ms, kind, wallet, campaign, hold, amount, available, reason })
 }
 
-/// Usage rows of a bucket that fall in the days asked for: `day|channel|country and category|m or
-/// c`.
+/// A usage row, `day|channel|country and category`, if it falls in the days asked for.
 pub(super) fn usage_row(
-    rows: &mut HashMap<String, UsageRow>,
     name: &str,
-    value: i64,
+    packed: &[u8],
     days: (i32, i32),
-) -> Result<(), LedgerFault> {
-    let fault = || unreadable("usage row");
-    let (row, column) = name
-        .len()
-        .checked_sub(usage::MESSAGES.len())
-        .and_then(|end| name.split_at_checked(end))
-        .ok_or_else(fault)?;
-    let mut parts = Parts::new(row.as_bytes(), "usage row");
+) -> Result<Option<UsageRow>, LedgerFault> {
+    let mut parts = Parts::new(name.as_bytes(), "usage row");
     let day: i32 = parts.parsed()?;
     if day < days.0 || day > days.1 {
-        return Ok(());
+        return Ok(None);
     }
     let (channel, (country, category)) = (parts.parsed()?, parts.country_and_category()?);
-    let new = UsageRow { day, channel, country, category, sum: UsageSum::default() };
-    let sum = &mut rows.entry(row.to_owned()).or_insert(new).sum;
-    match column {
-        usage::MESSAGES => sum.messages = u64::try_from(value).map_err(|_| fault())?,
-        usage::CREDITS => sum.credits = Amount::saturating_from_micros(value),
-        _ => return Err(fault()),
-    }
-    Ok(())
+    let sum = usage_sum(packed, "usage row")?;
+    Ok(Some(UsageRow { day, channel, country, category, sum }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, campaign, entry, event, field, hold, wallet};
+    use super::{Fields, campaign, entries, entry_code, event, field, usage_row, wallet};
     use crate::ids::HoldId;
-    use crate::ledger::{DoubtReason, EntryKind, EventKind, HoldState};
+    use crate::ledger::{EntryKind, EventKind};
 
-    #[test]
-    fn holds_of_an_older_version_have_no_reason() {
-        let read = |flags: &str| {
-            let packed = format!("100|main|diwali|106|IN|0|p1|||{flags}||77|");
-            let id = HoldId::from_bytes([1; 16]);
-            hold(id, HoldState::InDoubt, packed.as_bytes()).unwrap()
-        };
-        for (flags, reason) in [
-            ("", None),
-            ("g", None),
-            ("dg", None),
-            ("gD", Some(DoubtReason::Deadline)),
-            ("dgR", Some(DoubtReason::Unreported)),
-        ] {
-            let view = read(flags);
-            assert_eq!((view.doubt, view.reserved_ms), (reason, 77), "{flags}");
-        }
+    fn numbers(values: &[i64]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_be_bytes()).collect()
+    }
+
+    fn post(text: &str) -> Vec<u8> {
+        let length = u16::try_from(text.len() + 1).unwrap().to_be_bytes();
+        let kind = u8::try_from(entry_code::POST).unwrap();
+        [length.as_slice(), &[kind], text.as_bytes()].concat()
     }
 
     #[test]
     fn fields_of_a_later_version_are_skipped() {
-        let packed = "main||0|0||1|0|5|0".to_owned();
-        let read = |more: &[(String, &str)]| {
+        let packed = [numbers(&[0, 0, 0, 5, 0, 7, 0]), b"\x00\x01\x00\x04main".to_vec()].concat();
+        let read = |more: &[(String, &[u8])]| {
             let mut fields = Fields::new();
-            fields.insert(field::CAMPAIGN.to_owned(), packed.clone().into());
-            fields.insert(field::ACCEPTED.to_owned(), b"7".to_vec());
+            fields.insert(field::CAMPAIGN.to_owned(), packed.clone());
             for (name, value) in more {
-                fields.insert(name.clone(), value.as_bytes().to_vec());
+                fields.insert(name.clone(), value.to_vec());
             }
             campaign("diwali".parse().unwrap(), &fields, |_| None)
         };
-        let messages = |sort: &str| format!("{}{sort}", field::MESSAGES);
+        let usage = |sort: &str| format!("{}{sort}", field::USAGE);
         let refused = format!("{}later-131", field::REFUSED);
-        let later = [
-            ("delivered".to_owned(), "2026-11-27"),
-            ("é".to_owned(), "1"),
-            (String::new(), "1"),
-            (messages("IN9"), "3"),
-            (messages("IN0"), "3"),
-            (refused, "1"),
+        let sum = numbers(&[3, 30]);
+        let later: [(String, &[u8]); 6] = [
+            ("delivered".to_owned(), b"2026-11-27"),
+            ("é".to_owned(), b"1"),
+            (String::new(), b"1"),
+            (usage("IN9"), &sum),
+            (usage("IN0"), &sum),
+            (refused, b"1"),
         ];
         let view = read(&later).unwrap();
         assert_eq!((view.accepted, view.usage.len(), view.refused.len()), (7, 1, 0));
-        assert!(read(&[(messages("IN0"), "many")]).is_err(), "what it knows must be right");
+        assert!(view.dedupe_recipients && view.budget.is_none());
+        assert!(read(&[(usage("IN0"), b"many")]).is_err(), "what it knows must be right");
     }
 
     #[test]
     fn a_reference_may_hold_any_text() {
-        let found =
-            entry(7, 5, "main|adjustment|-3|97|9|gift|2026\nbecause | so".as_bytes()).unwrap();
+        let texts = ["main|top_up|100|100|1|a", "main|adjustment|-3|97|9|gift|2026\nbecause | so"];
+        let record = texts.map(post).concat();
+        let found = entries(7, 5, &record).unwrap();
+        let last = &found[1];
         assert_eq!(
-            (found.kind, found.reference.as_ref(), found.reason.as_ref()),
-            (EntryKind::Adjustment, "gift|2026", "\nbecause | so")
+            (last.sequence, last.kind, last.reference.as_ref(), last.reason.as_ref()),
+            (7, EntryKind::Adjustment, "gift|2026", "\nbecause | so")
         );
-        assert!(entry(7, 5, b"main|adjustment|-3|97|90|short").is_err());
+        assert_eq!(found[0].sequence, 6);
+        assert!(entries(7, 5, &post("main|adjustment|-3|97|90|short")).is_err());
+        assert!(entries(7, 5, &record[..record.len() - 1]).is_err(), "a torn record");
+    }
+
+    #[test]
+    fn a_charge_reads_back() {
+        let kind = u8::try_from(entry_code::CHARGE).unwrap();
+        let charge = [&[kind][..], &numbers(&[-5, 95]), &[b'|'; 16], b"main||106|IN0"].concat();
+        let length = u16::try_from(charge.len()).unwrap().to_be_bytes();
+        let found = entries(1, 5, &[length.as_slice(), &charge].concat()).unwrap();
+        let detail = found[0].charge.as_ref().unwrap();
+        assert_eq!((detail.hold, &detail.campaign), (HoldId::from_bytes([b'|'; 16]), &None));
+        assert_eq!((found[0].amount.micros(), found[0].balance_after.micros()), (-5, 95));
     }
 
     #[test]
@@ -438,12 +352,20 @@ mod tests {
 
     #[test]
     fn a_wallet_reads_back() {
-        let (view, exhaustion) =
-            wallet("main".parse().unwrap(), b"100|30|5|2|1|77|9|50:1,20:0").unwrap();
+        let packed = [numbers(&[100, 30, 5, 2, 77, 9]), b"\x0150:1,20:0".to_vec()].concat();
+        let (view, exhaustion) = wallet("main".parse().unwrap(), &packed).unwrap();
         assert_eq!(
             (view.available.micros(), view.exhausted, view.low_balance_thresholds.len()),
             (75, true, 2)
         );
         assert_eq!((exhaustion.epoch, exhaustion.since_ms), (2, 77));
+        assert!(wallet("main".parse().unwrap(), &packed[..20]).is_err());
+    }
+
+    #[test]
+    fn usage_of_other_days_is_passed_over() {
+        let row = |days| usage_row("20778|106|IN0", &numbers(&[2, 30]), days).unwrap();
+        assert_eq!(row((20_778, 20_778)).map(|row| row.sum.messages), Some(2));
+        assert!(row((20_779, 20_780)).is_none());
     }
 }

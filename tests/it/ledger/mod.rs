@@ -14,6 +14,7 @@ mod observe;
 mod paged_lists;
 mod random_operations;
 mod random_traffic;
+mod redis_script;
 mod redis_unavailable;
 mod rejection_order;
 mod repeated_sends;

@@ -233,8 +233,21 @@ impl Traffic {
         Operation::KeepUnheard(Box::new(Answer { hold, fingerprint, amount, message_id }))
     }
 
-    /// A version 7 UUID from the dice, so that a seed gives the same order again.
+    /// A version 7 UUID from the dice, so that a seed gives the same order again. Mostly it differs
+    /// from the last one in its last byte only, as a gateway numbers them.
     fn new_hold(&mut self, gateway_ms: i64) -> HoldId {
+        if self.dice.percent(70)
+            && let Some(last) = self.asked.last()
+        {
+            let mut bytes = *last.as_bytes();
+            let skipped = u8::try_from(1 + self.dice.below(3)).unwrap();
+            if let Some(position) = bytes[15].checked_add(skipped) {
+                bytes[15] = position;
+                let hold = HoldId::from_bytes(bytes);
+                self.asked.push(hold);
+                return hold;
+            }
+        }
         let mut bytes = [0u8; 16];
         bytes[6..14].copy_from_slice(&self.dice.roll().to_be_bytes());
         bytes[14..].copy_from_slice(&self.dice.roll().to_be_bytes()[..2]);

@@ -1,7 +1,5 @@
 //! What happens to the Redis ledger when its server restarts, stalls, forgets or refuses.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -111,9 +109,9 @@ async fn a_server_that_forgot_is_not_an_empty_one() {
     assert_eq!(ledger.durability(), "memory");
     let account: AccountId = "acme".parse().unwrap();
     ledger.apply(&account, &batch(1, founding())).await.unwrap();
-    redis_command(&server, &["SCRIPT", "FLUSH"]);
+    server.change("SCRIPT FLUSH");
     ledger.apply(&account, &batch(2, vec![top_up("a")])).await.unwrap();
-    redis_command(&server, &["FLUSHALL"]);
+    server.change("FLUSHALL");
     let gone = ledger.apply(&account, &batch(3, vec![top_up("a")])).await;
     assert!(matches!(gone, Err(LedgerFault::Closed(_))), "{gone:?}");
     server.restart();
@@ -163,7 +161,7 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
         matches!(verdicts[1..], [Verdict::Reserved { .. }, _, _, Verdict::Reserved { .. }]),
         "{verdicts:?}"
     );
-    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    server.change("CONFIG SET maxmemory 1");
 
     // A repetition of what ran returns the same verdicts, whatever it holds; nothing new is taken.
     assert_eq!(ledger.apply(&account, &first).await.unwrap(), verdicts);
@@ -208,7 +206,7 @@ async fn a_full_server_takes_no_new_business_but_ends_the_old() {
     everything_can_be_read(&ledger, &account).await;
     let another = RedisLedger::connect(&server.url(), options()).await.expect("a gateway starts");
     everything_can_be_read(&another, &account).await;
-    redis_command(&server, &["CONFIG", "SET", "maxmemory", "0"]);
+    server.change("CONFIG SET maxmemory 0");
     let verdicts = ledger.apply(&account, &batch(5, operations(&["send e"]))).await.unwrap();
     assert!(matches!(verdicts[..], [Verdict::Reserved { .. }]), "{verdicts:?}");
 }
@@ -227,7 +225,7 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
         }))
     };
     ledger.apply(&account, &batch(2, vec![send("a")])).await.unwrap();
-    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    server.change("CONFIG SET maxmemory 1");
     let bounds = BatcherOptions { deadline: Duration::from_secs(5), queue: 10 };
     let batcher = Batcher::new(ledger.clone(), Clock::system(), Arc::new(Metrics::new(1)), bounds);
     batcher.post(
@@ -247,9 +245,9 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
     assert_eq!(settled(&ledger, &account).await, "4.00");
 
     // Nor does it wait if sends never cease: there is one in every batch from here on.
-    redis_command(&server, &["CONFIG", "SET", "maxmemory", "0"]);
+    server.change("CONFIG SET maxmemory 0");
     ledger.apply(&account, &batch(3, vec![send("c")])).await.unwrap();
-    redis_command(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    server.change("CONFIG SET maxmemory 1");
     let senders: Vec<_> = ["b", "d", "e"]
         .map(|label| {
             let (batcher, account, send) = (batcher.clone(), account.clone(), send(label));
@@ -309,19 +307,6 @@ async fn everything_can_be_read(ledger: &RedisLedger, account: &AccountId) {
 }
 
 /// Sends one command of plain words; panics if the server returns an error.
-fn redis_command(server: &RedisServer, words: &[&str]) {
-    let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    stream.write_all(format!("{}\r\n", words.join(" ")).as_bytes()).unwrap();
-    let mut answer = [0u8; 64];
-    let length = stream.read(&mut answer).unwrap();
-    assert!(
-        answer[..length].starts_with(b"+OK"),
-        "{words:?}: {}",
-        String::from_utf8_lossy(&answer[..length])
-    );
-}
-
 #[tokio::test]
 async fn silent_gateways_are_not_counted() {
     let server = RedisServer::start();

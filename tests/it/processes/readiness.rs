@@ -105,7 +105,7 @@ async fn a_full_server_is_not_ready() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_may_not_write_is_not_ready() {
-    let may = |sign| format!("ACL SETUSER default {sign}eval {sign}evalsha");
+    let may = |sign| format!("ACL SETUSER default {sign}eval {sign}evalsha {sign}fcall");
     while_it_lasts(&[&may("-")], &[&may("+")], "not_permitted").await;
 }
 

@@ -57,6 +57,12 @@ impl RedisServer {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
+    /// Gives it a command that it must not refuse.
+    pub fn change(&self, command: &str) {
+        let answer = self.command(command);
+        assert!(answer.starts_with("+OK") || answer.starts_with(':'), "{command}: {answer}");
+    }
+
     /// Ends it at once, as a crash does (`kill -9`); what was not yet in its file is lost.
     pub fn kill(&mut self) {
         self.guard.dismiss();

@@ -14,7 +14,7 @@ alias.TIDY_MS = 600000
 alias.NOBODY = {}
 
 function alias.today()
-  return math.floor(store.now / alias.DAY_MS)
+  return floor(store.now / alias.DAY_MS)
 end
 
 function alias.name(recipient)
@@ -22,7 +22,7 @@ function alias.name(recipient)
 end
 
 function alias.is_live(packed)
-  return alias.today() - struct.unpack('>I4', packed) <= alias.KEPT_DAYS
+  return alias.today() - read('>I4', packed) <= alias.KEPT_DAYS
 end
 
 function alias.live(recipient)
@@ -37,7 +37,7 @@ function alias.others_of(recipient)
   local packed = alias.live(recipient)
   if not packed then return alias.NOBODY end
   local others = {}
-  for from = 5, #packed, 8 do others[#others + 1] = string.sub(packed, from, from + 7) end
+  for from = 5, #packed, 8 do others[#others + 1] = sub(packed, from, from + 7) end
   return others
 end
 
@@ -70,14 +70,14 @@ function alias.check(recipients)
     local packed = alias.live(recipient)
     if not packed and not alias.has_room(recipient) then return nil end
     changed = changed or not packed or #packed ~= 4 + 8 * (#person - 1)
-      or alias.today() - struct.unpack('>I4', packed) >= alias.CONFIRMED_DAYS
+      or alias.today() - read('>I4', packed) >= alias.CONFIRMED_DAYS
   end
   return changed and person or nil
 end
 
 -- One shard every ten minutes loses what is past its time.
 function alias.clean()
-  local turn = math.floor(store.now / alias.TIDY_MS)
+  local turn = floor(store.now / alias.TIDY_MS)
   if store.number(store.ACCOUNT, 'aliases') == turn then return end
   store.put(store.ACCOUNT, 'aliases', store.text(turn))
   local key = store.name(N.aliases, turn % N.shards)
@@ -88,7 +88,7 @@ end
 
 function alias.learn()
   local given, recipients = args.text(), {}
-  for from = 1, #given, 8 do recipients[#recipients + 1] = string.sub(given, from, from + 7) end
+  for from = 1, #given, 8 do recipients[#recipients + 1] = sub(given, from, from + 7) end
   local person = alias.check(recipients)
   if not person then return state.say(V_ALIAS_LEARNED, 0) end
   for i, recipient in ipairs(person) do
@@ -96,7 +96,7 @@ function alias.learn()
     for j, other in ipairs(person) do
       if j ~= i then others[#others + 1] = other end
     end
-    local packed = struct.pack('>I4', alias.today()) .. table.concat(others)
+    local packed = pack('>I4', alias.today()) .. table.concat(others)
     store.put(alias.name(recipient), recipient, packed)
   end
   alias.clean()

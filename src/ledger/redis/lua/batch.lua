@@ -1,137 +1,112 @@
 -- One batch: who writes, what time it is, every operation in order, then all writes. KEYS: those of
 -- store.lua; then those the operations name by index. ARGV: 1 only asks for the verdicts of a batch
--- that may have run (memory is short), 2 fixed time or '', 3 the gateway's clock, 4 writer, 5
--- number, 6 creates the account, 7 what the client knows of the account, 8 operations; then per
--- operation a code and fields. Reply: {ok, exists, verdicts...} | {skew, ms} | {lower, last} |
--- {lost, last or ''} | {gone} | {full}. A writer's record: number|time|reply packed.
+-- that may have run (memory is short), 2 the batch as encode.rs writes it: fixed time, the
+-- gateway's clock, writer, number, whether it creates the account, what the client knows of the
+-- account, operations; terms.read; then per operation a letter and fields. Reply: one text: a
+-- letter of REPLY, then for a batch that was decided whether the account exists, and the verdicts.
+-- A writer's record: number and time, and the reply.
 
 local batch = {}
 
-batch.DAY_MS = 86400000
-batch.NUMBERS_KEPT_MS = 90 * batch.DAY_MS
-batch.ENTRIES_AT_ONCE = 1000
-batch.WRITERS_AT_ONCE = 64
-
-batch.OPERATIONS = {
-  [OP_RESERVE] = reserve.reserve,
-  [OP_SETTLE] = resolve.settle,
-  [OP_RELEASE] = resolve.release,
-  [OP_MARK_IN_DOUBT] = resolve.mark_in_doubt,
-  [OP_ABANDON] = resolve.abandon,
-  [OP_SWEEP] = resolve.sweep,
-  [OP_TOP_UP] = money.top_up,
-  [OP_ADJUST] = money.adjust,
-  [OP_PUT_WALLET] = money.put_wallet,
-  [OP_PUT_DOCUMENT] = settings.put,
-  [OP_DELETE_DOCUMENT] = settings.delete,
-  [OP_CREATE_CAMPAIGN] = campaigns.create,
-  [OP_STOP_CAMPAIGN] = campaigns.stop,
-  [OP_RESTART_CAMPAIGN] = campaigns.restart,
-  [OP_FINISH_CAMPAIGN] = campaigns.finish,
-  [OP_COUNT_REJECTIONS] = campaigns.count,
-  [OP_LEARN_ALIAS] = alias.learn,
-  [OP_KEEP_UNHEARD] = guards.keep_unheard,
-  [OP_HEAR] = guards.hear,
-}
-
-function batch.record_parts(packed)
-  local last, at, reply = string.match(packed, '^(%d+)|(%d+)|(.*)$')
-  return tonumber(last), tonumber(at), reply
+function batch.store_time()
+  local time = call('TIME')
+  return time[1] * 1000 + floor(time[2] / 1000)
 end
 
-function batch.writer_record(writer)
-  return batch.record_parts(store.get(store.WRITERS, writer) or '')
-end
-
--- Verdicts live a day after the writer's last batch, its number 90 days. Each new writer looks at
--- some of the others: a server that was full for long has many.
-function batch.forget_idle_writers()
-  local from = store.get(store.ACCOUNT, 'writers_cursor') or '0'
-  local cursor, found =
-    unpack(redis.call('HSCAN', store.WRITERS, from, 'COUNT', batch.WRITERS_AT_ONCE))
-  store.put(store.ACCOUNT, 'writers_cursor', cursor ~= '0' and cursor)
-  for i = 1, #found, 2 do
-    local writer = found[i]
-    local last, at, reply = batch.record_parts(found[i + 1])
-    if not last or store.now - at > batch.NUMBERS_KEPT_MS then
-      store.put(store.WRITERS, writer, false)
-    elseif store.now - at > batch.DAY_MS and reply ~= '' then
-      store.put(store.WRITERS, writer, store.text(last) .. '|' .. store.text(at) .. '|')
-    end
-  end
-end
-
-function batch.store_time(fixed)
-  if fixed ~= '' then return tonumber(fixed) end
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
--- Entries of one run are one stream entry (more only after a large sweep); its id is time and last
--- sequence, so that it can be sought by either.
-function batch.streams()
-  local list = {}
-  for from = 1, #state.entries, batch.ENTRIES_AT_ONCE do
-    local till = math.min(from + batch.ENTRIES_AT_ONCE - 1, #state.entries)
-    local last = state.entry_sequence - #state.entries + till
-    local entry = { store.JOURNAL, store.text(store.now) .. '-' .. store.text(last) }
-    for i = from, till do
-      entry[#entry + 1] = FIELD_PACKED
-      entry[#entry + 1] = state.entries[i]
-    end
-    list[#list + 1] = entry
+-- Entries of one run are one stream entry; its id is time and last sequence, so that it can be
+-- sought by either. Streams are written first: they alone could refuse, if something else wrote to
+-- them.
+function batch.write_streams(now)
+  if #state.entries > 0 then
+    local last = store.text(state.entry_sequence)
+    call('XADD', store.JOURNAL, now .. '-' .. last, FIELD_PACKED, table.concat(state.entries))
+    call('HSET', store.ACCOUNT, 'last', now, 'entries', last)
+  else
+    call('HSET', store.ACCOUNT, 'last', now)
   end
   for _, event in ipairs(state.events) do
-    list[#list + 1] = { store.EVENTS, store.text(event[1]) .. '-0', FIELD_PACKED, event[2] }
-  end
-  if #state.entries > 0 then
-    store.put(store.ACCOUNT, 'entries', store.text(state.entry_sequence))
+    call('XADD', store.EVENTS, store.text(event[1]) .. '-0', FIELD_PACKED, event[2])
   end
   if #state.events > 0 then
-    store.put(store.ACCOUNT, 'events', store.text(state.event_sequence))
-  end
-  return list
-end
-
-local only_asks = args.flag()
-local fixed, clock_ms = args.text(), args.number()
-local writer, batch_number = args.text(), args.number()
-local creates_account, known, operations = args.flag(), args.text(), args.number()
-
-local last_ms = store.get(store.ACCOUNT, 'last')
-local exists = last_ms ~= false
-if not exists and known == ARG_KNOWN_PRESENT then return { REPLY_GONE } end
-local last_number, _, last_reply
-if exists then
-  last_number, _, last_reply = batch.writer_record(writer)
-  if last_number then
-    if batch_number == last_number and last_reply ~= '' then
-      return cmsgpack.unpack(last_reply)
-    end
-    if batch_number <= last_number then return { REPLY_LOWER, store.text(last_number) } end
-    if batch_number > last_number + 1 then return { REPLY_LOST, store.text(last_number) } end
-  elseif batch_number > 1 and known ~= ARG_KNOWN_ABSENT then
-    return { REPLY_LOST, '' }
+    call('HSET', store.ACCOUNT, 'events', store.text(state.event_sequence))
   end
 end
 
-if only_asks then return { REPLY_FULL } end
+function batch.decide(count)
+  local given = args.given
+  for _ = 1, count do
+    local code = sub(given, args.at, args.at)
+    args.at = args.at + 1
+    -- A send or settle changes what is plain only where it says so.
+    if code ~= OP_RESERVE and code ~= OP_SETTLE then state.turn = state.turn + 1 end
+    operations[code]()
+  end
+end
 
-local store_ms = batch.store_time(fixed)
-local skew = store_ms - clock_ms
-if math.abs(skew) > N.clock_skew_ms then return { REPLY_SKEW, skew } end
-store.now = math.max(store_ms, tonumber(last_ms or '0'))
+function batch.save(writer, record)
+  if next(people.changed) then window.clean() end
+  local writes = state.writes()
+  if blocks.doubts ~= 0 then store.count(store.ACCOUNT, 'in_doubt', blocks.doubts) end
+  if store.added then store.fold_added() end
+  batch.write_streams(store.text(store.now))
+  call('HSET', store.WRITERS, writer, record)
+  store.flush()
+  for i = 1, #writes do call(unpack(writes[i])) end
+  people.flush()
+  blocks.flush()
+end
 
-local writes = exists or creates_account
-state.say(REPLY_OK, writes and 1 or 0)
-for _ = 1, operations do batch.OPERATIONS[args.text()]() end
--- An account that does not exist gives the verdicts of an empty one, and nothing is written.
-if not writes then return state.out end
+-- The reply of a batch that ran before, or why this one may not; nil if it may. `number` is the
+-- writer's, `known` what the client knows of the account.
+function batch.check(exists, record, number, known)
+  if not exists then return known == KNOWN_PRESENT and REPLY_GONE or nil end
+  local version = store.number(store.ACCOUNT, 'version')
+  if version ~= N.store_version then return REPLY_VERSION .. store.text(version) end
+  if not record then
+    return number > 1 and known ~= KNOWN_ABSENT and REPLY_LOST or nil
+  end
+  local last_number = read(writers.RECORD, record)
+  if number == last_number and #record > writers.RECORD_SIZE then
+    return sub(record, writers.RECORD_SIZE + 1)
+  end
+  if number <= last_number then return REPLY_LOWER .. store.text(last_number) end
+  if number > last_number + 1 then return REPLY_LOST .. store.text(last_number) end
+end
 
-store.put(store.ACCOUNT, 'last', store.text(store.now))
-if not last_number then batch.forget_idle_writers() end
-local record = { store.text(batch_number), store.text(store.now), cmsgpack.pack(state.out) }
-store.put(store.WRITERS, writer, table.concat(record, '|'))
-state.save_all()
-store.flush(batch.streams())
-return state.out
+local function run(keys, argv)
+  args.begin(keys, argv)
+  store.begin(keys)
+  state.begin()
+  people.begin()
+  blocks.begin()
+  local fixed, fixed_ms, clock_ms, writer, number, creates, known, count
+  fixed, fixed_ms, clock_ms, writer, number, creates, known, count, args.at =
+    read('>Bi8i8c8I8BBI2', args.given)
+  local head = call('HMGET', store.ACCOUNT, 'version', 'last', 'settings', 'entries', 'aliases',
+    'guards', 'cleaned')
+  store.cached[store.ACCOUNT] = {
+    version = head[1], last = head[2], settings = head[3], entries = head[4], aliases = head[5],
+    guards = head[6], cleaned = head[7],
+  }
+  local last_ms = head[2]
+  local record = last_ms and call('HGET', store.WRITERS, writer)
+  local answer = batch.check(last_ms, record, number, known)
+  if answer then return answer end
+  if argv[1] == '1' then return REPLY_FULL end
+  local store_ms = fixed == 1 and fixed_ms or batch.store_time()
+  if math.abs(store_ms - clock_ms) > N.clock_skew_ms then
+    return REPLY_SKEW .. store.text(store_ms - clock_ms)
+  end
+  store.now = math.max(store_ms, tonumber(last_ms or '0'))
+  local writes = last_ms or creates == 1
+  terms.read()
+  state.out[1] = REPLY_OK .. (writes and '1' or '0')
+  batch.decide(count)
+  local reply = table.concat(state.out)
+  -- An account that does not exist gives the verdicts of an empty one, and nothing is written.
+  if not writes then return reply end
+  if not last_ms then store.put(store.ACCOUNT, 'version', store.text(N.store_version)) end
+  if not record then writers.forget_idle() end
+  batch.save(writer, pack(writers.RECORD, number, store.now) .. reply)
+  return reply
+end

@@ -10,6 +10,26 @@ local campaigns = {}
 -- A finished campaign's recipients are kept 30 days.
 campaigns.SENT_KEPT_S = 2592000
 
+function campaigns.add(id, key, index, called)
+  local campaign = {
+    id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false,
+    exempt = false, spent = 0, held = 0, accepted = 0, unknown = 0, messages = {}, credits = {},
+    changed = true,
+  }
+  state.campaigns[id] = campaign
+  store.put(key, FIELD_NAME, called)
+  store.listed[#store.listed + 1] = { index, id }
+  return campaign
+end
+
+-- nil if active, else the reason: one of its own, or its wallet's epoch.
+function campaigns.stopped_for(campaign)
+  if campaign.reason ~= '' then return campaign.reason end
+  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
+  if wallet and wallet.epoch ~= campaign.epoch then return REASON_CREDITS_EXHAUSTED end
+  return nil
+end
+
 function campaigns.stop_for(campaign, reason)
   campaign.reason, campaign.since, campaign.changed = reason, store.now, true
 end
@@ -20,16 +40,17 @@ end
 
 -- The fields as stored, and its wallet's epoch and time of exhaustion, on which its state depends.
 function campaigns.say(campaign)
-  state.save_campaign(campaign)
+  campaign.changed = true
   local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
-  local list = {}
-  for field, value in pairs(store.all(campaign.key)) do
+  local fields, list = store.all(campaign.key), {}
+  local changed = state.campaign_fields(campaign)
+  for i = 1, #changed, 2 do fields[changed[i]] = changed[i + 1] end
+  for field, value in pairs(fields) do
     list[#list + 1] = field
     list[#list + 1] = value
   end
   local epoch, since = wallet and wallet.epoch or '', wallet and wallet.since or ''
-  state.say(V_CAMPAIGN, campaign.id, epoch, since, #list / 2)
-  for _, part in ipairs(list) do state.say(part) end
+  state.say(V_CAMPAIGN, campaign.id, epoch, since, #list / 2, unpack(list))
 end
 
 -- Whether new campaigns without a wallet of their own wait for credits.
@@ -70,7 +91,7 @@ function campaigns.create()
   end
   local refusal, epoch = campaigns.check_create(wallet_id, budget)
   if refusal then return state.say(refusal) end
-  local campaign = state.add_campaign(id, key, index, called)
+  local campaign = campaigns.add(id, key, index, called)
   campaign.wallet, campaign.epoch, campaign.budget = wallet_id, epoch, budget
   campaign.dedupe, campaign.exempt = dedupe, exempt
   campaigns.say(campaign)
@@ -101,7 +122,7 @@ function campaigns.restart()
   local campaign = state.campaign_of(id, key)
   if not campaign then return state.say(V_CAMPAIGN_UNKNOWN) end
   if campaign.reason == REASON_FINISHED then return state.say(V_CAMPAIGN_FINISHED) end
-  if not state.stopped_for(campaign) then return campaigns.say(campaign) end
+  if not campaigns.stopped_for(campaign) then return campaigns.say(campaign) end
   local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
   local refusal = campaigns.check_restart(campaign, wallet)
   if refusal then return state.say(unpack(refusal)) end

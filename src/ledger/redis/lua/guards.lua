@@ -8,23 +8,27 @@
 local guards = {}
 
 function guards.name(fingerprint)
-  return store.name(N.guards, string.byte(fingerprint, 1))
+  return store.name(N.guards, byte(fingerprint, 1))
 end
 
 -- The ids and the answers of a field.
 function guards.parts(value)
   local from = 1
-  while from <= #value and string.byte(value, from) ~= 255 do from = from + 16 end
-  return string.sub(value, 1, from - 1), string.sub(value, from)
+  while from <= #value and byte(value, from) ~= 255 do from = from + 16 end
+  return sub(value, 1, from - 1), sub(value, from)
 end
 
 function guards.read(fingerprint)
   return guards.parts(store.get(guards.name(fingerprint), fingerprint) or '')
 end
 
+-- The account counts the bodies that have any: while it has none, no send looks for them.
 function guards.write(fingerprint, ids, answers)
-  local value = ids .. answers
-  store.put(guards.name(fingerprint), fingerprint, value ~= '' and value)
+  local value, name = ids .. answers, guards.name(fingerprint)
+  local had, has = store.get(name, fingerprint) and 1 or 0, value ~= '' and 1 or 0
+  if has ~= had then store.count(store.ACCOUNT, 'guards', has - had) end
+  store.put(name, fingerprint, value ~= '' and value)
+  state.turn = state.turn + 1
 end
 
 function guards.add(id, fingerprint)
@@ -36,8 +40,8 @@ end
 function guards.remove(id, fingerprint)
   local ids, answers = guards.read(fingerprint)
   for from = 1, #ids, 16 do
-    if string.sub(ids, from, from + 15) == id then
-      ids = string.sub(ids, 1, from - 1) .. string.sub(ids, from + 16)
+    if sub(ids, from, from + 15) == id then
+      ids = sub(ids, 1, from - 1) .. sub(ids, from + 16)
       break
     end
   end
@@ -48,12 +52,12 @@ end
 function guards.list(answers)
   local list, from = {}, 1
   while from <= #answers do
-    local till = from + 2 + struct.unpack('>I2', answers, from + 1)
+    local till = from + 2 + read('>I2', answers, from + 1)
     local amount, at, message_id =
-      string.match(string.sub(answers, from + 19, till), '^([^|]*)|([^|]*)|(.*)$')
+      string.match(sub(answers, from + 19, till), '^([^|]*)|([^|]*)|(.*)$')
     list[#list + 1] = {
-      hold = string.sub(answers, from + 3, from + 18), amount = tonumber(amount),
-      at = tonumber(at), message_id = message_id, packed = string.sub(answers, from, till),
+      hold = sub(answers, from + 3, from + 18), amount = tonumber(amount),
+      at = tonumber(at), message_id = message_id, packed = sub(answers, from, till),
     }
     from = till + 1
   end
@@ -76,7 +80,7 @@ function guards.keep(id, hold, message_id)
     if answer.hold == id then return end
   end
   local known = table.concat({ store.text(hold.amount), store.text(store.now), message_id }, '|')
-  local packed = '\255' .. struct.pack('>I2', #known + 16) .. id .. known
+  local packed = '\255' .. pack('>I2', #known + 16) .. id .. known
   guards.write(hold.fingerprint, ids, answers .. packed)
   store.listed[#store.listed + 1] = {
     store.name(N.unheard), guards.aged(store.now, hold.fingerprint),
@@ -138,9 +142,9 @@ function guards.expire(limit)
   local till = store.now - N.unheard_kept_ms
   local last = '(' .. string.format('%014.0f', till + 1)
   local name = store.name(N.unheard)
-  local old = redis.call('ZRANGEBYLEX', name, '-', last, 'LIMIT', 0, limit)
+  local old = call('ZRANGEBYLEX', name, '-', last, 'LIMIT', 0, limit)
   for _, aged in ipairs(old) do
     store.unlisted[#store.unlisted + 1] = { name, aged }
-    guards.drop(string.sub(aged, 15), function(answer) return answer.at <= till end)
+    guards.drop(sub(aged, 15), function(answer) return answer.at <= till end)
   end
 end

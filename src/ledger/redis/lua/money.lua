@@ -54,10 +54,11 @@ function money.apply_post(kind, wallet, amount, reference, reason, key)
   wallet.settled, wallet.changed = wallet.settled + amount, true
   if amount > 0 then wallet.exhausted = false end
   local sequence = state.next_entry()
-  state.entries[#state.entries + 1] = table.concat({
+  local entry = table.concat({
     wallet.id, kind, store.text(amount), store.text(wallet.settled), store.text(#reference),
     reference .. reason,
   }, '|')
+  state.entries[#state.entries + 1] = pack('>I2B', #entry + 1, ENTRY_IS_POST) .. entry
   store.put(key, reference, table.concat({
     store.text(sequence), store.text(store.now), kind, store.text(amount),
     store.text(wallet.settled), reason,
@@ -106,9 +107,25 @@ function money.check_put_wallet(wallet, limit, thresholds)
   if limit < wallet.limit and left < needed then return { V_SHORTFALL, needed, left } end
 end
 
+-- nil for thresholds that stay unchanged.
+function money.thresholds()
+  local given = args.text()
+  if given == ARG_THRESHOLDS_SAME then return nil end
+  local list = {}
+  for below in string.gmatch(given, '%-?%d+') do list[#list + 1] = tonumber(below) end
+  return list
+end
+
+function money.new_wallet(id)
+  return {
+    id = id, settled = 0, held = 0, limit = 0, epoch = 0, exhausted = false, since = 0,
+    refused = 0, thresholds = {},
+  }
+end
+
 function money.put_wallet()
-  local id, limit, thresholds = args.text(), tonumber(args.text()), args.thresholds()
-  local wallet = state.wallet_of(id) or state.new_wallet(id)
+  local id, limit, thresholds = args.text(), tonumber(args.text()), money.thresholds()
+  local wallet = state.wallet_of(id) or money.new_wallet(id)
   local refusal = money.check_put_wallet(wallet, limit, thresholds)
   if refusal then return state.say(unpack(refusal)) end
   if limit then
@@ -125,6 +142,8 @@ function money.put_wallet()
   state.wallets[id] = wallet
   money.arm_thresholds(wallet)
   money.warn_when_low(wallet)
-  state.save_wallet(wallet)
+  wallet.changed = true
+  -- Who asks for all wallets must see it.
+  store.put(store.WALLETS, id, state.pack_wallet(wallet))
   money.say_wallet(wallet)
 end

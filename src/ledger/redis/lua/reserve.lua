@@ -1,15 +1,50 @@
 -- Reserve: every limit is checked, in the documented order, before anything is kept; only slots
 -- whose time is over are given up in between. `check_*` functions change nothing; what a refusal
--- keeps is in record_refusal alone. KEYS by index: open bucket of the hold, and, if the send has
--- them: campaign, campaign index, recipients sent to, slots, slot counts, cap hits, guards, four
--- buckets of idempotency keys. ARGV: see args.reserve. Reply: reserved: amount, available,
--- observed | rejected: name, details | replayed: hold, message id, amount | stale settings |
--- stale price | wallet unknown | out of range.
+-- keeps is in record_refusal alone. KEYS by index: see plain.lua; and, if the send has a key, four
+-- buckets of idempotency keys. ARGV: those of a plain send; then four key indexes if it has a key,
+-- and eight bytes if it is spelled otherwise. Reply: reserved: amount, available, observed |
+-- rejected: name, details | replayed: hold, message id, amount | stale settings | stale price |
+-- wallet unknown | out of range.
 
 local reserve = {}
 
+-- Everything one send is judged by.
+function reserve.read(given, record, asked, flags, person)
+  local segment, route = given.segment, blocks.route_of(asked.route)
+  local amount, recipient, fingerprint, row_at, row_size, _, position, key = read(blocks.RECORD,
+    segment.content, segment.records + (record - 1) * blocks.RECORD_SIZE)
+  local names = args.keys
+  local request = {
+    given = given, record = record, hold = given.prefix .. char(position), recipient = recipient,
+    fingerprint = fingerprint, version = asked.version, valid_until = asked.valid_until,
+    amount = amount, category = tonumber(route.category), covered = route.covered,
+    auto_create = asked.flags % 2 == TERMS_AUTO_CREATE,
+    observe = floor(asked.flags / TERMS_OBSERVE) % 2 == 1, observed = '',
+    allowance = floor(asked.flags / TERMS_FREE) % 2 == 1 and asked.free, month = route.month,
+    limit = asked.limit, replay_ms = asked.replay_s * 1000,
+    campaign_key = names[asked.campaign_key], campaign_index = names[asked.campaign_index],
+    person = person, wallet = route.wallet, campaign = route.campaign,
+    channel = string.match(sub(segment.content, row_at, row_at + row_size - 1), '^[^|]*'),
+    portfolio = route.portfolio, key = '', spelled = '', caps = terms.rules_of(asked.caps),
+    guarding = flags % 2 == SEND_GUARDING,
+  }
+  if key > 0 then request.key = blocks.key_of(segment, key) end
+  if floor(flags / SEND_KEY) % 2 == 1 then
+    local first, second, third, fourth
+    first, second, third, fourth, args.at = read('>I2I2I2I2', args.given, args.at)
+    request.key_buckets = { names[first], names[second], names[third], names[fourth] }
+  end
+  if floor(flags / SEND_SPELLED) % 2 == 1 then
+    request.spelled, args.at = read('c8', args.given, args.at)
+  end
+  if request.portfolio ~= '' then
+    request.window = state.portfolio_of(request.portfolio, names[asked.counts])
+  end
+  return request
+end
+
 function reserve.half_day()
-  return math.floor(store.now / store.HALF_DAY_MS)
+  return floor(store.now / store.HALF_DAY_MS)
 end
 
 -- What the request was made under: nil, or the verdict. No rule rejected it, so none is counted.
@@ -57,10 +92,10 @@ function reserve.key_record(bucket, day, key)
   if store.get(bucket, FIELD_HALF_DAY) ~= store.text(day) then return nil end
   local packed = store.get(bucket, key)
   if not packed then return nil end
-  local amount, message_id = string.match(string.sub(packed, 34), '^([^|]*)|(.*)$')
+  local amount, message_id = string.match(sub(packed, 34), '^([^|]*)|(.*)$')
   return {
-    hold = string.sub(packed, 1, 16), fingerprint = string.sub(packed, 17, 32),
-    outcome = string.sub(packed, 33, 33), amount = tonumber(amount), message_id = message_id,
+    hold = sub(packed, 1, 16), fingerprint = sub(packed, 17, 32),
+    outcome = sub(packed, 33, 33), amount = tonumber(amount), message_id = message_id,
   }
 end
 
@@ -108,10 +143,11 @@ function reserve.check_repetition(request)
     local record = reserve.kept_record(request)
     if record then return reserve.refusal_of_key(request, record) end
   else
-    local known = store.get(request.guards, request.fingerprint)
+    local known = store.get(store.ACCOUNT, 'guards')
+      and store.get(guards.name(request.fingerprint), request.fingerprint)
     if known then
       local ids, answers = guards.parts(known)
-      if ids ~= '' then return { REJECTION_OUTCOME_UNKNOWN, string.sub(ids, 1, 16) } end
+      if ids ~= '' then return { REJECTION_OUTCOME_UNKNOWN, sub(ids, 1, 16) } end
       local answer = guards.unheard(answers, request.replay_ms)
       if answer then
         return { answer.hold, answer.message_id, answer.amount, replay = true }
@@ -127,9 +163,14 @@ function reserve.check_sent(request, campaign)
   end
 end
 
+-- Where a campaign notes its recipients.
+function reserve.sent_name(request)
+  return store.name(N.sent, request.campaign, store.shard(request.recipient))
+end
+
 -- Whether the campaign has written to this person, whatever the person was known as.
 function reserve.was_sent(request)
-  if store.get(request.sent, request.recipient) then return true end
+  if store.get(reserve.sent_name(request), request.recipient) then return true end
   for _, other in ipairs(request.known_as) do
     if store.get(store.name(N.sent, request.campaign, store.shard(other)), other) then
       return true
@@ -151,24 +192,14 @@ end
 
 -- A person of whom one recipient has a slot takes no second one: the send is kept under that one.
 function reserve.find_slot_holder(request)
-  if window.slot_of(request.slots, request.recipient) then return end
+  local number = request.window.number
+  if people.slot_of(people.of(request.recipient, request.person), number) then return end
   for _, other in ipairs(request.others) do
-    local shard = store.shard(other)
-    local slots = store.name(N.slots, request.portfolio, shard)
-    if window.slot_of(slots, other) then
-      request.recipient, request.slots = other, slots
-      request.cap_hits = store.name(N.cap_hits, shard)
-      request.sent = store.name(N.sent, request.campaign, shard)
+    if people.slot_of(people.of(other), number) then
+      request.recipient, request.person = other, people.name(other)
       return
     end
   end
-end
-
--- Right if the ledger's clock is on the other side of a boundary than the gateway's.
-function reserve.index_at(span)
-  if store.now < span.from then return span.index - 1 end
-  if store.now >= span.till then return span.index + 1 end
-  return span.index
 end
 
 function reserve.taken_in(channel, month)
@@ -181,7 +212,7 @@ end
 -- The month whose free allowance this send takes, if any is left.
 function reserve.free_month(request)
   if not request.allowance then return nil end
-  local month = reserve.index_at(request.month)
+  local month = terms.index_at(request.month, store.now)
   if reserve.taken_in(request.channel, month) < request.allowance then return month end
 end
 
@@ -217,12 +248,13 @@ end
 
 -- The minute from which the oldest slot is looked for next: a search costs a call per minute.
 function reserve.keep_first(request, refusal)
-  if refusal.first then store.put(request.counts, 'first', store.text(refusal.first)) end
+  if refusal.first then store.put(request.window.key, 'first', store.text(refusal.first)) end
 end
 
 function reserve.check_caps(request, campaign)
   if #request.caps == 0 or campaign and campaign.exempt then return nil end
-  local hits = caps.hits_of_person(request.cap_hits, request.recipient, request.known_as)
+  people.of(request.recipient, request.person)
+  local hits = caps.hits_of_person(request.recipient, request.known_as)
   return caps.check(request.caps, hits, request.category)
 end
 
@@ -237,9 +269,10 @@ end
 -- The messaging limit and money: nil, what is held and the month of a free allowance; or the
 -- refusal.
 function reserve.check_limits(request, campaign)
-  if request.portfolio ~= '' then
-    local refusal = reserve.limit(request,
-      window.check_slot(request.counts, request.slots, request.recipient, request.limit))
+  if request.window then
+    local packed = people.of(request.recipient, request.person)
+    local refusal =
+      reserve.limit(request, window.check_slot(request.window, packed, request.limit))
     if refusal then return refusal end
   end
   local month = reserve.free_month(request)
@@ -284,22 +317,26 @@ end
 function reserve.enter_campaign(request, campaign, amount)
   if request.campaign == '' then return false end
   campaign = campaign
-    or state.add_campaign(request.campaign, request.campaign_key, request.campaign_index, '')
+    or campaigns.add(request.campaign, request.campaign_key, request.campaign_index, '')
   if campaign.wallet == '' and request.wallet ~= '' then
     campaign.wallet, campaign.epoch = request.wallet, state.wallet_of(request.wallet).epoch
   end
   campaign.held, campaign.changed = store.clamp(campaign.held + amount), true
   -- One that only observes may send for a finished campaign, which forgets its recipients.
   local dedupe = campaign.dedupe and campaign.reason ~= REASON_FINISHED
-  local newly = dedupe and not store.get(request.sent, request.recipient)
-  if newly then store.put(request.sent, request.recipient, '1') end
+  local newly = dedupe and not store.get(reserve.sent_name(request), request.recipient)
+  if newly then store.put(reserve.sent_name(request), request.recipient, '1') end
   return newly
 end
 
 -- Keeps what an admitted send holds; nothing may be refused any more.
 function reserve.apply(request, campaign, amount, month)
-  if not reserve.campaign_takes(request, campaign) then request.campaign = '' end
-  local deduped = reserve.enter_campaign(request, campaign, amount)
+  local flags = 0
+  if not reserve.campaign_takes(request, campaign) then
+    if request.campaign ~= '' then flags = flags + FLAG_FOREIGN end
+    request.campaign = ''
+  end
+  if reserve.enter_campaign(request, campaign, amount) then flags = flags + FLAG_DEDUPED end
   local left = ''
   if request.wallet ~= '' then
     local wallet = state.wallet_of(request.wallet)
@@ -307,31 +344,29 @@ function reserve.apply(request, campaign, amount, month)
     left = state.available(wallet)
     money.warn_when_low(wallet)
   end
-  if request.portfolio ~= '' then
-    window.open_slot(request.counts, request.slots, request.recipient)
+  if request.window then window.open_slot(request.window, request.recipient, request.person) end
+  if request.covered then
+    people.of(request.recipient, request.person)
+    caps.add_hit(request.caps, request.recipient, request.category)
+    flags = flags + FLAG_HIT
   end
-  local hit = caps.add_hit(request.caps, request.cap_hits, request.recipient, request.category)
   if month then
     local taken = reserve.taken_in(request.channel, month) + 1
     store.put(store.ALLOWANCES, request.channel, store.text(month) .. '|' .. store.text(taken))
+    flags = flags + FLAG_FREE
   end
-  store.put(request.bucket, request.hold, state.pack_hold({
-    amount = amount, wallet = request.wallet, campaign = request.campaign,
-    channel = request.channel, country = request.country, category = store.text(request.category),
-    portfolio = request.portfolio, month = month and store.text(month) or '',
-    cap_hit = hit and store.text(hit) or '', deduped = deduped, guarding = request.guarding,
-    doubt = '',
-    half_day = request.key ~= '' and reserve.remember_key(request, amount) or '',
-    reserved = store.text(store.now), recipient = request.recipient,
-    fingerprint = request.fingerprint, key = request.key,
-  }))
-  if request.guarding then guards.add(request.hold, request.fingerprint) end
-  store.count(store.OPEN_INDEX, store.text(state.open_second(request.hold)), 1)
-  state.say(V_RESERVED, amount, left, request.observed)
+  if request.key ~= '' then reserve.remember_key(request, amount) end
+  if request.guarding then
+    flags = flags + FLAG_GUARDING
+    guards.add(request.hold, request.fingerprint)
+  end
+  blocks.keep_recipient(request.given.segment, request.record, request.recipient)
+  blocks.open(request.given, request.record, flags)
+  state.say_reserved(amount, left, request.observed)
 end
 
-function reserve.reserve()
-  local request = args.reserve()
+function reserve.reserve(...)
+  local request = reserve.read(...)
   local verdict = reserve.check_terms(request)
   if verdict then return state.say(verdict) end
   local campaign = request.campaign ~= ''
@@ -341,8 +376,8 @@ function reserve.reserve()
   if refusal then return reserve.record_refusal(request, campaign, refusal) end
   -- Slots whose 24 hours are over count for no decision. They are given up only here, because a
   -- send refused above needs no window, and looking would cost a call.
-  if request.portfolio ~= '' then
-    window.expire_slots(request.portfolio, request.counts)
+  if request.window then
+    window.expire_slots(request.window)
     if #request.others > 0 then reserve.find_slot_holder(request) end
   end
   local amount, month

@@ -1,78 +1,159 @@
--- How a hold ends: settled, released, or in doubt until evidence or a deadline decides; and the
--- sweep that ages holds. KEYS by index: open and doubt bucket of the hold. Names from the hold's
--- recorded content are made here. ARGV: settle: hold, has message id, message id, day, two key
--- indexes; release: hold, code or '', two indexes; mark, abandon: hold, two indexes; sweep: open
--- age, in-doubt age, policy, day. Reply: settled: amount | released: amount | marked | no hold |
--- swept: marked, resolved, more.
+-- How a hold ends, where it is no plain settle: released, or in doubt until evidence or a deadline
+-- decides; and the sweep that ages holds. KEYS: buckets of blocks. Names from the hold's recorded
+-- content are made here. ARGV: release: block, position, code or ''; mark: block, position,
+-- reason; abandon: block, position; sweep: open age, in-doubt age, policy, day. Reply: settled:
+-- amount | released: amount | marked | no hold | swept: marked, resolved, more.
 
 local resolve = {}
 
 resolve.SWEEP_LIMIT = 64
+resolve.MEMBERS_AT_ONCE = 256
 
-function resolve.take_hold(id, open_key, doubt_key)
-  local hold = state.find_hold(id, open_key, doubt_key)
+-- Amount and campaign of a hold whose flags say that they are others than those it was asked with.
+function resolve.exceptions(flags, amount, campaign)
+  if floor(flags / FLAG_FREE) % 2 == 1 then amount = 0 end
+  if floor(flags / FLAG_FOREIGN) % 2 == 1 then campaign = '' end
+  return amount, campaign
+end
+
+-- The hold as a table, or nil.
+function resolve.hold_of(block, position)
+  local segment, i = blocks.find(block, position)
+  if not segment then return nil end
+  local amount, recipient, fingerprint, row_at, row_size, number, _, key = read(blocks.RECORD,
+    segment.content, segment.records + (i - 1) * blocks.RECORD_SIZE)
+  local flags, route = segment.states[2 * i], blocks.route_of(segment.routes[number])
+  local campaign
+  amount, campaign = resolve.exceptions(flags, amount, route.campaign)
+  return {
+    id = block.prefix .. char(position), block = block, segment = segment, i = i,
+    phase = segment.states[2 * i - 1], flags = flags, amount = amount, wallet = route.wallet,
+    campaign = campaign, portfolio = route.portfolio, category = tonumber(route.category),
+    recipient = recipient, fingerprint = fingerprint,
+    channel = string.match(sub(segment.content, row_at, row_at + row_size - 1), '^[^|]*'),
+    key = key > 0 and blocks.key_of(segment, key) or '', reserved = segment.reserved,
+    month = floor(flags / FLAG_FREE) % 2 == 1 and terms.index_at(route.month, segment.reserved)
+      or nil,
+    guarding = flags % 2 == FLAG_GUARDING, deduped = floor(flags / FLAG_DEDUPED) % 2 == 1,
+    hit = floor(flags / FLAG_HIT) % 2 == 1,
+  }
+end
+
+-- Accepted sends keep the slot for 24 hours.
+function resolve.close_accepted(route, recipient)
+  local packed = people.of(recipient)
+  if not packed then return end
+  local portfolio = state.portfolio_of(route.portfolio)
+  local first, second = byte(packed, 1, 2)
+  if first * 256 + second ~= portfolio.number then
+    return window.close_slot(portfolio, recipient, true)
+  end
+  local _, _, open = read(people.SLOT, packed)
+  if open == 0 then return end
+  local minute = floor(store.now / 60000)
+  people.put(recipient, pack(people.SLOT, portfolio.number,
+    math.max(minute - people.BEGIN, 1), open - 1) .. sub(packed, people.SLOT_SIZE + 1))
+  if open == 1 then portfolio.closed = portfolio.closed + 1 end
+end
+
+function resolve.charge(route, names, amount, id)
+  local wallet = state.wallet_of(route.wallet)
+  if not wallet then return end
+  wallet.held = store.clamp(wallet.held - amount)
+  wallet.settled = store.clamp(wallet.settled - amount)
+  wallet.changed = true
+  if amount == 0 then return end
+  state.next_entry()
+  state.entries[#state.entries + 1] =
+    pack('>I2Bi8i8', #names + 33, ENTRY_IS_CHARGE, -amount, wallet.settled) .. id .. names
+end
+
+-- Turns a hold into a charge; returns its amount.
+function resolve.settle_hold(block, segment, i, message_id, day)
+  local amount, recipient, fingerprint, row_at, row_size, number, position, key = read(
+    blocks.RECORD, segment.content, segment.records + (i - 1) * blocks.RECORD_SIZE)
+  local route = blocks.route_of(segment.routes[number])
+  local flags = segment.states[2 * i]
+  local row = sub(segment.content, row_at, row_at + row_size - 1)
+  local campaign_id = route.campaign
+  -- Free sends and those of a campaign that is paid from elsewhere are few.
+  if flags >= FLAG_FREE then
+    amount, campaign_id = resolve.exceptions(flags, amount, campaign_id)
+  end
+  blocks.set_phase(block, segment, i, PHASE_GONE)
+  local id = block.prefix .. char(position)
+  if route.wallet ~= '' then
+    local names = campaign_id == route.campaign and route.names or route.wallet .. '||'
+    resolve.charge(route, names .. row, amount, id)
+  end
+  state.use(terms.index_at(day, store.now), row, amount)
+  local campaign = campaign_id ~= '' and state.campaign_of(campaign_id)
+  if campaign then
+    campaign.held = store.clamp(campaign.held - amount)
+    campaign.spent = store.clamp(campaign.spent + amount)
+    campaign.accepted, campaign.changed = campaign.accepted + 1, true
+    local sort = sub(row, -3)
+    campaign.messages[sort] = (campaign.messages[sort] or 0) + 1
+    campaign.credits[sort] = (campaign.credits[sort] or 0) + amount
+  end
+  if route.portfolio ~= '' then resolve.close_accepted(route, recipient) end
+  if key > 0 or flags % 2 == 1 then
+    resolve.keep_answer(id, segment, key, flags, fingerprint, amount, message_id)
+  end
+  return amount
+end
+
+function resolve.settle()
+  local number, position, span, known, message_id
+  number, position, span, known, message_id, args.at =
+    read('>BBBBI2c0', args.given, args.at)
+  local block = blocks.nth(number)
+  local segment, i = blocks.find(block, position)
+  local out = state.out
+  if not segment then
+    out[#out + 1] = char(V_NO_HOLD)
+    return
+  end
+  local amount =
+    resolve.settle_hold(block, segment, i, known == 1 and message_id or nil, terms.days[span])
+  out[#out + 1] = pack('>Bi8', V_SETTLED, amount)
+end
+
+function resolve.take_hold(block, position)
+  local hold = resolve.hold_of(block, position)
   if not hold then return nil end
-  state.remove_hold(id, hold)
-  if hold.guarding then guards.remove(id, hold.fingerprint) end
+  blocks.set_phase(block, hold.segment, hold.i, PHASE_GONE)
+  if hold.guarding then guards.remove(hold.id, hold.fingerprint) end
   return hold
 end
 
--- The bucket and record of the hold's idempotency key, while the record is still this hold's.
-function resolve.own_record(id, hold)
-  if hold.key == '' then return nil end
-  local day = tonumber(hold.half_day)
-  local bucket = store.name(N.keys, day % 4, store.shard(hold.key))
-  local record = reserve.key_record(bucket, day, hold.key)
+-- The bucket, day and record of the hold's idempotency key, while the record is still this hold's.
+function resolve.own_record(id, key, reserved)
+  if key == '' then return nil end
+  local day = floor(reserved / store.HALF_DAY_MS)
+  local bucket = store.name(N.keys, day % 4, store.shard(key))
+  local record = reserve.key_record(bucket, day, key)
   if record and record.hold == id then return bucket, record end
 end
 
-function resolve.charge(id, hold)
-  local wallet = hold.wallet ~= '' and state.wallet_of(hold.wallet)
-  if not wallet then return end
-  wallet.held = store.clamp(wallet.held - hold.amount)
-  wallet.settled = store.clamp(wallet.settled - hold.amount)
-  wallet.changed = true
-  if hold.amount == 0 then return end
-  state.next_entry()
-  state.entries[#state.entries + 1] = table.concat({
-    hold.wallet, ENTRY_CHARGE, store.text(-hold.amount), store.text(wallet.settled), hold.channel,
-    hold.campaign, hold.country .. hold.category, id,
-  }, '|')
-end
-
-function resolve.settle_hold(id, open_key, doubt_key, message_id, day)
-  local hold = resolve.take_hold(id, open_key, doubt_key)
-  if not hold then return state.say(V_NO_HOLD) end
-  resolve.charge(id, hold)
-  day = reserve.index_at(day)
-  local sort = hold.country .. hold.category
-  local usage = store.name(N.usage, day % N.usage_buckets)
-  local row = table.concat({ store.text(day), hold.channel, sort }, '|')
-  store.add(usage, row .. USAGE_MESSAGES, 1)
-  store.add(usage, row .. USAGE_CREDITS, hold.amount)
-  local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
-  if campaign then
-    campaign.held = store.clamp(campaign.held - hold.amount)
-    campaign.spent = store.clamp(campaign.spent + hold.amount)
-    campaign.changed = true
-    store.add(campaign.key, FIELD_ACCEPTED, 1)
-    store.add(campaign.key, FIELD_MESSAGES .. sort, 1)
-    store.add(campaign.key, FIELD_CREDITS .. sort, hold.amount)
-  end
-  if hold.portfolio ~= '' then window.close_slot(hold.portfolio, hold.recipient, true) end
-  local bucket, record = resolve.own_record(id, hold)
+-- What a settled hold leaves for those who ask again: its key's answer, or that nobody heard it.
+function resolve.keep_answer(id, segment, number, flags, fingerprint, amount, message_id)
+  local guarding = flags % 2 == FLAG_GUARDING
+  if guarding then guards.remove(id, fingerprint) end
+  local key = number > 0 and blocks.key_of(segment, number) or ''
+  local bucket, record = resolve.own_record(id, key, segment.reserved)
   if record then
     -- Without a message id there is no first answer to repeat: the key stays in doubt.
     record.outcome = message_id and OUTCOME_ACCEPTED or OUTCOME_IN_DOUBT
     record.message_id = message_id or ''
-    reserve.put_key_record(bucket, hold.key, record)
+    reserve.put_key_record(bucket, key, record)
   end
+  local hold = { amount = amount, fingerprint = fingerprint, guarding = guarding, key = key }
   guards.keep(id, hold, message_id)
-  state.say(V_SETTLED, hold.amount)
 end
 
-function resolve.release_hold(id, open_key, doubt_key, code)
-  local hold = resolve.take_hold(id, open_key, doubt_key)
+function resolve.release_hold(block, position, code)
+  local hold = resolve.take_hold(block, position)
   if not hold then return state.say(V_NO_HOLD) end
   local wallet = hold.wallet ~= '' and state.wallet_of(hold.wallet)
   if wallet then wallet.held, wallet.changed = store.clamp(wallet.held - hold.amount), true end
@@ -85,152 +166,149 @@ function resolve.release_hold(id, open_key, doubt_key, code)
       store.put(sent, hold.recipient, false)
     end
   end
-  if hold.portfolio ~= '' then window.close_slot(hold.portfolio, hold.recipient, false) end
-  if hold.cap_hit ~= '' then
-    caps.remove_hit(hold.recipient, tonumber(hold.category), tonumber(hold.cap_hit))
+  if hold.portfolio ~= '' then
+    window.close_slot(state.portfolio_of(hold.portfolio), hold.recipient, false)
   end
-  if hold.month ~= '' then
+  if hold.hit then
+    caps.remove_hit(hold.recipient, hold.category, floor(hold.reserved / 1000))
+  end
+  if hold.month then
     local allowance = store.get(store.ALLOWANCES, hold.channel) or ''
     local of, taken = string.match(allowance, '^(%-?%d+)|(%d+)$')
-    if of == hold.month then
+    if tonumber(of) == hold.month then
       local left = store.text(math.max(tonumber(taken) - 1, 0))
       store.put(store.ALLOWANCES, hold.channel, of .. '|' .. left)
     end
   end
-  local bucket, record = resolve.own_record(id, hold)
+  local bucket, record = resolve.own_record(hold.id, hold.key, hold.reserved)
   if record then store.put(bucket, hold.key, false) end
-  state.say(V_RELEASED, hold.amount)
+  state.out[#state.out + 1] = pack('>Bi8', V_RELEASED, hold.amount)
 end
 
 -- From now on the hold guards its body: the same bytes to the same channel are refused until it is
 -- resolved.
-function resolve.guard(id, hold)
-  if not hold.guarding then
-    hold.guarding = true
-    guards.add(id, hold.fingerprint)
-  end
-  store.put(hold.bucket, id, state.pack_hold(hold))
+function resolve.guard(hold)
+  if hold.guarding then return end
+  guards.add(hold.id, hold.fingerprint)
+  hold.segment.states[2 * hold.i] = hold.flags + FLAG_GUARDING
+  blocks.changed[hold.block.prefix] = hold.block
 end
 
--- A send that reports after the sweep gave up on it knows better why its outcome is unknown.
-function resolve.name_doubt(id, hold, reason)
-  if hold.doubt == DOUBT_UNREPORTED and reason ~= DOUBT_UNREPORTED then
-    hold.doubt = reason
-    store.put(hold.bucket, id, state.pack_hold(hold))
-  end
-end
-
-function resolve.mark_hold(id, open_key, doubt_key, reason)
-  local hold = state.find_hold(id, open_key, doubt_key)
+function resolve.mark_hold(block, position, reason)
+  local hold = resolve.hold_of(block, position)
   if not hold then return V_NO_HOLD end
-  if hold.in_doubt then
-    resolve.name_doubt(id, hold, reason)
+  if hold.phase > PHASE_OPEN then
+    -- A send that reports after the sweep gave up on it knows better why its outcome is unknown.
+    if hold.phase == byte(DOUBT_UNREPORTED) and reason ~= DOUBT_UNREPORTED then
+      blocks.set_phase(block, hold.segment, hold.i, byte(reason))
+    end
     return V_MARKED
   end
-  state.remove_hold(id, hold)
-  hold.bucket, hold.doubt = doubt_key, reason
-  store.count(store.DOUBT_INDEX, store.text(state.doubt_minute(id)), 1)
+  blocks.set_phase(block, hold.segment, hold.i, byte(reason))
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
-  if campaign then store.add(campaign.key, FIELD_UNKNOWN, 1) end
-  local bucket, record = resolve.own_record(id, hold)
+  if campaign then campaign.unknown, campaign.changed = campaign.unknown + 1, true end
+  local bucket, record = resolve.own_record(hold.id, hold.key, hold.reserved)
   if record then
     record.outcome = OUTCOME_IN_DOUBT
     reserve.put_key_record(bucket, hold.key, record)
   end
-  state.event(EVENT_HOLD_IN_DOUBT, hold.wallet, hold.campaign, id, store.text(hold.amount), '', '')
-  resolve.guard(id, hold)
+  state.event(EVENT_HOLD_IN_DOUBT, hold.wallet, hold.campaign, hold.id, store.text(hold.amount),
+    '', '')
+  resolve.guard(hold)
   return V_MARKED
 end
 
-function resolve.settle()
-  local id, known, message_id = args.text(), args.flag(), args.text()
-  local day = args.span()
-  resolve.settle_hold(id, args.key(), args.key(), known and message_id or nil, day)
+-- The block and position that an operation names.
+function resolve.named()
+  local number, position
+  number, position, args.at = read('BB', args.given, args.at)
+  return blocks.nth(number), position
 end
 
 function resolve.release()
-  local id, code = args.text(), args.text()
-  resolve.release_hold(id, args.key(), args.key(), code)
+  local block, position = resolve.named()
+  resolve.release_hold(block, position, args.text())
 end
 
 function resolve.mark_in_doubt()
-  local id, reason = args.text(), args.text()
-  state.say(resolve.mark_hold(id, args.key(), args.key(), reason))
+  local block, position = resolve.named()
+  state.say(resolve.mark_hold(block, position, args.text()))
 end
 
 function resolve.abandon()
-  local id = args.text()
-  local hold = state.find_hold(id, args.key(), args.key())
-  if hold then resolve.guard(id, hold) end
+  local hold = resolve.hold_of(resolve.named())
+  if hold then resolve.guard(hold) end
   state.say(hold and V_MARKED or V_NO_HOLD)
 end
 
--- Ids compare by their bytes; Lua would compare them by the server's locale.
-function resolve.in_order(ids)
-  local parts = {}
-  for i, id in ipairs(ids) do
-    local a, b, c = struct.unpack('>I6I6I4', id)
-    parts[i] = { a, b, c, id }
-  end
-  table.sort(parts, function(x, y)
-    if x[1] ~= y[1] then return x[1] < y[1] end
-    if x[2] ~= y[2] then return x[2] < y[2] end
-    return x[3] < y[3]
-  end)
-  for i, part in ipairs(parts) do ids[i] = part[4] end
-  return ids
+function resolve.block_of(prefix)
+  local second = floor(read('>I6', prefix) / 1000)
+  return blocks.load(store.PREFIX .. N.blocks .. second % N.block_buckets, prefix)
 end
 
--- How holds of one state are found: their index, the length of its periods in milliseconds, the
--- period of an id, the bucket of a period.
-resolve.OPEN = {
-  index = store.OPEN_INDEX, length_ms = 1000, period_of = state.open_second,
-  name = state.open_name,
-}
-resolve.DOUBT = {
-  index = store.DOUBT_INDEX, length_ms = 60000, period_of = state.doubt_minute,
-  name = state.doubt_name,
-}
-
--- Periods that may have holds created at or before `near_ms`, in order.
-function resolve.periods(kind, near_ms)
-  local periods = {}
-  for period in pairs(store.fields_of(kind.index)) do
-    period = tonumber(period)
-    if period * kind.length_ms <= near_ms then periods[#periods + 1] = period end
+-- The holds reserved at or before `until_ms`, first by id, at most `limit`, as pairs of block and
+-- position. An id carries its gateway's clock, which may be off; the age is that of the time the
+-- block keeps.
+function resolve.oldest(index, until_ms, limit, is_kind)
+  local found, near_ms = {}, math.max(until_ms + N.clock_skew_ms, -1)
+  -- What this run has changed the index does not show yet.
+  for prefix, block in pairs(blocks.changed) do
+    if read('>I6', prefix) <= near_ms then resolve.add_holds(found, block, until_ms, is_kind) end
   end
-  table.sort(periods)
-  return periods
-end
-
--- The holds reserved at or before `until_ms`, first by id, at most `limit`. An id carries its
--- gateway's clock, which may be off; the age is that of the time the hold keeps.
-function resolve.oldest(kind, until_ms, limit)
-  local found, near_ms = {}, until_ms + N.clock_skew_ms
-  for _, period in ipairs(resolve.periods(kind, near_ms)) do
-    local ids, bucket = {}, kind.name(period)
-    for id in pairs(store.fields_of(bucket)) do
-      local near = kind.period_of(id) == period and state.created_ms(id) <= near_ms
-      if near then ids[#ids + 1] = id end
-    end
-    for _, id in ipairs(resolve.in_order(ids)) do
-      if tonumber(state.unpack_hold(store.get(bucket, id)).reserved) <= until_ms then
-        found[#found + 1] = id
-        if #found == limit then return found end
+  local changed, begin = #found, '-'
+  repeat
+    local members = call('ZRANGEBYLEX', index, begin, '(' .. pack('>I6', near_ms + 1), 'LIMIT', 0,
+      resolve.MEMBERS_AT_ONCE)
+    for _, member in ipairs(members) do
+      local prefix = sub(member, 1, 15)
+      if read('>I6', member, 16) <= until_ms and not blocks.changed[prefix] then
+        resolve.add_holds(found, resolve.block_of(prefix), until_ms, is_kind)
       end
+      if #found - changed >= limit then break end
     end
-  end
+    begin = '(' .. (members[#members] or '')
+  until #members < resolve.MEMBERS_AT_ONCE or #found - changed >= limit
+  if changed > 0 then resolve.sort(found) end
+  for i = limit + 1, #found do found[i] = nil end
   return found
 end
 
-function resolve.bucket_names(id)
-  return state.open_name(state.open_second(id)), state.doubt_name(state.doubt_minute(id))
+-- In order of their ids; Lua would compare texts by the server's locale.
+function resolve.sort(found)
+  for _, pair in ipairs(found) do
+    pair[3], pair[4], pair[5] = read('>I6I6I3', pair[1].prefix)
+  end
+  table.sort(found, function(x, y)
+    for i = 3, 5 do
+      if x[i] ~= y[i] then return x[i] < y[i] end
+    end
+    return x[2] < y[2]
+  end)
 end
 
+-- Adds a block's holds of one kind that are old enough, in order of their ids.
+function resolve.add_holds(found, block, until_ms, is_kind)
+  local positions = {}
+  for _, segment in ipairs(block) do
+    if segment.reserved <= until_ms then
+      for i = 1, segment.count do
+        if is_kind(segment.states[2 * i - 1]) then
+          positions[#positions + 1] = byte(segment.content,
+            segment.records + (i - 1) * blocks.RECORD_SIZE + blocks.POSITION)
+        end
+      end
+    end
+  end
+  table.sort(positions)
+  for _, position in ipairs(positions) do found[#found + 1] = { block, position } end
+end
+
+function resolve.is_open(phase) return phase == PHASE_OPEN end
+function resolve.is_doubt(phase) return phase > PHASE_OPEN end
+
 -- Whether the policy of a hold's reason releases it.
-function resolve.is_released(released, packed)
-  local reason = state.unpack_hold(packed).doubt
-  return string.find(released, reason ~= '' and reason or DOUBT_REASONLESS, 1, true) ~= nil
+function resolve.is_released(released, phase)
+  return string.find(released, char(phase), 1, true) ~= nil
 end
 
 function resolve.sweep()
@@ -238,24 +316,21 @@ function resolve.sweep()
   local doubt_until = store.now - args.number()
   local released, day = args.text(), args.span()
   local limit = resolve.SWEEP_LIMIT
-  local stuck = resolve.oldest(resolve.OPEN, open_until, limit + 1)
+  local stuck = resolve.oldest(store.OPEN_INDEX, open_until, limit + 1, resolve.is_open)
   local marked = math.min(#stuck, limit)
-  for i = 1, marked do
-    local open_key, doubt_key = resolve.bucket_names(stuck[i])
-    resolve.mark_hold(stuck[i], open_key, doubt_key, DOUBT_UNREPORTED)
-  end
+  for i = 1, marked do resolve.mark_hold(stuck[i][1], stuck[i][2], DOUBT_UNREPORTED) end
   local room = limit - marked
-  local overdue = resolve.oldest(resolve.DOUBT, doubt_until, room + 1)
+  local overdue = resolve.oldest(store.DOUBT_INDEX, doubt_until, room + 1, resolve.is_doubt)
   local resolved = math.min(#overdue, room)
   local said = state.out
   state.out = {} -- the verdicts of the single holds are nobody's
   for i = 1, resolved do
-    local id = overdue[i]
-    local open_key, doubt_key = resolve.bucket_names(id)
-    if resolve.is_released(released, store.get(doubt_key, id)) then
-      resolve.release_hold(id, open_key, doubt_key, '')
+    local block, position = overdue[i][1], overdue[i][2]
+    local segment, at = blocks.find(block, position)
+    if resolve.is_released(released, segment.states[2 * at - 1]) then
+      resolve.release_hold(block, position, '')
     else
-      resolve.settle_hold(id, open_key, doubt_key, nil, day)
+      resolve.settle_hold(block, segment, at, nil, day)
     end
   end
   state.out = said

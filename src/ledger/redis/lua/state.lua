@@ -1,15 +1,38 @@
--- Wallets, campaigns and holds as tables, and what a run reports: verdicts, statement entries and
--- events. KEYS: of store.lua. ARGV: none. Reply: none; `say` gathers the verdicts.
+-- Wallets, campaigns and portfolios as tables, and what a run reports: verdicts, statement entries
+-- and events. KEYS: of store.lua. ARGV: none. Reply: none; `say` gathers the verdicts.
 
 local state = {}
 
-state.out = {}
-
-function state.say(...)
-  for i = 1, select('#', ...) do state.out[#state.out + 1] = (select(i, ...)) end
+function state.begin()
+  state.out, state.entries, state.events = {}, {}, {}
+  state.entry_sequence, state.event_sequence = nil, nil
+  state.wallets, state.campaigns, state.portfolios = {}, {}, {}
+  -- Usage of the days: day -> channel|<country><category> -> number.
+  state.messages, state.credits = {}, {}
+  -- Raised by whatever may change what is plain: see plain.lua.
+  state.turn = 1
 end
 
-state.entries, state.events = {}, {}
+-- A verdict: its code, then each value as a text with its length.
+function state.say(code, ...)
+  local out = state.out
+  out[#out + 1] = char(code)
+  for i = 1, select('#', ...) do
+    local value = (select(i, ...))
+    if type(value) == 'number' then value = store.text(value) end
+    out[#out + 1] = pack('>I4', #value)
+    out[#out + 1] = value
+  end
+end
+
+-- The verdict on a send that may go: what is held, what is left ('' on external channels), the
+-- limit that would have refused it or ''.
+function state.say_reserved(amount, left, observed)
+  local out = state.out
+  local known = left ~= '' and 1 or 0
+  out[#out + 1] = pack('>Bi8Bi8B', V_RESERVED, amount, known, known == 1 and left or 0, #observed)
+    .. observed
+end
 
 function state.next_entry()
   local last = state.entry_sequence or store.number(store.ACCOUNT, 'entries')
@@ -27,170 +50,165 @@ function state.event(kind, wallet, campaign, hold, amount, available, reason)
   }
 end
 
--- Wallets: settled|held|overdraft limit|epoch|exhausted|since|refused price|below:armed,...
-state.wallets = {}
-state.WALLET = '^' .. string.rep('([^|]*)|', 7) .. '(.*)$'
+-- Wallets: settled, held, overdraft limit, epoch, since, refused price, whether exhausted; then
+-- below:armed,...
+state.WALLET = '>i8i8i8i8i8i8B'
 
 function state.wallet_of(id)
   local wallet = state.wallets[id]
   if wallet ~= nil then return wallet end
   local packed = store.get(store.WALLETS, id)
   if not packed then return nil end
-  local settled, held, limit, epoch, exhausted, since, refused, thresholds =
-    string.match(packed, state.WALLET)
+  local settled, held, limit, epoch, since, refused, exhausted, at = read(state.WALLET, packed)
   wallet = {
-    id = id, settled = tonumber(settled), held = tonumber(held), limit = tonumber(limit),
-    epoch = tonumber(epoch), exhausted = exhausted == '1', since = tonumber(since),
-    refused = tonumber(refused), thresholds = {},
+    id = id, settled = settled, held = held, limit = limit, epoch = epoch,
+    exhausted = exhausted == 1, since = since, refused = refused, thresholds = {},
   }
-  for below, armed in string.gmatch(thresholds, '(%-?%d+):(%d)') do
-    wallet.thresholds[#wallet.thresholds + 1] = { below = tonumber(below), armed = armed == '1' }
+  if at <= #packed then
+    for below, armed in string.gmatch(sub(packed, at), '(%-?%d+):(%d)') do
+      wallet.thresholds[#wallet.thresholds + 1] = { below = tonumber(below), armed = armed == '1' }
+    end
   end
   state.wallets[id] = wallet
   return wallet
 end
 
-function state.new_wallet(id)
-  return {
-    id = id, settled = 0, held = 0, limit = 0, epoch = 0, exhausted = false, since = 0,
-    refused = 0, thresholds = {},
-  }
-end
-
-function state.save_wallet(wallet)
-  local thresholds = {}
+function state.pack_wallet(wallet)
+  local packed = pack(state.WALLET, wallet.settled, wallet.held, wallet.limit, wallet.epoch,
+    wallet.since, wallet.refused, wallet.exhausted and 1 or 0)
   for i, threshold in ipairs(wallet.thresholds) do
-    thresholds[i] = store.text(threshold.below) .. (threshold.armed and ':1' or ':0')
+    packed = packed .. (i > 1 and ',' or '') .. store.text(threshold.below)
+      .. (threshold.armed and ':1' or ':0')
   end
-  store.put(store.WALLETS, wallet.id, table.concat({
-    store.text(wallet.settled), store.text(wallet.held), store.text(wallet.limit),
-    store.text(wallet.epoch), wallet.exhausted and '1' or '0', store.text(wallet.since),
-    store.text(wallet.refused), table.concat(thresholds, ','),
-  }, '|'))
-  wallet.changed = nil
+  return packed
 end
 
 function state.available(wallet)
   return store.clamp(wallet.settled + wallet.limit - wallet.held)
 end
 
--- Campaigns: FIELD_CAMPAIGN = wallet|stop reason|since|epoch|budget|dedupe|exempt|spent|held; one
--- field each for the name, the accepted and the unknown; one for each rejection by its name, each
--- refusal by its code, and messages and credits of each <country><category>.
-state.campaigns = {}
-state.CAMPAIGN = '^' .. string.rep('([^|]*)|', 8) .. '([^|]*)$'
+-- Campaigns: FIELD_CAMPAIGN = since, epoch, budget, spent, held, accepted, unknown, flags, length
+-- of the wallet's id, wallet, stop reason; a field for the name; one for each rejection by its
+-- name, each refusal by its code, and messages and credits of each <country><category>.
+state.CAMPAIGN = '>i8i8i8i8i8i8i8BBBBc0'
 
 function state.campaign_of(id, key)
   local campaign = state.campaigns[id]
   if campaign ~= nil then return campaign or nil end
   key = key or store.name(N.campaign, id)
   local packed = store.get(key, FIELD_CAMPAIGN)
-  if not packed then return nil end
-  local wallet, reason, since, epoch, budget, dedupe, exempt, spent, held =
-    string.match(packed, state.CAMPAIGN)
+  if not packed then
+    state.campaigns[id] = false
+    return nil
+  end
+  local since, epoch, budget, spent, held, accepted, unknown, budgeted, dedupe, exempt, wallet, at =
+    read(state.CAMPAIGN, packed)
   campaign = {
-    id = id, key = key, wallet = wallet, reason = reason, since = tonumber(since),
-    epoch = tonumber(epoch), budget = tonumber(budget), dedupe = dedupe == '1',
-    exempt = exempt == '1', spent = tonumber(spent), held = tonumber(held),
+    id = id, key = key, wallet = wallet, reason = sub(packed, at), since = since, epoch = epoch,
+    budget = budgeted == 1 and budget or nil, dedupe = dedupe == 1, exempt = exempt == 1,
+    spent = spent, held = held, accepted = accepted, unknown = unknown, messages = {},
+    credits = {},
   }
   state.campaigns[id] = campaign
   return campaign
 end
 
-function state.save_campaign(campaign)
-  store.put(campaign.key, FIELD_CAMPAIGN, table.concat({
-    campaign.wallet, campaign.reason, store.text(campaign.since), store.text(campaign.epoch),
-    campaign.budget and store.text(campaign.budget) or '', campaign.dedupe and '1' or '0',
-    campaign.exempt and '1' or '0', store.text(campaign.spent), store.text(campaign.held),
-  }, '|'))
-  campaign.changed = nil
+function state.pack_campaign(campaign)
+  return pack(state.CAMPAIGN, campaign.since, campaign.epoch, campaign.budget or 0, campaign.spent,
+    campaign.held, campaign.accepted, campaign.unknown, campaign.budget and 1 or 0,
+    campaign.dedupe and 1 or 0, campaign.exempt and 1 or 0, #campaign.wallet, campaign.wallet)
+    .. campaign.reason
 end
 
-function state.add_campaign(id, key, index, called)
-  local campaign = {
-    id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false,
-    exempt = false, spent = 0, held = 0, changed = true,
+-- Fields and values of pairs of messages and credits with what this run adds, behind those that are
+-- to be written with them: one call reads all pairs.
+function state.add_pairs(values, key, prefix, messages, credits)
+  local fields, sorts, count = {}, {}, 0
+  for sort in pairs(messages) do
+    count = count + 1
+    fields[count], sorts[count] = prefix .. sort, sort
+  end
+  local found = call('HMGET', key, unpack(fields))
+  local at = #values
+  for i = 1, count do
+    local number, sum, sort = 0, 0, sorts[i]
+    if found[i] then number, sum = read('>i8i8', found[i]) end
+    values[at + 1] = fields[i]
+    values[at + 2] = pack('>i8i8', number + messages[sort], store.clamp(sum + credits[sort]))
+    at = at + 2
+  end
+  return values
+end
+
+function state.use(day, row, amount)
+  local messages, credits = state.messages[day], state.credits[day]
+  if not messages then
+    messages, credits = {}, {}
+    state.messages[day], state.credits[day] = messages, credits
+  end
+  messages[row] = (messages[row] or 0) + 1
+  credits[row] = (credits[row] or 0) + amount
+end
+
+-- Portfolios: the messaging limit's window, as window.lua describes its counts.
+function state.portfolio_of(id, key)
+  local portfolio = state.portfolios[id]
+  if portfolio then return portfolio end
+  key = key or store.name(N.counts, id)
+  local found = call('HMGET', key, 'taken', 'expired', 'number')
+  portfolio = {
+    id = id, key = key, taken = tonumber(found[1] or 0), closed = 0,
+    expired = tonumber(found[2] or nil), number = tonumber(found[3] or 0), changed = false,
   }
-  state.campaigns[id] = campaign
-  store.put(key, FIELD_NAME, called)
-  state.save_campaign(campaign)
-  store.listed[#store.listed + 1] = { index, id }
-  return campaign
+  if portfolio.number == 0 then
+    portfolio.number = store.number(store.ACCOUNT, 'portfolios') + 1
+    store.put(store.ACCOUNT, 'portfolios', store.text(portfolio.number))
+    store.put(key, 'number', store.text(portfolio.number))
+  end
+  state.portfolios[id] = portfolio
+  return portfolio
 end
 
--- nil if active, else the reason: one of its own, or its wallet's epoch.
-function state.stopped_for(campaign)
-  if campaign.reason ~= '' then return campaign.reason end
-  local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
-  if wallet and wallet.epoch ~= campaign.epoch then return REASON_CREDITS_EXHAUSTED end
-  return nil
+-- Recipients without an open send are counted by the minute of their last accepted one.
+function state.fold_portfolio(portfolio)
+  if portfolio.closed > 0 then
+    store.count(portfolio.key, store.text(floor(store.now / 60000)), portfolio.closed)
+    portfolio.closed = 0
+  end
+  if portfolio.changed then
+    store.put(portfolio.key, 'taken', store.text(portfolio.taken))
+    portfolio.changed = nil
+  end
 end
 
-function state.save_all()
-  for _, wallet in pairs(state.wallets) do
-    if wallet.changed then state.save_wallet(wallet) end
+-- A campaign's fields as they are after this run.
+function state.campaign_fields(campaign)
+  local values = { FIELD_CAMPAIGN, state.pack_campaign(campaign) }
+  if next(campaign.messages) then
+    state.add_pairs(values, campaign.key, FIELD_USAGE, campaign.messages, campaign.credits)
+  end
+  return values
+end
+
+-- Everything this run changed, as calls to make: what they need is read before the first write.
+function state.writes()
+  local writes = {}
+  for id, wallet in pairs(state.wallets) do
+    if wallet.changed then
+      writes[#writes + 1] = { 'HSET', store.WALLETS, id, state.pack_wallet(wallet) }
+    end
   end
   for _, campaign in pairs(state.campaigns) do
-    if campaign.changed then state.save_campaign(campaign) end
+    if campaign and campaign.changed then
+      writes[#writes + 1] = { 'HSET', campaign.key, unpack(state.campaign_fields(campaign)) }
+    end
   end
-end
-
--- Holds: 12 parts of text, then recipient (8 bytes), fingerprint (16) and key (16 or none).
-state.HOLD = '^' .. string.rep('([^|]*)|', 12) .. '(.*)$'
-
-function state.pack_hold(hold)
-  return table.concat({
-    store.text(hold.amount), hold.wallet, hold.campaign, hold.channel, hold.country,
-    hold.category, hold.portfolio, hold.month, hold.cap_hit,
-    (hold.deduped and FLAG_DEDUPED or '') .. (hold.guarding and FLAG_GUARDING or '') .. hold.doubt,
-    hold.half_day, hold.reserved,
-    hold.recipient .. hold.fingerprint .. hold.key,
-  }, '|')
-end
-
-function state.unpack_hold(packed)
-  local amount, wallet, campaign, channel, country, category, portfolio, month, cap_hit, flags,
-    half_day, reserved, tail = string.match(packed, state.HOLD)
-  return {
-    amount = tonumber(amount), wallet = wallet, campaign = campaign, channel = channel,
-    country = country, category = category, portfolio = portfolio, month = month,
-    cap_hit = cap_hit, deduped = string.find(flags, FLAG_DEDUPED, 1, true) ~= nil,
-    guarding = string.find(flags, FLAG_GUARDING, 1, true) ~= nil, half_day = half_day,
-    doubt = string.match(flags, '%u') or '', reserved = reserved,
-    recipient = string.sub(tail, 1, 8), fingerprint = string.sub(tail, 9, 24),
-    key = string.sub(tail, 25),
-  }
-end
-
--- A hold's id begins with its own time in milliseconds.
-function state.created_ms(id)
-  local a, b, c, d, e, f = string.byte(id, 1, 6)
-  return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
-end
-
--- Open holds are in buckets by the second of their id, holds in doubt by the minute.
-function state.open_second(id) return math.floor(state.created_ms(id) / 1000) end
-function state.doubt_minute(id) return math.floor(state.created_ms(id) / 60000) end
-function state.open_name(second) return store.name(N.open, second % N.open_buckets) end
-function state.doubt_name(minute) return store.name(N.doubt, minute % N.doubt_buckets) end
-
--- The unresolved hold, or nil; its bucket and period show whether it is open or in doubt.
-function state.find_hold(id, open_key, doubt_key)
-  local packed = store.get(open_key, id)
-  if packed then
-    local hold = state.unpack_hold(packed)
-    hold.bucket, hold.index, hold.period = open_key, store.OPEN_INDEX, state.open_second(id)
-    return hold
+  for _, portfolio in pairs(state.portfolios) do state.fold_portfolio(portfolio) end
+  for day, messages in pairs(state.messages) do
+    local key = store.PREFIX .. N.usage .. store.text(day % N.usage_buckets)
+    local values =
+      state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', messages, state.credits[day])
+    writes[#writes + 1] = values
   end
-  packed = store.get(doubt_key, id)
-  if not packed then return nil end
-  local hold = state.unpack_hold(packed)
-  hold.bucket, hold.index, hold.period = doubt_key, store.DOUBT_INDEX, state.doubt_minute(id)
-  hold.in_doubt = true
-  return hold
-end
-
-function state.remove_hold(id, hold)
-  store.put(hold.bucket, id, false)
-  store.count(hold.index, store.text(hold.period), -1)
+  return writes
 end

@@ -6,6 +6,7 @@ use super::page;
 use crate::ids::{AccountId, CampaignId, WalletId};
 use crate::ledger::redis::RedisLedger;
 use crate::ledger::redis::keys::{CAMPAIGN_INDEXES, USAGE_BUCKETS};
+use crate::ledger::redis::packed;
 use crate::ledger::redis::stored::{self, Exhaustion, Fields};
 use crate::ledger::{CampaignView, LedgerFault, Page, PageRequest, UsageRow, WalletView};
 
@@ -15,7 +16,7 @@ type Exhaustions = HashMap<WalletId, Exhaustion>;
 fn wallets_of(stored: &Fields) -> Result<(Vec<WalletView>, Exhaustions), LedgerFault> {
     let (mut views, mut exhaustions) = (Vec::with_capacity(stored.len()), HashMap::new());
     for (id, packed) in stored {
-        let id: WalletId = id.parse().map_err(|_| stored::unreadable("wallet"))?;
+        let id: WalletId = id.parse().map_err(|_| packed::unreadable("wallet"))?;
         let (view, exhaustion) = stored::wallet(id.clone(), packed)?;
         views.push(view);
         exhaustions.insert(id, exhaustion);
@@ -100,12 +101,11 @@ impl RedisLedger {
         for bucket in buckets {
             pipe.cmd("HGETALL").arg(keys.usage(bucket));
         }
-        let replies: Vec<HashMap<String, i64>> = self.pipe(&pipe).await?;
-        let mut rows = HashMap::new();
-        for (field, value) in replies.iter().flatten() {
-            stored::usage_row(&mut rows, field, *value, (from_day, to_day))?;
-        }
-        let mut rows: Vec<UsageRow> = rows.into_values().collect();
+        let replies: Vec<Fields> = self.pipe(&pipe).await?;
+        let rows = replies.iter().flatten();
+        let rows = rows.map(|(name, packed)| stored::usage_row(name, packed, (from_day, to_day)));
+        let mut rows: Vec<UsageRow> =
+            rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         rows.sort_by(|a, b| {
             (a.day, &a.channel, a.country, a.category)
                 .cmp(&(b.day, &b.channel, b.country, b.category))

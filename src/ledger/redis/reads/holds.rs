@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::{Bytes, foreign_cursor, page};
 use crate::ids::{AccountId, HoldId, PortfolioId};
 use crate::ledger::redis::RedisLedger;
-use crate::ledger::redis::keys::{self, AccountKeys};
-use crate::ledger::redis::stored;
+use crate::ledger::redis::keys::{self, AccountKeys, BlockId};
+use crate::ledger::redis::{packed, stored_block};
 use crate::ledger::{HoldState, HoldView, LedgerFault, Page, PageRequest};
 
-/// Buckets of holds read in one round trip.
-const BUCKETS_AT_ONCE: usize = 16;
+/// Blocks of holds read in one round trip.
+const BLOCKS_AT_ONCE: usize = 64;
 
 /// How long a slot stays taken, in minutes after the minute of the last accepted send.
 const SLOT_MINUTES: i64 = 1440;
@@ -21,15 +21,30 @@ impl RedisLedger {
         account: &AccountId,
         id: HoldId,
     ) -> Result<Option<HoldView>, LedgerFault> {
-        let keys = self.keys.of(account);
+        let (block, _) = keys::block_of(id);
+        let found = self.read_blocks(&self.keys.of(account), &[block]).await?;
+        Ok(found.into_iter().find(|view| view.id == id))
+    }
+
+    /// The unresolved holds of some blocks.
+    async fn read_blocks(
+        &self,
+        keys: &AccountKeys,
+        ids: &[BlockId],
+    ) -> Result<Vec<HoldView>, LedgerFault> {
         let mut pipe = redis::pipe();
-        // In this order: a hold goes from open to in doubt and never back.
-        pipe.cmd("HGET").arg(keys.open(keys::open_second(id))).arg(id.as_bytes());
-        pipe.cmd("HGET").arg(keys.doubt(keys::doubt_minute(id))).arg(id.as_bytes());
-        let (open, doubt): (Option<Bytes>, Option<Bytes>) = self.pipe(&pipe).await?;
-        let open = open.map(|packed| (HoldState::Open, packed));
-        let found = open.or(doubt.map(|packed| (HoldState::InDoubt, packed)));
-        found.map(|(state, packed)| stored::hold(id, state, &packed)).transpose()
+        for block in ids {
+            let states = [block.as_slice(), b"s"].concat();
+            pipe.cmd("HMGET").arg(keys.block(block)).arg(block).arg(states);
+        }
+        let replies: Vec<(Option<Bytes>, Option<Bytes>)> = self.pipe(&pipe).await?;
+        let mut found = Vec::new();
+        for (block, reply) in ids.iter().zip(replies) {
+            if let (Some(contents), Some(states)) = reply {
+                found.extend(stored_block::holds(block, &contents, &states)?);
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn list_holds(
@@ -44,22 +59,15 @@ impl RedisLedger {
             .map(str::parse::<HoldId>)
             .transpose()
             .map_err(|_| foreign_cursor())?;
+        let (keys, wanted) = (self.keys.of(account), request.limit.saturating_add(1));
         let mut found = Vec::new();
         for kind in [HoldState::Open, HoldState::InDoubt] {
             if state.is_none_or(|state| state == kind) {
-                found.extend(
-                    self.holds_after(
-                        &self.keys.of(account),
-                        kind,
-                        after,
-                        request.limit.saturating_add(1),
-                    )
-                    .await?,
-                );
+                found.extend(self.holds_after(&keys, kind, after, wanted).await?);
             }
         }
         found.sort_by_key(|view| view.id);
-        // A hold that became in doubt between the two reads was seen twice.
+        // A block may have holds of both states, and one that became in doubt was seen twice.
         found.dedup_by_key(|view| view.id);
         Ok(page(found, request.limit, |view: &HoldView| view.id.to_string()))
     }
@@ -72,47 +80,44 @@ impl RedisLedger {
         after: Option<HoldId>,
         wanted: usize,
     ) -> Result<Vec<HoldView>, LedgerFault> {
-        let (index, period_of): (_, fn(HoldId) -> i64) = match state {
-            HoldState::Open => (keys.open_index(), keys::open_second),
-            HoldState::InDoubt => (keys.doubt_index(), keys::doubt_minute),
+        let index = match state {
+            HoldState::Open => keys.open_index(),
+            HoldState::InDoubt => keys.doubt_index(),
         };
-        let mut pipe = redis::pipe();
-        pipe.cmd("HKEYS").arg(index);
-        let (mut periods,): (Vec<i64>,) = self.pipe(&pipe).await?;
-        periods.retain(|period| after.is_none_or(|after| *period >= period_of(after)));
-        periods.sort_unstable();
+        // The block of `after` may have more of them.
+        let mut from = after
+            .map_or(b"-".to_vec(), |after| [b"[".as_slice(), &keys::block_of(after).0].concat());
         let mut found = Vec::new();
-        for periods in periods.chunks(BUCKETS_AT_ONCE) {
+        loop {
             let mut pipe = redis::pipe();
-            for period in periods {
-                pipe.cmd("HGETALL").arg(if state == HoldState::Open {
-                    keys.open(*period)
-                } else {
-                    keys.doubt(*period)
-                });
-            }
-            let buckets: Vec<HashMap<Bytes, Bytes>> = self.pipe(&pipe).await?;
-            for (period, bucket) in periods.iter().zip(&buckets) {
-                for (id, packed) in bucket {
-                    let id = stored::hold_id(id).ok_or_else(|| stored::unreadable("hold"))?;
-                    // A bucket is used again for later periods.
-                    if period_of(id) == *period && after.is_none_or(|after| id > after) {
-                        found.push(stored::hold(id, state, packed)?);
-                    }
-                }
-            }
+            pipe.cmd("ZRANGEBYLEX").arg(&index).arg(&from).arg("+");
+            pipe.arg("LIMIT").arg(0).arg(BLOCKS_AT_ONCE);
+            let (members,): (Vec<Bytes>,) = self.pipe(&pipe).await?;
+            let id = |member: &Bytes| member.first_chunk().copied();
+            let ids: Option<Vec<BlockId>> = members.iter().map(id).collect();
+            let ids = ids.ok_or_else(|| packed::unreadable("hold"))?;
+            let views =
+                if ids.is_empty() { Vec::new() } else { self.read_blocks(keys, &ids).await? };
+            found.extend(
+                views.into_iter().filter(|view| {
+                    view.state == state && after.is_none_or(|after| view.id > after)
+                }),
+            );
+            let Some(last) = members.last().filter(|_| members.len() == BLOCKS_AT_ONCE) else {
+                return Ok(found);
+            };
             if found.len() >= wanted {
-                break;
+                return Ok(found);
             }
+            from = [b"(".as_slice(), last].concat();
         }
-        Ok(found)
     }
 
     pub(super) async fn count_in_doubt(&self, account: &AccountId) -> Result<u64, LedgerFault> {
         let mut pipe = redis::pipe();
-        pipe.cmd("HVALS").arg(self.keys.of(account).doubt_index());
-        let (counts,): (Vec<u64>,) = self.pipe(&pipe).await?;
-        Ok(counts.iter().sum())
+        pipe.cmd("HGET").arg(self.keys.of(account).account()).arg("in_doubt");
+        let (count,): (Option<u64>,) = self.pipe(&pipe).await?;
+        Ok(count.unwrap_or(0))
     }
 
     pub(super) async fn count_window(

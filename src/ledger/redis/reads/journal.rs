@@ -3,7 +3,7 @@
 use super::{Bytes, foreign_cursor, page};
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::redis::RedisLedger;
-use crate::ledger::redis::stored;
+use crate::ledger::redis::{packed, stored};
 use crate::ledger::{Entry, Event, LedgerFault, Page, PageRequest};
 
 /// Journal records read in one round trip, and round trips in one page: a page may be short, but it
@@ -52,15 +52,11 @@ impl RedisLedger {
             let (records,): (Vec<(String, Vec<Bytes>)>,) = self.pipe(&pipe).await?;
             for (id, fields) in &records {
                 let (at_ms, last) =
-                    position(id).ok_or_else(|| stored::unreadable("statement entry"))?;
-                let packed: Vec<&Bytes> = fields.iter().skip(1).step_by(2).collect();
-                let first = (last + 1).saturating_sub(packed.len() as u64);
-                for (sequence, packed) in (first..).zip(packed) {
-                    let entry = stored::entry(sequence, at_ms, packed)?;
-                    if entry.wallet == *wallet && sequence > after {
-                        found.push(entry);
-                    }
-                }
+                    position(id).ok_or_else(|| packed::unreadable("statement entry"))?;
+                let packed = fields.get(1).ok_or_else(|| packed::unreadable("statement entry"))?;
+                let entries = stored::entries(last, at_ms, packed)?;
+                let wanted = |entry: &Entry| entry.wallet == *wallet && entry.sequence > after;
+                found.extend(entries.into_iter().filter(wanted));
                 reached = Some((at_ms, last));
             }
             if records.len() < RECORDS_AT_ONCE {
@@ -103,7 +99,7 @@ impl RedisLedger {
             let sequence = id.split_once('-').and_then(|(sequence, _)| sequence.parse().ok());
             let packed = fields.get(1);
             let (sequence, packed) =
-                sequence.zip(packed).ok_or_else(|| stored::unreadable("event"))?;
+                sequence.zip(packed).ok_or_else(|| packed::unreadable("event"))?;
             stored::event(sequence, packed)
         };
         let events = records.iter().map(event).collect::<Result<_, _>>()?;

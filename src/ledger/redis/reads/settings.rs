@@ -6,7 +6,7 @@ use super::page;
 use crate::ids::AccountId;
 use crate::ledger::redis::RedisLedger;
 use crate::ledger::redis::keys::DOCUMENT_SHARDS;
-use crate::ledger::redis::stored;
+use crate::ledger::redis::packed;
 use crate::ledger::{Document, DocumentKind, Documents, LedgerFault, Page, PageRequest};
 
 /// Tries to read all settings between two changes.
@@ -72,7 +72,7 @@ impl RedisLedger {
             pipe.cmd("HGETALL").arg(keys.documents(shard));
         }
         pipe.cmd("HGET").arg(keys.account()).arg("settings");
-        let unreadable = || stored::unreadable("settings document");
+        let unreadable = || packed::unreadable("settings document");
         for _ in 0..DOCUMENT_READS {
             let mut replies = self.pipe::<Vec<redis::Value>>(&pipe).await?.into_iter();
             let before = replies.next().ok_or_else(unreadable)?;

@@ -1,0 +1,120 @@
+-- People: what one recipient occupies of the messaging limits and of the frequency caps, in one
+-- field of a hash sharded by the recipient's hash. KEYS: named by the callers. ARGV: none. Reply:
+-- none. A person's record: per portfolio its number (with 32768 added if another follows; a lone 0
+-- for none), the minute of the last accepted send and the open sends; then the cap hits, five bytes
+-- each, oldest first: the second, and the category.
+
+local people = {}
+
+people.SLOT, people.SLOT_SIZE, people.HIT_SIZE = '>I2I3I2', 7, 5
+people.BEGIN = 26297280 -- the first minute of 2020, so that three bytes last until 2051
+people.SLOT_MINUTES = 1440
+people.MAX_HITS = 255
+people.NOTHING = '\0\0'
+
+function people.begin()
+  people.packed, people.keys, people.changed = {}, {}, {}
+end
+
+-- The first twelve bits of a keyed hash.
+function people.name(recipient)
+  local first, second = byte(recipient, 1, 2)
+  return store.PREFIX .. N.people .. (first * 16 + floor(second / 16))
+end
+
+-- The record, or false.
+function people.of(recipient, key)
+  local packed = people.packed[recipient]
+  if packed ~= nil then return packed end
+  key = key or people.name(recipient)
+  packed = call('HGET', key, recipient)
+  people.packed[recipient], people.keys[recipient] = packed, key
+  return packed
+end
+
+function people.put(recipient, packed)
+  if packed == people.NOTHING then packed = false end
+  people.packed[recipient] = packed
+  people.changed[recipient] = true
+end
+
+function people.is_young(last, minute)
+  return last > 0 and minute - last <= people.SLOT_MINUTES
+end
+
+-- Minute of the last accepted send and open sends; nil for none, and for one that is over.
+function people.slot_of(packed, number)
+  if not packed then return nil end
+  local at, tag, minute, open = 1, nil, nil, nil
+  if byte(packed, 1) == 0 and byte(packed, 2) == 0 then return nil end
+  repeat
+    tag, minute, open = read(people.SLOT, packed, at)
+    if tag % 32768 == number then
+      if minute > 0 then minute = minute + people.BEGIN end
+      if open > 0 or people.is_young(minute, floor(store.now / 60000)) then return minute, open end
+      return nil
+    end
+    at = at + people.SLOT_SIZE
+  until tag < 32768
+  return nil
+end
+
+-- Where the cap hits begin.
+function people.hits_at(packed)
+  if byte(packed, 1) == 0 and byte(packed, 2) == 0 then return 3 end
+  local at = 1
+  while byte(packed, at) >= 128 do at = at + people.SLOT_SIZE end
+  return at + people.SLOT_SIZE
+end
+
+function people.hits_of(packed)
+  return packed and sub(packed, people.hits_at(packed)) or ''
+end
+
+-- The record with other cap hits.
+function people.with_hits(packed, hits)
+  packed = packed or people.NOTHING
+  return sub(packed, 1, people.hits_at(packed) - 1) .. hits
+end
+
+-- The record with another slot for the portfolio; none if `last` is nil. What is over is dropped.
+function people.with_slot(packed, number, last, open)
+  packed = packed or people.NOTHING
+  local till, slots = people.hits_at(packed) - 1, {}
+  for at = 1, till - people.SLOT_SIZE + 1, people.SLOT_SIZE do
+    local of = read('>I2', packed, at) % 32768
+    if of ~= number and people.slot_of(packed, of) then
+      slots[#slots + 1] = { of, sub(packed, at + 2, at + people.SLOT_SIZE - 1) }
+    end
+  end
+  if last then
+    local minute = last > 0 and math.max(last - people.BEGIN, 1) or 0
+    slots[#slots + 1] = { number, pack('>I3I2', minute, math.min(open, 65535)) }
+  end
+  local written = #slots == 0 and people.NOTHING or ''
+  for i, slot in ipairs(slots) do
+    written = written .. pack('>I2', slot[1] + (i < #slots and 32768 or 0)) .. slot[2]
+  end
+  return written .. sub(packed, till + 1)
+end
+
+-- The cap hits with one more; those older than every rule's window are dropped.
+function people.add_hit(hits, longest_s, now_s, category)
+  local from = 1
+  while from <= #hits and read('>I4', hits, from) <= now_s - longest_s do
+    from = from + people.HIT_SIZE
+  end
+  if (#hits - from + 1) / people.HIT_SIZE >= people.MAX_HITS then from = from + people.HIT_SIZE end
+  return (from > 1 and sub(hits, from) or hits) .. pack('>I4B', now_s, category)
+end
+
+function people.flush()
+  for recipient in pairs(people.changed) do
+    local packed = people.packed[recipient]
+    if packed then
+      call('HSET', people.keys[recipient], recipient, packed)
+    else
+      call('HDEL', people.keys[recipient], recipient)
+    end
+  end
+end
