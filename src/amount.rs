@@ -149,17 +149,55 @@ impl fmt::Display for Amount {
     /// At least two decimals, at most six, no trailing zeros beyond the second: `98.82`, `0.0118`,
     /// `0.00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
         let magnitude = self.0.unsigned_abs();
         let scale = MICROS_PER_CREDIT.unsigned_abs();
-        let whole = magnitude.checked_div(scale).unwrap_or(0);
+        let mut whole = magnitude.checked_div(scale).unwrap_or(0);
         let mut fraction = magnitude.checked_rem(scale).unwrap_or(0);
         let mut width: usize = 6;
         while width > 2 && fraction.is_multiple_of(10) {
             fraction /= 10;
             width = width.saturating_sub(1);
         }
-        write!(f, "{sign}{whole}.{fraction:0width$}")
+        // From the last character to the first; the largest amount has 18.
+        let mut text = Backwards { text: [0; 20], begin: 20 };
+        for _ in 0..width {
+            text.digit(fraction % 10);
+            fraction /= 10;
+        }
+        text.put(b'.');
+        text.digit(whole % 10);
+        while whole >= 10 {
+            whole /= 10;
+            text.digit(whole % 10);
+        }
+        if self.0 < 0 {
+            text.put(b'-');
+        }
+        f.write_str(text.as_str())
+    }
+}
+
+/// A short text that is written from its end.
+struct Backwards {
+    text: [u8; 20],
+    begin: usize,
+}
+
+impl Backwards {
+    fn put(&mut self, character: u8) {
+        self.begin = self.begin.saturating_sub(1);
+        if let Some(place) = self.text.get_mut(self.begin) {
+            *place = character;
+        }
+    }
+
+    /// `digit` is below 10.
+    fn digit(&mut self, digit: u64) {
+        self.put(b'0'.saturating_add(u8::try_from(digit).unwrap_or(0)));
+    }
+
+    fn as_str(&self) -> &str {
+        self.text.get(self.begin..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 

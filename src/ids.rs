@@ -7,6 +7,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+/// The hash of what is looked up on the way of a send. It is seeded at random, and several times as
+/// fast as the standard one; what is looked up by it is named by people who have a key.
+pub type FastHash = foldhash::fast::RandomState;
+
+/// A map that all threads share.
+pub type SharedMap<K, V> = dashmap::DashMap<K, V, FastHash>;
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {

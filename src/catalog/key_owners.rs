@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
-
 use super::keys::hex;
-use super::principal::AuthError;
+use super::principal::{AuthError, OPERATOR};
 use crate::clock::Clock;
+use crate::ids::{AccountId, KeyId, SharedMap};
 use crate::ledger::{ClaimKind, Claims, Fingerprint};
 
 /// A key looked up within this time stays valid while the ledger is unavailable.
@@ -20,8 +19,17 @@ const KEY_FRESH_MS: i64 = 1_000;
 /// gateway within two seconds.
 const KEY_STALE_MS: i64 = 2_000;
 
+/// Who a key belongs to.
+#[derive(Clone)]
+pub(super) enum Owner {
+    /// An operator.
+    Operator,
+    /// An account, which knows the key by that id.
+    Account(AccountId, KeyId),
+}
+
 struct KnownKey {
-    owner: Arc<str>,
+    owner: Owner,
     /// When it was last looked up, in the clock's elapsed milliseconds.
     seen_ms: i64,
     /// When the key was last looked up again, and when that last failed.
@@ -33,17 +41,17 @@ struct KnownKey {
 pub(super) struct KeyOwners {
     claims: Arc<dyn Claims>,
     clock: Clock,
-    known: DashMap<Fingerprint, KnownKey>,
+    known: SharedMap<Fingerprint, KnownKey>,
 }
 
 impl KeyOwners {
     pub fn new(claims: Arc<dyn Claims>, clock: Clock) -> KeyOwners {
-        KeyOwners { claims, clock, known: DashMap::new() }
+        KeyOwners { claims, clock, known: SharedMap::default() }
     }
 
-    /// The owner of a key, `account/key`, as the ledger had it within the last two seconds; while
-    /// the ledger is unavailable, within the last minute.
-    pub async fn owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
+    /// The owner of a key as the ledger had it within the last two seconds; while the ledger is
+    /// unavailable, within the last minute.
+    pub async fn owner(self: &Arc<Self>, hash: &Fingerprint) -> Result<Owner, AuthError> {
         let now_ms = self.clock.elapsed_ms();
         let known = self.known.get_mut(hash).map(|mut known| {
             let age_ms = now_ms.saturating_sub(known.seen_ms);
@@ -77,7 +85,7 @@ impl KeyOwners {
         self.known.contains_key(hash)
     }
 
-    async fn look_up(&self, hash: &Fingerprint) -> Result<Arc<str>, AuthError> {
+    async fn look_up(&self, hash: &Fingerprint) -> Result<Owner, AuthError> {
         let now_ms = self.clock.elapsed_ms();
         let claimed = self.claims.claimed(ClaimKind::Key, &hex(hash)).await;
         if claimed.is_err()
@@ -85,9 +93,8 @@ impl KeyOwners {
         {
             known.failed_ms = self.clock.elapsed_ms();
         }
-        match claimed.map_err(AuthError::Ledger)? {
+        match claimed.map_err(AuthError::Ledger)?.as_deref().and_then(owner) {
             Some(owner) => {
-                let owner: Arc<str> = owner.into();
                 self.known.insert(
                     *hash,
                     KnownKey {
@@ -110,4 +117,13 @@ impl KeyOwners {
     pub fn forget(&self, hash: &Fingerprint) {
         self.known.remove(hash);
     }
+}
+
+/// The owner that a claim names: `account/key`.
+fn owner(claim: &str) -> Option<Owner> {
+    let (account, key) = claim.split_once('/')?;
+    if account == OPERATOR {
+        return Some(Owner::Operator);
+    }
+    Some(Owner::Account(account.parse().ok()?, key.parse().ok()?))
 }

@@ -99,14 +99,22 @@ fn crc32(bytes: &[u8]) -> u32 {
     !crc
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Returns `bytes` as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
-        text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     text
+}
+
+/// Whether `text` is what [`hex`] makes of `bytes`.
+pub fn is_hex_of(text: &str, bytes: &[u8]) -> bool {
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+    text.bytes().eq(bytes.iter().flat_map(digits))
 }
 
 /// Hashes with the ledger's secret. Each kind of input has a domain of its own, so that equal bytes

@@ -17,16 +17,15 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::ids::{AccountId, KeyId};
+use crate::ids::{AccountId, KeyId, SharedMap};
 use crate::ledger::{ClaimKind, Claims, Fingerprint, LedgerFault, LedgerReads, OpenLedger};
 use failed_keys::FailedKeys;
-use key_owners::KeyOwners;
+use key_owners::{KeyOwners, Owner};
 pub use keys::{KeyHasher, KeyText};
-pub use principal::{AuthError, Principal};
+pub use principal::{AuthError, OPERATOR, Principal};
 pub use snapshot::{Channel, Snapshot, Waba, zone};
 pub use template_name::TemplateName;
 pub use token_names::VariablePattern;
@@ -42,9 +41,6 @@ const STALE_MS: i64 = 2_000;
 
 /// While the ledger is unavailable, settings compared within this time are used.
 const KEPT_MS: i64 = 60_000;
-
-/// The owner of operator keys among the claims; no account id has this form.
-pub const OPERATOR: &str = "*";
 
 struct Loaded {
     snapshot: Arc<Snapshot>,
@@ -63,7 +59,7 @@ pub struct Catalog {
     claims: Arc<dyn Claims>,
     clock: Clock,
     hasher: KeyHasher,
-    snapshots: DashMap<AccountId, Loaded>,
+    snapshots: SharedMap<AccountId, Loaded>,
     key_owners: Arc<KeyOwners>,
     failed_keys: FailedKeys,
 }
@@ -77,7 +73,7 @@ impl Catalog {
             hasher: KeyHasher::new(&ledger.identity.pepper),
             key_owners: Arc::new(KeyOwners::new(claims.clone(), clock.clone())),
             failed_keys: FailedKeys::new(failed_keys),
-            snapshots: DashMap::new(),
+            snapshots: SharedMap::default(),
             reads,
             claims,
             clock,
@@ -222,19 +218,17 @@ impl Catalog {
     }
 
     async fn principal_of(self: &Arc<Self>, hash: Fingerprint) -> Result<Principal, AuthError> {
-        let owner = self.key_owners.owner(&hash).await?;
-        let Some((account, key_id)) = owner.split_once('/') else { return Err(AuthError::Unknown) };
-        if account == OPERATOR {
-            return Ok(Principal::Operator);
-        }
-        let (Ok(account), Ok(key_id)) = (account.parse::<AccountId>(), key_id.parse::<KeyId>())
-        else {
-            return Err(AuthError::Unknown);
+        let (account, key_id) = match self.key_owners.owner(&hash).await? {
+            Owner::Operator => return Ok(Principal::Operator),
+            Owner::Account(account, key_id) => (account, key_id),
         };
         let snapshot =
             self.account(&account).await.map_err(AuthError::Ledger)?.ok_or(AuthError::Unknown)?;
         let has_key = |snapshot: &Snapshot| {
-            snapshot.keys.get(&key_id).is_some_and(|settings| settings.hash == keys::hex(&hash))
+            snapshot
+                .keys
+                .get(&key_id)
+                .is_some_and(|settings| keys::is_hex_of(&settings.hash, &hash))
         };
         if has_key(&snapshot) {
             return self.principal(&snapshot, &key_id);

@@ -8,6 +8,9 @@ use super::snapshot::Snapshot;
 use crate::ids::{CampaignId, KeyId};
 use crate::ledger::LedgerFault;
 
+/// The owner of operator keys among the claims; no account id has this form.
+pub const OPERATOR: &str = "*";
+
 /// Who is calling, after authentication.
 #[derive(Debug, Clone)]
 pub enum Principal {

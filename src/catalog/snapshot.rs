@@ -12,9 +12,12 @@ use super::documents::{
     self, AccountSettings, ChannelSettings, FrequencyCap, KeySettings, TemplateSettings,
     WabaSettings,
 };
-use crate::ids::{AccountId, ChannelId, IdError, KeyId, PortfolioId, WabaId};
+use crate::ids::{AccountId, ChannelId, FastHash, IdError, KeyId, PortfolioId, WabaId};
 use crate::ledger::{CapRule, Document, DocumentKind, Documents};
 use crate::pricing::Category;
+
+/// What a send looks up in the settings.
+type Map<K, V> = HashMap<K, V, FastHash>;
 
 /// All settings of one account at one version.
 #[derive(Debug)]
@@ -30,13 +33,13 @@ pub struct Snapshot {
     /// The account's frequency caps in the form the ledger counts by.
     pub caps: Arc<[CapRule]>,
     /// Its channels by phone number ID.
-    pub channels: HashMap<ChannelId, Channel>,
+    pub channels: Map<ChannelId, Arc<Channel>>,
     /// Its WABAs by Meta's id.
-    pub wabas: HashMap<WabaId, Waba>,
+    pub wabas: Map<WabaId, Waba>,
     /// Category by WABA, then `name/language`.
-    pub templates: HashMap<WabaId, HashMap<String, Category>>,
+    pub templates: Map<WabaId, Map<String, Category>>,
     /// Its gateway keys by id.
-    pub keys: HashMap<KeyId, KeySettings>,
+    pub keys: Map<KeyId, KeySettings>,
 }
 
 /// A channel with what its sends need of its WABA.
@@ -78,7 +81,7 @@ impl Snapshot {
                 waba.settings.portfolio.clone()
             });
             let time_zone = waba.map_or_else(|| time_zone.clone(), |waba| waba.time_zone.clone());
-            (channel_id, Channel { settings, time_zone, portfolio })
+            (channel_id, Arc::new(Channel { settings, time_zone, portfolio }))
         };
         let channels = channels.into_iter().map(with_waba).collect();
         let caps = account.caps.iter().map(FrequencyCap::rule).collect();
@@ -111,10 +114,10 @@ impl Snapshot {
 #[derive(Default)]
 struct Read {
     account: Option<AccountSettings>,
-    channels: HashMap<ChannelId, ChannelSettings>,
-    wabas: HashMap<WabaId, Waba>,
-    templates: HashMap<WabaId, HashMap<String, Category>>,
-    keys: HashMap<KeyId, KeySettings>,
+    channels: Map<ChannelId, ChannelSettings>,
+    wabas: Map<WabaId, Waba>,
+    templates: Map<WabaId, Map<String, Category>>,
+    keys: Map<KeyId, KeySettings>,
 }
 
 impl Read {

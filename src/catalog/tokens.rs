@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use dashmap::DashMap;
-
 use super::documents::ChannelSettings;
 use super::token_names::{VariablePattern, validate_file};
 use crate::clock::Clock;
+use crate::ids::SharedMap;
 
 /// A file is read again after this time, if it has changed.
 const LOOK_AGAIN_MS: i64 = 1_000;
@@ -40,15 +39,21 @@ struct FileToken {
 pub struct Tokens {
     directory: Option<PathBuf>,
     permitted: VariablePattern,
-    variables: DashMap<String, Arc<str>>,
-    files: DashMap<String, FileToken>,
+    variables: SharedMap<String, Arc<str>>,
+    files: SharedMap<String, FileToken>,
     clock: Clock,
 }
 
 impl Tokens {
     /// Tokens from files below `directory` and from the variables that `permitted` allows.
     pub fn new(directory: Option<PathBuf>, permitted: VariablePattern, clock: Clock) -> Tokens {
-        Tokens { directory, permitted, variables: DashMap::new(), files: DashMap::new(), clock }
+        Tokens {
+            directory,
+            permitted,
+            variables: SharedMap::default(),
+            files: SharedMap::default(),
+            clock,
+        }
     }
 
     /// The variables that channels may name.

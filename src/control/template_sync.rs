@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Conflict, ControlError};
@@ -118,7 +119,7 @@ fn upstream_of_waba(
     account: &Snapshot,
     waba: &WabaId,
 ) -> Result<Target, ControlError> {
-    let of_waba = |(_, channel): &(&ChannelId, &Channel)| {
+    let of_waba = |(_, channel): &(&ChannelId, &Arc<Channel>)| {
         channel.settings.waba.as_ref() == Some(waba) && channel.settings.is_graph_shaped()
     };
     let mut channels: Vec<_> = account.channels.iter().filter(of_waba).collect();

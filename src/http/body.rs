@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use crate::ids::AccountId;
+use crate::ids::{AccountId, SharedMap};
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +45,7 @@ pub struct BodyMemory {
     limit: usize,
     taken: AtomicUsize,
     /// What each account takes, those without a body left out.
-    accounts: DashMap<AccountId, usize>,
+    accounts: SharedMap<AccountId, usize>,
 }
 
 /// What one body takes of it; given back when it is dropped.
@@ -60,7 +59,7 @@ pub struct BodyRoom<'m> {
 impl BodyMemory {
     /// Room for `limit` bytes.
     pub fn new(limit: usize) -> BodyMemory {
-        BodyMemory { limit, taken: AtomicUsize::new(0), accounts: DashMap::new() }
+        BodyMemory { limit, taken: AtomicUsize::new(0), accounts: SharedMap::default() }
     }
 
     /// Room for a body of this account, of which nothing has come yet.

@@ -1,11 +1,10 @@
 //! Remembers for a second which campaigns are stopped, so that their sends are refused without
 //! asking the ledger each time.
 
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use super::Rejection;
-use crate::ids::{AccountId, CampaignId};
+use crate::ids::{AccountId, CampaignId, SharedMap};
 
 /// How long a refusal may be repeated without asking: a restart elsewhere is noticed this much
 /// later.
@@ -25,7 +24,7 @@ struct Stopped {
 /// Stopped campaigns and when to ask about them again.
 #[derive(Default)]
 pub struct StopLease {
-    stopped: DashMap<Key, Stopped>,
+    stopped: SharedMap<Key, Stopped>,
 }
 
 impl StopLease {

@@ -3,11 +3,9 @@
 
 use std::collections::HashMap;
 
-use dashmap::DashMap;
-
 use super::batcher::Batcher;
 use super::operation::Operation;
-use crate::ids::{AccountId, CampaignId};
+use crate::ids::{AccountId, CampaignId, SharedMap};
 use crate::rejection::RejectionKind;
 
 /// Counts of one account that may wait; it takes an engine that names thousands of campaigns a
@@ -22,7 +20,7 @@ type Counts = HashMap<(CampaignId, RejectionKind), u64>;
 
 /// What was refused here and is not posted to the ledger yet.
 #[derive(Default)]
-pub struct Uncounted(DashMap<AccountId, Counts>);
+pub struct Uncounted(SharedMap<AccountId, Counts>);
 
 impl Uncounted {
     /// Counts one refused send; the ledger leaves out campaigns that do not exist.

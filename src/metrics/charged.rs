@@ -3,10 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use dashmap::DashMap;
-
 use super::labels::{CATEGORIES, OTHER, position};
 use crate::amount::Amount;
+use crate::ids::SharedMap;
 
 /// Currencies times categories times countries that get a series of their own; further ones are
 /// counted under country "other".
@@ -17,7 +16,7 @@ const NAME: &str = "tollgate_charged_credits_total";
 /// The sums of all series.
 #[derive(Default)]
 pub(super) struct ChargedCredits {
-    sums: DashMap<Series, AtomicU64>,
+    sums: SharedMap<Series, AtomicU64>,
     used: AtomicUsize,
 }
 

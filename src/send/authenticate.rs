@@ -12,7 +12,7 @@ use super::rejected::Rejected;
 use super::route::SendRoute;
 use super::service::SendService;
 use crate::catalog::documents::Scope;
-use crate::catalog::{AuthError, Principal, Snapshot};
+use crate::catalog::{AuthError, Channel, Principal, Snapshot};
 use crate::http::credentials::{self, CredentialsError};
 use crate::http::peer::client_network;
 use crate::ids::{CampaignId, ChannelId, KeyId};
@@ -64,8 +64,8 @@ fn context_of(
     let campaign = one_campaign(&head.headers, route.campaign.as_deref(), campaign)?;
     log.authenticated(&snapshot, campaign.as_ref());
     let channel_id = route.channel_id.parse::<ChannelId>().map_err(|_| unknown_channel())?;
-    check_enabled(&snapshot, &channel_id)?;
-    Ok(SendContext { snapshot, channel_id, campaign })
+    let channel = enabled(&snapshot, &channel_id)?.clone();
+    Ok(SendContext { snapshot, channel_id, channel, campaign })
 }
 
 /// Whose key a request has.
@@ -120,10 +120,13 @@ fn unknown_channel() -> Rejected {
     )
 }
 
-fn check_enabled(snapshot: &Snapshot, channel_id: &ChannelId) -> Result<(), Rejected> {
+fn enabled<'s>(
+    snapshot: &'s Snapshot,
+    channel_id: &ChannelId,
+) -> Result<&'s Arc<Channel>, Rejected> {
     let channel = snapshot.channels.get(channel_id).ok_or_else(unknown_channel)?;
     if channel.settings.enabled {
-        Ok(())
+        Ok(channel)
     } else {
         Err(Rejected::new(
             RejectionKind::ChannelDisabled,

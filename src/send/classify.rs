@@ -123,7 +123,7 @@ pub fn forwarded_path<'r>(
     message: &Send<'_>,
     route: &'r SendRoute,
 ) -> Result<Cow<'r, str>, Rejected> {
-    if let Some(path) = &context.channel().settings.upstream_path {
+    if let Some(path) = &context.channel.settings.upstream_path {
         return match route.endpoint {
             Endpoint::Messages => Ok(Cow::Owned(path.clone())),
             Endpoint::MarketingMessages => Err(Rejected::new(
@@ -134,7 +134,7 @@ pub fn forwarded_path<'r>(
     }
     let endpoint = context.snapshot.account.marketing_endpoint;
     let chosen = endpoint == MarketingEndpoint::MarketingMessages
-        && context.channel().settings.billing == Billing::Prepaid
+        && context.channel.settings.billing == Billing::Prepaid
         && route.endpoint == Endpoint::Messages;
     let known = || message.template.as_ref().and_then(|template| in_catalog(context, template));
     Ok(match route.path.strip_suffix("/messages") {
@@ -147,7 +147,7 @@ pub fn forwarded_path<'r>(
 
 /// The category of a template, `None` if the catalog does not know it.
 fn in_catalog(context: &SendContext, template: &TemplateRef<'_>) -> Option<Category> {
-    let waba = context.channel().settings.waba.as_ref()?;
+    let waba = context.channel.settings.waba.as_ref()?;
     context.snapshot.template(waba, &template.name, &template.language)
 }
 
@@ -177,7 +177,7 @@ fn price(
     let account = &context.snapshot.account;
     let terms = Terms {
         card: &account.rate_card,
-        time_zone: &context.channel().time_zone,
+        time_zone: &context.channel.time_zone,
         markup: &account.markup,
         authentication_international: account.authentication_international,
         window: ServiceWindow::Unknown,

@@ -10,8 +10,10 @@ use crate::ids::{CampaignId, ChannelId};
 pub struct SendContext {
     /// The account's settings.
     pub snapshot: Arc<Snapshot>,
-    /// The sending channel, which is one of the snapshot's.
+    /// The sending channel's phone number ID.
     pub channel_id: ChannelId,
+    /// The channel's settings, which are of the snapshot.
+    pub channel: Arc<Channel>,
     /// The campaign of the header, the path or the key.
     pub campaign: Option<CampaignId>,
 }
@@ -20,14 +22,5 @@ impl SendContext {
     /// Whether the account's limits refuse nothing.
     pub fn observes(&self) -> bool {
         self.snapshot.account.enforcement == Enforcement::Observe
-    }
-
-    /// The channel's settings.
-    pub fn channel(&self) -> &Channel {
-        #[expect(
-            clippy::expect_used,
-            reason = "only made for a channel in its snapshot, and a snapshot never changes"
-        )]
-        self.snapshot.channels.get(&self.channel_id).expect("the channel was found before")
     }
 }

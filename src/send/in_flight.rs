@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use crate::ids::AccountId;
+use crate::ids::{AccountId, SharedMap};
 use crate::ledger::Fingerprint;
 
 /// A client that gives up closes its connection before it repeats, but its end of the old
@@ -18,7 +17,7 @@ const HANG_UP_GRACE: Duration = Duration::from_millis(25);
 /// Counts each body in flight.
 #[derive(Default)]
 pub struct InFlightBodies {
-    bodies: DashMap<(AccountId, Fingerprint), usize>,
+    bodies: SharedMap<(AccountId, Fingerprint), usize>,
 }
 
 /// One body in flight; it ends when dropped.

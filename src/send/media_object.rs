@@ -69,8 +69,9 @@ pub fn channels(snapshot: &Snapshot, query: &str) -> Result<Vec<ChannelId>, Reje
             .map(|channel| vec![channel])
             .ok_or_else(|| unknown("this key's account has no channel with that phone number ID"));
     }
-    let shaped =
-        |(_, channel): &(&ChannelId, &crate::catalog::Channel)| channel.settings.is_graph_shaped();
+    let shaped = |(_, channel): &(&ChannelId, &std::sync::Arc<crate::catalog::Channel>)| {
+        channel.settings.is_graph_shaped()
+    };
     let mut channels: Vec<_> = snapshot.channels.iter().filter(shaped).collect();
     // Those that send come first: one that is switched off may have no token any more.
     channels.sort_by_key(|(id, channel)| (!channel.settings.enabled, *id));

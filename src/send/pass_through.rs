@@ -214,11 +214,12 @@ fn owner(
         GraphPath::MediaUpload => one(Allowed::Media, own(id)),
         GraphPath::BusinessProfile => one(Allowed::BusinessProfile, own(id)),
         GraphPath::Templates => {
-            let of_waba = |(_, channel): &(&ChannelId, &crate::catalog::Channel)| {
-                let settings = &channel.settings;
-                settings.waba.as_ref().is_some_and(|waba| waba.as_str() == id)
-                    && settings.is_graph_shaped()
-            };
+            let of_waba =
+                |(_, channel): &(&ChannelId, &std::sync::Arc<crate::catalog::Channel>)| {
+                    let settings = &channel.settings;
+                    settings.waba.as_ref().is_some_and(|waba| waba.as_str() == id)
+                        && settings.is_graph_shaped()
+                };
             let channel = snapshot.channels.iter().find(of_waba);
             one(Allowed::Templates, channel.map(|(channel, _)| channel.clone()))
         }

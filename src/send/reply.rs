@@ -1,11 +1,14 @@
 //! Reply: the only place in the room that knows HTTP statuses. Upstream's replies go back as they
 //! came; our own no is Graph-shaped.
 
-use bytes::Bytes;
+use std::fmt::Write;
+
+use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::context::SendContext;
 use super::message::Send;
@@ -13,7 +16,7 @@ use super::rejected::Rejected;
 use super::reserve::Replay;
 use crate::amount::Amount;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
-use crate::ids::HoldId;
+use crate::ids::{CampaignId, HoldId};
 use crate::pricing::Quote;
 use crate::rejection::RejectionKind;
 use crate::upstream::outcome::AnsweredBy;
@@ -21,8 +24,44 @@ use crate::upstream::outcome::AnsweredBy;
 /// Whose answer a reply is: `graph`, `intermediary` (something in front of Graph) or `gateway`.
 const ANSWERED_BY: HeaderName = HeaderName::from_static("tollgate-answered-by");
 
+/// How many headers say what a message cost, and how many bytes of them are written for it.
+const PRICE_HEADERS: usize = 6;
+const PRICE_TEXTS: usize = 96;
+
 /// A reply to a send.
 pub type Reply = Response<Full<Bytes>>;
+
+/// The body of a rejection.
+#[derive(Serialize)]
+struct Failure<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    message: std::fmt::Arguments<'a>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: u32,
+    error_data: Data<'a>,
+    fbtrace_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    messaging_product: &'static str,
+    details: &'a str,
+    rejection: &'static str,
+    needed: Option<Amount>,
+    available: Option<Amount>,
+    currency: Option<&'a str>,
+    retry_after_s: Option<i64>,
+    /// Only a stopped campaign has these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<&'a CampaignId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortfall: Option<Amount>,
+}
 
 /// Our own no, shaped like a Graph error so that SDKs parse it, with numbers of our own so that
 /// nobody takes it for Meta's.
@@ -30,33 +69,27 @@ pub fn rejection(rejected: &Rejected, currency: Option<&str>, request_id: &Reque
     let kind = rejected.kind;
     let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let code = 990_000 + u32::from(status.as_u16());
-    let mut body = json!({
-        "error": {
-            "message": format!("(#{code}) {}", kind.title()),
-            "type": "TollgateRejection",
-            "code": code,
-            "error_data": {
-                "messaging_product": "whatsapp",
-                "details": rejected.details,
-                "rejection": kind.name(),
-                "needed": rejected.needed,
-                "available": rejected.available,
-                "currency": rejected.needed.and(currency),
-                "retry_after_s": rejected.retry_after_s,
+    let body = Failure {
+        error: Error {
+            message: format_args!("(#{code}) {}", kind.title()),
+            kind: "TollgateRejection",
+            code,
+            error_data: Data {
+                messaging_product: "whatsapp",
+                details: &rejected.details,
+                rejection: kind.name(),
+                needed: rejected.needed,
+                available: rejected.available,
+                currency: rejected.needed.and(currency),
+                retry_after_s: rejected.retry_after_s,
+                campaign: rejected.campaign.as_ref(),
+                shortfall: rejected.shortfall,
             },
-            "fbtrace_id": request_id.as_str(),
-        }
-    });
-    if let Some(data) = body.pointer_mut("/error/error_data").and_then(Value::as_object_mut) {
-        // Only a stopped campaign has these.
-        if let Some(campaign) = &rejected.campaign {
-            data.insert("campaign".into(), json!(campaign));
-        }
-        if let Some(shortfall) = rejected.shortfall {
-            data.insert("shortfall".into(), json!(shortfall));
-        }
-    }
-    let mut reply = json_reply(status, body.to_string().into());
+            fbtrace_id: request_id.as_str(),
+        },
+    };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let mut reply = json_reply(status, body.into());
     let headers = reply.headers_mut();
     headers.insert("tollgate-rejection", HeaderValue::from_static(kind.name()));
     headers.insert(ANSWERED_BY, HeaderValue::from_static("gateway"));
@@ -143,21 +176,29 @@ pub fn add_price_headers(
 ) {
     let currency = &context.snapshot.account.currency;
     let headers = reply.headers_mut();
-    let mut set = |name: &'static str, text: String| {
-        if let Ok(value) = HeaderValue::from_str(&text) {
+    headers.reserve(PRICE_HEADERS);
+    let mut set = |name: &'static str, text: Bytes| {
+        if let Ok(value) = HeaderValue::from_maybe_shared(text) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
+    // All that has to be written goes into one piece of memory.
+    let mut texts = BytesMut::with_capacity(PRICE_TEXTS);
+    let mut written = |text: std::fmt::Arguments<'_>| {
+        // Writing to a text cannot fail.
+        let _ = texts.write_fmt(text);
+        texts.split().freeze()
+    };
     if let Some(hold) = hold {
-        set("tollgate-hold", hold.to_string());
+        set("tollgate-hold", written(format_args!("{hold}")));
     }
-    set("tollgate-charge", format!("{amount} {currency}"));
+    set("tollgate-charge", written(format_args!("{amount} {currency}")));
     if let Some(available) = available {
-        set("tollgate-available", format!("{available} {currency}"));
+        set("tollgate-available", written(format_args!("{available} {currency}")));
     }
-    set("tollgate-country", quote.country.to_string());
-    set("tollgate-market", quote.market.as_str().to_owned());
-    set("tollgate-category", quote.category.as_str().to_owned());
+    set("tollgate-country", written(format_args!("{}", quote.country.as_str())));
+    set("tollgate-market", Bytes::from_static(quote.market.as_str().as_bytes()));
+    set("tollgate-category", Bytes::from_static(quote.category.as_str().as_bytes()));
 }
 
 /// Names the limit that would have refused the send if the account enforced its limits.

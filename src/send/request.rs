@@ -162,7 +162,7 @@ impl SendRequest {
             log.outcome = Some(SendOutcome::ReadReceipt);
             return self.forward_read_receipt(&context, &head.headers, body.clone(), timer).await;
         };
-        let addressee = classify::addressee(&message, &service.options, context.channel())?;
+        let addressee = classify::addressee(&message, &service.options, &context.channel)?;
         let recipient = &addressee.recipient;
         log.recipient = Some(recipient.clone());
         let prints = self.fingerprints(&context, (&body, &message), key, recipient);
@@ -316,7 +316,7 @@ impl SendRequest {
     ) -> Result<Reply, Rejected> {
         let target = target(&self.service, &context.snapshot, &context.channel_id)?;
         timer.restart();
-        let own = context.channel().settings.upstream_path.as_deref();
+        let own = context.channel.settings.upstream_path.as_deref();
         let path = own.unwrap_or(&self.route.path);
         let attempt = forward(&self.service, &target, path, headers, body).await;
         timer.end(Stage::Forward);

@@ -62,7 +62,7 @@ pub enum Decision {
 /// or key do not.
 pub fn needs_ledger(context: &SendContext, fingerprints: &Fingerprints) -> bool {
     let account = &context.snapshot.account;
-    context.channel().settings.billing == Billing::Prepaid
+    context.channel.settings.billing == Billing::Prepaid
         || context.campaign.is_some()
         || fingerprints.key.is_some()
         || account.messaging_limit.is_some()
@@ -75,7 +75,7 @@ pub fn check_stopped(service: &SendService, context: &SendContext) -> Result<(),
     let Some(campaign) = context.campaign.as_ref().filter(|_| !context.observes()) else {
         return Ok(());
     };
-    let prepaid = context.channel().settings.billing == Billing::Prepaid;
+    let prepaid = context.channel.settings.billing == Billing::Prepaid;
     let (account, at_ms) = (&context.snapshot.id, service.services.clock.elapsed_ms());
     let refusal = service.services.leases.refusal(account, campaign, prepaid, at_ms);
     refusal.map_or(Ok(()), |rejection| Err(by_ledger(&rejection, context)))
@@ -99,7 +99,7 @@ pub async fn reserve(
     new: NewHold,
 ) -> Result<Decision, Rejected> {
     let account = &context.snapshot.id;
-    let prepaid = context.channel().settings.billing == Billing::Prepaid;
+    let prepaid = context.channel.settings.billing == Billing::Prepaid;
     let (now_ms, at_ms) = (service.services.clock.now_ms(), service.services.clock.elapsed_ms());
     let request = request(&service.options, context, quote, fingerprints, new, now_ms);
     let verdict = service
@@ -148,7 +148,7 @@ fn request(
     new: NewHold,
     now_ms: i64,
 ) -> Reserve {
-    let channel = context.channel();
+    let channel = &context.channel;
     let account = &context.snapshot.account;
     let prepaid = channel.settings.billing == Billing::Prepaid;
     let allowance =

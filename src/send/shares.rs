@@ -4,15 +4,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dashmap::DashMap;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::ids::{AccountId, KeyId};
+use crate::ids::{AccountId, KeyId, SharedMap};
 
 /// How many sends of each account are in work.
 pub(super) struct Shares {
     most: usize,
-    taken: DashMap<AccountId, Arc<AtomicUsize>>,
+    taken: SharedMap<AccountId, Arc<AtomicUsize>>,
 }
 
 /// One send of an account; it ends when dropped.
@@ -21,7 +20,7 @@ pub(super) struct Share(Arc<AtomicUsize>);
 impl Shares {
     /// At most `most` for each account.
     pub(super) fn new(most: usize) -> Shares {
-        Shares { most, taken: DashMap::new() }
+        Shares { most, taken: SharedMap::default() }
     }
 
     /// One more; `None` if the account has all it may have.

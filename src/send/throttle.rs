@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::context::SendContext;
 use super::rejected::Rejected;
 use crate::clock::Stopwatch;
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, SharedMap};
 use crate::rejection::RejectionKind;
 
 struct Pace {
@@ -26,19 +25,19 @@ pub struct Throttle {
     max_wait: Duration,
     /// How many gateways share each channel's limit; kept up to date by a job.
     gateways: Arc<AtomicU32>,
-    paces: DashMap<ChannelId, Pace>,
+    paces: SharedMap<ChannelId, Pace>,
     clock: DefaultClock,
 }
 
 impl Throttle {
     /// Sends wait at most `max_wait`.
     pub fn new(max_wait: Duration, gateways: Arc<AtomicU32>) -> Throttle {
-        Throttle { max_wait, gateways, paces: DashMap::new(), clock: DefaultClock::default() }
+        Throttle { max_wait, gateways, paces: SharedMap::default(), clock: DefaultClock::default() }
     }
 
     /// Waits for the turn of the send's channel, up to the longest wait.
     pub async fn pass(&self, context: &SendContext) -> Result<(), Rejected> {
-        let (channel, limit) = (&context.channel_id, context.channel().settings.throughput_limit);
+        let (channel, limit) = (&context.channel_id, context.channel.settings.throughput_limit);
         let share = limit
             .checked_div(self.gateways.load(Ordering::Relaxed))
             .unwrap_or(limit)

@@ -55,7 +55,7 @@ pub(super) async fn put(call: &Call) -> Result<Response<Body>, Problem> {
 }
 
 pub(super) async fn list(call: &Call) -> Result<Response<Body>, Problem> {
-    let none = HashMap::new();
+    let none = HashMap::default();
     let templates = call.account()?.templates.get(&waba(call)?).unwrap_or(&none);
     let page = call::page_of(templates.keys(), &call.page::<String>()?, String::as_str);
     let views: Vec<_> =

@@ -31,6 +31,9 @@ use crate::clock::Stopwatch;
 use crate::http::peer::{Peer, ProxyHeader, proxy_header};
 use crate::metrics::RefusedConnection;
 
+/// Header lines of an HTTP/1 request if the library is not told otherwise.
+const DEFAULT_MAX_HEADERS: usize = 100;
+
 /// What an HTTP/2 client begins with when both sides know that they speak it.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -248,11 +251,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Opened<T> {
             ends.watch(builder.serve_connection(TokioIo::new(stream), asked), true).await;
         } else {
             let stream = stream.following(options.clone(), progress.clone(), peer.finished);
-            let connection = http1::Builder::new()
+            let mut builder = http1::Builder::new();
+            // The library's own bound costs nothing; any other, a list made for each request.
+            if options.max_headers != DEFAULT_MAX_HEADERS {
+                builder.max_headers(options.max_headers);
+            }
+            let connection = builder
                 .timer(TokioTimer::new())
                 .header_read_timeout(options.idle_timeout)
                 .half_close(false)
-                .max_headers(options.max_headers)
                 .max_header_size(options.max_head_bytes)
                 .max_buf_size(options.max_head_bytes.max(64 << 10))
                 .serve_connection(TokioIo::new(stream), asked);
