@@ -28,6 +28,9 @@ pub(super) enum Owner {
     Account(AccountId, KeyId),
 }
 
+/// A key that nobody presented for this long is forgotten.
+const FORGOTTEN_MS: i64 = 3_600_000;
+
 struct KnownKey {
     owner: Owner,
     /// When it was last looked up, in the clock's elapsed milliseconds.
@@ -111,6 +114,12 @@ impl KeyOwners {
                 Err(AuthError::Unknown)
             }
         }
+    }
+
+    /// Forgets keys that nobody presents any more; to be called now and then.
+    pub fn tidy(&self) {
+        let now_ms = self.clock.elapsed_ms();
+        self.known.retain(|_, known| now_ms.saturating_sub(known.seen_ms) < FORGOTTEN_MS);
     }
 
     /// Forgets a key that was revoked.

@@ -260,9 +260,10 @@ impl Catalog {
         Ok(self.claims.claimed(ClaimKind::Channel, id).await?.is_some())
     }
 
-    /// Forgets what is not needed any more about addresses; to be called now and then.
+    /// Forgets addresses and keys that nothing comes from or with; to be called now and then.
     pub fn tidy(&self) {
         self.failed_keys.tidy();
+        self.key_owners.tidy();
     }
 
     /// Forgets a key that was revoked.

@@ -81,3 +81,43 @@ impl StopLease {
         self.stopped.retain(|_, stopped| at_ms < stopped.until_ms.saturating_add(FORGOTTEN_MS));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FORGOTTEN_MS, LEASE_MS, StopLease};
+    use crate::ledger::{Rejection, StopReason};
+
+    const STOPPED: Rejection = Rejection::CampaignStopped {
+        reason: StopReason::CreditsExhausted,
+        since_ms: 1,
+        shortfall: None,
+    };
+
+    #[test]
+    fn a_million_sends_of_a_stopped_campaign_ask_once_a_second() {
+        let (leases, account) = (StopLease::default(), "acme".parse().unwrap());
+        let campaign = "diwali".parse().unwrap();
+        leases.note(&account, &campaign, true, Some(&STOPPED), 0);
+        let mut asked = 0;
+        for at_ms in (0..1_000_000).map(|number| number / 100) {
+            if leases.refusal(&account, &campaign, true, at_ms).is_none() {
+                asked += 1;
+                leases.note(&account, &campaign, true, Some(&STOPPED), at_ms);
+            }
+        }
+        assert_eq!((asked, leases.stopped.len()), (9, 1), "in ten seconds, the first one known");
+    }
+
+    #[test]
+    fn campaigns_that_nobody_sends_are_forgotten() {
+        let (leases, account) = (StopLease::default(), "acme".parse().unwrap());
+        for number in 0..1_000 {
+            let campaign = number.to_string().parse().unwrap();
+            leases.note(&account, &campaign, true, Some(&STOPPED), 0);
+        }
+        leases.tidy(LEASE_MS + FORGOTTEN_MS - 1);
+        assert_eq!(leases.stopped.len(), 1_000);
+        leases.tidy(LEASE_MS + FORGOTTEN_MS);
+        assert_eq!(leases.stopped.len(), 0);
+    }
+}

@@ -87,4 +87,42 @@ impl Throttle {
         self.paces.insert(channel.clone(), Pace { quota, limiter: limiter.clone() });
         limiter
     }
+
+    /// Forgets the paces of channels that have sent nothing for as long as a burst takes to be
+    /// possible again: a new pace is like theirs.
+    pub fn tidy(&self) {
+        self.paces.retain(|_, pace| {
+            // Nobody waits for its turn, and nobody can begin to meanwhile.
+            let unused = Arc::strong_count(&pace.limiter) == 1;
+            !(unused && matches!(pace.limiter.check_n(pace.quota.burst_size()), Ok(Ok(()))))
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use governor::Quota;
+
+    use super::Throttle;
+
+    #[tokio::test]
+    async fn channels_that_send_nothing_are_forgotten_and_others_not() {
+        let throttle = Throttle::new(Duration::ZERO, Arc::default());
+        let per_second = |most: u32| Quota::per_second(NonZeroU32::new(most).unwrap());
+        let channel = |number: u32| number.to_string().parse().unwrap();
+        for number in 0..1_000 {
+            throttle.limiter(&channel(number), per_second(1_000));
+        }
+        let (slow, waiting) = (channel(1_000), channel(1_001));
+        assert!(throttle.limiter(&slow, per_second(1)).check().is_ok());
+        let waits = throttle.limiter(&waiting, per_second(1_000));
+        throttle.tidy();
+        assert_eq!(throttle.paces.len(), 2);
+        assert!(throttle.limiter(&slow, per_second(1)).check().is_err(), "its pace is kept");
+        assert!(waits.check().is_ok(), "nothing was taken from who is at it");
+    }
 }
