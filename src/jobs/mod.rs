@@ -1,5 +1,5 @@
 //! What runs without a caller: the sweep of old holds, logging events, presence, readiness, and
-//! the upkeep of metrics.
+//! forgetting addresses.
 
 mod events;
 
@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Snapshot;
 use crate::ids::AccountId;
 use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, PageRequest, Verdict};
-use crate::metrics::UPKEEP_INTERVAL;
 use crate::services::Services;
 use events::EventLogger;
+
+/// Time between two looks for addresses to forget.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time between two reports of presence; several fit into the time one counts.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,11 +56,9 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Sorts histogram samples and forgets addresses until `stop`; without it they would stay in
-    /// memory.
+    /// Forgets addresses until `stop`; without it they would stay in memory.
     pub async fn upkeep(self, stop: CancellationToken) {
         while !pause(UPKEEP_INTERVAL, &stop).await {
-            self.services.metrics.run_upkeep();
             self.services.catalog.tidy();
         }
     }

@@ -3,6 +3,7 @@
 //! label can grow without bound. Each gateway has a recorder of its own.
 
 mod charged;
+mod histogram;
 mod labels;
 mod registrar;
 mod stage_timer;
@@ -13,24 +14,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use metrics::{Counter, Gauge, Histogram, Label};
+use metrics::{Counter, Gauge, Label};
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 use crate::amount::Amount;
 use crate::ids::{AccountId, WalletId};
 use crate::rejection::RejectionKind;
 use charged::ChargedCredits;
+use histogram::{Histograms, SIZES};
 use labels::{
     CATEGORIES, EVENTS, INTERMEDIARY, LATE_OUTCOMES, LEDGER_FAULTS, OPERATIONS, OTHER,
-    UPSTREAM_CODES,
+    UPSTREAM_CODES, position,
 };
 pub use labels::{RefusedConnection, SendOutcome, Stage};
-use registrar::{Family, LEDGER_BATCH_SIZE, LEDGER_SECONDS, Registrar, STAGE_SECONDS, recorder};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use registrar::{Family, Registrar};
 pub use stage_timer::StageTimer;
-
-/// How often [`Metrics::run_upkeep`] must be called: the recorder keeps every histogram sample
-/// until then.
-pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 const WALLET_AVAILABLE: &str = "tollgate_wallet_available_credits";
 const LEDGER_DURABILITY: &str = "tollgate_ledger_durability";
@@ -43,11 +42,11 @@ pub struct Metrics {
     sends: Vec<Family<Counter>>,
     rejections: Family<Counter>,
     observed_rejections: Family<Counter>,
-    stages: Family<Histogram>,
+    stages: Histograms,
     upstream_errors: Family<Counter>,
     connections_refused: Family<Counter>,
-    ledger: Family<Histogram>,
-    ledger_batch_size: Histogram,
+    ledger: Histograms,
+    ledger_batch_size: Histograms,
     ledger_up: Gauge,
     ledger_faults: Family<Counter>,
     holds_in_doubt: Gauge,
@@ -65,7 +64,7 @@ pub struct Metrics {
 impl Metrics {
     /// Registers everything; the first `wallets` wallets get a gauge of their own.
     pub fn new(wallets: usize) -> Metrics {
-        let recorder = recorder();
+        let recorder = PrometheusBuilder::new().build_recorder();
         let to = Registrar(&recorder);
         let build = label("version", env!("CARGO_PKG_VERSION"));
         to.gauge("tollgate_build_info", "1, labelled with the version that runs.", build).set(1.0);
@@ -79,9 +78,7 @@ impl Metrics {
                 "tollgate_observed_rejections_total",
                 "Sends let through that would have been rejected, by rule.",
             ),
-            stages: Family::new(Stage::ALL.iter().map(|stage| stage.as_str()), |name| {
-                to.histogram(STAGE_SECONDS, "Time a send spent in a stage.", label("stage", name))
-            }),
+            stages: stages(),
             connections_refused: Family::new(
                 RefusedConnection::ALL.iter().map(|reason| reason.as_str()),
                 |reason| {
@@ -94,14 +91,14 @@ impl Metrics {
                 let help = "Upstream's errors by Graph code.";
                 to.counter("tollgate_upstream_errors_total", help, label("code", code))
             }),
-            ledger: Family::of(OPERATIONS, |name| {
-                let help = "Time of a ledger operation.";
-                to.histogram(LEDGER_SECONDS, help, label("operation", name))
-            }),
-            ledger_batch_size: to.histogram(
-                LEDGER_BATCH_SIZE,
-                "Sends decided in one ledger batch.",
-                Vec::new(),
+            ledger: Histograms::along(
+                "operation",
+                OPERATIONS.iter().copied(),
+                ("tollgate_ledger_seconds", "Time of a ledger operation."),
+            ),
+            ledger_batch_size: Histograms::single(
+                SIZES,
+                ("tollgate_ledger_batch_size", "Sends decided in one ledger batch."),
             ),
             ledger_up: gauge("tollgate_ledger_up", "1 while the ledger can decide sends."),
             ledger_faults: Family::of(LEDGER_FAULTS, |reason| {
@@ -151,7 +148,7 @@ impl Metrics {
 
     /// Records how long a send was in `stage`.
     pub fn stage(&self, stage: Stage, elapsed: Duration) {
-        self.stages.at_index(stage as usize).record(elapsed);
+        self.stages.record(stage as usize, elapsed);
     }
 
     /// Counts an error of upstream's by its Graph code; `None` if there was no code.
@@ -174,12 +171,12 @@ impl Metrics {
 
     /// Records how long a ledger operation took.
     pub fn ledger(&self, operation: &str, elapsed: Duration) {
-        self.ledger.at(operation).record(elapsed);
+        self.ledger.record(position(OPERATIONS, operation), elapsed);
     }
 
     /// Records how many sends one batch decided.
     pub fn ledger_batch(&self, size: usize) {
-        self.ledger_batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
+        self.ledger_batch_size.add(0, size as u64);
     }
 
     /// Counts a batch or probe that the ledger did not decide, by the word of its reason.
@@ -276,15 +273,12 @@ impl Metrics {
         }
     }
 
-    /// Sorts recorded samples into their buckets; to be called every [`UPKEEP_INTERVAL`], or memory
-    /// grows with each sample.
-    pub fn run_upkeep(&self) {
-        self.handle.run_upkeep();
-    }
-
     /// Everything in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
         let mut text = self.handle.render();
+        for histograms in [&self.stages, &self.ledger, &self.ledger_batch_size] {
+            histograms.render(&mut text);
+        }
         self.charged.render(&mut text);
         text
     }
@@ -316,6 +310,11 @@ fn micros_to_credits(amount: Amount) -> f64 {
 
 fn label(name: &'static str, value: &'static str) -> Vec<Label> {
     vec![Label::from_static_parts(name, value)]
+}
+
+fn stages() -> Histograms {
+    let names = Stage::ALL.iter().map(|stage| stage.as_str());
+    Histograms::along("stage", names, ("tollgate_stage_seconds", "Time a send spent in a stage."))
 }
 
 fn late_outcomes(to: &Registrar<'_>) -> Family<Counter> {

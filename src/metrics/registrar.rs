@@ -1,36 +1,11 @@
-//! Registers metrics with the recorder: help texts, buckets, and families along one label.
+//! Registers metrics with the recorder: help texts, and families along one label.
 
-use metrics::{
-    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString,
-};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
+use metrics_exporter_prometheus::PrometheusRecorder;
 
 use super::labels::position;
 
-pub(super) const STAGE_SECONDS: &str = "tollgate_stage_seconds";
-pub(super) const LEDGER_SECONDS: &str = "tollgate_ledger_seconds";
-pub(super) const LEDGER_BATCH_SIZE: &str = "tollgate_ledger_batch_size";
-
-/// Upper bounds in seconds, from what a lookup costs to what a patient client waits.
-const SECONDS: &[f64] = &[
-    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
-    0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
-/// Upper bounds of batch sizes; 64 is the cap of a batch.
-const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
-
 static METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None);
-
-/// A recorder with the buckets of every histogram.
-pub(super) fn recorder() -> PrometheusRecorder {
-    let buckets = [(STAGE_SECONDS, SECONDS), (LEDGER_SECONDS, SECONDS), (LEDGER_BATCH_SIZE, SIZES)];
-    let builder = buckets.into_iter().fold(PrometheusBuilder::new(), |builder, (name, bounds)| {
-        builder
-            .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
-            .expect("fails for an empty list only, and none is")
-    });
-    builder.build_recorder()
-}
 
 /// The handles of one metric along one label.
 pub(super) struct Family<H> {
@@ -90,19 +65,5 @@ impl Registrar<'_> {
     ) -> Gauge {
         self.0.describe_gauge(KeyName::from_const_str(name), None, SharedString::const_str(help));
         self.0.register_gauge(&Key::from_parts(name, labels), &METADATA)
-    }
-
-    pub(super) fn histogram(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: Vec<Label>,
-    ) -> Histogram {
-        self.0.describe_histogram(
-            KeyName::from_const_str(name),
-            None,
-            SharedString::const_str(help),
-        );
-        self.0.register_histogram(&Key::from_parts(name, labels), &METADATA)
     }
 }

@@ -37,7 +37,6 @@ fn names_and_labels_are_the_contract() {
     metrics.charged("USD", "marketing", "IN", amount("0.0118"));
     metrics.charged("USD", "marketing", "IN", amount("1"));
     metrics.wallet_available(&id("acme"), &id("main"), amount("98.82"));
-    metrics.run_upkeep();
     for line in [
         "tollgate_sends_total{outcome=\"accepted\",category=\"marketing\"} 1",
         "tollgate_sends_total{outcome=\"refused\",category=\"utility\"} 0",
@@ -49,6 +48,10 @@ fn names_and_labels_are_the_contract() {
         "tollgate_ledger_seconds_count{operation=\"batch\"} 1",
         "tollgate_ledger_batch_size_bucket{le=\"2\"} 0",
         "tollgate_ledger_batch_size_bucket{le=\"4\"} 1",
+        "tollgate_ledger_batch_size_bucket{le=\"+Inf\"} 1",
+        "tollgate_ledger_batch_size_sum 3",
+        "tollgate_stage_seconds_bucket{stage=\"reserve\",le=\"+Inf\"} 1",
+        "tollgate_stage_seconds_sum{stage=\"reserve\"} 0.0003",
         "tollgate_ledger_up 1",
         "tollgate_ledger_durability{tier=\"everysec\"} 1",
         "tollgate_holds_in_doubt 4",

@@ -149,7 +149,6 @@ impl SendRequest {
         // Accept.
         let _permit = service.permit()?;
         // Authenticate.
-        timer.restart();
         let mut context = authenticate::authenticate(service, head, &self.route, log).await?;
         let _share = service.account_permit(&context.snapshot.id)?;
         timer.end(Stage::Authenticate);
@@ -199,7 +198,6 @@ impl SendRequest {
         log.held(&held, observed.or(held.observed));
         // Forward.
         let body = classify::forwarded_body(&body, addressee.plus_at);
-        timer.restart();
         let attempt = forward(service, &target, &path, &head.headers, body).await;
         timer.end(Stage::Forward);
         // Settle.
@@ -244,7 +242,6 @@ impl SendRequest {
             return Err(client_gone());
         }
         let services = &self.service.services;
-        timer.restart();
         let hold = services.batcher.hold(&context.snapshot.id);
         let new = NewHold { id: hold, guarding: self.client.is_finished() };
         let decision = reserve::reserve(&self.service, context, quote, fingerprints, new).await;
