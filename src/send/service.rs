@@ -160,13 +160,15 @@ impl SendService {
         Err(Rejected::new(RejectionKind::ThroughputLimited, details).retry_after(1))
     }
 
-    /// Forgets accounts, keys and channels that send nothing, now and then until `stop`.
+    /// Forgets accounts, keys and channels that send nothing, and connections that carry nothing,
+    /// now and then until `stop`.
     pub async fn upkeep(self: Arc<Self>, stop: CancellationToken) {
         while tokio::time::timeout(UPKEEP_INTERVAL, stop.cancelled()).await.is_err() {
             self.accounts.tidy();
             self.passing_accounts.tidy();
             self.keys.tidy();
             self.throttle.tidy();
+            self.services.upstream.tidy();
         }
     }
 

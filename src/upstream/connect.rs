@@ -30,6 +30,9 @@ const REQUESTS_PER_LANE: usize = 64;
 /// HTTP/2 connections per host, at most. HTTP/1.1 is not bounded by it.
 const LANES: usize = 16;
 
+/// As a TLS handshake names it.
+const HTTP1: &[&[u8]] = &[b"http/1.1"];
+
 /// Why nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NotSentReason {
@@ -81,7 +84,7 @@ pub(super) struct Lanes<B> {
 }
 
 struct Lane<B> {
-    client: Client<BoundedConnector, B>,
+    client: Client<Connector, B>,
     in_flight: AtomicUsize,
 }
 
@@ -105,13 +108,12 @@ where
 {
     /// Without connections; they are made as they are needed.
     pub(super) fn new(options: &UpstreamOptions) -> Lanes<B> {
-        let protocols: &[&[u8]] =
-            if options.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
-        let tls = Arc::new(options.trust.client_config(protocols));
-        let lanes = (0..LANES)
-            .map(|_| Lane { client: client(options, tls.clone()), in_flight: AtomicUsize::new(0) })
-            .collect();
-        Lanes { lanes }
+        let connector = Connector::new(options);
+        let lane = |_| {
+            let client = client(options, connector.clone());
+            Lane { client, in_flight: AtomicUsize::new(0) }
+        };
+        Lanes { lanes: (0..LANES).map(lane).collect() }
     }
 
     /// Sends `request` and waits for the head of its answer.
@@ -145,21 +147,11 @@ impl Drop for Taken<'_> {
     }
 }
 
-fn client<B>(
-    options: &UpstreamOptions,
-    tls: Arc<rustls::ClientConfig>,
-) -> Client<BoundedConnector, B>
+fn client<B>(options: &UpstreamOptions, connector: Connector) -> Client<Connector, B>
 where
     B: Body + Send,
     B::Data: Send,
 {
-    let mut tcp = HttpConnector::new();
-    // Whether TLS is spoken is decided by the base URL alone.
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_secs(60)));
-    tcp.set_connect_timeout(Some(options.connect_timeout));
-    let connector = HttpsConnector::from((tcp, tls));
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -168,14 +160,33 @@ where
         // A connection that died without a word would otherwise swallow sends until their deadline.
         .http2_keep_alive_interval(Some(options.idle_timeout.min(Duration::from_secs(15))))
         .http2_keep_alive_timeout(options.connect_timeout)
-        .build(BoundedConnector { connector, timeout: options.connect_timeout })
+        .build(connector)
 }
 
-/// Why nothing was sent; `None` if something may have been.
-pub(super) fn not_sent(error: &ClientError) -> Option<NotSentReason> {
-    if error.is_connect() {
-        return Some(not_connected(error));
+/// What an exchange that did not succeed came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// Provably nothing was sent.
+    NotSent(NotSentReason),
+    /// Something may have been.
+    Unknown(UnknownReason),
+}
+
+/// What an error of the shared connections means.
+pub(super) fn failed(error: &ClientError) -> Failed {
+    if error.is_connect() { Failed::NotSent(not_connected(error)) } else { failed_exchange(error) }
+}
+
+/// What an error on a connection that was made means.
+pub(super) fn failed_exchange(error: &(dyn StdError + 'static)) -> Failed {
+    match unwritten(error) {
+        Some(reason) => Failed::NotSent(reason),
+        None => Failed::Unknown(lost(error)),
     }
+}
+
+/// Why the request was not written; `None` if it may have been.
+fn unwritten(error: &(dyn StdError + 'static)) -> Option<NotSentReason> {
     for cause in sources(error) {
         if let Some(error) = cause.downcast_ref::<h2::Error>()
             && error.is_remote()
@@ -192,7 +203,8 @@ pub(super) fn not_sent(error: &ClientError) -> Option<NotSentReason> {
     None
 }
 
-fn not_connected(error: &ClientError) -> NotSentReason {
+/// Why there is no connection.
+pub(super) fn not_connected(error: &(dyn StdError + 'static)) -> NotSentReason {
     for cause in sources(error) {
         if let Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) =
             cause.downcast_ref()
@@ -241,17 +253,49 @@ fn sources<'a>(
     })
 }
 
-type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// A stream to a host, with TLS or without.
+pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Connects within a deadline that includes the name lookup and the TLS handshake, which the inner
 /// connectors' own deadline does not.
 #[derive(Clone)]
-struct BoundedConnector {
+pub(super) struct Connector {
     connector: HttpsConnector<HttpConnector>,
     timeout: Duration,
 }
 
-impl Service<Uri> for BoundedConnector {
+impl Connector {
+    /// Offers HTTP/2 if the options say so.
+    pub(super) fn new(options: &UpstreamOptions) -> Connector {
+        let both: &[&[u8]] = &[b"h2", b"http/1.1"];
+        Connector::offering(if options.http2 { both } else { HTTP1 }, options)
+    }
+
+    /// Offers HTTP/1.1 alone.
+    pub(super) fn http1(options: &UpstreamOptions) -> Connector {
+        Connector::offering(HTTP1, options)
+    }
+
+    fn offering(protocols: &[&[u8]], options: &UpstreamOptions) -> Connector {
+        let tls = Arc::new(options.trust.client_config(protocols));
+        let mut tcp = HttpConnector::new();
+        // Whether TLS is spoken is decided by the base URL alone.
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.set_connect_timeout(Some(options.connect_timeout));
+        let connector = HttpsConnector::from((tcp, tls));
+        Connector { connector, timeout: options.connect_timeout }
+    }
+
+    /// A connection to the host of `uri`.
+    pub(super) fn connect(&self, uri: Uri) -> <Self as Service<Uri>>::Future {
+        // The connectors within are ready at every moment.
+        self.clone().call(uri)
+    }
+}
+
+impl Service<Uri> for Connector {
     type Response = Connection;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;

@@ -6,6 +6,7 @@ pub mod client;
 mod connect;
 pub mod contact;
 pub mod encoding;
+mod exclusive;
 pub mod graph_error;
 pub mod headers;
 pub mod leak;

@@ -166,8 +166,12 @@ impl Content {
             return Content { message_id: None, contact, code: None, undecodable: true };
         };
         let body = without_mark(&body);
+        if let Some((message_id, contact)) = usual(body) {
+            let message_id = Some(message_id);
+            return Content { message_id, contact, code: None, undecodable: false };
+        }
         let message_id = message_id(body);
-        // An id says enough, and most answers have one.
+        // An id says enough.
         let (contact, error) = match &message_id {
             Some(_) => (contact(body), None),
             None => (Contact::default(), GraphError::read(body)),
@@ -232,20 +236,39 @@ fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// `messages[0].id`, if it is a text that is not empty.
+/// One message in an answer.
+#[derive(Deserialize)]
+struct Accepted<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+}
+
+/// `messages[0].id` and `contacts[0]` of an answer that has both, as nearly all have, read at once.
+fn usual(body: &[u8]) -> Option<(String, Contact)> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        messages: Vec<Accepted<'a>>,
+        contacts: Vec<Contact>,
+    }
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    let contact = answer.contacts.into_iter().next().unwrap_or_default();
+    Some((first(answer.messages)?, contact))
+}
+
+/// `messages[0].id`, whatever the rest is.
 fn message_id(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Answer<'a> {
         #[serde(borrow)]
         messages: Vec<Accepted<'a>>,
     }
-    #[derive(Deserialize)]
-    struct Accepted<'a> {
-        #[serde(borrow)]
-        id: Cow<'a, str>,
-    }
-    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
-    let id = answer.messages.into_iter().next()?.id;
+    first(serde_json::from_slice::<Answer<'_>>(body).ok()?.messages)
+}
+
+/// The first id, if it is not empty.
+fn first(messages: Vec<Accepted<'_>>) -> Option<String> {
+    let id = messages.into_iter().next()?.id;
     (!id.is_empty()).then(|| id.into_owned())
 }
 

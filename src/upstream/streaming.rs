@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 
 use super::body::{BoxError, StreamBody};
 use super::client::{NotSentReason, Upstream, UpstreamOptions};
-use super::connect::{cause, lost, not_sent};
+use super::connect::{Failed, cause, failed};
 use super::headers;
 use super::outcome::UnknownReason;
 use super::pass_through::Passing;
@@ -98,8 +98,10 @@ impl Upstream {
                     if let Some(stalled) = cause::<Stalled>(&error) {
                         return Err(StreamError::Stalled(*stalled));
                     }
-                    let not_sent = not_sent(&error).map(StreamError::NotSent);
-                    return Err(not_sent.unwrap_or_else(|| StreamError::NoAnswer(lost(&error))));
+                    return Err(match failed(&error) {
+                        Failed::NotSent(reason) => StreamError::NotSent(reason),
+                        Failed::Unknown(reason) => StreamError::NoAnswer(reason),
+                    });
                 }
                 Err(_) => {
                     let now = progress.frames.load(Ordering::Relaxed);

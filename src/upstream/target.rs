@@ -3,19 +3,30 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::http::uri::{Authority, Parts, PathAndQuery, Scheme};
 
 /// The address of the Graph API, or of another provider, a forwarder or a simulator:
 /// `https://host[:port][/prefix]`, or `http://` without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
+    host: Host,
+    /// The same as a text, in small letters.
+    endpoint: Arc<str>,
+    /// As HTTP/1.1 names the host.
+    host_header: HeaderValue,
+    /// Empty, or `/...` without a trailing slash.
+    prefix: Arc<str>,
+}
+
+/// What connections lead to: host, port, and whether TLS is spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Host {
     scheme: Scheme,
     authority: Authority,
-    /// Empty, or `/...` without a trailing slash.
-    prefix: String,
 }
 
 /// Why a text is not a base URL.
@@ -42,20 +53,39 @@ impl BaseUrl {
     /// The address of `path_and_query` (begins with `/`) below this URL; `None` if it is
     /// not valid in a request line.
     pub fn join(&self, path_and_query: &str) -> Option<Uri> {
+        self.path(path_and_query).map(|path| self.at(path))
+    }
+
+    /// The same without the host.
+    pub(super) fn path(&self, path_and_query: &str) -> Option<PathAndQuery> {
         if !path_and_query.starts_with('/') {
             return None;
         }
-        let whole = if self.prefix.is_empty() {
-            PathAndQuery::try_from(path_and_query).ok()?
+        if self.prefix.is_empty() {
+            PathAndQuery::try_from(path_and_query).ok()
         } else {
-            PathAndQuery::try_from(format!("{}{path_and_query}", self.prefix)).ok()?
-        };
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(whole)
-            .build()
-            .ok()
+            PathAndQuery::try_from(format!("{}{path_and_query}", self.prefix)).ok()
+        }
+    }
+
+    /// The address of a path at this URL's host.
+    pub(super) fn at(&self, path: PathAndQuery) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.host.scheme.clone());
+        parts.authority = Some(self.host.authority.clone());
+        parts.path_and_query = Some(path);
+        #[expect(clippy::expect_used, reason = "with all three parts it is an address")]
+        Uri::from_parts(parts).expect("scheme, authority and path make an address")
+    }
+
+    /// What its connections lead to; the same for all base URLs that can share them.
+    pub(super) const fn endpoint(&self) -> &Arc<str> {
+        &self.endpoint
+    }
+
+    /// The value of `Host` in its requests: without the port if that is the scheme's.
+    pub(super) const fn host_header(&self) -> &HeaderValue {
+        &self.host_header
     }
 }
 
@@ -65,7 +95,7 @@ impl BaseUrl {
     /// # Errors
     /// [`BaseUrlError::Plaintext`] if it is `http://` to another machine and that is not allowed.
     pub fn protected(self, allow_plaintext: bool) -> Result<BaseUrl, BaseUrlError> {
-        if self.scheme == Scheme::HTTPS || allow_plaintext || is_loopback(self.host()) {
+        if self.host.scheme == Scheme::HTTPS || allow_plaintext || is_loopback(self.host()) {
             Ok(self)
         } else {
             Err(BaseUrlError::Plaintext)
@@ -74,17 +104,17 @@ impl BaseUrl {
 
     /// Whether TLS is spoken to it.
     pub fn is_tls(&self) -> bool {
-        self.scheme == Scheme::HTTPS
+        self.host.scheme == Scheme::HTTPS
     }
 
     /// The name or address of the host; an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
-        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+        self.host.authority.host().trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The port, given or by the scheme.
     pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        self.host.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 }
 
@@ -112,13 +142,21 @@ impl FromStr for BaseUrl {
         if authority.as_str().len() > host.len() && !matches!(authority.port_u16(), Some(1..)) {
             return Err(BaseUrlError::Port);
         }
-        Ok(BaseUrl { scheme, authority, prefix: uri.path().trim_end_matches('/').to_owned() })
+        let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
+        let named = match authority.port_u16() {
+            Some(port) if port != default_port => authority.as_str(),
+            _ => host,
+        };
+        let host_header = HeaderValue::try_from(named).map_err(|_| BaseUrlError::Malformed)?;
+        let prefix = uri.path().trim_end_matches('/').into();
+        let endpoint = format!("{scheme}://{authority}").to_ascii_lowercase().into();
+        Ok(BaseUrl { host: Host { scheme, authority }, endpoint, host_header, prefix })
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+        write!(f, "{}://{}{}", self.host.scheme, self.host.authority, self.prefix)
     }
 }
 

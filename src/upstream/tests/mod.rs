@@ -1,5 +1,7 @@
 //! The client against raw sockets that do to it what networks and servers do.
 
+mod connections;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -252,39 +254,6 @@ async fn a_connection_that_dies_is_unknown_and_not_tried_again() {
     .await;
     unknown(&forward(&Upstream::new(options()), address).await, UnknownReason::ConnectionLost);
     assert_eq!(seen.requests().len(), 1);
-}
-
-#[tokio::test]
-async fn a_pooled_connection_that_dies_under_a_request_is_unknown() {
-    let (address, seen) = server(|_, mut peer| async move {
-        peer.request().await;
-        peer.write(ACCEPTED).await;
-        peer.request().await;
-        peer.reset();
-    })
-    .await;
-    let upstream = Upstream::new(options());
-    assert_eq!(answered(forward(&upstream, address).await).0, 200);
-    unknown(&forward(&upstream, address).await, UnknownReason::ConnectionLost);
-    assert_eq!((seen.connections(), seen.requests().len()), (1, 2));
-}
-
-#[tokio::test]
-async fn connections_are_used_again_and_closed_ones_are_not() {
-    let (address, seen) = server(|_, mut peer| async move {
-        for _ in 0..2 {
-            peer.request().await;
-            peer.write(ACCEPTED).await;
-        }
-    })
-    .await;
-    let upstream = Upstream::new(options());
-    for connections in [1, 1, 2, 2, 3] {
-        assert_eq!(answered(forward(&upstream, address).await).0, 200);
-        assert_eq!(seen.connections(), connections);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(seen.requests().len(), 5);
 }
 
 #[tokio::test]
