@@ -22,8 +22,8 @@ pub(super) async fn dispatch(
     service: Arc<SendService>,
     request: Request<Incoming>,
 ) -> Result<StreamedReply, Infallible> {
-    let whole = request.uri().path().to_owned();
-    Ok(match route(request.method(), &whole) {
+    let uri = request.uri().clone();
+    Ok(match route(request.method(), uri.path()) {
         Route::Send { campaign, channel_id: number, marketing, path } => {
             let route = SendRoute {
                 campaign: campaign.map(str::to_owned),
@@ -35,9 +35,9 @@ pub(super) async fn dispatch(
         }
         Route::Graph { campaign, kind, id, path } => {
             let asked = Asked { campaign, kind, id, path: &path };
-            send::pass_through::handle(&service, asked, request).await
+            Box::pin(send::pass_through::handle(&service, asked, request)).await
         }
-        Route::Media { segment } => send::media::handle(&service, segment, request).await,
+        Route::Media { segment } => Box::pin(send::media::handle(&service, segment, request)).await,
         Route::Alive => {
             Response::new(Either::Left(Full::new(Bytes::from_static(b"alive\n")).into()))
         }

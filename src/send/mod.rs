@@ -19,6 +19,7 @@ mod media_object;
 mod media_url;
 pub mod message;
 mod observe;
+mod outliving;
 mod paging;
 mod parameters;
 pub mod pass_through;

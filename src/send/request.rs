@@ -1,6 +1,8 @@
 //! One send on its way: [`handle`] ties it to its connection, `run` is its one exit, and `process`
 //! is the spine that names every stage in order.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use super::in_flight::InFlightBody;
 use super::log::SendLog;
 use super::message::{self, Message};
 use super::observe::Observed;
+use super::outliving::Outliving;
 use super::rejected::Rejected;
 use super::reply::{self, Reply};
 use super::reserve::{self, Decision, Held, NewHold, Replay};
@@ -56,20 +59,17 @@ pub async fn handle(
         client: client.clone(),
         request_id: request_id.clone(),
     };
-    let mut sending = service.tasks.spawn(send.run(request));
-    let finished = peer.map(|peer| peer.finished).unwrap_or_default();
-    let sent = tokio::select! {
-        biased;
-        sent = &mut sending => sent,
-        () = finished.cancelled() => {
+    let mut sending = pin!(Outliving::new(service.tasks.track_future(send.run(request))));
+    let mut finished = false;
+    let sent = poll_fn(|cx| {
+        // The connection reads the end of its client's stream before it polls what is in work.
+        if !finished && peer.as_ref().is_some_and(|peer| peer.finished.is_cancelled()) {
+            finished = true;
             client.finished();
-            sending.await
         }
-    };
-    if finished.is_cancelled() {
-        // Perhaps in the moment in which the answer was there.
-        client.finished();
-    }
+        sending.as_mut().poll(cx)
+    })
+    .await;
     match sent {
         Ok(reply) => reply.map(|body| Heard::new(body, guard, version)),
         // The guard is dropped without a reply, which makes the hold guard its body.
