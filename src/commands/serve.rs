@@ -35,13 +35,9 @@ pub fn main(args: &ServeArgs, environment: Vec<(String, String)>) -> anyhow::Res
             return Ok(EXIT_BAD_CONFIG);
         }
     };
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all();
-    if let Some(threads) = config.process.worker_threads {
-        runtime.worker_threads(threads);
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let telemetry = Telemetry::start(&config.log)?;
-    runtime.build()?.block_on(serve(args, &config, &telemetry, environment))
+    runtime.block_on(serve(args, &config, &telemetry, environment))
 }
 
 async fn serve(

@@ -215,6 +215,6 @@ pub struct ShutdownConfig {
 /// `[process]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessConfig {
-    /// `None` means one for each core.
+    /// Threads that serve connections; `None` means one for each core but one.
     pub worker_threads: Option<usize>,
 }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::ops::Ops;
 use crate::clock::Stopwatch;
 use crate::control::{Control, rate_card};
+use crate::http::listener::Workers;
 use crate::ledger::OpenLedger;
 use crate::send::SendService;
 use crate::services::Services;
@@ -41,6 +42,8 @@ pub struct Gateway {
     stop_data: CancellationToken,
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
+    /// What sends have queued for the ledger may be carried by them, until the last of it is.
+    _workers: [Workers; 2],
     tasks: Vec<JoinHandle<()>>,
     certificates: Certificates,
     send: Arc<SendService>,

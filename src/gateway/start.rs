@@ -1,7 +1,7 @@
 //! Starts a gateway: everything that can fail comes first, the listeners open last.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::catalog::{Tokens, rate_cards};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{Control, rate_card};
-use crate::http::listener::{self, ServerOptions};
+use crate::http::listener::{self, ServerOptions, Workers};
 use crate::http::tls::ListenerTls;
 use crate::jobs::{Jobs, SweepOptions};
 use crate::ledger::OpenLedger;
@@ -207,21 +207,23 @@ fn serve(
     let ops_addr = listeners.ops.as_ref().map(address).transpose()?;
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
     let services = control.services.clone();
-    let options = |tls: &Option<_>| server_options(config, &services, tls.clone());
+    let (senders, others) = workers(config)?;
+    let options = |tls: &Option<_>, workers: &Workers| {
+        server_options(config, &services, tls.clone(), workers.clone())
+    };
     let send = SendService::new(services.clone(), send_options(config));
-    let jobs = Jobs { services: services.clone() };
-    let service = send.clone();
+    let (jobs, service) = (Jobs { services: services.clone() }, send.clone());
     let sends = service_fn(move |request| dispatch::dispatch(service.clone(), request));
     let data_task = task(listener::serve(
         listeners.data,
-        options(&certificates.data),
+        options(&certificates.data, &senders),
         sends,
         stop_data.clone(),
     ));
     let router = admin::service(admin::router(control.clone(), ops.clone()));
     let mut tasks = vec![task(listener::serve(
         listeners.admin,
-        options(&certificates.admin),
+        options(&certificates.admin, &others),
         router,
         stop_rest.clone(),
     ))];
@@ -229,7 +231,7 @@ fn serve(
         let router = admin::service(admin::ops::ops_router(ops.clone()));
         tasks.push(task(listener::serve(
             listener,
-            options(&certificates.ops),
+            options(&certificates.ops, &others),
             router,
             stop_rest.clone(),
         )));
@@ -241,11 +243,7 @@ fn serve(
     )));
     tasks.push(task(certificates.clone().watch(stop_rest.clone())));
     tasks.push(task(send.clone().upkeep(stop_rest.clone())));
-    tasks.push(task(jobs.clone().upkeep(stop_rest.clone())));
-    tasks.push(task(jobs.clone().presence(stop_rest.clone())));
-    tasks.push(task(jobs.clone().readiness(stop_rest.clone())));
-    tasks.push(task(jobs.clone().count_refusals(stop_rest.clone())));
-    tasks.push(task(jobs.sweep(sweep_options(config), stop_rest.clone())));
+    tasks.extend(start_jobs(jobs, sweep_options(config), &stop_rest));
     Ok(Gateway {
         data_addr,
         admin_addr,
@@ -257,6 +255,7 @@ fn serve(
         stop_data,
         stop_rest,
         data_task,
+        _workers: [senders, others],
         tasks,
         certificates,
         send,
@@ -265,13 +264,28 @@ fn serve(
     })
 }
 
+/// The threads that serve the data listener, and the one of the other listeners. A core is left to
+/// the thread that speaks to the ledger, which would otherwise wait for sends each time that it has
+/// decided some; so would it for whoever asks for a long report.
+fn workers(config: &Config) -> Result<(Workers, Workers), StartError> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = config.process.worker_threads.unwrap_or_else(|| cores().saturating_sub(1));
+    let failed = |error| failed("starting threads")(&error);
+    Ok((
+        Workers::start("sends", threads).map_err(failed)?,
+        Workers::start("admin", 1).map_err(failed)?,
+    ))
+}
+
 fn server_options(
     config: &Config,
     services: &Services,
     tls: Option<Arc<ListenerTls>>,
+    workers: Workers,
 ) -> ServerOptions {
     let server = &config.server;
     ServerOptions {
+        workers: Some(workers),
         tls,
         proxies: Arc::new(config.listen.proxies.clone()),
         metrics: Some(services.metrics.clone()),
@@ -293,6 +307,16 @@ fn task<T>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(async {
         future.await;
     })
+}
+
+fn start_jobs(jobs: Jobs, sweep: SweepOptions, stop: &CancellationToken) -> [JoinHandle<()>; 5] {
+    [
+        task(jobs.clone().upkeep(stop.clone())),
+        task(jobs.clone().presence(stop.clone())),
+        task(jobs.clone().readiness(stop.clone())),
+        task(jobs.clone().count_refusals(stop.clone())),
+        task(jobs.sweep(sweep, stop.clone())),
+    ]
 }
 
 fn send_options(config: &Config) -> SendOptions {

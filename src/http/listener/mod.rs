@@ -11,6 +11,7 @@ mod progress;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use addresses::Addresses;
 pub use options::ServerOptions;
+pub use workers::Workers;
 
 /// The result of serving until shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ where
     let permits = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let addresses = Addresses::new(options.max_connections_per_address);
+    let workers = options.workers.clone().unwrap_or_else(Workers::here);
     let options = Arc::new(options);
     let mut backoff = AcceptBackoff::default();
     loop {
@@ -84,20 +87,21 @@ where
             }
         };
         backoff = AcceptBackoff::default();
+        let (place, service) = (workers.place(), service.clone());
+        let (addresses, options) = (addresses.clone(), options.clone());
         // A token of its own, because every poll of a connection looks at it and a shared one would
         // be contended.
-        let accepted = connection::Accepted {
-            stream,
-            address: address.ip().to_canonical(),
-            addresses: addresses.clone(),
-            options: options.clone(),
-            stop: shutdown.child_token(),
+        let (address, stop) = (address.ip().to_canonical(), shutdown.child_token());
+        let runtime = place.runtime().clone();
+        let served = async move {
+            // Without a descriptor to wait for, it ends here.
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                let accepted = connection::Accepted { stream, address, addresses, options, stop };
+                accepted.serve(service).await;
+            }
+            drop((permit, place));
         };
-        let connection = accepted.serve(service.clone());
-        connections.spawn(async move {
-            connection.await;
-            drop(permit);
-        });
+        connections.spawn_on(served, &runtime);
     }
     drop(listener);
     let drain = async {
@@ -120,13 +124,14 @@ fn report(ended: Result<(), JoinError>) {
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+type Accepted = (std::net::TcpStream, SocketAddr, OwnedSemaphorePermit);
 
 async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<Accepted> {
     let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, address, permit))
+    // It is registered anew by the thread that serves it.
+    Ok((stream.into_std()?, address, permit))
 }
 
 /// Waits after failed accepts: not at all if only that connection failed, longer each time if the

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::workers::Workers;
 use crate::http::peer::TrustedProxies;
 use crate::http::tls::ListenerTls;
 use crate::metrics::{Metrics, RefusedConnection};
@@ -10,6 +11,8 @@ use crate::metrics::{Metrics, RefusedConnection};
 /// Bounds of one listener, and how it speaks.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
+    /// The threads that serve connections; without them the runtime that listens does.
+    pub workers: Option<Workers>,
     /// Certificate and key; plain text without them.
     pub tls: Option<Arc<ListenerTls>>,
     /// The proxies whose word about a client's address counts.
@@ -46,6 +49,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> ServerOptions {
         ServerOptions {
+            workers: None,
             tls: None,
             proxies: Arc::default(),
             metrics: None,

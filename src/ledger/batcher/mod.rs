@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Ledger, LedgerFault, Operation, Verdict};
@@ -48,10 +49,12 @@ pub enum CallFault {
 pub struct Batcher {
     shared: Arc<Shared>,
     options: BatcherOptions,
+    /// Carries the batches, whichever thread their operations come from.
+    runtime: Handle,
 }
 
 impl Batcher {
-    /// A batcher in front of `ledger`.
+    /// A batcher in front of `ledger`, which the runtime that this is called on speaks to.
     pub fn new(
         ledger: Arc<dyn Ledger>,
         clock: Clock,
@@ -66,7 +69,7 @@ impl Batcher {
             writers: DashMap::new(),
             posts_waiting: AtomicUsize::new(0),
         };
-        Batcher { shared: Arc::new(shared), options }
+        Batcher { shared: Arc::new(shared), options, runtime: Handle::current() }
     }
 
     /// Applies one operation and returns its verdict, within the deadline. A reserve whose verdict
@@ -180,7 +183,7 @@ impl Batcher {
     fn push(&self, account: &AccountId, lane: &Arc<Lane>, item: Item) {
         if lane.push(item) {
             let runner = Runner::new(self.shared.clone(), account.clone(), lane.clone());
-            tokio::spawn(runner.run());
+            self.runtime.spawn(runner.run());
         }
     }
 }
