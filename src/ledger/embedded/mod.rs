@@ -1,9 +1,16 @@
 //! The embedded ledger: one process, nothing to install. The rules decide in memory on one thread;
 //! a group of batches is one SQLite transaction, and nobody is answered before its commit.
 
-mod persist;
+mod answer;
+mod compact;
+mod error;
+mod first_format;
+mod history;
+mod journal;
 mod reads;
+mod shapes;
 mod store;
+mod world;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -16,8 +23,10 @@ use tokio::sync::oneshot;
 use super::{Batch, ClaimKind, LedgerFault, LedgerFuture, OpenLedger, StoreIdentity, Verdict};
 use crate::clock::Clock;
 use crate::ids::AccountId;
+use answer::{Answer, Claim};
 use store::Store;
-use writer::{Answer, Claim, Job, World};
+use world::World;
+use writer::Job;
 
 /// Jobs that may wait for the ledger's thread; more are refused at once.
 const QUEUE: usize = 8192;
@@ -50,6 +59,16 @@ impl EmbeddedLedger {
     /// when the last process ended become in doubt, because nobody knows any more what became of
     /// them.
     pub fn open(directory: &Path, clock: Clock) -> Result<EmbeddedLedger, OpenError> {
+        EmbeddedLedger::open_sized(directory, clock, journal::GENERATION)
+    }
+
+    /// As [`EmbeddedLedger::open`], with another number of bytes after which the journal is
+    /// brought into the table, so that a test sees it happen.
+    pub fn open_sized(
+        directory: &Path,
+        clock: Clock,
+        generation_bytes: usize,
+    ) -> Result<EmbeddedLedger, OpenError> {
         let name = directory.display().to_string();
         std::fs::create_dir_all(directory)
             .map_err(|error| OpenError::Directory(name.clone(), error))?;
@@ -61,10 +80,11 @@ impl EmbeddedLedger {
             Err(TryLockError::Error(error)) => return Err(OpenError::Directory(name, error)),
         }
         let database =
-            |error: store::StoreError| OpenError::Database(name.clone(), error.to_string());
-        let mut store = Store::open(&directory.join("ledger.sqlite3")).map_err(database)?;
+            |error: error::StoreError| OpenError::Database(name.clone(), error.to_string());
+        let (mut store, accounts) =
+            Store::open(&directory.join("ledger.sqlite3"), generation_bytes).map_err(database)?;
         let identity = store.identity().map_err(database)?;
-        let mut world = World::load(&store).map_err(database)?;
+        let mut world = World::new(accounts, store.load_claims().map_err(database)?);
         world.orphan_open_holds(&clock);
         world.persist(&mut store).map_err(database)?;
         let (jobs, queue) = sync_channel(QUEUE);

@@ -4,8 +4,9 @@
 use tokio::sync::oneshot;
 
 use super::EmbeddedLedger;
-use super::store::StoreError;
-use super::writer::{Claim, Job};
+use super::answer::Claim;
+use super::error::StoreError;
+use super::writer::Job;
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
     Batch, CampaignView, ClaimKind, Claims, Document, Documents, Entry, Event, HoldState, HoldView,

@@ -1,89 +1,73 @@
-//! The SQLite file of the embedded ledger: rows of state, statement entries and events, one
-//! transaction per group of batches.
+//! The SQLite file of the embedded ledger: journal and rows, statement entries, events and claims,
+//! one transaction per group of batches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::persist;
+use super::error::StoreError;
+use super::journal::{self, Journal};
+use super::{first_format, history};
 use crate::ids::{AccountId, WalletId};
-use crate::ledger::state::{AccountState, Changes};
-use crate::ledger::{Cause, ClaimKind, Entry, Event, FaultReason, LedgerFault, StoreIdentity};
+use crate::ledger::state::AccountState;
+use crate::ledger::{ClaimKind, Entry, Event, LedgerFault, StoreIdentity};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS rows (
-        account TEXT NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
-        PRIMARY KEY (account, kind, key)) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS entries (
-        account TEXT NOT NULL, sequence INTEGER NOT NULL, wallet TEXT NOT NULL,
-        at_ms INTEGER NOT NULL,
-        value TEXT NOT NULL, PRIMARY KEY (account, sequence)) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS entries_of_wallet ON entries (account, wallet, sequence);
-    CREATE TABLE IF NOT EXISTS events (
-        account TEXT NOT NULL, sequence INTEGER NOT NULL, value TEXT NOT NULL,
-        PRIMARY KEY (account, sequence)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS claims (
         kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL,
         PRIMARY KEY (kind, name)) WITHOUT ROWID;
 ";
 
-/// Bumped when the stored shapes change.
-const FORMAT: i64 = 1;
+/// Raised when the stored shapes change in a way that the version before cannot read.
+const FORMAT: i64 = 2;
 
-/// What can go wrong with the file.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
-    #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("the ledger holds a record this version cannot read: {0}")]
-    Record(String),
-    #[error("the ledger was written by another version (format {0}, this version reads {FORMAT})")]
-    Format(i64),
-}
-
-impl StoreError {
-    /// The fault of a ledger on such a file, in the right word.
-    pub(super) fn as_fault(&self, what: &str) -> LedgerFault {
-        let reason = match self {
-            StoreError::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::DiskFull) => FaultReason::DiskFull,
-                Some(
-                    ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen
-                    | ErrorCode::PermissionDenied
-                    | ErrorCode::SystemIoFailure,
-                ) => FaultReason::Unwritable,
-                _ => FaultReason::Other,
-            },
-            StoreError::Record(_) | StoreError::Format(_) => FaultReason::Other,
-        };
-        LedgerFault::Unavailable(Cause::new(reason, format!("{what}: {self}")))
-    }
-}
+/// A name that belongs to one account at most.
+pub(super) type ClaimKey = (ClaimKind, String);
 
 /// An open database.
 pub(super) struct Store {
     connection: Connection,
+    journal: Journal,
+}
+
+/// What one transaction writes: accounts that changed, and who holds names that changed.
+pub(super) struct Group<'a> {
+    pub(super) accounts: &'a BTreeMap<AccountId, AccountState>,
+    pub(super) changed: Vec<(&'a AccountId, &'a AccountState)>,
+    pub(super) claims: Vec<(&'a ClaimKey, Option<&'a str>)>,
 }
 
 impl Store {
-    pub(super) fn open(path: &Path) -> Result<Store, StoreError> {
-        let connection = Connection::open(path)?;
+    /// Opens the file and reads all accounts; `generation` is how many bytes of the journal make a
+    /// generation.
+    pub(super) fn open(
+        path: &Path,
+        generation: usize,
+    ) -> Result<(Store, BTreeMap<AccountId, AccountState>), StoreError> {
+        let mut connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: a commit that was answered survives power loss; NORMAL would lose the last ones.
         connection.pragma_update(None, "synchronous", "FULL")?;
         let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match format {
-            0 => connection.pragma_update(None, "user_version", FORMAT)?,
-            FORMAT => {}
-            other => return Err(StoreError::Format(other)),
+        if format > FORMAT {
+            return Err(StoreError::Format { found: format, known: FORMAT });
         }
-        connection.execute_batch(SCHEMA)?;
+        if format < FORMAT {
+            let transaction = connection.transaction()?;
+            let schema = [SCHEMA, history::SCHEMA, journal::SCHEMA].concat();
+            match format {
+                0 => transaction.execute_batch(&schema)?,
+                _ => first_format::take_over(&transaction, &schema)?,
+            }
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+            transaction.commit()?;
+        }
         connection.set_prepared_statement_cache_capacity(32);
-        Ok(Store { connection })
+        let (journal, accounts) = Journal::load(&connection, generation)?;
+        Ok((Store { connection, journal }, accounts))
     }
 
     /// The store's name and secret, made on first use.
@@ -112,23 +96,6 @@ impl Store {
         Ok(fresh)
     }
 
-    pub(super) fn load_accounts(&self) -> Result<BTreeMap<AccountId, AccountState>, StoreError> {
-        let mut accounts: BTreeMap<AccountId, AccountState> = BTreeMap::new();
-        let mut select = self.connection.prepare("SELECT account, kind, key, value FROM rows")?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            let account: String = row.get(0)?;
-            let account = account
-                .parse::<AccountId>()
-                .map_err(|error| StoreError::Record(format!("account {account}: {error}")))?;
-            let (kind, key, value): (u8, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            let state = accounts.entry(account).or_default();
-            persist::restore(state, kind, &key, &value)
-                .map_err(|error| StoreError::Record(format!("{kind}/{key}: {error}")))?;
-        }
-        Ok(accounts)
-    }
-
     pub(super) fn load_claims(&self) -> Result<BTreeMap<(ClaimKind, String), String>, StoreError> {
         let mut select = self.connection.prepare("SELECT kind, name, owner FROM claims")?;
         let mut rows = select.query([])?;
@@ -143,8 +110,25 @@ impl Store {
         Ok(claims)
     }
 
-    pub(super) fn begin(&mut self) -> Result<Group<'_>, StoreError> {
-        Ok(Group { transaction: self.connection.transaction()? })
+    /// Writes a group in one transaction; on failure nothing of it is written.
+    pub(super) fn commit(&mut self, group: &Group<'_>) -> Result<(), StoreError> {
+        let step = self.journal.step(&group.changed);
+        let transaction = self.connection.transaction()?;
+        for (account, state) in &group.changed {
+            history::write_entries(&transaction, account, &state.changes().entries)?;
+            history::write_events(&transaction, account, &state.changes().events)?;
+        }
+        if !group.changed.is_empty() {
+            self.journal.write(&step, group.accounts, &transaction)?;
+        }
+        for (key, owner) in &group.claims {
+            write_claim(&transaction, key, *owner)?;
+        }
+        transaction.commit()?;
+        if !group.changed.is_empty() {
+            self.journal.done(step, &group.changed);
+        }
+        Ok(())
     }
 
     pub(super) fn entries(
@@ -155,21 +139,7 @@ impl Store {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT value FROM entries WHERE account = ?1 AND wallet = ?2 AND sequence > ?3
-               AND at_ms >= ?4 AND at_ms < ?5
-             ORDER BY sequence LIMIT ?6",
-        )?;
-        let bind = params![
-            account.as_str(),
-            wallet.as_str(),
-            whole(after),
-            range.0,
-            range.1,
-            whole(limit)
-        ];
-        let rows = select.query_map(bind, |row| row.get::<_, String>(0))?;
-        rows.map(|text| parse(&text?)).collect()
+        history::entries(&self.connection, account, wallet, range, after, limit)
     }
 
     pub(super) fn events(
@@ -178,15 +148,7 @@ impl Store {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT value FROM events WHERE account = ?1 AND sequence > ?2
-             ORDER BY sequence LIMIT ?3",
-        )?;
-        let rows = select
-            .query_map(params![account.as_str(), whole(after), whole(limit)], |row| {
-                row.get::<_, String>(0)
-            })?;
-        rows.map(|text| parse(&text?)).collect()
+        history::events(&self.connection, account, after, limit)
     }
 
     /// Writes one row of constant size; the error is that of a group's commit.
@@ -213,100 +175,35 @@ impl Store {
     }
 }
 
-/// SQLite's integers are signed; sequence numbers and limits never come near the difference.
-fn whole(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Record(error.to_string()))
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Record(error.to_string()))
-}
-
-/// One transaction.
-pub(super) struct Group<'a> {
-    transaction: Transaction<'a>,
-}
-
-impl Group<'_> {
-    pub(super) fn write(
-        &self,
-        account: &AccountId,
-        state: &AccountState,
-        changes: &Changes,
-    ) -> Result<(), StoreError> {
-        let mut put = self.transaction.prepare_cached(
-            "INSERT OR REPLACE INTO rows (account, kind, key, value) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        let mut delete = self
-            .transaction
-            .prepare_cached("DELETE FROM rows WHERE account = ?1 AND kind = ?2 AND key = ?3")?;
-        for row in &changes.rows {
-            let (kind, key, value) = persist::encode(state, row)
-                .map_err(|error| StoreError::Record(error.to_string()))?;
-            match value {
-                Some(value) => put.execute(params![account.as_str(), kind, key, value])?,
-                None => delete.execute(params![account.as_str(), kind, key])?,
-            };
-        }
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO entries (account, sequence, wallet, at_ms, value)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
-        for entry in &changes.entries {
-            insert.execute(params![
-                account.as_str(),
-                whole(entry.sequence),
-                entry.wallet.as_str(),
-                entry.at_ms,
-                to_json(entry)?
-            ])?;
-        }
-        let mut insert = self
-            .transaction
-            .prepare_cached("INSERT INTO events (account, sequence, value) VALUES (?1, ?2, ?3)")?;
-        for event in &changes.events {
-            insert.execute(params![account.as_str(), whole(event.sequence), to_json(event)?])?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn write_claim(
-        &self,
-        kind: ClaimKind,
-        name: &str,
-        owner: Option<&str>,
-    ) -> Result<(), StoreError> {
-        match owner {
-            Some(owner) => self.transaction.execute(
-                "INSERT OR REPLACE INTO claims (kind, name, owner) VALUES (?1, ?2, ?3)",
-                params![kind.as_str(), name, owner],
-            )?,
-            None => self.transaction.execute(
-                "DELETE FROM claims WHERE kind = ?1 AND name = ?2",
-                params![kind.as_str(), name],
-            )?,
-        };
-        Ok(())
-    }
-
-    pub(super) fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit()?)
-    }
+fn write_claim(
+    connection: &Connection,
+    (kind, name): &ClaimKey,
+    owner: Option<&str>,
+) -> Result<(), StoreError> {
+    match owner {
+        Some(owner) => connection.execute(
+            "INSERT OR REPLACE INTO claims (kind, name, owner) VALUES (?1, ?2, ?3)",
+            params![kind.as_str(), name, owner],
+        )?,
+        None => connection.execute(
+            "DELETE FROM claims WHERE kind = ?1 AND name = ?2",
+            params![kind.as_str(), name],
+        )?,
+    };
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::GENERATION;
     use super::{Store, StoreError};
     use crate::ledger::{FaultReason, LedgerFault};
 
     #[test]
     fn a_disk_without_room_and_a_file_that_may_not_be_written_are_told_apart() {
         let directory = tempfile::tempdir().expect("a directory");
-        let store = Store::open(&directory.path().join("ledger")).expect("a store");
+        let (store, _) =
+            Store::open(&directory.path().join("ledger"), GENERATION).expect("a store");
         assert_eq!(store.probe(1), Ok(()));
         let reason = |result: Result<(), LedgerFault>| result.expect_err("a fault").reason();
         let pages = store.connection.pragma_query_value(None, "page_count", |row| row.get(0));

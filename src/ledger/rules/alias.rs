@@ -13,11 +13,11 @@ const MAX_PERSON: usize = 4;
 const MAX_PART: usize = 256;
 /// Days an alias is kept after the last reply that confirmed it: longer than anything that is kept
 /// per person outside campaigns.
-const KEPT_DAYS: i64 = 365;
+pub(super) const KEPT_DAYS: i64 = 365;
 /// Days after which a further reply is written down as a confirmation.
 const CONFIRMED_DAYS: i64 = 30;
 
-const fn day(now_ms: i64) -> i64 {
+pub(super) const fn day(now_ms: i64) -> i64 {
     now_ms.div_euclid(86_400_000)
 }
 
@@ -71,8 +71,8 @@ impl AccountState {
         };
         for recipient in &person {
             let others = person.iter().filter(|other| *other != recipient).copied().collect();
-            self.aliases.insert(*recipient, Alias { day: day(now_ms), others });
-            self.touch(Row::Alias(*recipient));
+            self.note(Row::Alias(*recipient));
+            self.put_alias(*recipient, Alias { day: day(now_ms), others });
         }
         Verdict::AliasLearned { changed: true }
     }
@@ -113,18 +113,5 @@ impl AccountState {
         (from[0], from[1]) = (recipient[0], recipient[1] & 0xc0);
         (to[0], to[1]) = (recipient[0], recipient[1] | 0x3f);
         self.aliases.range(from..=to).filter(|(_, alias)| alias.is_live(now_ms)).count()
-    }
-
-    pub(super) fn drop_old_aliases(&mut self, now_ms: i64) {
-        let old: Vec<_> = self
-            .aliases
-            .iter()
-            .filter(|(_, alias)| !alias.is_live(now_ms))
-            .map(|(recipient, _)| *recipient)
-            .collect();
-        for recipient in old {
-            self.aliases.remove(&recipient);
-            self.touch(Row::Alias(recipient));
-        }
     }
 }

@@ -47,8 +47,8 @@ impl AccountState {
             exempt_from_caps: plan.exempt_from_caps,
             ..Campaign::new(plan.name.clone())
         };
+        self.note(Row::Campaign(plan.id.clone()));
         self.campaigns.insert(plan.id.clone(), campaign);
-        self.touch(Row::Campaign(plan.id.clone()));
         self.campaign_verdict(&plan.id)
     }
 
@@ -97,10 +97,9 @@ impl AccountState {
         if let Err(verdict) = self.check_stop(id) {
             return *verdict;
         }
-        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        let Some(campaign) = self.campaign_mut(id) else { return Verdict::CampaignUnknown };
         campaign.stopped = Some((reason, now_ms));
         let wallet = campaign.wallet.clone();
-        self.touch(Row::Campaign(id.clone()));
         self.event(EventKind::CampaignStopped, now_ms, |event| {
             event.wallet = wallet;
             event.campaign = Some(id.clone());
@@ -124,11 +123,10 @@ impl AccountState {
             Ok(epoch) => epoch,
             Err(verdict) => return *verdict,
         };
-        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        let Some(campaign) = self.campaign_mut(id) else { return Verdict::CampaignUnknown };
         campaign.stopped = None;
         campaign.epoch = epoch;
         let wallet_id = campaign.wallet.clone();
-        self.touch(Row::Campaign(id.clone()));
         self.event(EventKind::CampaignRestarted, now_ms, |event| {
             event.wallet = wallet_id;
             event.campaign = Some(id.clone());
@@ -160,9 +158,9 @@ impl AccountState {
         if let Err(verdict) = self.check_finish(id) {
             return *verdict;
         }
-        let Some(campaign) = self.campaigns.get_mut(id) else { return Verdict::CampaignUnknown };
+        let Some(campaign) = self.campaign_mut(id) else { return Verdict::CampaignUnknown };
         campaign.stopped = Some((StopReason::Finished, now_ms));
-        self.touch(Row::Campaign(id.clone()));
+        self.age_recipients(id);
         self.campaign_verdict(id)
     }
 

@@ -2,7 +2,6 @@
 //! rolling window.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
-use super::MAX_CAP_WINDOW_S;
 use super::alias::Person;
 use crate::ledger::operation::{CapRule, RecipientHash};
 use crate::ledger::rejection::Rejection;
@@ -70,15 +69,16 @@ impl AccountState {
             return None;
         }
         let now_s = now_ms.div_euclid(1000);
-        let begin = now_s
-            .saturating_sub(i64::from(rules.iter().map(|rule| rule.window_s).max().unwrap_or(0)));
-        let cap_hits = self.cap_hits.entry(*recipient).or_default();
-        cap_hits.retain(|hit| hit.at_s > begin);
-        if cap_hits.len() >= MAX_CAP_HITS {
-            cap_hits.remove(0);
-        }
-        cap_hits.push(CapHit { at_s: now_s, category });
-        self.touch(Row::CapHits(*recipient));
+        let longest = rules.iter().map(|rule| rule.window_s).max().unwrap_or(0);
+        let begin = now_s.saturating_sub(i64::from(longest));
+        self.note(Row::CapHits(*recipient));
+        self.change_cap_hits(recipient, |hits| {
+            hits.retain(|hit| hit.at_s > begin);
+            if hits.len() >= MAX_CAP_HITS {
+                hits.remove(0);
+            }
+            hits.push(CapHit { at_s: now_s, category });
+        });
         Some(now_s)
     }
 
@@ -89,29 +89,13 @@ impl AccountState {
         category: Category,
         at_s: i64,
     ) {
-        let Some(cap_hits) = self.cap_hits.get_mut(recipient) else { return };
-        if let Some(index) =
-            cap_hits.iter().position(|hit| hit.at_s == at_s && hit.category == category)
-        {
-            cap_hits.remove(index);
-        }
-        if cap_hits.is_empty() {
-            self.cap_hits.remove(recipient);
-        }
-        self.touch(Row::CapHits(*recipient));
-    }
-
-    pub(super) fn drop_old_cap_hits(&mut self, now_ms: i64) {
-        let begin = now_ms.div_euclid(1000).saturating_sub(i64::from(MAX_CAP_WINDOW_S));
-        let old: Vec<_> = self
-            .cap_hits
-            .iter()
-            .filter(|(_, cap_hits)| cap_hits.iter().all(|hit| hit.at_s <= begin))
-            .map(|(recipient, _)| *recipient)
-            .collect();
-        for recipient in old {
-            self.cap_hits.remove(&recipient);
-            self.touch(Row::CapHits(recipient));
-        }
+        self.note(Row::CapHits(*recipient));
+        self.change_cap_hits(recipient, |hits| {
+            if let Some(index) =
+                hits.iter().position(|hit| hit.at_s == at_s && hit.category == category)
+            {
+                hits.remove(index);
+            }
+        });
     }
 }

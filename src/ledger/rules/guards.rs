@@ -15,26 +15,16 @@ impl AccountState {
     /// From now on the hold guards its body: the same bytes to the same channel are refused until
     /// it is resolved.
     pub(super) fn abandon(&mut self, id: HoldId) -> Verdict {
-        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
+        let Some(hold) = self.holds.get(&id) else { return Verdict::NoHold };
         if !hold.guarding {
-            hold.guarding = true;
             let fingerprint = hold.fingerprint;
+            self.note_guards(&fingerprint);
+            if let Some(hold) = self.hold_mut(id) {
+                hold.guarding = true;
+            }
             self.guards.entry(fingerprint).or_default().push(id);
-            self.touch(Row::Hold(id));
         }
         Verdict::Marked
-    }
-
-    /// The hold is resolved and guards nothing any more.
-    pub(super) fn unguard(&mut self, id: HoldId, hold: &Hold) {
-        if hold.guarding
-            && let Some(holds) = self.guards.get_mut(&hold.fingerprint)
-        {
-            holds.retain(|guard| *guard != id);
-            if holds.is_empty() {
-                self.guards.remove(&hold.fingerprint);
-            }
-        }
     }
 
     /// Keeps the answer to an accepted send that nobody waited for. With an idempotency key the key
@@ -59,15 +49,16 @@ impl AccountState {
         if message_id.len() > UNHEARD_ID_MAX {
             return Verdict::Marked;
         }
-        let answers = self.unheard.entry(*fingerprint).or_default();
-        if answers.iter().any(|kept| kept.hold == *hold) {
+        let kept = self.unheard.get(fingerprint);
+        if kept.is_some_and(|answers| answers.iter().any(|kept| kept.hold == *hold)) {
             return Verdict::Marked;
         }
+        self.note(Row::Unheard(*fingerprint));
+        let answers = self.unheard.entry(*fingerprint).or_default();
         let message_id = message_id.clone();
         answers.push(Unheard { hold: *hold, amount: *amount, message_id, at_ms: now_ms });
         let oldest = answers.first().filter(|_| answers.len() > UNHEARD_MAX).map(|kept| kept.hold);
         self.unheard_by_age.insert((now_ms, *fingerprint));
-        self.touch(Row::Unheard(*fingerprint));
         if let Some(oldest) = oldest {
             self.hear(*fingerprint, oldest);
         }
@@ -104,6 +95,7 @@ impl AccountState {
     }
 
     fn drop_unheard(&mut self, fingerprint: [u8; 16], drops: impl Fn(&Unheard) -> bool) {
+        self.note(Row::Unheard(fingerprint));
         let Some(answers) = self.unheard.get_mut(&fingerprint) else { return };
         answers.retain(|answer| {
             if drops(answer) {
@@ -118,6 +110,5 @@ impl AccountState {
         if answers.is_empty() {
             self.unheard.remove(&fingerprint);
         }
-        self.touch(Row::Unheard(fingerprint));
     }
 }

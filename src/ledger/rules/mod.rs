@@ -8,6 +8,7 @@
 mod alias;
 mod campaign;
 mod caps;
+mod expiry;
 mod guards;
 mod money;
 mod reserve;
@@ -23,9 +24,6 @@ use super::{LedgerFault, Verdict};
 /// Milliseconds of half a day: idempotency keys are kept for the half day of their reserve and two
 /// more, 24 to 36 hours.
 const HALF_DAY_MS: i64 = 43_200_000;
-
-/// A deduplicating campaign's recipients are kept this long after it is finished.
-const SENT_KEPT_MS: i64 = 30 * 86_400_000;
 
 /// The longest window a frequency cap may have, in seconds; older cap hits are dropped.
 pub const MAX_CAP_WINDOW_S: u32 = 2_592_000;
@@ -50,14 +48,13 @@ impl AccountState {
         if skew.saturating_abs() > MAX_CLOCK_SKEW_MS {
             return Err(clock_skew(skew));
         }
-        let now_ms = store_ms.max(self.head.last_ms);
-        self.head.last_ms = now_ms;
-        self.drop_expired(now_ms);
+        let now_ms = self.advance(store_ms);
+        self.drop_expired(now_ms, batch.operations.len());
         let verdicts =
             batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect();
-        if !self.changes.rows.is_empty() {
+        if !self.changes().is_empty() {
             // The time goes with what it stamped; alone it is not worth a commit.
-            self.touch(Row::Account);
+            self.note(Row::Account);
         }
         Ok(verdicts)
     }
@@ -101,48 +98,6 @@ impl AccountState {
             Operation::LearnAlias { recipients } => self.learn_alias(recipients, now_ms),
             Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
                 self.sweep(*open_age_ms, *in_doubt_age_ms, policies, *day, now_ms)
-            }
-        }
-    }
-
-    /// Drops, once a half day, what no decision looks at any more; every look-up checks the age
-    /// itself, so this only frees memory.
-    fn drop_expired(&mut self, now_ms: i64) {
-        let half_day = half_day(now_ms);
-        if half_day == self.head.tidied_half_day {
-            return;
-        }
-        self.head.tidied_half_day = half_day;
-        self.touch(Row::Account);
-        let expired: Vec<_> = self
-            .keys
-            .iter()
-            .filter(|(_, record)| !key_is_kept(record.half_day, now_ms))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in expired {
-            self.keys.remove(&key);
-            self.touch(Row::Key(key));
-        }
-        self.drop_old_slots(now_ms);
-        self.drop_old_cap_hits(now_ms);
-        self.drop_old_recipients(now_ms);
-        self.drop_old_aliases(now_ms);
-    }
-
-    fn drop_old_recipients(&mut self, now_ms: i64) {
-        let over: Vec<_> = self
-            .campaigns
-            .iter()
-            .filter(|(_, campaign)| {
-                matches!(campaign.stopped, Some((super::StopReason::Finished, since_ms))
-                    if since_ms.saturating_add(SENT_KEPT_MS) <= now_ms)
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
-        for campaign in over {
-            for recipient in self.sent.remove(&campaign).unwrap_or_default() {
-                self.touch(Row::Sent(campaign.clone(), recipient));
             }
         }
     }

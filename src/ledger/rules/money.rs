@@ -94,19 +94,18 @@ impl AccountState {
         now_ms: i64,
     ) -> Verdict {
         let reference_key = (wallet_id.clone(), reference.clone());
-        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return Verdict::WalletUnknown };
+        let Some(wallet) = self.wallet_mut(wallet_id) else { return Verdict::WalletUnknown };
         wallet.settled =
             Amount::saturating_from_micros(wallet.settled.micros().saturating_add(amount.micros()));
         if amount.is_positive() {
             wallet.exhausted = false;
         }
-        self.touch(Row::Wallet(wallet_id.clone()));
         let entry = self.entry(wallet_id, kind, amount, now_ms, |entry| {
             entry.reference = reference.clone();
             entry.reason = reason.clone();
         });
+        self.note(Row::Reference(wallet_id.clone(), reference.clone()));
         self.references.insert(reference_key, entry.clone());
-        self.touch(Row::Reference(wallet_id.clone(), reference.clone()));
         if amount.is_positive() {
             self.arm_thresholds(wallet_id);
         } else {
@@ -138,8 +137,8 @@ impl AccountState {
                 .map(|below| Threshold { below: *below, armed: available >= *below })
                 .collect();
         }
+        self.note(Row::Wallet(wallet_id.clone()));
         self.wallets.insert(wallet_id.clone(), wallet);
-        self.touch(Row::Wallet(wallet_id.clone()));
         self.arm_thresholds(wallet_id);
         self.warn_when_low(wallet_id, now_ms);
         self.wallets
@@ -149,7 +148,10 @@ impl AccountState {
 
     /// Fires each armed threshold that available has fallen below.
     pub(super) fn warn_when_low(&mut self, wallet_id: &WalletId, now_ms: i64) {
-        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        if self.wallets.get(wallet_id).is_none_or(|wallet| wallet.thresholds.is_empty()) {
+            return;
+        }
+        let Some(wallet) = self.wallet_mut(wallet_id) else { return };
         let available = wallet.available();
         let mut crossed = Vec::new();
         for threshold in wallet
@@ -172,7 +174,7 @@ impl AccountState {
     /// Only money coming in arms a threshold again, so that holds taken and given back make no
     /// noise.
     fn arm_thresholds(&mut self, wallet_id: &WalletId) {
-        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        let Some(wallet) = self.wallet_mut(wallet_id) else { return };
         let available = wallet.available();
         for threshold in
             wallet.thresholds.iter_mut().filter(|threshold| available >= threshold.below)
@@ -191,8 +193,8 @@ impl AccountState {
         now_ms: i64,
         fill: impl FnOnce(&mut Entry),
     ) -> Entry {
+        self.note(Row::Account);
         self.head.entry_sequence = self.head.entry_sequence.saturating_add(1);
-        self.touch(Row::Account);
         let balance_after =
             self.wallets.get(wallet_id).map_or(Amount::ZERO, |wallet: &Wallet| wallet.settled);
         let mut entry = Entry {
@@ -207,14 +209,14 @@ impl AccountState {
             charge: None,
         };
         fill(&mut entry);
-        self.changes.entries.push(entry.clone());
+        self.add_entry(entry.clone());
         entry
     }
 
     /// Appends an event.
     pub(super) fn event(&mut self, kind: EventKind, now_ms: i64, fill: impl FnOnce(&mut Event)) {
+        self.note(Row::Account);
         self.head.event_sequence = self.head.event_sequence.saturating_add(1);
-        self.touch(Row::Account);
         let mut event = Event {
             sequence: self.head.event_sequence,
             at_ms: now_ms,
@@ -227,7 +229,7 @@ impl AccountState {
             reason: None,
         };
         fill(&mut event);
-        self.changes.events.push(event);
+        self.add_event(event);
     }
 }
 

@@ -88,11 +88,6 @@ impl AccountState {
         if let Err(refusal) = self.check_send(request, &person, &mut limits, now_ms) {
             return self.record_refusal(request, refusal, now_ms);
         }
-        if let Some(rule) = &request.window {
-            // Slots whose 24 hours are over count for no decision; given up only here, because a
-            // send refused above needs no window.
-            self.expire_slots(&rule.portfolio, now_ms);
-        }
         match self.check_limits(request, &person, limits, now_ms) {
             Ok(admission) => self.apply_reserve(request, &admission, now_ms),
             Err(refusal) => self.record_refusal(request, refusal, now_ms),
@@ -131,7 +126,7 @@ impl AccountState {
     ) -> Result<Admission<'r>, Refusal> {
         let mut recipient = request.recipient;
         if let Some(rule) = &request.window {
-            recipient = self.slot_holder(&rule.portfolio, person);
+            recipient = self.slot_holder(&rule.portfolio, person, now_ms);
             let slot = self.check_slot(rule, &recipient, now_ms);
             limits.hold(slot.map_err(Refusal::Rejected))?;
         }
@@ -312,10 +307,9 @@ impl AccountState {
 
     fn stop_for_budget(&mut self, request: &Reserve, now_ms: i64) {
         let Some(id) = request.campaign.as_ref().map(|campaign| &campaign.id) else { return };
-        let Some(found) = self.campaigns.get_mut(id) else { return };
+        let Some(found) = self.campaign_mut(id) else { return };
         found.stopped = Some((StopReason::BudgetSpent, now_ms));
         let (wallet, budget) = (found.wallet.clone(), found.budget);
-        self.touch(Row::Campaign(id.clone()));
         self.event(EventKind::CampaignStopped, now_ms, |event| {
             event.wallet = wallet;
             event.campaign = Some(id.clone());
@@ -328,19 +322,16 @@ impl AccountState {
     fn exhaust(&mut self, request: &Reserve, price: Amount, now_ms: i64) {
         let (Some(wallet_id), Some(named)) = (&request.wallet, &request.campaign) else { return };
         let campaign = &named.id;
-        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        let Some(wallet) = self.wallet_mut(wallet_id) else { return };
         let epoch_before = wallet.epoch;
         wallet.epoch = wallet.epoch.saturating_add(1);
         wallet.exhausted = true;
         wallet.exhausted_since_ms = now_ms;
         wallet.refused_price = price;
         let available = wallet.available();
-        self.touch(Row::Wallet(wallet_id.clone()));
-        if let Some(found) = self.campaigns.get_mut(campaign).filter(|found| found.wallet.is_none())
-        {
+        if let Some(found) = self.campaign_mut(campaign).filter(|found| found.wallet.is_none()) {
             found.wallet = Some(wallet_id.clone());
             found.epoch = epoch_before;
-            self.touch(Row::Campaign(campaign.clone()));
         }
         self.event(EventKind::WalletExhausted, now_ms, |event| {
             event.wallet = Some(wallet_id.clone());
@@ -361,23 +352,22 @@ impl AccountState {
         let deduped = self.enter_campaign(request, campaign, &recipient, amount);
         let mut available = None;
         if let Some(wallet_id) = &request.wallet
-            && let Some(wallet) = self.wallets.get_mut(wallet_id)
+            && let Some(wallet) = self.wallet_mut(wallet_id)
         {
             wallet.held = Amount::saturating_from_micros(
                 wallet.held.micros().saturating_add(amount.micros()),
             );
             available = Some(wallet.available());
-            self.touch(Row::Wallet(wallet_id.clone()));
             self.warn_when_low(wallet_id, now_ms);
         }
         if let Some(rule) = &request.window {
-            self.open_slot(&rule.portfolio, &recipient);
+            self.open_slot(&rule.portfolio, &recipient, now_ms);
         }
         let cap_hit_s = self.add_cap_hit(&request.caps, &recipient, request.category, now_ms);
         if let Some(month) = free_month {
+            self.note(Row::Allowance(request.channel.clone()));
             let taken = self.allowances.entry(request.channel.clone()).or_insert((month, 0));
             *taken = (month, if taken.0 == month { taken.1.saturating_add(1) } else { 1 });
-            self.touch(Row::Allowance(request.channel.clone()));
         }
         if let Some(key) = request.key {
             let record = KeyRecord {
@@ -387,8 +377,8 @@ impl AccountState {
                 half_day: half_day(now_ms),
                 outcome: KeyOutcome::Open,
             };
-            self.keys.insert(key, record);
-            self.touch(Row::Key(key));
+            self.note(Row::Key(key));
+            self.put_key(key, record);
         }
         let hold = Hold {
             state: HoldState::Open,
@@ -409,8 +399,8 @@ impl AccountState {
             reserved_ms: now_ms,
             doubt: None,
         };
+        self.note(Row::Hold(request.hold));
         self.holds.insert(request.hold, hold);
-        self.touch(Row::Hold(request.hold));
         if request.guarding {
             self.abandon(request.hold);
         }
@@ -432,6 +422,7 @@ impl AccountState {
             .as_ref()
             .and_then(|id| self.wallets.get(id))
             .map_or(0, |wallet| wallet.epoch);
+        self.note(Row::Campaign(id.clone()));
         let campaign =
             self.campaigns.entry(id.clone()).or_insert_with(|| Campaign::new(String::new()));
         if campaign.wallet.is_none()
@@ -445,10 +436,10 @@ impl AccountState {
         // One that only observes may send for a finished campaign, which forgets its recipients.
         let finished = matches!(campaign.stopped, Some((StopReason::Finished, _)));
         let dedupe = campaign.dedupe_recipients && !finished;
-        self.touch(Row::Campaign(id.clone()));
-        let newly = dedupe && self.sent.entry(id.clone()).or_default().insert(*recipient);
+        let newly = dedupe && !self.has_sent(id, recipient);
         if newly {
-            self.touch(Row::Sent(id.clone(), *recipient));
+            self.note(Row::Sent(id.clone(), *recipient));
+            self.add_sent(id, *recipient);
         }
         newly
     }

@@ -24,10 +24,10 @@ impl AccountState {
         let Some(hold) = self.take_hold(id) else { return Verdict::NoHold };
         self.charge(id, &hold, now_ms);
         let key = (day.index_at(now_ms), hold.channel.clone(), hold.country, hold.category);
-        add_usage(self.usage.entry(key.clone()).or_default(), hold.amount);
-        self.touch(Row::Usage(key));
+        self.note(Row::Usage(key.clone()));
+        add_usage(self.usage.entry(key).or_default(), hold.amount);
         if let Some(campaign_id) = &hold.campaign
-            && let Some(campaign) = self.campaigns.get_mut(campaign_id)
+            && let Some(campaign) = self.campaign_mut(campaign_id)
         {
             campaign.held = Amount::saturating_from_micros(
                 campaign.held.micros().saturating_sub(hold.amount.micros()),
@@ -40,18 +40,16 @@ impl AccountState {
                 campaign.usage.entry((hold.country, hold.category)).or_default(),
                 hold.amount,
             );
-            self.touch(Row::Campaign(campaign_id.clone()));
         }
         if let Some(portfolio) = &hold.window {
             self.close_slot(portfolio, &hold.recipient, true, now_ms);
         }
         if let Some(key) = hold.key
-            && let Some(record) = self.keys.get_mut(&key).filter(|record| record.hold == id)
+            && let Some(record) = self.key_mut(&key, id)
         {
             // Without a message id there is no first answer to repeat: the key stays in doubt.
             record.outcome = message_id
                 .map_or(KeyOutcome::InDoubt, |message_id| KeyOutcome::Accepted(message_id.clone()));
-            self.touch(Row::Key(key));
         }
         self.keep_unheard(id, &hold, message_id, now_ms);
         Verdict::Settled { amount: hold.amount }
@@ -60,15 +58,14 @@ impl AccountState {
     pub(super) fn release(&mut self, id: HoldId, reason: ReleaseReason, now_ms: i64) -> Verdict {
         let Some(hold) = self.take_hold(id) else { return Verdict::NoHold };
         if let Some(wallet_id) = &hold.wallet
-            && let Some(wallet) = self.wallets.get_mut(wallet_id)
+            && let Some(wallet) = self.wallet_mut(wallet_id)
         {
             wallet.held = Amount::saturating_from_micros(
                 wallet.held.micros().saturating_sub(hold.amount.micros()),
             );
-            self.touch(Row::Wallet(wallet_id.clone()));
         }
         if let Some(campaign_id) = &hold.campaign
-            && let Some(campaign) = self.campaigns.get_mut(campaign_id)
+            && let Some(campaign) = self.campaign_mut(campaign_id)
         {
             campaign.held = Amount::saturating_from_micros(
                 campaign.held.micros().saturating_sub(hold.amount.micros()),
@@ -77,12 +74,9 @@ impl AccountState {
                 let counter = campaign.refused.entry(code).or_default();
                 *counter = counter.saturating_add(1);
             }
-            self.touch(Row::Campaign(campaign_id.clone()));
-            if hold.deduped
-                && let Some(recipients) = self.sent.get_mut(campaign_id)
-            {
-                recipients.remove(&hold.recipient);
-                self.touch(Row::Sent(campaign_id.clone(), hold.recipient));
+            if hold.deduped {
+                self.note(Row::Sent(campaign_id.clone(), hold.recipient));
+                self.remove_sent(campaign_id, &hold.recipient);
             }
         }
         if let Some(portfolio) = &hold.window {
@@ -92,17 +86,18 @@ impl AccountState {
             self.remove_cap_hit(&hold.recipient, hold.category, at_s);
         }
         if let Some(month) = hold.allowance_month
-            && let Some((of, taken)) = self.allowances.get_mut(&hold.channel)
-            && *of == month
+            && self.allowances.get(&hold.channel).is_some_and(|(of, _)| *of == month)
         {
-            *taken = taken.saturating_sub(1);
-            self.touch(Row::Allowance(hold.channel.clone()));
+            self.note(Row::Allowance(hold.channel.clone()));
+            if let Some((_, taken)) = self.allowances.get_mut(&hold.channel) {
+                *taken = taken.saturating_sub(1);
+            }
         }
         if let Some(key) = hold.key
             && self.keys.get(&key).is_some_and(|record| record.hold == id)
         {
-            self.keys.remove(&key);
-            self.touch(Row::Key(key));
+            self.note(Row::Key(key));
+            self.remove(&Row::Key(key));
         }
         Verdict::Released { amount: hold.amount }
     }
@@ -126,25 +121,19 @@ impl AccountState {
             self.name_doubt(id, reason);
             return verdict;
         }
-        let Some(hold) = self.holds.get_mut(&id) else { return Verdict::NoHold };
+        let Some(hold) = self.hold_mut(id) else { return Verdict::NoHold };
         hold.state = HoldState::InDoubt;
         hold.doubt = Some(reason);
         let (wallet, campaign, amount, key) =
             (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
         self.in_doubt.insert(id);
-        self.touch(Row::Hold(id));
-        if let Some(found) = campaign.as_ref().and_then(|campaign| self.campaigns.get_mut(campaign))
-        {
+        if let Some(found) = campaign.as_ref().and_then(|campaign| self.campaign_mut(campaign)) {
             found.unknown = found.unknown.saturating_add(1);
         }
-        if let Some(campaign) = &campaign {
-            self.touch(Row::Campaign(campaign.clone()));
-        }
         if let Some(key) = key
-            && let Some(record) = self.keys.get_mut(&key).filter(|record| record.hold == id)
+            && let Some(record) = self.key_mut(&key, id)
         {
             record.outcome = KeyOutcome::InDoubt;
-            self.touch(Row::Key(key));
         }
         self.event(EventKind::HoldInDoubt, now_ms, |event| {
             event.wallet = wallet;
@@ -157,16 +146,17 @@ impl AccountState {
 
     /// A send that reports after the sweep gives up on it knows better why its outcome is unknown.
     fn name_doubt(&mut self, id: HoldId, reason: DoubtReason) {
-        let Some(hold) = self.holds.get_mut(&id) else { return };
-        if hold.doubt == Some(DoubtReason::Unreported) && reason != DoubtReason::Unreported {
+        let unreported = |hold: &Hold| hold.doubt == Some(DoubtReason::Unreported);
+        if reason != DoubtReason::Unreported
+            && self.holds.get(&id).is_some_and(unreported)
+            && let Some(hold) = self.hold_mut(id)
+        {
             hold.doubt = Some(reason);
-            self.touch(Row::Hold(id));
         }
     }
 
     /// After a start nobody knows what became of the holds that were open: all become in doubt.
     pub fn doubt_open_holds(&mut self, now_ms: i64) {
-        let now_ms = now_ms.max(self.head.last_ms);
         // Loading puts guards in order of their ids; the model, which loads nothing, must have the
         // same order.
         self.guards.values_mut().for_each(|holds| holds.sort_unstable());
@@ -176,11 +166,12 @@ impl AccountState {
             .filter(|(_, hold)| hold.state == HoldState::Open)
             .map(|(id, _)| *id)
             .collect();
-        if !open.is_empty() {
-            // Its events carry this time, and time never goes back.
-            self.head.last_ms = now_ms;
-            self.touch(Row::Account);
+        if open.is_empty() {
+            return;
         }
+        // Its events carry this time, and time never goes back.
+        let now_ms = self.advance(now_ms);
+        self.note(Row::Account);
         for id in open {
             self.mark_in_doubt(id, DoubtReason::Unreported, now_ms);
         }
@@ -238,23 +229,24 @@ impl AccountState {
     }
 
     fn take_hold(&mut self, id: HoldId) -> Option<Hold> {
-        let hold = self.holds.remove(&id)?;
-        self.in_doubt.remove(&id);
-        self.touch(Row::Hold(id));
-        self.unguard(id, &hold);
-        Some(hold)
+        let hold = self.holds.get(&id)?;
+        if hold.guarding {
+            let fingerprint = hold.fingerprint;
+            self.note_guards(&fingerprint);
+        }
+        self.note(Row::Hold(id));
+        self.remove_hold(id)
     }
 
     fn charge(&mut self, id: HoldId, hold: &Hold, now_ms: i64) {
         let Some(wallet_id) = &hold.wallet else { return };
-        let Some(wallet) = self.wallets.get_mut(wallet_id) else { return };
+        let Some(wallet) = self.wallet_mut(wallet_id) else { return };
         wallet.held = Amount::saturating_from_micros(
             wallet.held.micros().saturating_sub(hold.amount.micros()),
         );
         wallet.settled = Amount::saturating_from_micros(
             wallet.settled.micros().saturating_sub(hold.amount.micros()),
         );
-        self.touch(Row::Wallet(wallet_id.clone()));
         if hold.amount.is_zero() {
             return;
         }

@@ -27,8 +27,8 @@ impl AccountState {
     ) -> Verdict {
         let change = self.check_put_document(kind, id, body, only_if_absent, replaces);
         if change == Change::Made {
+            self.note(Row::Document(kind, id.clone()));
             self.documents.insert((kind, id.clone()), body.clone());
-            self.touch(Row::Document(kind, id.clone()));
             self.raise_version();
         }
         self.document_verdict(change)
@@ -60,8 +60,8 @@ impl AccountState {
     ) -> Verdict {
         let change = self.check_delete_document(kind, id, replaces);
         if change == Change::Made {
+            self.note(Row::Document(kind, id.clone()));
             self.documents.remove(&(kind, id.clone()));
-            self.touch(Row::Document(kind, id.clone()));
             self.raise_version();
         }
         self.document_verdict(change)
@@ -81,8 +81,8 @@ impl AccountState {
     }
 
     fn raise_version(&mut self) {
+        self.note(Row::Account);
         self.head.settings_version = self.head.settings_version.saturating_add(1);
-        self.touch(Row::Account);
     }
 
     const fn document_verdict(&self, change: Change) -> Verdict {

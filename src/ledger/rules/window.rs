@@ -16,60 +16,59 @@ pub(super) const fn minute(now_ms: i64) -> i64 {
     now_ms.div_euclid(60_000)
 }
 
-const fn is_young(last_minute: i64, now_minute: i64) -> bool {
-    last_minute > 0 && now_minute.saturating_sub(last_minute) <= SLOT_MINUTES
+/// The first minute whose slots are still taken.
+fn oldest_young(now_minute: i64) -> i64 {
+    now_minute.saturating_sub(SLOT_MINUTES).max(1)
+}
+
+fn is_young(last_minute: i64, now_minute: i64) -> bool {
+    last_minute >= oldest_young(now_minute)
+}
+
+impl Slot {
+    /// Whether it is taken: by an open send, or by an accepted one of the last 24 hours.
+    fn is_taken(self, now_minute: i64) -> bool {
+        self.open > 0 || is_young(self.minute, now_minute)
+    }
 }
 
 impl Window {
-    /// Rebuilds the derived parts from a stored slot.
-    pub(in crate::ledger) fn restore(&mut self, recipient: RecipientHash, slot: Slot) {
+    /// Puts a recipient's slot in place of the one it has.
+    pub(in crate::ledger) fn put(&mut self, recipient: RecipientHash, slot: Slot) {
+        self.remove(&recipient);
         self.slots.insert(recipient, slot);
-        self.taken = self.taken.saturating_add(1);
         if slot.open == 0 {
             self.closed.entry(slot.minute).or_default().insert(recipient);
         }
     }
 
-    /// Slots taken at `now_ms`; changes nothing.
-    pub(in crate::ledger) fn used_at(&self, now_ms: i64) -> u32 {
-        let now = minute(now_ms);
-        let gone: usize = self
-            .closed
-            .iter()
-            .filter(|(last, _)| !is_young(**last, now))
-            .map(|(_, recipients)| recipients.len())
-            .sum();
-        self.taken.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
-    }
-
-    /// Gives up the slots whose 24 hours are over; returns their recipients.
-    fn expire(&mut self, now: i64) -> Vec<RecipientHash> {
-        let mut gone = Vec::new();
-        while let Some(first) =
-            self.closed.first_entry().filter(|first| !is_young(*first.key(), now))
-        {
-            for recipient in first.remove() {
-                self.slots.remove(&recipient);
-                self.taken = self.taken.saturating_sub(1);
-                gone.push(recipient);
-            }
-        }
-        gone
-    }
-
-    fn unclose(&mut self, recipient: &RecipientHash, last: i64) {
-        if let Some(recipients) = self.closed.get_mut(&last) {
+    /// Gives a recipient's slot up.
+    pub(in crate::ledger) fn remove(&mut self, recipient: &RecipientHash) {
+        let Some(slot) = self.slots.remove(recipient).filter(|slot| slot.open == 0) else { return };
+        if let Some(recipients) = self.closed.get_mut(&slot.minute) {
             recipients.remove(recipient);
             if recipients.is_empty() {
-                self.closed.remove(&last);
+                self.closed.remove(&slot.minute);
             }
         }
+    }
+
+    /// Slots taken at `now_ms`; changes nothing.
+    pub(in crate::ledger) fn used_at(&self, now_ms: i64) -> u32 {
+        let oldest = oldest_young(minute(now_ms));
+        let gone: usize = self.closed.range(..oldest).map(|(_, recipients)| recipients.len()).sum();
+        u32::try_from(self.slots.len().saturating_sub(gone)).unwrap_or(u32::MAX)
+    }
+
+    /// The recipient's slot, unless its 24 hours are over.
+    fn taken_slot(&self, recipient: &RecipientHash, now_ms: i64) -> Option<Slot> {
+        self.slots.get(recipient).copied().filter(|slot| slot.is_taken(minute(now_ms)))
     }
 }
 
 impl AccountState {
-    /// Whether one more send to this recipient stays within the limit. The portfolio's old slots
-    /// were expired before.
+    /// Whether one more send to this recipient stays within the limit. Slots whose 24 hours are
+    /// over count no more, given up or not.
     pub(super) fn check_slot(
         &self,
         rule: &WindowRule,
@@ -80,15 +79,17 @@ impl AccountState {
             let none = Rejection::MessagingLimitReached { limit: 0, used: 0, retry_after_s: None };
             return if rule.limit == 0 { Err(none) } else { Ok(()) };
         };
-        if window.slots.contains_key(recipient) || window.taken < rule.limit {
+        let used = window.used_at(now_ms);
+        if used < rule.limit || window.taken_slot(recipient, now_ms).is_some() {
             return Ok(());
         }
-        let frees_ms = window.closed.keys().next().map(|oldest| {
+        let oldest = window.closed.range(oldest_young(minute(now_ms))..).next();
+        let frees_ms = oldest.map(|(oldest, _)| {
             oldest.saturating_add(SLOT_MINUTES).saturating_add(1).saturating_mul(60_000)
         });
         Err(Rejection::MessagingLimitReached {
             limit: rule.limit,
-            used: window.taken,
+            used,
             retry_after_s: frees_ms
                 .map(|at| at.saturating_sub(now_ms).max(0).saturating_add(999).div_euclid(1000)),
         })
@@ -96,29 +97,32 @@ impl AccountState {
 
     /// The one of a person's recipients that has a slot already, so that the person takes no second
     /// one; else the recipient that was asked for.
-    pub(super) fn slot_holder(&self, portfolio: &PortfolioId, person: &Person) -> RecipientHash {
+    pub(super) fn slot_holder(
+        &self,
+        portfolio: &PortfolioId,
+        person: &Person,
+        now_ms: i64,
+    ) -> RecipientHash {
         let window = self.windows.get(portfolio);
         let has_slot = |recipient: &&RecipientHash| {
-            window.is_some_and(|window| window.slots.contains_key(*recipient))
+            window.is_some_and(|window| window.taken_slot(recipient, now_ms).is_some())
         };
         person.recipients().find(has_slot).copied().unwrap_or_else(|| person.recipient())
     }
 
     /// Takes a slot, or counts one more open send in the recipient's slot.
-    pub(super) fn open_slot(&mut self, portfolio: &PortfolioId, recipient: &RecipientHash) {
-        let window = self.windows.entry(portfolio.clone()).or_default();
-        let slot = match window.slots.get(recipient) {
-            Some(slot) => *slot,
-            None => {
-                window.taken = window.taken.saturating_add(1);
-                Slot::default()
-            }
-        };
-        if slot.open == 0 {
-            window.unclose(recipient, slot.minute);
-        }
-        window.slots.insert(*recipient, Slot { open: slot.open.saturating_add(1), ..slot });
-        self.touch(Row::Slot(portfolio.clone(), *recipient));
+    pub(super) fn open_slot(
+        &mut self,
+        portfolio: &PortfolioId,
+        recipient: &RecipientHash,
+        now_ms: i64,
+    ) {
+        self.note(Row::Slot(portfolio.clone(), *recipient));
+        let window = self.windows.get(portfolio);
+        let slot = window.and_then(|window| window.taken_slot(recipient, now_ms));
+        let slot = slot.unwrap_or_default();
+        let slot = Slot { open: slot.open.saturating_add(1), ..slot };
+        self.change_window(portfolio, |window| window.put(*recipient, slot));
     }
 
     /// Ends one send to the recipient: accepted ones keep the slot for 24 hours, others give it
@@ -131,43 +135,28 @@ impl AccountState {
         now_ms: i64,
     ) {
         let now = minute(now_ms);
-        let Some(window) = self.windows.get_mut(portfolio) else { return };
-        let Some(mut slot) = window.slots.get(recipient).copied().filter(|slot| slot.open > 0)
-        else {
+        let Some(mut slot) = self.slot(portfolio, recipient).filter(|slot| slot.open > 0) else {
             return;
         };
+        self.note(Row::Slot(portfolio.clone(), *recipient));
         slot.open = slot.open.saturating_sub(1);
         if accepted {
             slot.minute = slot.minute.max(now);
         }
-        if slot.open > 0 || is_young(slot.minute, now) {
-            if slot.open == 0 {
-                window.closed.entry(slot.minute).or_default().insert(*recipient);
-            }
-            window.slots.insert(*recipient, slot);
-        } else {
-            window.slots.remove(recipient);
-            window.taken = window.taken.saturating_sub(1);
-        }
-        self.touch(Row::Slot(portfolio.clone(), *recipient));
+        self.change_window(portfolio, |window| match slot.is_taken(now) {
+            true => window.put(*recipient, slot),
+            false => window.remove(recipient),
+        });
     }
 
-    /// Gives up the slots whose 24 hours are over.
-    pub(super) fn expire_slots(&mut self, portfolio: &PortfolioId, now_ms: i64) {
-        let gone = self
-            .windows
-            .get_mut(portfolio)
-            .map(|window| window.expire(minute(now_ms)))
-            .unwrap_or_default();
-        for recipient in gone {
-            self.touch(Row::Slot(portfolio.clone(), recipient));
-        }
-    }
-
-    pub(super) fn drop_old_slots(&mut self, now_ms: i64) {
-        let portfolios: Vec<_> = self.windows.keys().cloned().collect();
-        for portfolio in portfolios {
-            self.expire_slots(&portfolio, now_ms);
-        }
+    /// Slots whose 24 hours are over, the oldest first.
+    pub(super) fn expired_slots(&self, now_ms: i64) -> impl Iterator<Item = Row> {
+        let young = oldest_young(minute(now_ms));
+        let portfolio = self.ages.first_window(|oldest| *oldest < young);
+        let window = portfolio.and_then(|id| Some((id, self.windows.get(id)?)));
+        window.into_iter().flat_map(move |(id, window)| {
+            let row = |recipient: &RecipientHash| Row::Slot(id.clone(), *recipient);
+            window.closed.range(..young).flat_map(|(_, recipients)| recipients).map(row)
+        })
     }
 }

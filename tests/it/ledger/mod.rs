@@ -5,6 +5,7 @@ mod aliases;
 mod batches;
 mod campaigns;
 mod embedded_restart;
+mod embedded_store;
 mod exhausted_wallets;
 mod frequency_caps;
 mod holds_in_doubt;

@@ -5,6 +5,7 @@
 //! `TOLLGATE_RANDOM_ROUNDS=N` runs N times as many.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{Batch, Entry, Event, HoldState, LedgerFault, Operation, Verdict};
@@ -23,22 +24,43 @@ const REGRESSIONS: &[u64] = &[];
 
 #[tokio::test]
 async fn the_embedded_ledger_follows_the_rules() {
-    run(Backend::Embedded, 0).await;
+    run(Backend::Embedded, Trouble::default()).await;
 }
 
 #[tokio::test]
 async fn the_embedded_ledger_follows_the_rules_over_restarts() {
-    run(Backend::Embedded, 6).await;
+    run(Backend::Embedded, Trouble { reopen_percent: 6, ..Trouble::default() }).await;
+}
+
+#[tokio::test]
+async fn the_embedded_ledger_follows_the_rules_over_failed_commits() {
+    run(Backend::Embedded, Trouble { fail_percent: 30, reopen_percent: 6, ..Trouble::default() })
+        .await;
+}
+
+#[tokio::test]
+async fn the_embedded_ledger_follows_the_rules_over_crashes() {
+    run(Backend::Embedded, Trouble { crash_percent: 12, ..Trouble::default() }).await;
 }
 
 #[tokio::test]
 async fn the_redis_ledger_follows_the_rules() {
-    run(Backend::Redis, 2).await;
+    run(Backend::Redis, Trouble { reopen_percent: 2, ..Trouble::default() }).await;
 }
 
-/// Runs all sequences, in cases that hold several accounts; `reopen_percent`: how often the ledger
-/// is closed and opened before a batch.
-async fn run(backend: Backend, reopen_percent: usize) {
+/// What happens to a ledger before a batch.
+#[derive(Clone, Copy, Default)]
+struct Trouble {
+    /// How often it is closed and opened.
+    reopen_percent: usize,
+    /// How often its process dies, and another begins with the files as they are.
+    crash_percent: usize,
+    /// How often its disk takes nothing of the batch at first.
+    fail_percent: usize,
+}
+
+/// Runs all sequences, in cases that hold several accounts.
+async fn run(backend: Backend, trouble: Trouble) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seeds: Vec<u64> = match number("TOLLGATE_RANDOM_SEED") {
         Some(seed) => vec![seed],
@@ -56,7 +78,7 @@ async fn run(backend: Backend, reopen_percent: usize) {
             case.turn_to(&format!("account-{seed}"));
             let mut sequence = Sequence::begin(*seed, &mut case).await;
             for _ in 0..BATCHES {
-                sequence.step(&mut case, reopen_percent).await;
+                sequence.step(&mut case, trouble).await;
             }
             sequence.story.finished = true;
         }
@@ -135,9 +157,9 @@ impl Sequence {
         sequence
     }
 
-    async fn step(&mut self, case: &mut LedgerCase, reopen_percent: usize) {
+    async fn step(&mut self, case: &mut LedgerCase, trouble: Trouble) {
         case.clock.advance(self.traffic.step_ms(case.clock.now_ms()));
-        if self.traffic.dice.percent(reopen_percent) {
+        if self.traffic.dice.percent(trouble.reopen_percent) {
             case.reopen().await;
             if case.doubts_open_holds_on_opening() {
                 self.model.doubt_open_holds(case.clock.now_ms());
@@ -145,16 +167,58 @@ impl Sequence {
             self.auditor.note(&[], &[], self.model.last_ms());
             self.compare(case).await;
         }
+        if self.traffic.dice.percent(trouble.crash_percent) {
+            // A time that nothing was stamped with is lost, unless the machine's clock keeps it.
+            case.clock.advance((self.model.last_ms() - case.clock.now_ms()).max(0));
+            case.crash().await;
+            self.model.doubt_open_holds(case.clock.now_ms());
+            self.auditor.note(&[], &[], self.model.last_ms());
+            self.compare(case).await;
+        }
         let skew_ms = self.traffic.skew_ms();
         let operations = self.traffic.batch(&self.model, case.clock.now_ms() + skew_ms);
+        if self.traffic.dice.percent(trouble.fail_percent)
+            && !self.fails(case, operations.clone()).await
+        {
+            return;
+        }
         self.put(case, operations, skew_ms).await;
+    }
+
+    /// One batch that the disk does not take, at the begin of its transaction or later: the ledger
+    /// shows nothing of it. Returns `false` if there was nothing to write, and nothing failed.
+    async fn fails(&mut self, case: &mut LedgerCase, operations: Vec<Operation>) -> bool {
+        let table = if self.traffic.dice.percent(50) { "entries" } else { "journal" };
+        let file = rusqlite::Connection::open(case.directory().join("ledger.sqlite3")).unwrap();
+        file.busy_timeout(Duration::from_secs(5)).unwrap();
+        file.execute_batch(&format!(
+            "CREATE TRIGGER full AFTER INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END"
+        ))
+        .unwrap();
+        let batch = case.batch(operations);
+        let verdicts = case.ledger.ledger.apply(&case.account, &batch).await;
+        file.execute_batch("DROP TRIGGER full").unwrap();
+        let failed = verdicts.is_err();
+        if let Ok(verdicts) = verdicts {
+            assert_eq!(self.model.apply_batch(&batch, case.clock.now_ms()), Ok(verdicts.clone()));
+            self.auditor.note(&batch.operations, &verdicts, case.clock.now_ms());
+        } else {
+            case.give_number_back();
+        }
+        self.compare(case).await;
+        failed
     }
 
     /// One batch to both.
     async fn put(&mut self, case: &mut LedgerCase, operations: Vec<Operation>, skew_ms: i64) {
         let store_ms = case.clock.now_ms();
         let batch = Batch { clock_ms: store_ms + skew_ms, ..case.batch(operations) };
+        let before = self.model.clone();
+        let undone = self.model.apply_batch(&batch, store_ms);
+        self.model.undo();
+        assert!(self.model == before, "undoing {batch:?} leaves something behind");
         let expected = self.model.apply_batch(&batch, store_ms);
+        assert_eq!(expected, undone, "verdicts after an undo");
         let verdicts = case.ledger.ledger.apply(&case.account, &batch).await;
         self.story.note(&batch, &expected);
         match (verdicts, expected) {

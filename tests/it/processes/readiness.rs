@@ -185,11 +185,11 @@ async fn an_embedded_ledger_that_cannot_write_is_not_ready() {
              BEGIN SELECT RAISE(ABORT, 'no space'); END"
         )
     };
-    for table in ["rows", "identity"] {
+    for table in ["journal", "identity"] {
         file.execute_batch(&trigger(table)).unwrap();
     }
     is_not_ready(&world, "other").await;
-    file.execute_batch("DROP TRIGGER full_rows; DROP TRIGGER full_identity").unwrap();
+    file.execute_batch("DROP TRIGGER full_journal; DROP TRIGGER full_identity").unwrap();
     is_ready_again(&world).await;
 }
 

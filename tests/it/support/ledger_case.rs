@@ -18,6 +18,10 @@ use super::printed::{self, Watch};
 use super::redis_server;
 use super::time::CASE_START_MS;
 
+/// Bytes of an embedded ledger's journal that make a generation: so few that they are brought into
+/// the table while a case runs.
+const GENERATION: usize = 6 << 10;
+
 /// Keeps what a ledger must find again when it is opened once more.
 enum Home {
     Directory(TempDir),
@@ -36,7 +40,9 @@ impl Home {
     async fn open(&self, clock: &Clock) -> OpenLedger {
         match self {
             Home::Directory(directory) => {
-                EmbeddedLedger::open(directory.path(), clock.clone()).unwrap().into_open()
+                EmbeddedLedger::open_sized(directory.path(), clock.clone(), GENERATION)
+                    .unwrap()
+                    .into_open()
             }
             Home::Prefix(prefix) => {
                 // Other tests keep the machine busy; what happens at the real deadline is another
@@ -96,8 +102,16 @@ impl LedgerCase {
 
     /// An empty ledger.
     pub async fn without_account(backend: Backend) -> LedgerCase {
+        LedgerCase::at(Home::new(backend), Clock::fixed(CASE_START_MS)).await
+    }
+
+    /// The embedded ledger whose files are in the directory.
+    pub async fn in_directory(directory: TempDir) -> LedgerCase {
+        LedgerCase::at(Home::Directory(directory), Clock::fixed(CASE_START_MS)).await
+    }
+
+    async fn at(home: Home, clock: Clock) -> LedgerCase {
         printed::watch_this_process();
-        let (clock, home) = (Clock::fixed(CASE_START_MS), Home::new(backend));
         let ledger = home.open(&clock).await;
         LedgerCase {
             ledger,
@@ -153,6 +167,18 @@ impl LedgerCase {
     /// Closes the ledger and opens it again, as a restarted gateway does: a new writer.
     pub async fn reopen(&mut self) {
         self.ledger.ledger.close().await.unwrap();
+        self.reopen_after_close().await;
+    }
+
+    /// Goes on with a copy of the files as they are now: what a machine that stopped at this moment
+    /// has kept.
+    pub async fn crash(&mut self) {
+        let copy = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(self.directory()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+        self.home = Home::Directory(copy);
         self.reopen_after_close().await;
     }
 

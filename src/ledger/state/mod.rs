@@ -1,53 +1,61 @@
 //! One account's state under the rules, as plain data: what the embedded ledger keeps in memory and
 //! the model the Redis scripts are compared with.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod ages;
+mod changes;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::doubt::DoubtReason;
-use super::entry::Entry;
-use super::event::Event;
-use super::operation::{DocumentKind, Fingerprint, RecipientHash};
-use super::refusal::RefusalCode;
-use super::rejection::StopReason;
-use super::view::{
-    CampaignState, CampaignView, HoldState, HoldView, UsageRow, UsageSum, WalletView,
-};
+pub(in crate::ledger) use ages::Ages;
+pub use changes::Changes;
+pub(in crate::ledger) use rows::Content;
+pub use rows::Row;
+
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
+use crate::ledger::doubt::DoubtReason;
+use crate::ledger::entry::Entry;
+use crate::ledger::operation::{DocumentKind, Fingerprint, RecipientHash};
+use crate::ledger::refusal::RefusalCode;
+use crate::ledger::rejection::StopReason;
+use crate::ledger::view::{
+    CampaignState, CampaignView, HoldState, HoldView, UsageRow, UsageSum, WalletView,
+};
 use crate::pricing::{Category, Country};
 use crate::rejection::RejectionKind;
 
 /// A prepaid store of credits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
-    pub(super) settled: Amount,
-    pub(super) held: Amount,
-    pub(super) overdraft_limit: Amount,
+    pub(in crate::ledger) settled: Amount,
+    pub(in crate::ledger) held: Amount,
+    pub(in crate::ledger) overdraft_limit: Amount,
     /// Raised by every exhaustion; campaigns run while theirs is the same.
-    pub(super) epoch: u64,
+    pub(in crate::ledger) epoch: u64,
     /// A campaign send was refused for money, and since then neither was anything paid in nor the
     /// overdraft limit raised.
-    pub(super) exhausted: bool,
-    pub(super) exhausted_since_ms: i64,
+    pub(in crate::ledger) exhausted: bool,
+    pub(in crate::ledger) exhausted_since_ms: i64,
     /// The price refused last: a restart needs as much.
-    pub(super) refused_price: Amount,
-    pub(super) thresholds: Vec<Threshold>,
+    pub(in crate::ledger) refused_price: Amount,
+    pub(in crate::ledger) thresholds: Vec<Threshold>,
 }
 
 /// A low-balance threshold: fires once if available falls below it, and is armed again by money
 /// coming in or by a change of the wallet's settings, never by a released hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
-    pub(super) below: Amount,
-    pub(super) armed: bool,
+    pub(in crate::ledger) below: Amount,
+    pub(in crate::ledger) armed: bool,
 }
 
 impl Wallet {
     /// settled - held + overdraft limit. Each stays below 2^53, so the sum is exact.
-    pub(super) fn available(&self) -> Amount {
+    pub(in crate::ledger) fn available(&self) -> Amount {
         Amount::saturating_from_micros(
             self.settled
                 .micros()
@@ -57,12 +65,12 @@ impl Wallet {
     }
 
     /// What is missing for the price at which the wallet ran out.
-    pub(super) fn shortfall(&self) -> Amount {
+    pub(in crate::ledger) fn shortfall(&self) -> Amount {
         let missing = self.refused_price.micros().saturating_sub(self.available().micros());
         Amount::saturating_from_micros(missing.max(0))
     }
 
-    pub(super) fn view(&self, id: &WalletId) -> WalletView {
+    pub(in crate::ledger) fn view(&self, id: &WalletId) -> WalletView {
         WalletView {
             id: id.clone(),
             settled: self.settled,
@@ -82,23 +90,23 @@ impl Wallet {
 /// A campaign as stored: whether it runs also hangs on its wallet's epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Campaign {
-    pub(super) name: String,
-    pub(super) wallet: Option<WalletId>,
+    pub(in crate::ledger) name: String,
+    pub(in crate::ledger) wallet: Option<WalletId>,
     /// Why and since when the campaign itself is stopped. `None` does not mean it runs: the
     /// wallet's epoch may have stopped it.
-    pub(super) stopped: Option<(StopReason, i64)>,
-    pub(super) epoch: u64,
-    pub(super) budget: Option<Amount>,
-    pub(super) dedupe_recipients: bool,
-    pub(super) exempt_from_caps: bool,
-    pub(super) spent: Amount,
-    pub(super) held: Amount,
-    pub(super) accepted: u64,
-    pub(super) unknown: u64,
-    pub(super) rejected: BTreeMap<String, u64>,
-    pub(super) refused: BTreeMap<RefusalCode, u64>,
+    pub(in crate::ledger) stopped: Option<(StopReason, i64)>,
+    pub(in crate::ledger) epoch: u64,
+    pub(in crate::ledger) budget: Option<Amount>,
+    pub(in crate::ledger) dedupe_recipients: bool,
+    pub(in crate::ledger) exempt_from_caps: bool,
+    pub(in crate::ledger) spent: Amount,
+    pub(in crate::ledger) held: Amount,
+    pub(in crate::ledger) accepted: u64,
+    pub(in crate::ledger) unknown: u64,
+    pub(in crate::ledger) rejected: BTreeMap<String, u64>,
+    pub(in crate::ledger) refused: BTreeMap<RefusalCode, u64>,
     #[serde(with = "usage_pairs")]
-    pub(super) usage: BTreeMap<(Country, Category), UsageSum>,
+    pub(in crate::ledger) usage: BTreeMap<(Country, Category), UsageSum>,
 }
 
 mod usage_pairs {
@@ -123,33 +131,33 @@ mod usage_pairs {
 /// An unresolved hold: everything that settling or releasing it must change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    pub(super) state: HoldState,
-    pub(super) amount: Amount,
-    pub(super) wallet: Option<WalletId>,
-    pub(super) campaign: Option<CampaignId>,
-    pub(super) channel: ChannelId,
-    pub(super) country: Country,
-    pub(super) category: Category,
-    pub(super) recipient: RecipientHash,
-    pub(super) window: Option<PortfolioId>,
+    pub(in crate::ledger) state: HoldState,
+    pub(in crate::ledger) amount: Amount,
+    pub(in crate::ledger) wallet: Option<WalletId>,
+    pub(in crate::ledger) campaign: Option<CampaignId>,
+    pub(in crate::ledger) channel: ChannelId,
+    pub(in crate::ledger) country: Country,
+    pub(in crate::ledger) category: Category,
+    pub(in crate::ledger) recipient: RecipientHash,
+    pub(in crate::ledger) window: Option<PortfolioId>,
     /// The month whose free allowance it took.
-    pub(super) allowance_month: Option<i32>,
+    pub(in crate::ledger) allowance_month: Option<i32>,
     /// The second of its cap hit. Stored under its first name, so that a gateway of an older
     /// version reads the same store.
     #[serde(rename = "mark_s")]
-    pub(super) cap_hit_s: Option<i64>,
-    pub(super) deduped: bool,
-    pub(super) key: Option<Fingerprint>,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) guarding: bool,
-    pub(super) reserved_ms: i64,
+    pub(in crate::ledger) cap_hit_s: Option<i64>,
+    pub(in crate::ledger) deduped: bool,
+    pub(in crate::ledger) key: Option<Fingerprint>,
+    pub(in crate::ledger) fingerprint: Fingerprint,
+    pub(in crate::ledger) guarding: bool,
+    pub(in crate::ledger) reserved_ms: i64,
     /// Why it is in doubt; holds of an older version have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) doubt: Option<DoubtReason>,
+    pub(in crate::ledger) doubt: Option<DoubtReason>,
 }
 
 impl Hold {
-    pub(super) fn view(&self, id: HoldId) -> HoldView {
+    pub(in crate::ledger) fn view(&self, id: HoldId) -> HoldView {
         HoldView {
             id,
             state: self.state,
@@ -169,55 +177,54 @@ impl Hold {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// Minute of the last accepted send, 0 for none.
-    pub(super) minute: i64,
+    pub(in crate::ledger) minute: i64,
     /// Open sends to the recipient.
-    pub(super) open: u32,
+    pub(in crate::ledger) open: u32,
 }
 
-/// One portfolio's rolling 24 hours. `closed` and `taken` are derived from `slots`.
+/// One portfolio's rolling 24 hours. `closed` is derived from `slots`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
-    pub(super) slots: HashMap<RecipientHash, Slot>,
+    pub(in crate::ledger) slots: HashMap<RecipientHash, Slot>,
     /// Recipients without an open send, by the minute of their last accepted one.
-    pub(super) closed: BTreeMap<i64, HashSet<RecipientHash>>,
-    pub(super) taken: u32,
+    pub(in crate::ledger) closed: BTreeMap<i64, BTreeSet<RecipientHash>>,
 }
 
 /// Who else a recipient is, as upstream has named it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
     /// Day since 1970 of the last reply that was written down.
-    pub(super) day: i64,
+    pub(in crate::ledger) day: i64,
     /// The person's other recipients; each has an alias of its own that names this one.
-    pub(super) others: Vec<RecipientHash>,
+    pub(in crate::ledger) others: Vec<RecipientHash>,
 }
 
 /// A message that counts for frequency caps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapHit {
-    pub(super) at_s: i64,
-    pub(super) category: Category,
+    pub(in crate::ledger) at_s: i64,
+    pub(in crate::ledger) category: Category,
 }
 
 /// What is remembered of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
-    pub(super) hold: HoldId,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) amount: Amount,
+    pub(in crate::ledger) hold: HoldId,
+    pub(in crate::ledger) fingerprint: Fingerprint,
+    pub(in crate::ledger) amount: Amount,
     /// Half days since 1970 at the reserve; gone once two more have begun and ended.
-    pub(super) half_day: i64,
-    pub(super) outcome: KeyOutcome,
+    pub(in crate::ledger) half_day: i64,
+    pub(in crate::ledger) outcome: KeyOutcome,
 }
 
 /// The answer to an accepted send whose client was gone before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unheard {
-    pub(super) hold: HoldId,
-    pub(super) amount: Amount,
-    pub(super) message_id: Arc<str>,
+    pub(in crate::ledger) hold: HoldId,
+    pub(in crate::ledger) amount: Amount,
+    pub(in crate::ledger) message_id: Arc<str>,
     /// When the send was settled.
-    pub(super) at_ms: i64,
+    pub(in crate::ledger) at_ms: i64,
 }
 
 /// How the send of an idempotency key ended.
@@ -234,95 +241,45 @@ pub enum KeyOutcome {
 /// Key of a usage row: day, channel, country, category.
 pub type UsageKey = (i32, ChannelId, Country, Category);
 
-/// Names one stored row, so that an embedded ledger writes what changed and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Row {
-    /// Clock, versions and sequence numbers.
-    Account,
-    /// A wallet.
-    Wallet(WalletId),
-    /// A campaign.
-    Campaign(CampaignId),
-    /// A hold.
-    Hold(HoldId),
-    /// A recipient in a window.
-    Slot(PortfolioId, RecipientHash),
-    /// A recipient's cap hits.
-    CapHits(RecipientHash),
-    /// A channel's free messages.
-    Allowance(ChannelId),
-    /// An idempotency key.
-    Key(Fingerprint),
-    /// What nobody heard about a body.
-    Unheard(Fingerprint),
-    /// A recipient a campaign has sent to.
-    Sent(CampaignId, RecipientHash),
-    /// What else a recipient is known as.
-    Alias(RecipientHash),
-    /// A usage row.
-    Usage(UsageKey),
-    /// The entry a reference made.
-    Reference(WalletId, Arc<str>),
-    /// A settings document.
-    Document(DocumentKind, Arc<str>),
-}
-
 /// Clock, versions and sequence numbers of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The latest ledger time a batch had.
-    pub(super) last_ms: i64,
-    pub(super) settings_version: u64,
-    pub(super) entry_sequence: u64,
-    pub(super) event_sequence: u64,
-    /// The half day in which expired records were last dropped.
-    pub(super) tidied_half_day: i64,
+    pub(in crate::ledger) last_ms: i64,
+    pub(in crate::ledger) settings_version: u64,
+    pub(in crate::ledger) entry_sequence: u64,
+    pub(in crate::ledger) event_sequence: u64,
 }
 
 /// One account. `changes` collects what the operations since the last
 /// [`AccountState::take_changes`] did.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountState {
-    pub(super) head: Head,
-    pub(super) wallets: BTreeMap<WalletId, Wallet>,
-    pub(super) campaigns: BTreeMap<CampaignId, Campaign>,
-    pub(super) holds: BTreeMap<HoldId, Hold>,
-    pub(super) in_doubt: BTreeSet<HoldId>,
-    pub(super) windows: HashMap<PortfolioId, Window>,
-    pub(super) cap_hits: HashMap<RecipientHash, Vec<CapHit>>,
+    pub(in crate::ledger) head: Head,
+    pub(in crate::ledger) wallets: BTreeMap<WalletId, Wallet>,
+    pub(in crate::ledger) campaigns: BTreeMap<CampaignId, Campaign>,
+    pub(in crate::ledger) holds: BTreeMap<HoldId, Hold>,
+    pub(in crate::ledger) in_doubt: BTreeSet<HoldId>,
+    pub(in crate::ledger) windows: BTreeMap<PortfolioId, Window>,
+    pub(in crate::ledger) cap_hits: HashMap<RecipientHash, Vec<CapHit>>,
     /// Per channel: the month and the free messages taken in it.
-    pub(super) allowances: BTreeMap<ChannelId, (i32, u32)>,
-    pub(super) keys: HashMap<Fingerprint, KeyRecord>,
-    pub(super) guards: HashMap<Fingerprint, Vec<HoldId>>,
+    pub(in crate::ledger) allowances: BTreeMap<ChannelId, (i32, u32)>,
+    pub(in crate::ledger) keys: HashMap<Fingerprint, KeyRecord>,
+    pub(in crate::ledger) guards: HashMap<Fingerprint, Vec<HoldId>>,
     /// Oldest first.
-    pub(super) unheard: HashMap<Fingerprint, Vec<Unheard>>,
+    pub(in crate::ledger) unheard: HashMap<Fingerprint, Vec<Unheard>>,
     /// Derived from `unheard`.
-    pub(super) unheard_by_age: BTreeSet<(i64, Fingerprint)>,
-    pub(super) sent: HashMap<CampaignId, HashSet<RecipientHash>>,
-    pub(super) aliases: BTreeMap<RecipientHash, Alias>,
-    pub(super) usage: BTreeMap<UsageKey, UsageSum>,
-    pub(super) references: HashMap<(WalletId, Arc<str>), Entry>,
-    pub(super) documents: BTreeMap<(DocumentKind, Arc<str>), Arc<str>>,
-    pub(super) changes: Changes,
-}
-
-/// What a run of operations changed.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// Rows to write (or delete, if they are gone).
-    pub rows: BTreeSet<Row>,
-    /// New statement entries.
-    pub entries: Vec<Entry>,
-    /// New events.
-    pub events: Vec<Event>,
+    pub(in crate::ledger) unheard_by_age: BTreeSet<(i64, Fingerprint)>,
+    pub(in crate::ledger) sent: HashMap<CampaignId, BTreeSet<RecipientHash>>,
+    pub(in crate::ledger) aliases: BTreeMap<RecipientHash, Alias>,
+    pub(in crate::ledger) usage: BTreeMap<UsageKey, UsageSum>,
+    pub(in crate::ledger) references: HashMap<(WalletId, Arc<str>), Entry>,
+    pub(in crate::ledger) documents: BTreeMap<(DocumentKind, Arc<str>), Arc<str>>,
+    pub(in crate::ledger) ages: Ages,
+    changes: Changes,
 }
 
 impl AccountState {
-    /// Hands over what changed since the last call.
-    pub fn take_changes(&mut self) -> Changes {
-        std::mem::take(&mut self.changes)
-    }
-
     /// The latest ledger time, Unix milliseconds.
     pub fn last_ms(&self) -> i64 {
         self.head.last_ms
@@ -373,7 +330,7 @@ impl AccountState {
     }
 
     /// Whether a campaign runs, its wallet's epoch considered.
-    pub(super) fn campaign_state(&self, campaign: &Campaign) -> CampaignState {
+    pub(in crate::ledger) fn campaign_state(&self, campaign: &Campaign) -> CampaignState {
         if let Some((reason, since_ms)) = campaign.stopped {
             return match reason {
                 StopReason::Finished => CampaignState::Finished { since_ms },
@@ -432,24 +389,15 @@ impl AccountState {
         self.windows.get(portfolio).map_or(0, |window| window.used_at(now_ms))
     }
 
-    pub(super) fn touch(&mut self, row: Row) {
-        self.changes.rows.insert(row);
-    }
-
     /// Counts a rejection on the campaign it concerns.
-    pub(super) fn count_rejection(
+    pub(in crate::ledger) fn count_rejection(
         &mut self,
         campaign: Option<&CampaignId>,
         rejection: RejectionKind,
         count: u64,
     ) {
-        let Some((id, campaign)) =
-            campaign.and_then(|id| self.campaigns.get_mut(id).map(|campaign| (id, campaign)))
-        else {
-            return;
-        };
+        let Some(campaign) = campaign.and_then(|id| self.campaign_mut(id)) else { return };
         let counter = campaign.rejected.entry(rejection.name().to_owned()).or_default();
         *counter = counter.saturating_add(count);
-        self.changes.rows.insert(Row::Campaign(id.clone()));
     }
 }
