@@ -1,4 +1,5 @@
-//! Deciding about sends: the pure rules, and the embedded ledger with its commits.
+//! Deciding about sends: the pure rules, the embedded ledger with its commits, and its start after
+//! many sends (`TOLLGATE_SENDS=N` sets how many).
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
-    Batch, CalendarSpan, CampaignUse, DocumentKind, Ledger, Operation, Reserve,
+    Batch, CalendarSpan, CampaignUse, CapRule, DocumentKind, Ledger, Operation, Reserve, WindowRule,
 };
 use tollgate::pricing::Category;
 
@@ -45,8 +46,8 @@ fn founding() -> Vec<Operation> {
     ]
 }
 
-fn reserve(hold: HoldId) -> Operation {
-    Operation::Reserve(Box::new(Reserve {
+fn reserve(hold: HoldId) -> Reserve {
+    Reserve {
         hold,
         settings_version: 1,
         price_valid_until_ms: i64::MAX,
@@ -66,14 +67,32 @@ fn reserve(hold: HoldId) -> Operation {
         guarding: false,
         observe: false,
         abandoned_replay_s: 86_400,
-    }))
+    }
 }
 
 /// A batch of reserves and the batch that settles them.
 fn sends() -> (Vec<Operation>, Vec<Operation>) {
     let holds: Vec<HoldId> = (0..SENDS).map(|_| HoldId::new(NOW_MS)).collect();
     let settle = |hold: &HoldId| Operation::Settle { hold: *hold, message_id: None, day: DAY };
-    (holds.iter().map(|hold| reserve(*hold)).collect(), holds.iter().map(settle).collect())
+    let reserve = |hold: &HoldId| Operation::Reserve(Box::new(reserve(*hold)));
+    (holds.iter().map(reserve).collect(), holds.iter().map(settle).collect())
+}
+
+/// As [`sends`], each to another recipient and with a key of its own.
+fn sends_to_many(first: u64) -> (Vec<Operation>, Vec<Operation>) {
+    let (mut reserves, settles) = sends();
+    for (number, operation) in (first..).zip(&mut reserves) {
+        let Operation::Reserve(reserve) = operation else { continue };
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let key = u128::from(mixed).wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15);
+        reserve.recipient = mixed.to_be_bytes();
+        reserve.key = Some(key.to_be_bytes());
+        reserve.fingerprint = key.to_be_bytes();
+        let portfolio = "main".parse().expect("an id");
+        reserve.window = Some(WindowRule { portfolio, limit: u32::MAX });
+        reserve.caps = Arc::from([CapRule { categories: 1, max: 9, window_s: 86_400 }]);
+    }
+    (reserves, settles)
 }
 
 pub fn rules(criterion: &mut Criterion) {
@@ -117,6 +136,41 @@ pub fn embedded(criterion: &mut Criterion) {
                 apply(settles)
             },
             BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+pub fn start(criterion: &mut Criterion) {
+    let sends = std::env::var("TOLLGATE_SENDS").map_or(100_000, |text| text.parse().expect("N"));
+    let home = tempfile::tempdir().expect("a directory");
+    let open = || EmbeddedLedger::open(home.path(), Clock::fixed(NOW_MS)).expect("a ledger");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let account: AccountId = "bench".parse().expect("an id");
+    let ledger = open();
+    let mut number = 0;
+    let mut apply = |operations: Vec<Operation>| {
+        number += 1;
+        runtime.block_on(ledger.apply(&account, &batch(number, operations))).expect("verdicts")
+    };
+    apply(founding());
+    for first in (0..sends).step_by(SENDS) {
+        let (reserves, settles) = sends_to_many(first);
+        apply(reserves);
+        apply(settles);
+    }
+    runtime.block_on(ledger.close()).expect("closed");
+    let mut group = criterion.benchmark_group("start");
+    group.sample_size(10);
+    group.bench_function(format!("after {sends} sends"), |bencher| {
+        bencher.iter_batched(
+            || (),
+            |()| {
+                let ledger = open();
+                runtime.block_on(ledger.close()).expect("closed");
+            },
+            BatchSize::PerIteration,
         );
     });
     group.finish();

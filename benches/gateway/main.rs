@@ -13,5 +13,12 @@ mod read;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(gateway, read::parse, price::quote, decide::rules, decide::embedded);
+criterion_group!(
+    gateway,
+    read::parse,
+    price::quote,
+    decide::rules,
+    decide::embedded,
+    decide::start
+);
 criterion_main!(gateway);

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
+use super::behind::{Behind, Fold};
 use super::compact::{Compact, Input, Malformed, put_sized};
 use super::error::StoreError;
 use super::shapes;
@@ -28,79 +29,8 @@ pub(super) const GENERATION: usize = 16 << 20;
 /// Rows that are brought into the table with each group at least, if there are any.
 const ROWS_A_GROUP: usize = 16;
 
-/// Records that are removed with each group at most.
-const RECORDS_A_GROUP: i64 = 16;
-
-/// Rows of one account that are newer in the journal than in the table, and whether the table has
-/// them. In parts, so that rows near each other in the table are written together.
-type Behind = BTreeMap<u16, BTreeMap<Row, bool>>;
-
-/// Rows of all accounts that are newer in the journal than in the table.
-#[derive(Default)]
-struct Generation {
-    accounts: BTreeMap<AccountId, Behind>,
-    rows: usize,
-}
-
-impl Generation {
-    fn get(&self, account: &AccountId, row: &Row) -> Option<bool> {
-        self.accounts.get(account)?.get(&part(row))?.get(row).copied()
-    }
-
-    fn insert(&mut self, account: &AccountId, row: &Row, in_table: bool) {
-        if !self.accounts.contains_key(account) {
-            self.accounts.insert(account.clone(), Behind::new());
-        }
-        let behind = self
-            .accounts
-            .get_mut(account)
-            .and_then(|parts| parts.entry(part(row)).or_default().insert(row.clone(), in_table));
-        self.rows += usize::from(behind.is_none());
-    }
-
-    fn remove(&mut self, account: &AccountId, row: &Row) -> Option<bool> {
-        let parts = self.accounts.get_mut(account)?;
-        let rows = parts.get_mut(&part(row))?;
-        let in_table = rows.remove(row)?;
-        self.rows -= 1;
-        if rows.is_empty() {
-            parts.remove(&part(row));
-            if parts.is_empty() {
-                self.accounts.remove(account);
-            }
-        }
-        Some(in_table)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&AccountId, &Row, bool)> {
-        self.accounts.iter().flat_map(|(account, parts)| {
-            parts.values().flatten().map(move |(row, in_table)| (account, row, *in_table))
-        })
-    }
-}
-
-/// The part of the table a row is in: by kind, and by a byte that is spread evenly.
-fn part(row: &Row) -> u16 {
-    let spread = |name: &str| name.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31) ^ byte);
-    let (kind, byte) = match row {
-        Row::Account => (0, 0),
-        Row::Wallet(id) => (1, spread(id.as_str())),
-        Row::Campaign(id) => (2, spread(id.as_str())),
-        // The lower part of its time, by which holds are in order.
-        Row::Hold(id) => (3, id.as_bytes()[4]),
-        Row::Slot(_, recipient) => (4, recipient[0]),
-        Row::CapHits(recipient) => (5, recipient[0]),
-        Row::Allowance(channel) => (6, spread(channel.as_str())),
-        Row::Key(key) => (7, key[0]),
-        Row::Sent(_, recipient) => (8, recipient[0]),
-        Row::Usage((_, channel, ..)) => (9, spread(channel.as_str())),
-        Row::Reference(_, reference) => (10, spread(reference)),
-        Row::Document(_, id) => (11, spread(id)),
-        Row::Unheard(body) => (12, body[0]),
-        Row::Alias(recipient) => (13, recipient[0]),
-    };
-    u16::from_be_bytes([kind, byte])
-}
+/// Records that are removed with each group, unless so few would not do.
+const RECORDS_A_GROUP: usize = 16;
 
 /// The ends of the journal, and what the table still lacks.
 pub(super) struct Journal {
@@ -109,46 +39,53 @@ pub(super) struct Journal {
     /// Numbers of the first record and of the one after the last.
     first: i64,
     next: i64,
-    /// What records after `through` hold, and their bytes.
-    filling: Generation,
-    filled: usize,
-    /// What records up to `through` hold and no newer one.
-    folding: Generation,
+    /// The last record of the generation that is folded.
     through: i64,
-    /// Rows that were in `folding` at first.
-    folding_began: usize,
+    /// Bytes of the records after it.
+    filled: usize,
+    behind: Behind,
 }
 
 /// What one group does to journal and table, decided before the transaction and noted after it.
 pub(super) struct Step {
     record: Vec<u8>,
-    fold: Vec<(AccountId, Row, bool)>,
+    folds: Vec<Fold>,
+    /// Rows these were chosen from.
+    looked_at: usize,
     /// Records before this number go.
     trim: i64,
 }
 
 impl Journal {
     /// What a group in which these accounts changed is to write.
-    pub(super) fn step(&self, changed: &[(&AccountId, &AccountState)]) -> Step {
+    pub(super) fn step(&mut self, changed: &[(&AccountId, &AccountState)]) -> Step {
         let mut record = Vec::new();
         for (account, state) in changed {
             put_changes(account, state, &mut record);
         }
+        if self.behind.is_folded() {
+            let trim = self.trim(record.len());
+            return Step { record, folds: Vec::new(), looked_at: 0, trim };
+        }
         // Done when the next generation is half full.
-        let share = self.folding_began.saturating_mul(record.len()).div_ceil(self.size.div_ceil(2));
+        let began = self.behind.folding_began();
+        let share = began.saturating_mul(record.len()).div_ceil(self.size.div_ceil(2));
+        let looked_at = share.max(ROWS_A_GROUP);
         let states: BTreeMap<_, _> = changed.iter().copied().collect();
-        // What the group itself changes is newer in its record.
-        let settled = |(account, row, _): &(&AccountId, &Row, bool)| {
-            states.get(account).is_none_or(|state| !state.changes().contains(row))
+        let changes = |account: &AccountId, row: &Row| {
+            states.get(account).is_some_and(|state| state.changes().contains(row))
         };
-        let fold = self.folding.iter().filter(settled).take(share.max(ROWS_A_GROUP));
-        let fold = fold.map(|(account, row, in_table)| (account.clone(), row.clone(), in_table));
-        let trim = if self.folding.rows == 0 {
-            self.first.saturating_add(RECORDS_A_GROUP).min(self.through.saturating_add(1))
-        } else {
-            self.first
-        };
-        Step { fold: fold.collect(), record, trim }
+        let folds = self.behind.next(looked_at, changes);
+        Step { record, folds, looked_at, trim: self.first }
+    }
+
+    /// The first record that stays after a group whose record has so many bytes: all that are
+    /// folded are gone before the next generation is full.
+    fn trim(&self, bytes: usize) -> i64 {
+        let left = usize::try_from(self.through + 1 - self.first).unwrap_or(0);
+        let groups = self.size.saturating_sub(self.filled) / bytes.max(1);
+        let share = left.div_ceil(groups.max(1)).max(RECORDS_A_GROUP).min(left);
+        self.first + i64::try_from(share).unwrap_or(0)
     }
 
     /// Writes the step within the group's transaction.
@@ -161,7 +98,7 @@ impl Journal {
         connection
             .prepare_cached("INSERT INTO journal (number, record) VALUES (?1, ?2)")?
             .execute(params![self.next, step.record])?;
-        for (account, row, in_table) in &step.fold {
+        for (account, row, in_table) in &step.folds {
             let (mut key, mut value) = (shapes::account_key(account), Vec::new());
             shapes::put_key(row, &mut key);
             let state = accounts.get(account);
@@ -182,45 +119,29 @@ impl Journal {
     }
 
     /// Notes what the group has written, once it is committed.
-    pub(super) fn done(&mut self, step: Step, changed: &[(&AccountId, &AccountState)]) {
-        self.next = self.next.saturating_add(1);
+    pub(super) fn done(&mut self, step: &Step, changed: &[(&AccountId, &AccountState)]) {
+        self.next += 1;
         self.first = step.trim;
-        for (account, row, _) in &step.fold {
-            self.folding.remove(account, row);
-        }
+        self.behind.folded(step.looked_at, &step.folds);
         for (account, state) in changed {
             for (row, was_there) in state.changes().rows() {
-                self.note(account, row, was_there);
-                // Most holds end before the table hears of them.
-                if matches!(row, Row::Hold(id) if !state.holds.contains_key(id))
-                    && self.filling.get(account, row) == Some(false)
-                {
-                    self.filling.remove(account, row);
-                }
+                // Most holds end before the table hears of them; other rows mostly stay.
+                let ended = matches!(row, Row::Hold(id) if !state.holds.contains_key(id));
+                self.behind.note(account, row, was_there, !ended);
             }
         }
         self.filled = self.filled.saturating_add(step.record.len());
         self.turn();
     }
 
-    /// A row is newer in the journal than in the table. One that neither generation has was in the
-    /// table as it was before the change.
-    fn note(&mut self, account: &AccountId, row: &Row, was_there: bool) {
-        let in_table = self.folding.remove(account, row);
-        let in_table = self.filling.get(account, row).or(in_table).unwrap_or(was_there);
-        self.filling.insert(account, row, in_table);
-    }
-
     /// Begins the next generation, if this one is full and the one before is done.
     fn turn(&mut self) {
-        let done = self.folding.rows == 0 && self.first > self.through;
-        if self.filled < self.size || !done {
-            return;
+        let done = self.behind.is_folded() && self.first > self.through;
+        if self.filled >= self.size && done {
+            self.behind.turn();
+            self.through = self.next - 1;
+            self.filled = 0;
         }
-        self.folding = std::mem::take(&mut self.filling);
-        self.folding_began = self.folding.rows;
-        self.through = self.next.saturating_sub(1);
-        self.filled = 0;
     }
 
     /// Reads all rows: the table, then what the journal holds beyond it.
@@ -235,29 +156,25 @@ impl Journal {
             let (key, value) = (blob(found, 0)?, blob(found, 1)?);
             let mut input = Input(key);
             let account = input.text_until_zero()?;
-            let row = shapes::row(input.0)?;
-            let content = shapes::content(&row, value)?;
+            let kind = input.0.first().copied();
+            let read = shapes::row(input.0)
+                .and_then(|row| shapes::content(&row, value).map(|content| (row, content)));
+            let (row, content) = read.map_err(|error| {
+                StoreError::Record(format!("{error}, a row of kind {kind:?} of account {account}"))
+            })?;
             account_of(&mut accounts, account)?.put(row, Some(content));
         }
-        let mut journal = Journal {
-            size,
-            first: 1,
-            next: 1,
-            filling: Generation::default(),
-            filled: 0,
-            folding: Generation::default(),
-            through: 0,
-            folding_began: 0,
-        };
+        let behind = Behind::default();
+        let mut journal = Journal { size, first: 1, next: 1, through: 0, filled: 0, behind };
         let mut select =
             connection.prepare("SELECT number, record FROM journal ORDER BY number")?;
         let mut records = select.query([])?;
         while let Some(found) = records.next()? {
             let (number, record): (i64, &[u8]) = (found.get(0)?, blob(found, 1)?);
             if journal.first == journal.next {
-                (journal.first, journal.through) = (number, number.saturating_sub(1));
+                (journal.first, journal.through) = (number, number - 1);
             }
-            journal.next = number.saturating_add(1);
+            journal.next = number + 1;
             journal.filled = journal.filled.saturating_add(record.len());
             journal.replay(record, &mut accounts)?;
         }
@@ -281,7 +198,8 @@ impl Journal {
                     true => Some(shapes::content(&row, input.sized()?)?),
                     false => None,
                 };
-                self.note(&account, &row, state.content(&row).is_some());
+                let was_there = state.content(&row).is_some();
+                self.behind.note(&account, &row, was_there, content.is_some());
                 state.put(row, content);
             }
         }

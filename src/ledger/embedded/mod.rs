@@ -2,6 +2,7 @@
 //! a group of batches is one SQLite transaction, and nobody is answered before its commit.
 
 mod answer;
+mod behind;
 mod compact;
 mod error;
 mod first_format;

@@ -126,7 +126,7 @@ impl Store {
         }
         transaction.commit()?;
         if !group.changed.is_empty() {
-            self.journal.done(step, &group.changed);
+            self.journal.done(&step, &group.changed);
         }
         Ok(())
     }

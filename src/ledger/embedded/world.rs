@@ -53,7 +53,9 @@ impl World {
     pub(super) fn orphan_open_holds(&mut self, clock: &Clock) {
         for (id, account) in &mut self.accounts {
             account.doubt_open_holds(clock.now_ms());
-            self.changed.push(id.clone());
+            if !account.changes().is_empty() {
+                self.changed.push(id.clone());
+            }
         }
     }
 
@@ -171,7 +173,7 @@ impl World {
             }
         }
         for id in self.changed.drain(..) {
-            self.accounts.get_mut(&id).map(AccountState::take_changes);
+            self.accounts.get_mut(&id).map(AccountState::forget_changes);
         }
         self.changed_claims.clear();
         self.changed_batches.clear();

@@ -12,6 +12,9 @@ use crate::ledger::entry::Entry;
 use crate::ledger::event::Event;
 use crate::ledger::operation::Fingerprint;
 
+/// Room for rows that is kept between groups at most.
+const KEPT_ROOM: usize = 4096;
+
 /// What a run of operations changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -53,6 +56,19 @@ impl AccountState {
     /// Hands over what changed since the last call; it cannot be undone any more.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Forgets what changed, which cannot be undone any more, and keeps room for as much.
+    pub fn forget_changes(&mut self) {
+        if self.changes.before.capacity() > KEPT_ROOM {
+            self.changes = Changes::default();
+        }
+        let Changes { before, last_ms, guards, entries, events } = &mut self.changes;
+        *last_ms = None;
+        before.clear();
+        guards.clear();
+        entries.clear();
+        events.clear();
     }
 
     /// Makes everything as it was when changes were last taken.

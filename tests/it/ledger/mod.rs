@@ -4,9 +4,12 @@
 mod aliases;
 mod batches;
 mod campaigns;
+mod embedded_journal;
 mod embedded_restart;
 mod embedded_store;
+mod embedded_volume;
 mod exhausted_wallets;
+mod expired_records;
 mod frequency_caps;
 mod holds_in_doubt;
 mod invariants;
