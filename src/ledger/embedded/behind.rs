@@ -1,9 +1,7 @@
 //! Rows that are newer in the journal than in the table, by generation of the journal: one fills
 //! while the one before is folded into the table.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
+use foldhash::HashMap;
 
 use crate::ids::AccountId;
 use crate::ledger::state::Row;
@@ -19,10 +17,10 @@ struct Newer {
 /// An account's rows that are newer in the journal.
 #[derive(Default)]
 struct AccountRows {
-    newer: HashMap<Row, Newer, RandomState>,
+    newer: HashMap<Row, Newer>,
     /// Rows of the generation that fills, in parts that lie together in the table. A row that has
     /// gone from `newer` is still listed.
-    parts: HashMap<u16, Vec<Row>, RandomState>,
+    parts: HashMap<u16, Vec<Row>>,
 }
 
 /// Rows that lie together in the table, to be folded from the end.
@@ -38,7 +36,7 @@ pub(super) type Fold = (AccountId, Row, bool);
 /// All rows that are newer in the journal than in the table.
 #[derive(Default)]
 pub(super) struct Behind {
-    accounts: HashMap<AccountId, AccountRows, RandomState>,
+    accounts: HashMap<AccountId, AccountRows>,
     /// The generation that fills.
     generation: u64,
     /// What is left of the one before.

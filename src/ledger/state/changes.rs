@@ -1,9 +1,7 @@
 //! What operations changed since it was last taken: with what every row was before, so that it can
 //! be undone.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
+use foldhash::HashMap;
 
 use super::rows::{Content, Row};
 use super::{AccountState, Campaign, Hold, KeyRecord, Wallet};
@@ -19,11 +17,11 @@ const KEPT_ROOM: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Rows that changed, or are gone, with what they were before.
-    before: HashMap<Row, Option<Content>, RandomState>,
+    before: HashMap<Row, Option<Content>>,
     /// The ledger time before the first batch; it moves with batches that change no row.
     last_ms: Option<i64>,
     /// Guards of a body are in the order in which they came, which their holds do not tell.
-    guards: HashMap<Fingerprint, Vec<HoldId>, RandomState>,
+    guards: HashMap<Fingerprint, Vec<HoldId>>,
     /// New statement entries.
     pub entries: Vec<Entry>,
     /// New events.

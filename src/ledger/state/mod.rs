@@ -5,9 +5,10 @@ mod ages;
 mod changes;
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub(in crate::ledger) use ages::Ages;
