@@ -5,10 +5,10 @@ CARGO_FLAGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-once deep smoke
+.PHONY: help demo test check bench bench-once compare deep smoke
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the whole story on this machine, nothing to install (ARGS=--exit ends after it)
 	cargo run $(CARGO_FLAGS) -- demo $(ARGS)
@@ -27,6 +27,12 @@ bench: ## benchmarks with the release profile
 
 bench-once: ## every benchmark once, with the dev profile, to see that it runs
 	cargo test $(CARGO_FLAGS) --bench gateway -- --test
+
+compare: ## the gateway beside other proxies; writes docs/performance.md (ARGS=--help for shorter ones)
+	@.ci/setup
+	@.ci/setup-peers
+	cargo build $(CARGO_FLAGS) --release --workspace --bins --quiet
+	$${CARGO_TARGET_DIR:-target}/release/loadtest compare --write docs/performance.md $(ARGS)
 
 deep: ## what is too long for every commit: SDKs over TLS, fuzzing, benchmarks, dependency rules
 	@.ci/deep

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request, StatusCode};
@@ -87,6 +87,22 @@ impl JsonClient {
             bail!("{method} {}{path}: {} {}", self.base, answer.status, answer.body);
         }
         Ok(answer.body)
+    }
+
+    /// Returns the body of a page that is no JSON; fails unless the status is a success.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let url = format!("{}{path}", self.base);
+        let read = async {
+            let (parts, body) = self.client.get(url.parse()?).await?.into_parts();
+            ensure!(parts.status.is_success(), "{}", parts.status);
+            let body = Limited::new(body, ANSWER_MAX).collect().await;
+            let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
+            anyhow::Ok(String::from_utf8_lossy(&body).into_owned())
+        };
+        tokio::time::timeout(DEADLINE, read)
+            .await
+            .with_context(|| format!("{url}: no answer within {DEADLINE:?}"))?
+            .with_context(|| format!("{url}: no answer"))
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {

@@ -4,13 +4,15 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
+use crate::pick::Pick;
+
 /// What every message of a run has in common.
 pub struct BodyMaker {
     /// What comes before and after the recipient's number.
     before: String,
     after: String,
     prefixes: Vec<String>,
-    recipients: u64,
+    recipients: Pick,
 }
 
 /// What to send.
@@ -20,9 +22,9 @@ pub enum Content {
 }
 
 impl BodyMaker {
-    /// `prefixes` are taken in turn, each completed to a full number; `recipients` counts distinct
-    /// numbers.
-    pub fn new(content: &Content, prefixes: Vec<String>, recipients: u64) -> BodyMaker {
+    /// `prefixes` are taken in turn, each completed to a full number; `recipients` chooses among
+    /// distinct numbers.
+    pub fn new(content: &Content, prefixes: Vec<String>, recipients: Pick) -> BodyMaker {
         let before = r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":""#;
         let after = match content {
             Content::Text => concat!(
@@ -47,12 +49,12 @@ impl BodyMaker {
                 serde_json::Value::from(language.as_str()),
             ),
         };
-        BodyMaker { before: before.to_owned(), after, prefixes, recipients: recipients.max(1) }
+        BodyMaker { before: before.to_owned(), after, prefixes, recipients }
     }
 
-    /// Appends the number of recipient `index`: twelve digits after the plus.
-    fn push_recipient(&self, body: &mut String, index: u64) {
-        let index = index % self.recipients;
+    /// Appends the number of a message's recipient: twelve digits after the plus.
+    fn push_recipient(&self, body: &mut String, message: u64) {
+        let index = self.recipients.of(message);
         let prefix = &self.prefixes[(index % self.prefixes.len() as u64) as usize];
         let width = 13usize.saturating_sub(prefix.len()).max(1);
         let limit = 10u64.saturating_pow(width as u32);
@@ -91,7 +93,7 @@ mod tests {
         let prefixes = vec!["+9198".to_owned(), "+49151".to_owned()];
         let template =
             Content::Template { name: "spring \"offer\"".to_owned(), language: "en_US".to_owned() };
-        let maker = BodyMaker::new(&template, prefixes, 5_000);
+        let maker = BodyMaker::new(&template, prefixes, Pick::new(5_000, 1, 0));
         let to = |index| {
             let body: serde_json::Value = serde_json::from_slice(&maker.make(index)).unwrap();
             assert_eq!(body["template"]["name"], "spring \"offer\"");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -14,51 +15,74 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::body::BodyMaker;
+use crate::pick::Pick;
+use crate::schedule::Schedule;
 use crate::tally::Tally;
 
 const REJECTION: HeaderName = HeaderName::from_static("tollgate-rejection");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-pub const CAMPAIGN: HeaderName = HeaderName::from_static("tollgate-campaign");
+const CAMPAIGN: HeaderName = HeaderName::from_static("tollgate-campaign");
 
 /// Tallies are shared by a few connections each: enough to keep them apart, few enough to merge
 /// every second.
-pub const SHARDS: usize = 8;
+const SHARDS: usize = 8;
 
 /// How often the pacer looks for sends that are due.
 const PACER_TICK: Duration = Duration::from_micros(100);
 
-/// Everything the connections of one run share.
-pub struct Plan {
+/// What is sent, to whom, in whose name and when.
+pub struct Load {
     /// `host:port` to connect to.
     pub authority: String,
-    /// Paths of the sends, taken in turn.
-    pub paths: Vec<Uri>,
-    /// Headers of every send.
-    pub headers: HeaderMap,
+    pub senders: Vec<Sender>,
+    /// Which of the senders a send has.
+    pub sender: Pick,
+    /// Campaigns that sends belong to in turn, beyond the one of the sender's headers.
+    pub campaigns: Option<u64>,
     pub bodies: BodyMaker,
-    /// What each send's own key begins with; without it all have the key of `headers`.
+    /// What each send's own key begins with; without it the key is the sender's.
     pub varied_key: Option<String>,
     /// Prefix of idempotency keys, one per send; none are sent without it.
     pub idempotency: Option<String>,
     /// Most a send may take from its real start.
     pub deadline: Duration,
+    pub connections: usize,
     pub pace: Pace,
-    pub start: Instant,
-    pub end: Instant,
-    /// The next send's number.
-    pub next: AtomicU64,
-    pub tallies: Vec<Mutex<Tally>>,
+    /// Number of the first send; a run that goes on with another's recipients begins behind it.
+    pub first: u64,
+}
+
+/// One of those that sends come from: a channel, with the key of its account.
+pub struct Sender {
+    pub path: Uri,
+    /// Headers of each of its sends.
+    pub headers: HeaderMap,
 }
 
 /// When sends start.
 pub enum Pace {
-    /// As soon as the connection is free.
-    Closed,
-    /// `total` sends, `rate` a second; the pacer adds a permit when one is due.
-    Open { rate: u32, total: u64, due: Arc<Semaphore> },
+    /// As soon as the connection is free, for so long.
+    Closed(Duration),
+    /// As soon as the connection is free, so many.
+    Count(u64),
+    /// When they are due.
+    Open(Schedule),
+}
+
+/// What a run's connections share.
+pub struct Plan {
+    load: Load,
+    /// Sends that are due and not taken; the pacer of an open loop adds to them.
+    due: Semaphore,
+    start: Instant,
+    end: Instant,
+    /// Sends begun.
+    begun: AtomicU64,
+    tallies: Vec<Mutex<Tally>>,
 }
 
 /// Returns the headers of every send; fails if the key or the campaign is not valid in a header.
@@ -77,63 +101,60 @@ pub fn headers(
     Ok(headers)
 }
 
+/// Sends all of a plan; returns how long that took from the plan's start.
+pub async fn run(plan: &Arc<Plan>) -> anyhow::Result<Duration> {
+    let mut workers = JoinSet::new();
+    for index in 0..plan.load.connections {
+        workers.spawn(drive(plan.clone(), index));
+    }
+    let pacer = {
+        let plan = plan.clone();
+        std::thread::spawn(move || pace(&plan))
+    };
+    while let Some(worker) = workers.join_next().await {
+        worker.context("a connection's task failed")?;
+    }
+    let took = plan.start.elapsed();
+    if pacer.join().is_err() {
+        bail!("the pacer thread failed");
+    }
+    Ok(took)
+}
+
 /// Releases sends as they fall due. Runs on a thread of its own because the runtime's timer is a
 /// millisecond coarse.
-pub fn pace(plan: &Plan, connections: usize) {
-    let Pace::Open { rate, total, due } = &plan.pace else {
+fn pace(plan: &Plan) {
+    let Pace::Open(schedule) = &plan.load.pace else {
         return;
     };
     std::thread::sleep(plan.start.saturating_duration_since(Instant::now()));
     let mut released = 0u64;
-    while released < *total {
-        let elapsed = plan.start.elapsed().as_nanos();
-        let reached = elapsed * u128::from(*rate) / 1_000_000_000 + 1;
-        let reached = u64::try_from(reached).unwrap_or(u64::MAX).min(*total);
-        due.add_permits((reached - released) as usize);
+    while released < schedule.total() {
+        let reached = schedule.due(plan.start.elapsed());
+        plan.due.add_permits((reached - released) as usize);
         released = reached;
         std::thread::sleep(PACER_TICK);
     }
     // One more each, so that every connection wakes up and sees that there is nothing left.
-    due.add_permits(connections);
+    plan.due.add_permits(plan.load.connections);
 }
 
 /// Sends over one connection until the run ends.
-pub async fn drive(plan: Arc<Plan>, index: usize) {
+async fn drive(plan: Arc<Plan>, index: usize) {
     let mut connection = Connection::default();
     // Connect before the first send is due; if that fails, the first send counts the error.
-    let warm_up = timeout(plan.deadline, connection.ready(&plan.authority)).await;
+    let warm_up = timeout(plan.load.deadline, connection.ready(&plan.load.authority)).await;
     if !matches!(warm_up, Ok(Ok(_))) {
         connection = Connection::default();
     }
     tokio::time::sleep_until(plan.start.into()).await;
-    loop {
-        let (number, intended) = match &plan.pace {
-            Pace::Closed => {
-                let now = Instant::now();
-                if now >= plan.end {
-                    return;
-                }
-                (plan.next.fetch_add(1, Ordering::Relaxed), now)
-            }
-            Pace::Open { rate, total, due } => {
-                match due.acquire().await {
-                    Ok(permit) => permit.forget(),
-                    Err(_) => return,
-                }
-                let number = plan.next.fetch_add(1, Ordering::Relaxed);
-                if number >= *total {
-                    return;
-                }
-                let nanos = u128::from(number) * 1_000_000_000 / u128::from(*rate);
-                let offset = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-                (number, plan.start + offset)
-            }
-        };
-        if Instant::now() > plan.end + plan.deadline {
+    while let Some((number, intended)) = plan.next().await {
+        if matches!(plan.load.pace, Pace::Open(_)) && Instant::now() > plan.end + plan.load.deadline
+        {
             plan.tally(index, |tally| tally.unsent += 1);
             continue;
         }
-        let result = timeout(plan.deadline, connection.send(&plan, number)).await;
+        let result = timeout(plan.load.deadline, connection.send(&plan, number)).await;
         let latency = intended.elapsed();
         let result = result.unwrap_or(Err("timeout"));
         if result.is_err() {
@@ -154,34 +175,94 @@ pub async fn drive(plan: Arc<Plan>, index: usize) {
 }
 
 impl Plan {
+    pub fn new(load: Load) -> anyhow::Result<Plan> {
+        // Time to open the connections first: that is not what is measured.
+        let warm_up = Duration::from_millis(50 + load.connections as u64 / 5);
+        let start = Instant::now() + warm_up;
+        let duration = match &load.pace {
+            Pace::Closed(duration) => *duration,
+            Pace::Count(_) => Duration::ZERO,
+            Pace::Open(schedule) => schedule.duration(),
+        };
+        let tallies: anyhow::Result<Vec<Mutex<Tally>>> =
+            (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
+        Ok(Plan {
+            load,
+            due: Semaphore::new(0),
+            start,
+            end: start + duration,
+            begun: AtomicU64::new(0),
+            tallies: tallies?,
+        })
+    }
+
+    /// Waits for the next send; returns its number and when it is meant to start, or nothing when
+    /// there are no more.
+    async fn next(&self) -> Option<(u64, Instant)> {
+        let now = Instant::now();
+        let begin = || self.begun.fetch_add(1, Ordering::Relaxed);
+        let (index, intended) = match &self.load.pace {
+            Pace::Closed(_) => (now < self.end).then(|| (begin(), now))?,
+            Pace::Count(count) => Some((begin(), now)).filter(|(index, _)| index < count)?,
+            Pace::Open(schedule) => {
+                self.due.acquire().await.ok()?.forget();
+                let index = Some(begin()).filter(|index| *index < schedule.total())?;
+                (index, self.start + schedule.start_of(index))
+            }
+        };
+        Some((self.load.first + index, intended))
+    }
+
     fn tally(&self, index: usize, change: impl FnOnce(&mut Tally)) {
         let tally = &self.tallies[index % self.tallies.len()];
         change(&mut tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Returns the sum of all tallies.
+    /// Returns the sum of all tallies, and starts a new stretch in each.
     pub fn total(&self) -> anyhow::Result<Tally> {
         let mut total = Tally::new()?;
         for tally in &self.tallies {
-            total.merge(&tally.lock().unwrap_or_else(PoisonError::into_inner))?;
+            let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            total.merge(&tally)?;
+            tally.start_stretch();
         }
         Ok(total)
     }
 
-    fn request(&self, number: u64) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.bodies.make(number)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.paths[(number % self.paths.len() as u64) as usize].clone();
-        *request.headers_mut() = self.headers.clone();
-        if let Some(prefix) = &self.idempotency
-            && let Ok(key) = HeaderValue::from_str(&format!("{prefix}{number}"))
-        {
-            request.headers_mut().insert(IDEMPOTENCY_KEY, key);
+    /// Returns how long ago the first send was due.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Returns how many sends should have begun by now; those that have, in a closed loop.
+    pub fn intended(&self) -> u64 {
+        match &self.load.pace {
+            Pace::Open(schedule) => schedule.due(self.elapsed()),
+            Pace::Closed(_) | Pace::Count(_) => self.begun.load(Ordering::Relaxed),
         }
-        if let Some(prefix) = &self.varied_key
-            && let Ok(key) = HeaderValue::from_str(&format!("Bearer {prefix}{number}"))
-        {
-            request.headers_mut().insert(AUTHORIZATION, key);
+    }
+
+    fn request(&self, number: u64) -> Request<Full<Bytes>> {
+        let load = &self.load;
+        let sender = &load.senders[load.sender.of(number) as usize];
+        let mut request = Request::new(Full::new(load.bodies.make(number)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = sender.path.clone();
+        let headers = request.headers_mut();
+        *headers = sender.headers.clone();
+        let mut insert = |name: HeaderName, value: String| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        };
+        if let Some(prefix) = &load.idempotency {
+            insert(IDEMPOTENCY_KEY, format!("{prefix}{number}"));
+        }
+        if let Some(prefix) = &load.varied_key {
+            insert(AUTHORIZATION, format!("Bearer {prefix}{number}"));
+        }
+        if let Some(campaigns) = load.campaigns {
+            insert(CAMPAIGN, format!("campaign-{}", number % campaigns));
         }
         request
     }
@@ -200,7 +281,7 @@ impl Connection {
         plan: &Plan,
         number: u64,
     ) -> Result<(u16, Option<HeaderValue>), &'static str> {
-        let sender = self.ready(&plan.authority).await?;
+        let sender = self.ready(&plan.load.authority).await?;
         let reply = sender.send_request(plan.request(number)).await;
         let (parts, mut body) = reply.map_err(|_| "broken")?.into_parts();
         while let Some(frame) = body.frame().await {

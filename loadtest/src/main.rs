@@ -7,7 +7,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loadtest::{audit, hold, run, simulate, smoke};
+use loadtest::{audit, compare, hold, proxy, run, simulate, smoke};
+use tokio::runtime::Builder;
 
 /// Load generator, simulated upstream and books audit for the Tollgate gateway.
 #[derive(Parser)]
@@ -38,16 +39,21 @@ enum Command {
     Audit(audit::AuditOptions),
     /// Start a gateway binary on free ports, spend a wallet through it and audit the books
     Smoke(smoke::SmokeOptions),
+    /// Measure the gateway beside other proxies, in turns within one run
+    Compare(compare::CompareOptions),
+    /// Pass requests on and do nothing else, on one thread
+    Proxy(proxy::ProxyOptions),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Simulate(options) => simulate::simulate(options).await,
-        Command::Run(options) => run::run(options).await,
-        Command::Hold(options) => hold::hold(options).await,
-        Command::Audit(options) => audit::audit(options).await,
-        Command::Smoke(options) => smoke::smoke(options).await,
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = match command {
+        Command::Proxy(_) => Builder::new_current_thread().enable_all().build(),
+        _ => Builder::new_multi_thread().enable_all().build(),
+    };
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(execute(command)),
+        Err(error) => Err(error.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,6 +61,18 @@ async fn main() -> ExitCode {
             eprintln!("loadtest: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Simulate(options) => simulate::simulate(options).await,
+        Command::Run(options) => run::run(options).await,
+        Command::Hold(options) => hold::hold(options).await,
+        Command::Audit(options) => audit::audit(options).await,
+        Command::Smoke(options) => smoke::smoke(options).await,
+        Command::Compare(options) => compare::compare(options).await,
+        Command::Proxy(options) => proxy::proxy(options).await,
     }
 }
 

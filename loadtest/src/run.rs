@@ -1,20 +1,20 @@
 //! `loadtest run`: plans a run from the command line, shows its progress and prints its summary.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Args;
 use http::Uri;
 use serde_json::json;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, BodyMaker, Content};
 use crate::duration;
-use crate::generate::{self, Pace, Plan, SHARDS};
-use crate::tally::Tally;
+use crate::generate::{self, Load, Pace, Plan, Sender};
+use crate::pick::Pick;
+use crate::schedule::Schedule;
+use crate::timeline;
 
 /// Connections without `--connections`: few for a closed loop, room for a backlog in an open one.
 const CONNECTIONS_CLOSED: usize = 64;
@@ -82,24 +82,12 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         None => CONNECTIONS_CLOSED,
     };
     let connections = options.connections.map_or(default, |count| count as usize);
-    let plan = Arc::new(plan(&options, connections)?);
-    let mut workers = JoinSet::new();
-    for index in 0..connections {
-        workers.spawn(generate::drive(plan.clone(), index));
-    }
-    let pacer = {
-        let plan = plan.clone();
-        std::thread::spawn(move || generate::pace(&plan, connections))
-    };
-    let progress = tokio::spawn(progress(plan.clone()));
-    while let Some(worker) = workers.join_next().await {
-        worker.context("a connection's task failed")?;
-    }
-    let seconds = plan.start.elapsed().as_secs_f64();
-    progress.abort();
-    if pacer.join().is_err() {
-        bail!("the pacer thread failed");
-    }
+    let plan = Arc::new(Plan::new(load(&options, connections)?)?);
+    let done = CancellationToken::new();
+    let watch = tokio::spawn(timeline::watch(plan.clone(), done.clone(), true));
+    let seconds = generate::run(&plan).await?.as_secs_f64();
+    done.cancel();
+    watch.await.context("the progress task failed")??;
     let total = plan.total()?;
     let mut summary = total.describe();
     summary["target"] = json!(options.target);
@@ -113,54 +101,45 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
+fn load(options: &RunOptions, connections: usize) -> anyhow::Result<Load> {
     let target: Uri =
         options.target.parse().with_context(|| format!("{} is not a URL", options.target))?;
     ensure!(target.scheme_str() == Some("http"), "{}: only http:// targets", options.target);
     let authority = target.authority().context("the target has no host")?;
     let host = authority.host();
     let authority = format!("{host}:{}", authority.port_u16().unwrap_or(80));
-    let path = |number: &String| {
-        let path = format!(
-            "{}/{}/{number}/messages",
-            target.path().trim_end_matches('/'),
-            options.graph_version
-        );
-        path.parse().context("the path cannot be requested")
+    let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
+        .context("the key or the campaign is not valid in a header")?;
+    let sender = |number: &String| {
+        let base = target.path().trim_end_matches('/');
+        let path = format!("{base}/{}/{number}/messages", options.graph_version);
+        let path = path.parse().context("the path cannot be requested")?;
+        anyhow::Ok(Sender { path, headers: headers.clone() })
     };
+    let senders: Vec<Sender> =
+        options.phone_number_id.iter().map(sender).collect::<anyhow::Result<_>>()?;
     let content = match options.text {
         true => Content::Text,
         false => {
             Content::Template { name: options.template.clone(), language: options.language.clone() }
         }
     };
-    let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
-        .context("the key or the campaign is not valid in a header")?;
-    // Time to open the connections first: that is not what is measured.
-    let start = Instant::now() + Duration::from_millis(50 + connections as u64 / 5);
-    let total = |rate: u32| u128::from(rate) * options.duration.as_millis() / 1_000;
-    let tallies: anyhow::Result<Vec<Mutex<Tally>>> =
-        (0..SHARDS).map(|_| Tally::new().map(Mutex::new)).collect();
-    Ok(Plan {
+    let recipients = Pick::new(options.recipients, 1, 0);
+    Ok(Load {
         authority,
-        paths: options.phone_number_id.iter().map(path).collect::<anyhow::Result<_>>()?,
-        headers,
-        bodies: BodyMaker::new(&content, options.recipient_prefix.clone(), options.recipients),
+        sender: Pick::new(senders.len() as u64, 1, 0),
+        senders,
+        campaigns: None,
+        bodies: BodyMaker::new(&content, options.recipient_prefix.clone(), recipients),
         varied_key: options.vary_key.then(|| options.key.clone()),
         idempotency: options.idempotency_keys.then(run_name).transpose()?,
         deadline: options.deadline,
+        connections,
         pace: match options.rate {
-            None => Pace::Closed,
-            Some(rate) => Pace::Open {
-                rate,
-                total: u64::try_from(total(rate)).context("too many sends")?.max(1),
-                due: Arc::new(Semaphore::new(0)),
-            },
+            None => Pace::Closed(options.duration),
+            Some(rate) => Pace::Open(Schedule::constant(rate, options.duration)),
         },
-        start,
-        end: start + options.duration,
-        next: AtomicU64::new(0),
-        tallies: tallies?,
+        first: 0,
     })
 }
 
@@ -168,29 +147,4 @@ fn plan(options: &RunOptions, connections: usize) -> anyhow::Result<Plan> {
 fn run_name() -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(format!("loadtest-{:x}-", now.as_nanos()))
-}
-
-/// Prints one line a second on stderr.
-async fn progress(plan: Arc<Plan>) {
-    let mut answered = 0;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    ticks.tick().await;
-    for second in 1u64.. {
-        ticks.tick().await;
-        let Ok(total) = plan.total() else {
-            return;
-        };
-        let now = total.answered();
-        let rejected: u64 = total.rejections.values().sum();
-        eprintln!(
-            "{second:>4} s  {:>7}/s  answered {now}  succeeded {}  rejected {rejected}  errors {}  \
-             p50 {:.2} ms  p99 {:.2} ms",
-            now - answered,
-            total.succeeded(),
-            total.failed(),
-            total.quantile_ms(0.5),
-            total.quantile_ms(0.99),
-        );
-        answered = now;
-    }
 }

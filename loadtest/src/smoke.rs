@@ -1,30 +1,25 @@
 //! `loadtest smoke`: one gateway process from nothing, a wallet spent through it, a kill, and its
 //! books audited.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use http::Method;
 use serde_json::json;
-use tokio::process::{Child, Command};
 use tollgate_simulator::{Simulator, SimulatorOptions, SimulatorTemplate};
 
 use crate::admin::{Answer, JsonClient};
 use crate::audit::{self, AuditOptions};
 use crate::duration;
+use crate::gateway::{Gateway, GatewayOptions, OPERATOR_KEY, TOKEN};
+use crate::process::Directory;
 
 const ACCOUNT: &str = "smoke";
 const CAMPAIGN: &str = "smoke-campaign";
 const PHONE_NUMBER_ID: &str = "106540352242922";
 const WABA: &str = "102290129340398";
-const META_TOKEN: &str = "EAAsmoke";
-const OPERATOR_KEY: &str = "smoke-operator-key-0123456789";
-/// The file with the gateway's output, in the temporary directory.
-const LOG: &str = "gateway.log";
 const TEMPLATE: &str = "spring_offer";
 
 /// More sends than one credit can buy in any market.
@@ -48,31 +43,35 @@ pub struct SmokeOptions {
 /// campaign, kills the gateway and audits the books.
 pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     let simulator = Simulator::start(SimulatorOptions {
-        tokens: Some(vec![META_TOKEN.to_owned()]),
+        tokens: Some(vec![TOKEN.1.to_owned()]),
         templates: vec![SimulatorTemplate::approved(TEMPLATE, "en_US", "MARKETING")],
         ..SimulatorOptions::default()
     })
     .context("cannot start the simulator")?;
-    let directory = Directory::make()?;
-    let result = scenario(&options, &simulator, &directory.0).await;
+    let directory = Directory::make("smoke")?;
+    let embedded = || format!("embedded:{}", directory.path().join("ledger").display());
+    let gateway = GatewayOptions {
+        binary: &options.gateway,
+        home: directory.path().to_owned(),
+        ledger_url: options.ledger.clone().unwrap_or_else(embedded),
+        upstream_url: simulator.url(),
+        configuration: String::new(),
+        ready_within: options.ready_within,
+    };
+    let result = scenario(&gateway, &simulator).await;
     if result.is_err() {
-        let log = std::fs::read_to_string(directory.0.join(LOG)).unwrap_or_default();
-        eprintln!("--- what the gateway wrote ---\n{log}");
+        eprintln!("--- what the gateway wrote ---\n{}", gateway.printed());
     }
     simulator.shutdown().await;
     result
 }
 
-async fn scenario(
-    options: &SmokeOptions,
-    simulator: &Simulator,
-    directory: &Path,
-) -> anyhow::Result<()> {
-    let mut gateway = Gateway::start(options, simulator, directory).await?;
+async fn scenario(options: &GatewayOptions<'_>, simulator: &Simulator) -> anyhow::Result<()> {
+    let mut gateway = Gateway::start(options).await?;
     run_out_and_restart(&gateway, simulator).await?;
     report("killing the gateway and starting it again");
-    gateway.child.kill().await.context("cannot kill the gateway")?;
-    gateway = Gateway::start(options, simulator, directory).await?;
+    gateway.kill().await?;
+    gateway = Gateway::start(options).await?;
     audit::audit(AuditOptions {
         admin: gateway.admin_url(),
         operator_key: OPERATOR_KEY.to_owned(),
@@ -84,7 +83,7 @@ async fn scenario(
         within: Duration::from_secs(5),
     })
     .await?;
-    gateway.child.kill().await.context("cannot stop the gateway")
+    gateway.kill().await
 }
 
 fn report(line: &str) {
@@ -153,7 +152,7 @@ async fn set_up(admin: &JsonClient) -> anyhow::Result<String> {
             Method::PUT,
             format!("{account}/channels/{PHONE_NUMBER_ID}"),
             json!({ "wallet": "main", "billing": "prepaid", "waba": WABA,
-                    "token_env": "META_TOKEN", "throughput_limit": 1_000 }),
+                    "token_env": TOKEN.0, "throughput_limit": 1_000 }),
         ),
     ];
     for (method, path, body) in steps {
@@ -205,86 +204,4 @@ fn expect_rejection(answer: &Answer, status: u16, name: &str) -> anyhow::Result<
         answer.body
     );
     Ok(())
-}
-
-/// A gateway process; killed when dropped.
-struct Gateway {
-    child: Child,
-    data: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Gateway {
-    async fn start(
-        options: &SmokeOptions,
-        simulator: &Simulator,
-        directory: &Path,
-    ) -> anyhow::Result<Gateway> {
-        let (data, admin) = (free_address()?, free_address()?);
-        let log = directory.join(LOG);
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let embedded = format!("embedded:{}", directory.join("ledger").display());
-        let child = Command::new(&options.gateway)
-            .arg("serve")
-            .env("TOLLGATE__LISTEN__DATA", data.to_string())
-            .env("TOLLGATE__LISTEN__ADMIN", admin.to_string())
-            .env("TOLLGATE__UPSTREAM__URL", simulator.url())
-            .env("TOLLGATE__LEDGER__URL", options.ledger.as_ref().unwrap_or(&embedded))
-            .env("TOLLGATE__ADMIN__BOOTSTRAP_KEY", OPERATOR_KEY)
-            .env("META_TOKEN", META_TOKEN)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}", options.gateway.display()))?;
-        let mut gateway = Gateway { child, data, admin };
-        gateway.wait_until_ready(options.ready_within).await?;
-        Ok(gateway)
-    }
-
-    fn admin_url(&self) -> String {
-        format!("http://{}", self.admin)
-    }
-
-    async fn wait_until_ready(&mut self, within: Duration) -> anyhow::Result<()> {
-        let admin = JsonClient::new(&self.admin_url(), None);
-        let begin = Instant::now();
-        while begin.elapsed() < within {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the gateway ended at once: {status}");
-            }
-            match admin.call(Method::GET, "/readyz", None).await {
-                Ok(answer) if answer.status == 200 => return Ok(()),
-                _ => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-        bail!("the gateway was not ready within {within:?}");
-    }
-}
-
-/// A loopback address that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?)
-}
-
-/// A temporary directory; removed when dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn make() -> anyhow::Result<Directory> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-        let name = format!("loadtest-smoke-{}-{}", std::process::id(), now.as_nanos());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Directory(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // Left-overs in the temporary directory do no harm.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

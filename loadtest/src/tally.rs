@@ -21,6 +21,8 @@ pub struct Tally {
     pub unsent: u64,
     all: Histogram<u64>,
     successes: Histogram<u64>,
+    /// Of the replies since the last `start_stretch`.
+    stretch: Histogram<u64>,
 }
 
 impl Tally {
@@ -35,6 +37,7 @@ impl Tally {
             unsent: 0,
             all: histogram()?,
             successes: histogram()?,
+            stretch: histogram()?,
         })
     }
 
@@ -51,6 +54,7 @@ impl Tally {
         }
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
         self.all.saturating_record(micros);
+        self.stretch.saturating_record(micros);
         if (200..300).contains(&status) {
             self.successes.saturating_record(micros);
         }
@@ -72,8 +76,14 @@ impl Tally {
         }
         self.unsent += other.unsent;
         self.all.add(&other.all).context("cannot add histograms")?;
+        self.stretch.add(&other.stretch).context("cannot add histograms")?;
         let added = self.successes.add(&other.successes);
         added.context("cannot add histograms")
+    }
+
+    /// Forgets the latencies that `stretch_ms` looks at, and nothing else.
+    pub fn start_stretch(&mut self) {
+        self.stretch.reset();
     }
 
     pub fn answered(&self) -> u64 {
@@ -91,6 +101,11 @@ impl Tally {
     /// Returns a latency quantile over every answer, in milliseconds.
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
         self.all.value_at_quantile(quantile) as f64 / 1_000.0
+    }
+
+    /// Returns a quantile of the replies since the last stretch began, in milliseconds.
+    pub fn stretch_ms(&self, quantile: f64) -> f64 {
+        self.stretch.value_at_quantile(quantile) as f64 / 1_000.0
     }
 
     /// Returns the counts and percentiles as JSON; latencies are in microseconds.
@@ -136,8 +151,11 @@ mod tests {
         }
         right.answer(402, Some("insufficient_balance"), Duration::from_secs(1));
         right.error("timeout");
+        left.start_stretch();
+        left.answer(503, None, Duration::from_millis(7));
+        assert!((6.9..7.1).contains(&left.stretch_ms(0.5)));
         left.merge(&right).unwrap();
-        assert_eq!((left.answered(), left.succeeded(), left.failed()), (101, 100, 1));
+        assert_eq!((left.answered(), left.succeeded(), left.failed()), (102, 100, 1));
         let all = left.describe();
         assert_eq!(all["rejections"]["insufficient_balance"], 1);
         assert_eq!(all["statuses"]["402"], 1);

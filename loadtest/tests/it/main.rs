@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod compare;
 mod run;
 mod simulate;
 
