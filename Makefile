@@ -5,7 +5,7 @@ CARGO_FLAGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-once compare deep smoke
+.PHONY: help demo test check bench bench-once instructions compare deep smoke
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ bench: ## benchmarks with the release profile
 
 bench-once: ## every benchmark once, with the dev profile, to see that it runs
 	cargo test $(CARGO_FLAGS) --bench gateway -- --test
+
+instructions: ## instructions a send against their budget (WRITE=1 writes the budget anew)
+	@.ci/instructions
 
 compare: ## the gateway beside other proxies; writes docs/performance.md (ARGS=--help for shorter ones)
 	@.ci/setup

@@ -1,6 +1,7 @@
-//! Deciding about sends: the pure rules, the embedded ledger with its commits, and its start after
-//! many sends (`TOLLGATE_SENDS=N` sets how many).
+//! Deciding about sends: the pure rules, the encoding of a batch for Redis, the embedded ledger
+//! with its commits, and its start after many sends (`TOLLGATE_SENDS=N` sets how many).
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
@@ -8,6 +9,7 @@ use tollgate::amount::Amount;
 use tollgate::clock::Clock;
 use tollgate::ids::{AccountId, HoldId};
 use tollgate::ledger::embedded::EmbeddedLedger;
+use tollgate::ledger::redis;
 use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
     Batch, CalendarSpan, CampaignUse, CapRule, DocumentKind, Ledger, Operation, Reserve, WindowRule,
@@ -15,7 +17,8 @@ use tollgate::ledger::{
 use tollgate::pricing::Category;
 
 const NOW_MS: i64 = 1_795_262_400_000;
-const SENDS: usize = 32;
+/// In a batch.
+pub const SENDS: usize = 32;
 const DAY: CalendarSpan = CalendarSpan { index: 20_778, start_ms: 0, end_ms: i64::MAX };
 
 fn batch(number: u64, operations: Vec<Operation>) -> Batch {
@@ -93,6 +96,44 @@ fn sends_to_many(first: u64) -> (Vec<Operation>, Vec<Operation>) {
         reserve.caps = Arc::from([CapRule { categories: 1, max: 9, window_s: 86_400 }]);
     }
     (reserves, settles)
+}
+
+/// Returns what decides about a batch of sends and settles them, at most `times` times.
+pub fn deciding(times: u64) -> impl FnMut() {
+    let mut state = AccountState::default();
+    state.apply_batch(&batch(1, founding()), NOW_MS).expect("an account");
+    let numbered = |index: u64| {
+        let (reserves, settles) = sends_to_many(index * SENDS as u64);
+        (batch(2 * index + 2, reserves), batch(2 * index + 3, settles))
+    };
+    let batches: Vec<(Batch, Batch)> = (0..times).map(numbered).collect();
+    let mut next = 0;
+    move || {
+        let (reserves, settles) = &batches[next];
+        next += 1;
+        drop(black_box(state.apply_batch(reserves, NOW_MS).expect("verdicts")));
+        drop(black_box(state.apply_batch(settles, NOW_MS).expect("verdicts")));
+        drop(black_box(state.take_changes()));
+    }
+}
+
+/// Returns what writes a batch of sends and the batch that settles them as Redis gets them.
+pub fn encoding() -> impl FnMut() {
+    let account: AccountId = "bench".parse().expect("an id");
+    let (reserves, settles) = sends_to_many(0);
+    let batches = [batch(2, reserves), batch(3, settles)];
+    move || {
+        for batch in &batches {
+            drop(black_box(redis::encode(&account, batch)));
+        }
+    }
+}
+
+pub fn encode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode");
+    group.throughput(Throughput::Elements(SENDS as u64));
+    group.bench_function("batch", |bencher| bencher.iter(encoding()));
+    group.finish();
 }
 
 pub fn rules(criterion: &mut Criterion) {

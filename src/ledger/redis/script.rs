@@ -53,6 +53,11 @@ pub(super) struct Callee {
 }
 
 impl Callee {
+    /// For a call that is never sent.
+    pub(super) const fn unnamed() -> Callee {
+        Callee { command: "FCALL", name: String::new() }
+    }
+
     /// The beginning of a call: the keys' number, the keys and the arguments follow.
     pub(super) fn begin(&self, command: &mut Cmd) {
         command.arg(self.command).arg(&self.name);
