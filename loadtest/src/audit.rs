@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use serde::Serialize;
 use serde_json::Value;
 use tollgate_simulator::Stats;
 
@@ -61,27 +62,31 @@ struct Books {
     accepted: i64,
 }
 
-/// One line of the result.
-#[derive(Debug)]
-struct Check {
-    what: &'static str,
-    left: String,
-    right: String,
-    agrees: bool,
+/// One line of the result: two figures that must agree.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// What is compared.
+    pub what: &'static str,
+    /// The figure that is checked.
+    pub left: String,
+    /// What it should be.
+    pub right: String,
+    /// Whether it is.
+    pub agrees: bool,
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = if self.agrees { "agrees" } else { "DISAGREES" };
+        write!(formatter, "{word:<9} {:<60}  {:>16}  {:>16}", self.what, self.left, self.right)
+    }
 }
 
 /// Prints one line per check; fails unless every line agrees.
 pub async fn audit(options: AuditOptions) -> anyhow::Result<()> {
-    let checks = settle_down(&options).await?;
-    let width = checks.iter().map(|check| check.what.len()).max().unwrap_or(0);
+    let checks = examine(&options).await?;
     for check in &checks {
-        println!(
-            "{:<9} {:<width$}  {:>16}  {:>16}",
-            if check.agrees { "agrees" } else { "DISAGREES" },
-            check.what,
-            check.left,
-            check.right,
-        );
+        println!("{check}");
     }
     let wrong = checks.iter().filter(|check| !check.agrees).count();
     ensure!(wrong == 0, "{wrong} of {} checks disagree", checks.len());
@@ -89,7 +94,7 @@ pub async fn audit(options: AuditOptions) -> anyhow::Result<()> {
 }
 
 /// Reads the books until they agree or the time is up.
-async fn settle_down(options: &AuditOptions) -> anyhow::Result<Vec<Check>> {
+pub async fn examine(options: &AuditOptions) -> anyhow::Result<Vec<Check>> {
     let begin = Instant::now();
     loop {
         let checks = compare(&read(options).await?);

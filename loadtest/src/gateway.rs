@@ -73,6 +73,11 @@ impl Gateway {
         self.process.pid()
     }
 
+    /// Returns the end of its log.
+    pub fn printed(&self) -> String {
+        self.process.printed()
+    }
+
     pub fn admin_url(&self) -> String {
         format!("http://{}", self.admin)
     }

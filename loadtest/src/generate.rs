@@ -234,6 +234,11 @@ impl Plan {
         self.start.elapsed()
     }
 
+    /// Waits until so long after the first send was due.
+    pub async fn reach(&self, elapsed: Duration) {
+        tokio::time::sleep_until((self.start + elapsed).into()).await;
+    }
+
     /// Returns how many sends should have begun by now; those that have, in a closed loop.
     pub fn intended(&self) -> u64 {
         match &self.load.pace {

@@ -6,9 +6,11 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use loadtest::{audit, compare, hold, proxy, run, simulate, smoke};
 use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Load generator, simulated upstream and books audit for the Tollgate gateway.
 #[derive(Parser)]
@@ -67,12 +69,22 @@ fn main() -> ExitCode {
 async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Simulate(options) => simulate::simulate(options).await,
-        Command::Run(options) => run::run(options).await,
+        Command::Run(options) => unless_interrupted(run::run(options)).await,
         Command::Hold(options) => hold::hold(options).await,
         Command::Audit(options) => audit::audit(options).await,
         Command::Smoke(options) => smoke::smoke(options).await,
-        Command::Compare(options) => compare::compare(options).await,
+        Command::Compare(options) => unless_interrupted(compare::compare(options)).await,
         Command::Proxy(options) => proxy::proxy(options).await,
+    }
+}
+
+/// Drops the work at SIGINT and SIGTERM, so that the processes it started end with it.
+async fn unless_interrupted(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = terminated.recv() => bail!("terminated"),
     }
 }
 

@@ -30,6 +30,14 @@ impl RedisServer {
         Ok(RedisServer { process, address, home: home.to_owned() })
     }
 
+    /// Kills it, and starts it on the same port and files after `pause`.
+    pub async fn restart(&mut self, pause: Duration) -> anyhow::Result<()> {
+        self.process.kill().await?;
+        tokio::time::sleep(pause).await;
+        self.process = spawn(&self.home, self.address).await?;
+        Ok(())
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }

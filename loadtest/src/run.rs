@@ -13,6 +13,8 @@ use crate::body::{self, BodyMaker, Content};
 use crate::duration;
 use crate::generate::{self, Load, Pace, Plan, Sender};
 use crate::pick::Pick;
+use crate::report::Report;
+use crate::scenario::{self, ScenarioOptions};
 use crate::schedule::Schedule;
 use crate::timeline;
 
@@ -23,15 +25,17 @@ const CONNECTIONS_OPEN: usize = 256;
 /// What is sent, at which rate and for how long.
 #[derive(Args)]
 pub struct RunOptions {
+    #[command(flatten)]
+    scenario: ScenarioOptions,
     /// The gateway's data listener, or the simulator itself
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     target: String,
     /// The gateway key to send with
-    #[arg(long, env = "LOADTEST_KEY", hide_env_values = true)]
-    key: String,
+    #[arg(long, env = "LOADTEST_KEY", hide_env_values = true, required_unless_present = "file")]
+    key: Option<String>,
     /// The channel to send from (repeatable, used in turn: a channel's throughput limit is at most
     /// 1,000 a second)
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "file")]
     phone_number_id: Vec<String>,
     /// Graph version in the path
     #[arg(long, default_value = "v24.0")]
@@ -75,8 +79,12 @@ pub struct RunOptions {
     deadline: Duration,
 }
 
-/// Runs and prints the summary as JSON on stdout; fails if the target answered no send at all.
+/// Runs a scenario, or sends as the other options have it and prints the summary as JSON on stdout;
+/// fails if the target answered no send at all.
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
+    if let Some(file) = &options.scenario.file {
+        return scenario::run(file, &options.scenario).await;
+    }
     let default = match options.rate {
         Some(_) => CONNECTIONS_OPEN,
         None => CONNECTIONS_CLOSED,
@@ -85,9 +93,10 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let plan = Arc::new(Plan::new(load(&options, connections)?)?);
     let done = CancellationToken::new();
     let watch = tokio::spawn(timeline::watch(plan.clone(), done.clone(), true));
-    let seconds = generate::run(&plan).await?.as_secs_f64();
+    let ran = generate::run(&plan).await?;
     done.cancel();
-    watch.await.context("the progress task failed")??;
+    let points = watch.await.context("the progress task failed")??;
+    let seconds = ran.as_secs_f64();
     let total = plan.total()?;
     let mut summary = total.describe();
     summary["target"] = json!(options.target);
@@ -96,6 +105,11 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     summary["connections"] = json!(connections);
     summary["seconds"] = json!(seconds);
     summary["answered_per_second"] = json!((total.answered() as f64 / seconds).round());
+    if let Some(directory) = &options.scenario.report {
+        let mut report = Report::new(&total, ran, points);
+        report.connections = connections;
+        report.write(directory)?;
+    }
     println!("{}", serde_json::to_string_pretty(&summary)?);
     ensure!(total.answered() > 0, "nothing was answered by {}", options.target);
     Ok(())
@@ -108,7 +122,8 @@ fn load(options: &RunOptions, connections: usize) -> anyhow::Result<Load> {
     let authority = target.authority().context("the target has no host")?;
     let host = authority.host();
     let authority = format!("{host}:{}", authority.port_u16().unwrap_or(80));
-    let headers = generate::headers(&authority, &options.key, options.campaign.as_deref())
+    let key = options.key.as_deref().unwrap_or_default();
+    let headers = generate::headers(&authority, key, options.campaign.as_deref())
         .context("the key or the campaign is not valid in a header")?;
     let sender = |number: &String| {
         let base = target.path().trim_end_matches('/');
@@ -131,7 +146,7 @@ fn load(options: &RunOptions, connections: usize) -> anyhow::Result<Load> {
         senders,
         campaigns: None,
         bodies: BodyMaker::new(&content, options.recipient_prefix.clone(), recipients),
-        varied_key: options.vary_key.then(|| options.key.clone()),
+        varied_key: options.vary_key.then(|| key.to_owned()),
         idempotency: options.idempotency_keys.then(run_name).transpose()?,
         deadline: options.deadline,
         connections,

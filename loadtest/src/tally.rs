@@ -108,6 +108,11 @@ impl Tally {
         self.stretch.value_at_quantile(quantile) as f64 / 1_000.0
     }
 
+    /// Returns the latencies of all replies, in microseconds.
+    pub fn latencies(&self) -> &Histogram<u64> {
+        &self.all
+    }
+
     /// Returns the counts and percentiles as JSON; latencies are in microseconds.
     pub fn describe(&self) -> Value {
         let statuses: BTreeMap<String, u64> =

@@ -37,7 +37,7 @@ pub async fn watch(
     loop {
         let next = Duration::from_secs(points.len() as u64 + 1);
         let more = tokio::select! {
-            () = tokio::time::sleep(next.saturating_sub(plan.elapsed())) => true,
+            () = plan.reach(next) => true,
             () = done.cancelled() => false,
         };
         let point = look(&plan, &mut sums)?;

@@ -17,6 +17,7 @@ mod admin;
 mod books_audit;
 mod declared_accounts;
 mod ledger;
+mod load_scenarios;
 mod processes;
 mod sdk;
 mod sends;

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::date;
+
 /// What a figure depends on, each as one line of text.
 pub struct Machine {
     pub processor: String,
@@ -23,7 +25,7 @@ impl Machine {
             kernel: printed("uname", &["-sr"]),
             redis: version_of(&printed("redis-server", &["--version"]), "v="),
             nginx: version_of(&printed("nginx", &["-v"]), "nginx/"),
-            date: printed("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+            date: date::now(),
             commit: printed("git", &["describe", "--always", "--dirty"]),
         }
     }
