@@ -26,7 +26,7 @@ bench: ## benchmarks with the release profile
 	cargo bench $(CARGO_FLAGS) --workspace $(ARGS)
 
 bench-once: ## every benchmark once, with the dev profile, to see that it runs
-	cargo test $(CARGO_FLAGS) --bench gateway -- --test
+	cargo test $(CARGO_FLAGS) --bench gateway --bench ledger -- --test
 
 instructions: ## instructions a send against their budget (WRITE=1 writes the budget anew)
 	@.ci/instructions
