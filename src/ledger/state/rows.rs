@@ -189,12 +189,18 @@ impl AccountState {
     }
 
     fn put_hold(&mut self, id: HoldId, hold: Hold) {
-        self.remove_hold(id);
+        // One that guards the same body as before keeps its place among the others.
+        let guards = |found: &Hold| found.guarding && found.fingerprint == hold.fingerprint;
+        if !hold.guarding || !self.holds.get(&id).is_some_and(guards) {
+            self.remove_hold(id);
+            if hold.guarding {
+                self.guards.entry(hold.fingerprint).or_default().push(id);
+            }
+        }
         if hold.state == HoldState::InDoubt {
             self.in_doubt.insert(id);
-        }
-        if hold.guarding {
-            self.guards.entry(hold.fingerprint).or_default().push(id);
+        } else {
+            self.in_doubt.remove(&id);
         }
         self.holds.insert(id, hold);
     }

@@ -20,7 +20,7 @@ const SEQUENCES: u64 = 70;
 const BATCHES: usize = 24;
 
 /// Seeds that have found a mistake.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[159, 192];
 
 #[tokio::test]
 async fn the_embedded_ledger_follows_the_rules() {
