@@ -41,6 +41,8 @@ pub(super) struct Following {
     finished: CancellationToken,
     /// Since when nothing more is read.
     end: Option<Stopwatch>,
+    /// What the client sends on is not wanted.
+    refused: bool,
 }
 
 /// A connection's bytes: the stream, and what was read of it and not passed on yet.
@@ -59,12 +61,18 @@ impl Following {
     ) -> Following {
         // Heads that are too long are for the HTTP library, which replies 431.
         let framing = Framing::new(options.max_head_bytes.saturating_mul(2));
-        Following { framing, options, progress, finished, end: None }
+        Following { framing, options, progress, finished, end: None, refused: false }
     }
 
     /// Whether reading waits for a response, so that it is to be polled again behind it.
     pub(super) fn waits(&self, ahead: &BytesMut) -> bool {
         self.end.is_some() || !ahead.is_empty()
+    }
+
+    /// Whether the client may be sending what nobody will read, so that closing at once would reset
+    /// the connection and take the response from it.
+    pub(super) fn leaves_unread(&self) -> bool {
+        self.refused || (self.end.is_none() && !self.framing.is_between_requests())
     }
 
     /// Reads no further than to the end of a request. While that one is answered, nothing is passed
@@ -126,6 +134,7 @@ impl Following {
                 "a client sends too much ahead, its connection ends after the response"
             );
             source.ahead.clear();
+            self.refused = true;
             self.progress.end();
             self.finish();
         }
@@ -184,6 +193,7 @@ impl Following {
             Err(refused) => refused,
         };
         self.end = Some(Stopwatch::start());
+        self.refused = true;
         self.options.refused(RefusedConnection::Malformed);
         tracing::debug!(violation = violation.as_str(), "a request cannot be read in one way");
         buffer.set_filled(before.saturating_add(at));

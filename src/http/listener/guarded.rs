@@ -3,9 +3,10 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,13 @@ use tokio_util::sync::CancellationToken;
 use super::following::{Following, Source};
 use super::options::ServerOptions;
 use super::progress::Progress;
+
+/// How long a client may go on sending what nobody reads after its response, so that closing does
+/// not reset the connection and take the response from it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Pieces of that which are read in one go.
+const DISCARDED_AT_ONCE: usize = 16;
 
 /// A connection whose writes fail with `TimedOut` if the peer takes nothing for too long.
 pub(super) struct GuardedStream<T> {
@@ -28,6 +36,8 @@ pub(super) struct GuardedStream<T> {
     /// Something may not have left yet.
     unflushed: bool,
     following: Option<Following>,
+    /// Runs while what nobody reads is still coming.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> GuardedStream<T> {
@@ -40,6 +50,7 @@ impl<T> GuardedStream<T> {
             timer: None,
             unflushed: false,
             following: None,
+            lingering: None,
         }
     }
 
@@ -90,7 +101,27 @@ impl<T: AsyncRead + Unpin> AsyncRead for GuardedStream<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for GuardedStream<T> {
+impl<T: AsyncRead + Unpin> GuardedStream<T> {
+    /// Reads and drops what still comes, until the client ends or its time is over.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let time = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        if time.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut space = [MaybeUninit::uninit(); 8192];
+        for _ in 0..DISCARDED_AT_ONCE {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -127,7 +158,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for GuardedStream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.guard(cx, shut)
+        if self.lingering.is_none() {
+            let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
+            ready!(self.guard(cx, shut))?;
+        }
+        if self.following.as_ref().is_some_and(Following::leaves_unread) {
+            ready!(self.poll_discard(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -2,6 +2,7 @@
 
 mod multiplexed;
 mod sent_ahead;
+mod unread_bodies;
 
 use std::convert::Infallible;
 use std::future::Future;
