@@ -188,6 +188,7 @@ impl Following {
 
     /// Cuts what is in `buffer` behind `before` to what may be passed on.
     fn cut(&mut self, buffer: &mut ReadBuf<'_>, before: usize, followed: Result<usize, Refused>) {
+        self.progress.came_to(self.framing.is_between_requests());
         let Refused { violation, at, in_head } = match followed {
             Ok(length) => return buffer.set_filled(before.saturating_add(length)),
             Err(refused) => refused,

@@ -13,6 +13,8 @@ pub(super) struct Progress {
     begun: AtomicUsize,
     /// The connection is to end behind the response that is made.
     ending: AtomicBool,
+    /// The end of the last request has not come yet.
+    incomplete: AtomicBool,
     /// The connection's task, if it waits for the last response to be written.
     waiting: Mutex<Option<Waker>>,
 }
@@ -34,6 +36,11 @@ impl Progress {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the end of the last request has come.
+    pub(super) fn came_to(&self, end: bool) {
+        self.incomplete.store(!end, Ordering::Relaxed);
+    }
+
     pub(super) fn is_active(&self) -> bool {
         self.active.load(Ordering::Acquire) > 0
     }
@@ -49,9 +56,10 @@ impl Ticket {
         Ticket(progress.clone())
     }
 
-    /// Whether the connection is to end behind this request's response.
+    /// Whether the connection is to end behind this request's response: it was asked to, or nobody
+    /// reads the rest of the request, which the client must know before it sends another.
     pub(super) fn is_last(&self) -> bool {
-        self.0.ending.load(Ordering::Relaxed)
+        self.0.ending.load(Ordering::Relaxed) || self.0.incomplete.load(Ordering::Relaxed)
     }
 }
 

@@ -25,6 +25,8 @@ async fn the_response_reaches_a_client_that_is_still_sending() {
         timeout(SOON, client.read_to_end(&mut answer)).await.expect("in time").expect("no reset");
         let answer = String::from_utf8(answer).expect("text");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        // Else the client might send its next request on a connection that is closing.
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
         assert_eq!(listening.close().await, Drained { cut: 0 });
     }
 }
