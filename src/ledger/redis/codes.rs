@@ -45,6 +45,7 @@ codes! { verdict, i64, "V_":
     COUNTED = 22
     SWEPT = 23
     ALIAS_LEARNED = 24
+    RESERVED_AS_ASKED = 25
 }
 
 codes! { operation, &str, "OP_":
@@ -139,8 +140,8 @@ codes! { send, i64, "SEND_":
 
 // The first byte of a statement entry.
 codes! { entry, i64, "ENTRY_IS_":
-    CHARGE = 1
     POST = 2
+    CHARGES = 3
 }
 
 // Why a hold is in doubt. REASONLESS stands for holds without a reason, in the list of reasons

@@ -9,9 +9,11 @@ use super::codes::{self, verdict};
 use super::packed;
 use super::stored::{self, Exhaustion, Fields};
 use crate::amount::Amount;
+use crate::ids::WalletId;
 use crate::ledger::fault::clock_skew;
 use crate::ledger::{
-    Batch, Cause, Entry, FaultReason, LedgerFault, Rejection, Verdict, WalletView,
+    Batch, Cause, Entry, FaultReason, LedgerFault, Operation, Rejection, Reserve, Verdict,
+    WalletView,
 };
 use crate::rejection::RejectionKind;
 
@@ -34,8 +36,15 @@ pub(super) fn outcome(reply: Value, batch: &Batch) -> Result<Outcome, LedgerFaul
         codes::reply::OK => {
             let mut reply = Reply { rest };
             let exists = reply.byte()? == b'1';
-            let verdicts =
-                batch.operations.iter().map(|_| reply.verdict()).collect::<Result<_, _>>()?;
+            let mut said = Said(Vec::new());
+            let verdicts = batch
+                .operations
+                .iter()
+                .map(|operation| match operation {
+                    Operation::Reserve(request) => said.verdict(&mut reply, request),
+                    _ => reply.verdict(),
+                })
+                .collect::<Result<_, _>>()?;
             return Ok(Outcome::Decided { verdicts, exists });
         }
         codes::reply::FULL => super::link::out_of_memory(),
@@ -78,6 +87,44 @@ fn frozen(text: String) -> LedgerFault {
 
 fn unreadable() -> LedgerFault {
     packed::unreadable("reply")
+}
+
+/// What was available of each wallet after the last send that was told so.
+struct Said<'a>(Vec<(&'a WalletId, Amount)>);
+
+impl<'a> Said<'a> {
+    /// The verdict on a send. Of most only that they may go is said: what is left follows from what
+    /// was left before.
+    fn verdict(
+        &mut self,
+        reply: &mut Reply<'_>,
+        request: &'a Reserve,
+    ) -> Result<Verdict, LedgerFault> {
+        let amount = request.amount;
+        let code = reply.rest.first().copied().map(i64::from);
+        let verdict = if code == Some(verdict::RESERVED_AS_ASKED) {
+            reply.byte()?;
+            let left = |wallet| {
+                let before = self.0.iter().find(|(known, _)| *known == wallet)?.1;
+                before.micros().checked_sub(amount.micros())
+            };
+            let left = |wallet| left(wallet).ok_or_else(unreadable);
+            let available = request.wallet.as_ref().map(left).transpose()?;
+            let available = available.map(Amount::saturating_from_micros);
+            Verdict::Reserved { amount, available, observed: None }
+        } else {
+            reply.verdict()?
+        };
+        if let (Verdict::Reserved { available: Some(left), .. }, Some(wallet)) =
+            (&verdict, &request.wallet)
+        {
+            match self.0.iter_mut().find(|(known, _)| *known == wallet) {
+                Some((_, said)) => *said = *left,
+                None => self.0.push((wallet, *left)),
+            }
+        }
+        Ok(verdict)
+    }
 }
 
 /// What is left of a reply. Verdicts on sends are of fixed shape; the values of others are texts

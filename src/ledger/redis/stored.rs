@@ -173,7 +173,12 @@ pub(super) fn entries(last: u64, at_ms: i64, packed: &[u8]) -> Result<Vec<Entry>
     let mut found = Vec::new();
     while !rest.rest.is_empty() {
         let size = rest.short()?;
-        found.push(entry(at_ms, rest.take(size)?)?);
+        let mut packed = Packed::new(rest.take(size)?, "statement entry");
+        match i64::from(packed.byte()?) {
+            entry_code::CHARGES => charges(at_ms, packed, &mut found)?,
+            entry_code::POST => found.push(entry(at_ms, &packed)?),
+            _ => return Err(packed.fault()),
+        }
     }
     let first = (last + 1).saturating_sub(u64::try_from(found.len()).unwrap_or(u64::MAX));
     for (sequence, entry) in (first..).zip(&mut found) {
@@ -183,11 +188,7 @@ pub(super) fn entries(last: u64, at_ms: i64, packed: &[u8]) -> Result<Vec<Entry>
 }
 
 /// One statement entry; its number is not part of it.
-fn entry(at_ms: i64, packed: &[u8]) -> Result<Entry, LedgerFault> {
-    let mut packed = Packed::new(packed, "statement entry");
-    if i64::from(packed.byte()?) == entry_code::CHARGE {
-        return charge(at_ms, packed);
-    }
+fn entry(at_ms: i64, packed: &Packed<'_>) -> Result<Entry, LedgerFault> {
     let mut parts = Parts::new(packed.rest, "statement entry");
     let (wallet, kind) =
         (parts.parsed()?, entry_kind(parts.text()?).ok_or_else(|| unreadable("statement entry"))?);
@@ -208,23 +209,44 @@ fn entry(at_ms: i64, packed: &[u8]) -> Result<Entry, LedgerFault> {
     })
 }
 
-fn charge(at_ms: i64, mut packed: Packed<'_>) -> Result<Entry, LedgerFault> {
-    let (amount, balance_after) = (packed.amount()?, packed.amount()?);
-    let hold = HoldId::from_bytes(packed.array()?);
-    let mut names = Parts::new(packed.rest, "statement entry");
-    let (wallet, campaign, channel) = (names.parsed()?, names.optional()?, names.parsed()?);
-    let (country, category) = names.country_and_category()?;
-    Ok(Entry {
-        sequence: 0,
-        at_ms,
-        wallet,
-        kind: EntryKind::Charge,
-        amount,
-        balance_after,
-        reference: Arc::from(""),
-        reason: Arc::from(""),
-        charge: Some(ChargeDetail { hold, channel, campaign, country, category }),
-    })
+/// Charges of one wallet, campaign and block that follow each other: what they share, with the
+/// balance before the first, then of each its position in the block, amount and usage row.
+fn charges(at_ms: i64, mut packed: Packed<'_>, found: &mut Vec<Entry>) -> Result<(), LedgerFault> {
+    let mut balance = packed.amount()?;
+    let block: [u8; 15] = packed.array()?;
+    let size = usize::from(packed.byte()?);
+    let mut names = Parts::new(packed.take(size)?, "statement entry");
+    let (wallet, campaign): (WalletId, _) = (names.parsed()?, names.optional()?);
+    while !packed.rest.is_empty() {
+        let mut hold = [0; 16];
+        hold[..15].copy_from_slice(&block);
+        hold[15] = packed.byte()?;
+        let size = usize::from(packed.byte()?);
+        let amount = packed.amount()?.micros();
+        balance = Amount::saturating_from_micros(balance.micros().saturating_sub(amount));
+        let mut row = Parts::new(packed.take(size)?, "statement entry");
+        let channel = row.parsed()?;
+        let (country, category) = row.country_and_category()?;
+        let hold = HoldId::from_bytes(hold);
+        found.push(Entry {
+            sequence: 0,
+            at_ms,
+            wallet: wallet.clone(),
+            kind: EntryKind::Charge,
+            amount: Amount::saturating_from_micros(amount.saturating_neg()),
+            balance_after: balance,
+            reference: Arc::from(""),
+            reason: Arc::from(""),
+            charge: Some(ChargeDetail {
+                hold,
+                channel,
+                campaign: campaign.clone(),
+                country,
+                category,
+            }),
+        });
+    }
+    Ok(())
 }
 
 /// The kind of an entry, by its contract name.
@@ -329,14 +351,28 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_reads_back() {
-        let kind = u8::try_from(entry_code::CHARGE).unwrap();
-        let charge = [&[kind][..], &numbers(&[-5, 95]), &[b'|'; 16], b"main||106|IN0"].concat();
-        let length = u16::try_from(charge.len()).unwrap().to_be_bytes();
-        let found = entries(1, 5, &[length.as_slice(), &charge].concat()).unwrap();
+    fn charges_read_back() {
+        let kind = u8::try_from(entry_code::CHARGES).unwrap();
+        let shared = [&[kind][..], &numbers(&[100]), &[b'|'; 15], b"\x06main||"].concat();
+        let charge = |position: u8, amount: i64, row: &str| {
+            let size = u8::try_from(row.len()).unwrap();
+            [&[position, size][..], &numbers(&[amount]), row.as_bytes()].concat()
+        };
+        let charges = [shared, charge(b'|', 5, "106|IN0"), charge(0, 7, "107|US1")].concat();
+        let record = |charges: &[u8]| {
+            let length = u16::try_from(charges.len()).unwrap().to_be_bytes();
+            entries(9, 5, &[length.as_slice(), charges].concat())
+        };
+        let found = record(&charges).unwrap();
+        let numbers = |entry: &crate::ledger::Entry| {
+            (entry.sequence, entry.amount.micros(), entry.balance_after.micros())
+        };
+        assert_eq!([numbers(&found[0]), numbers(&found[1])], [(8, -5, 95), (9, -7, 88)]);
         let detail = found[0].charge.as_ref().unwrap();
         assert_eq!((detail.hold, &detail.campaign), (HoldId::from_bytes([b'|'; 16]), &None));
-        assert_eq!((found[0].amount.micros(), found[0].balance_after.micros()), (-5, 95));
+        assert_eq!(found[1].charge.as_ref().unwrap().channel.as_str(), "107");
+        assert!(record(&charges[..charges.len() - 1]).is_err(), "a torn record");
+        assert!(record(&[9, 9]).is_err(), "of a kind that is not known");
     }
 
     #[test]

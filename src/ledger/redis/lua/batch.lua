@@ -17,6 +17,7 @@ end
 -- sought by either. Streams are written first: they alone could refuse, if something else wrote to
 -- them.
 function batch.write_streams(now)
+  state.end_charges()
   if #state.entries > 0 then
     local last = store.text(state.entry_sequence)
     call('XADD', store.JOURNAL, now .. '-' .. last, FIELD_PACKED, table.concat(state.entries))
@@ -33,13 +34,18 @@ function batch.write_streams(now)
 end
 
 function batch.decide(count)
-  local given = args.given
+  local given, reserves, settles = args.given, byte(OP_RESERVE), byte(OP_SETTLE)
   for _ = 1, count do
-    local code = sub(given, args.at, args.at)
-    args.at = args.at + 1
+    local code = byte(given, args.at)
     -- A send or settle changes what is plain only where it says so.
-    if code ~= OP_RESERVE and code ~= OP_SETTLE then state.turn = state.turn + 1 end
-    operations[code]()
+    if code == reserves then
+      plain.reserve()
+    elseif code == settles then
+      plain.settle()
+    else
+      args.at, state.turn = args.at + 1, state.turn + 1
+      operations[char(code)]()
+    end
   end
 end
 

@@ -11,6 +11,8 @@ blocks.RECORD, blocks.RECORD_SIZE = '>i8c8c16I2BBBB', 38
 blocks.POSITION = 36 -- in a record
 blocks.STATES, blocks.STATES_SIZE = '>I6BBB', 9
 blocks.CONTENT, blocks.ROUTE = '>BBBI2', 'Bc0Bc0Bc0BBB'
+blocks.NONE = '\0' -- as often as a block may have states
+for _ = 1, 9 do blocks.NONE = blocks.NONE .. blocks.NONE end
 
 function blocks.begin()
   blocks.known, blocks.given, blocks.routes, blocks.changed = {}, {}, {}, {}
@@ -26,7 +28,7 @@ function blocks.route_of(packed)
     read(blocks.ROUTE, packed)
   route = {
     wallet = wallet, campaign = campaign, portfolio = portfolio, category = category,
-    covered = covered == 1, names = wallet .. '|' .. campaign .. '|',
+    covered = covered == 1, names = wallet .. '|' .. campaign .. '|', paid = false, counted = false,
   }
   if spanned == 1 then
     local index, from, till = read('>i4i8i8', packed, at)
@@ -44,13 +46,13 @@ function blocks.segment(content)
   end
   local segment = {
     content = content, count = count, records = records, reserved = store.now, open = 0, doubt = 0,
-    routes = {}, states = {},
+    routes = {}, states = {}, block = false,
   }
   local at = 6
   for i = 1, routes do
     local packed
     packed, at = read('>I2c0', content, at)
-    segment.routes[i] = packed
+    segment.routes[i] = blocks.route_of(packed)
   end
   return segment
 end
@@ -74,7 +76,10 @@ end
 function blocks.load(key, prefix)
   local block = blocks.known[prefix]
   if block then return block end
-  block = { key = key, prefix = prefix, open = 0, doubt = 0 }
+  block = {
+    key = key, prefix = prefix, open = 0, doubt = 0, was_open = false, was_doubt = false,
+    grown = false,
+  }
   local found = call('HMGET', key, prefix, prefix .. 's')
   if found[1] then blocks.parse(block, found[1], found[2]) end
   for _, segment in ipairs(block) do
@@ -93,8 +98,13 @@ end
 
 -- Segment and index of an unresolved hold, or nil.
 function blocks.find(block, position)
+  local size = blocks.RECORD_SIZE
   for _, segment in ipairs(block) do
     local content, at, states = segment.content, segment.records + blocks.POSITION, segment.states
+    -- Mostly the first is number one, and so on.
+    if byte(content, at + position * size) == position and states[2 * position + 1] then
+      if states[2 * position + 1] > PHASE_GONE then return segment, position + 1 end
+    end
     -- Positions rise with the index, unless a client numbers its holds otherwise.
     for i = math.min(position + 1, segment.count), 1, -1 do
       local same = byte(content, at + (i - 1) * blocks.RECORD_SIZE) == position
@@ -109,6 +119,12 @@ end
 
 function blocks.set_phase(block, segment, i, phase)
   local before = segment.states[2 * i - 1]
+  blocks.changed[block.prefix] = block
+  segment.states[2 * i - 1] = phase
+  if before == PHASE_OPEN and phase == PHASE_GONE then
+    segment.open, block.open = segment.open - 1, block.open - 1
+    return
+  end
   if before == PHASE_OPEN then
     segment.open, block.open = segment.open - 1, block.open - 1
   elseif before > PHASE_OPEN then
@@ -121,8 +137,6 @@ function blocks.set_phase(block, segment, i, phase)
     segment.doubt, block.doubt = segment.doubt + 1, block.doubt + 1
     blocks.doubts = blocks.doubts + 1
   end
-  segment.states[2 * i - 1] = phase
-  blocks.changed[block.prefix] = block
 end
 
 -- The idempotency key of a record, by its number.
@@ -145,12 +159,14 @@ function blocks.open(given, i, flags)
   local segment = given.segment
   if not segment.block then
     local block = blocks.load(given.key, given.prefix)
-    for n = 1, 2 * segment.count do segment.states[n] = 0 end
+    segment.states = { byte(blocks.NONE, 1, 2 * segment.count) }
     segment.block, block[#block + 1], block.grown = block, segment, true
     given.block = block
   end
-  segment.states[2 * i] = flags
-  blocks.set_phase(segment.block, segment, i, PHASE_OPEN)
+  local block, states = segment.block, segment.states
+  states[2 * i - 1], states[2 * i] = PHASE_OPEN, flags
+  segment.open, block.open = segment.open + 1, block.open + 1
+  blocks.changed[block.prefix] = block
 end
 
 -- Its place in the order of age.

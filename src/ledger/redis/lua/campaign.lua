@@ -13,7 +13,7 @@ campaigns.SENT_KEPT_S = 2592000
 function campaigns.add(id, key, index, called)
   local campaign = {
     id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false,
-    exempt = false, spent = 0, held = 0, accepted = 0, unknown = 0, messages = {}, credits = {},
+    exempt = false, spent = 0, held = 0, accepted = 0, unknown = 0, usage = {},
     changed = true,
   }
   state.campaigns[id] = campaign

@@ -45,14 +45,15 @@ end
 
 function caps.add_hit(rules, recipient, category)
   local packed = people.of(recipient)
-  local hits = people.add_hit(people.hits_of(packed), rules.longest, floor(store.now / 1000),
-    category)
+  local now_s = floor(store.now / 1000)
+  local hit = people.hit(now_s, category)
+  local hits = people.add_hit(people.hits_of(packed), rules.longest, now_s, hit)
   people.put(recipient, people.with_hits(packed, hits))
 end
 
 function caps.remove_hit(recipient, category, at)
   local packed = people.of(recipient)
-  local hits, hit = people.hits_of(packed), pack('>I4B', at, category)
+  local hits, hit = people.hits_of(packed), people.hit(at, category)
   for from = 1, #hits, people.HIT_SIZE do
     if sub(hits, from, from + people.HIT_SIZE - 1) == hit then
       hits = sub(hits, 1, from - 1) .. sub(hits, from + people.HIT_SIZE)

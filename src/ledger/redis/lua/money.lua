@@ -58,7 +58,7 @@ function money.apply_post(kind, wallet, amount, reference, reason, key)
     wallet.id, kind, store.text(amount), store.text(wallet.settled), store.text(#reference),
     reference .. reason,
   }, '|')
-  state.entries[#state.entries + 1] = pack('>I2B', #entry + 1, ENTRY_IS_POST) .. entry
+  state.add_entry(char(ENTRY_IS_POST) .. entry)
   store.put(key, reference, table.concat({
     store.text(sequence), store.text(store.now), kind, store.text(amount),
     store.text(wallet.settled), reason,

@@ -1,9 +1,7 @@
--- All operations, and the care for a batch's writers. KEYS: of
--- store.lua. ARGV: none. Reply: none.
+-- All operations that are not plain.lua's, and the care for a batch's writers. KEYS: of store.lua.
+-- ARGV: none. Reply: none.
 
 local operations = {
-  [OP_RESERVE] = plain.reserve,
-  [OP_SETTLE] = resolve.settle,
   [OP_RELEASE] = resolve.release,
   [OP_MARK_IN_DOUBT] = resolve.mark_in_doubt,
   [OP_ABANDON] = resolve.abandon,

@@ -13,29 +13,38 @@ people.MAX_HITS = 255
 people.NOTHING = '\0\0'
 
 function people.begin()
-  people.packed, people.keys, people.changed = {}, {}, {}
+  people.packed = {}  -- by recipient: the record, or false
+  people.changed = {} -- by recipient: the key that is written to
+  people.PREFIX = store.PREFIX .. N.people
 end
+
+people.shards = {} -- their numbers as texts
 
 -- The first twelve bits of a keyed hash.
 function people.name(recipient)
   local first, second = byte(recipient, 1, 2)
-  return store.PREFIX .. N.people .. (first * 16 + floor(second / 16))
+  local shard = first * 16 + (second - second % 16) / 16
+  local text = people.shards[shard]
+  if not text then
+    text = store.text(shard)
+    people.shards[shard] = text
+  end
+  return people.PREFIX .. text
 end
 
 -- The record, or false.
 function people.of(recipient, key)
   local packed = people.packed[recipient]
-  if packed ~= nil then return packed end
-  key = key or people.name(recipient)
-  packed = call('HGET', key, recipient)
-  people.packed[recipient], people.keys[recipient] = packed, key
+  if packed == nil then
+    packed = call('HGET', key or people.name(recipient), recipient)
+    people.packed[recipient] = packed
+  end
   return packed
 end
 
-function people.put(recipient, packed)
-  if packed == people.NOTHING then packed = false end
-  people.packed[recipient] = packed
-  people.changed[recipient] = true
+function people.put(recipient, packed, key)
+  people.packed[recipient] = packed ~= people.NOTHING and packed
+  people.changed[recipient] = key or people.changed[recipient] or people.name(recipient)
 end
 
 function people.is_young(last, minute)
@@ -98,23 +107,28 @@ function people.with_slot(packed, number, last, open)
   return written .. sub(packed, till + 1)
 end
 
+function people.hit(second, category)
+  return pack('>I4B', second, category)
+end
+
 -- The cap hits with one more; those older than every rule's window are dropped.
-function people.add_hit(hits, longest_s, now_s, category)
+function people.add_hit(hits, longest_s, now_s, hit)
   local from = 1
   while from <= #hits and read('>I4', hits, from) <= now_s - longest_s do
     from = from + people.HIT_SIZE
   end
   if (#hits - from + 1) / people.HIT_SIZE >= people.MAX_HITS then from = from + people.HIT_SIZE end
-  return (from > 1 and sub(hits, from) or hits) .. pack('>I4B', now_s, category)
+  return (from > 1 and sub(hits, from) or hits) .. hit
 end
 
 function people.flush()
-  for recipient in pairs(people.changed) do
-    local packed = people.packed[recipient]
+  local packed_of = people.packed
+  for recipient, key in pairs(people.changed) do
+    local packed = packed_of[recipient]
     if packed then
-      call('HSET', people.keys[recipient], recipient, packed)
+      call('HSET', key, recipient, packed)
     else
-      call('HDEL', people.keys[recipient], recipient)
+      call('HDEL', key, recipient)
     end
   end
 end

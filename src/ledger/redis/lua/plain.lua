@@ -1,6 +1,6 @@
 -- Plain sends: those that nothing stands in the way of are decided and kept here in one go, and so
 -- are settles; every other send is decided by reserve.lua. Both follow the same rules. KEYS by
--- index: buckets of blocks, campaigns, their indexes, counts, people. ARGV: plain.tables; reserve:
+-- index: buckets of blocks, campaigns, their indexes, counts, people. ARGV: reserve:
 -- block, record, terms, flags, person; settle: block, position, day, whether there is a message id,
 -- the message id. Reply: reserved; settled: amount | no hold.
 
@@ -28,119 +28,165 @@ function plain.is_open(asked, route)
   return true
 end
 
+-- What the records of people are made of under these terms, and which are within the caps.
+function plain.prepare(asked, route)
+  local portfolio = asked.portfolio
+  asked.slot, asked.hit = people.NOTHING, ''
+  if portfolio then
+    asked.slot = pack(people.SLOT, portfolio.number, 0, 1)
+    asked.high, asked.low = byte(asked.slot, 1, 2)
+  end
+  asked.most = math.huge
+  if asked.covered then
+    local rules = terms.rules_of(asked.caps)
+    asked.longest, asked.hit = rules.longest, people.hit(plain.now_s(), tonumber(route.category))
+    if not (asked.campaign and asked.campaign.exempt) then
+      asked.most = rules.least * people.HIT_SIZE
+    end
+  end
+end
+
+function plain.now_s() return floor(store.now / 1000) end
+
 function plain.judge(asked)
   asked.turn, asked.plain = state.turn, false
   local route = blocks.route_of(asked.route)
   if not plain.is_open(asked, route) then return end
-  asked.plain = true
-  asked.covered, asked.category = route.covered, tonumber(route.category)
-  asked.capped = asked.covered and not (asked.campaign and asked.campaign.exempt)
-  if asked.covered then
-    local rules = terms.rules_of(asked.caps)
-    asked.least, asked.longest = rules.least, rules.longest
-  end
+  asked.plain, asked.covered = true, route.covered
   if route.portfolio ~= '' then
     asked.portfolio = state.portfolio_of(route.portfolio, args.keys[asked.counts])
     local upto = floor(store.now / 60000) - people.SLOT_MINUTES - 1
     if not asked.portfolio.expired or asked.portfolio.expired < upto then
-        window.expire_slots(asked.portfolio)
+      window.expire_slots(asked.portfolio)
     end
   end
+  plain.prepare(asked, route)
 end
 
--- The person's new record if the send is within the caps and has a slot; else nil, for reserve.lua
--- to decide. Returns whether it takes a slot that nobody had, and the minute of the slot it takes
--- up again.
-function plain.enter(asked, packed)
-  local portfolio, slot, hits, fresh, closed = asked.portfolio, '', '', false, nil
-  if packed then
-    local first, second = byte(packed, 1, 2)
-    local tag = first * 256 + second
-    if tag == 0 then
-      hits = sub(packed, 3)
-    elseif tag < 32768 then
-      slot, hits = sub(packed, 1, people.SLOT_SIZE), sub(packed, people.SLOT_SIZE + 1)
-    else
-      return nil
+-- The slot in the person's new record, whether it is one that nobody had, and the minute of the
+-- slot that is taken up again; nil for reserve.lua to decide.
+function plain.take_slot(asked, packed)
+  local portfolio = asked.portfolio
+  local high, low, first, second, third, more, open = byte(packed, 1, people.SLOT_SIZE)
+  if not portfolio then
+    return high + low == 0 and people.NOTHING or sub(packed, 1, people.SLOT_SIZE)
+  end
+  if high + low > 0 then
+    if high ~= asked.high or low ~= asked.low then return nil end
+    if more > 0 or open == 255 then return nil end
+    if open > 0 then return sub(packed, 1, 6) .. char(open + 1), false end
+    local minute = (first * 256 + second) * 256 + third
+    minute = minute > 0 and minute + people.BEGIN or 0
+    if people.is_young(minute, floor(store.now / 60000)) then
+      return sub(packed, 1, 6) .. '\1', false, minute
     end
-    if asked.capped and #hits >= asked.least * people.HIT_SIZE then return nil end
-  elseif asked.capped and asked.least < 1 then
+  end
+  if portfolio.taken < asked.limit then return asked.slot, true end
+end
+
+-- The person's new record if the send is within the caps and has a slot, and what take_slot
+-- returns; nil for reserve.lua to decide.
+function plain.enter(asked, packed)
+  if not packed then
+    if asked.most < 1 then return nil end
+    local portfolio = asked.portfolio
+    if portfolio and portfolio.taken >= asked.limit then return nil end
+    return asked.slot .. asked.hit, portfolio
+  end
+  local high, low = byte(packed, 1, 2)
+  if high >= 128 then return nil end -- in several portfolios
+  local hits = sub(packed, high + low == 0 and 3 or people.SLOT_SIZE + 1)
+  if #hits >= asked.most then return nil end
+  local slot, fresh, minute = plain.take_slot(asked, packed)
+  if not slot then return nil end
+  if hits == '' then
+    hits = asked.hit
+  elseif asked.covered then
+    hits = people.add_hit(hits, asked.longest, plain.now_s(), asked.hit)
+  end
+  return slot .. hits, fresh, minute
+end
+
+-- Whether there is money for it: nil if not, else what is left, or true on external channels.
+function plain.afford(asked, amount)
+  local wallet, campaign = asked.wallet, asked.campaign
+  if amount < 0 then return nil end
+  if campaign and campaign.budget and amount > 0
+    and campaign.spent + campaign.held + amount > campaign.budget then
     return nil
   end
-  if portfolio then
-    local minute, open = nil, nil
-    if slot ~= '' then
-      local number
-      number, minute, open = read(people.SLOT, slot)
-      if number ~= portfolio.number then return nil end
-      local last = minute > 0 and minute + people.BEGIN or 0
-      if open == 0 then
-        if people.is_young(last, floor(store.now / 60000)) then closed = last else minute = nil end
-      end
-    end
-    if not minute then
-      if portfolio.taken >= asked.limit then return nil end
-      fresh, minute, open = true, 0, 0
-    end
-    slot = pack(people.SLOT, portfolio.number, minute, open + 1)
-  elseif slot == '' then
-    slot = people.NOTHING
+  if not wallet then return true end
+  local left = wallet.settled + wallet.limit - wallet.held - amount
+  return (left >= 0 or amount == 0) and left or nil
+end
+
+-- Says that a send may go: by a letter alone if what is left follows from what was said before.
+function plain.say(wallet, amount, left)
+  local out = state.out
+  if wallet and wallet.said ~= left + amount then
+    return state.say_reserved(amount, wallet, left, '')
   end
-  if asked.covered then
-    hits = people.add_hit(hits, asked.longest, floor(store.now / 1000), asked.category)
-  end
-  return slot .. hits, fresh, closed
+  out[#out + 1] = char(V_RESERVED_AS_ASKED)
+  if wallet then wallet.said = left end
 end
 
 function plain.reserve()
-  local block, record, number, flags, person
-  block, record, number, flags, person, args.at = read('>BBBBI2', args.given, args.at)
-  local given, asked = blocks.given[block], terms.list[number]
-  local content = given.segment.content
-  local amount, recipient =
-    read('>i8c8', content, given.segment.records + (record - 1) * blocks.RECORD_SIZE)
+  local at = args.at
+  local _, block, record, number, flags, high, low = byte(args.given, at, at + 6)
+  args.at = at + 7
+  local given, asked, key = blocks.given[block], terms.list[number], args.keys[high * 256 + low]
   if asked.turn ~= state.turn then plain.judge(asked) end
-  local wallet, campaign, left = asked.wallet, asked.campaign, nil
-  local within = asked.plain and flags == 0 and amount >= 0
-  if within and wallet then
-    left = wallet.settled + wallet.limit - wallet.held - amount
-    within = left >= 0 or amount == 0
+  local content = given.segment.content
+  local from = given.segment.records + (record - 1) * blocks.RECORD_SIZE
+  local amount, recipient = state.amount(sub(content, from, from + 7)), nil
+  local left = flags == 0 and asked.plain and plain.afford(asked, amount) or nil
+  local entered, fresh, minute
+  if left and (asked.portfolio or asked.covered) then
+    recipient = sub(content, from + 8, from + 15)
+    entered, fresh, minute = plain.enter(asked, people.of(recipient, key))
+    if not entered then left = nil end
   end
-  if within and campaign and campaign.budget and amount > 0 then
-    within = campaign.spent + campaign.held + amount <= campaign.budget
-  end
-  local entered, fresh, closed
-  if within and (asked.portfolio or asked.covered) then
-    entered, fresh, closed = plain.enter(asked, people.of(recipient, args.keys[person]))
-    within = entered ~= nil
-  end
-  if not within then
+  if not left then
     state.turn = state.turn + 1
-    return reserve.reserve(given, record, asked, flags, args.keys[person])
+    return reserve.reserve(given, record, asked, flags, key)
   end
   if entered then
-    people.put(recipient, entered)
+    people.put(recipient, entered, key)
     local portfolio = asked.portfolio
     if fresh then
       portfolio.taken, portfolio.changed = portfolio.taken + 1, true
-    elseif closed then
-        window.count(portfolio, closed, -1)
+    elseif minute then
+      window.count(portfolio, minute, -1)
     end
   end
+  local wallet, campaign = asked.wallet, asked.campaign
   if campaign then
-    campaign.held, campaign.changed = store.clamp(campaign.held + amount), true
+    campaign.held, campaign.changed = clamp(campaign.held + amount), true
   end
   if wallet then
     wallet.held, wallet.changed = wallet.held + amount, true
-    if wallet.thresholds[1] then
-        money.warn_when_low(wallet)
-    end
+    if wallet.thresholds[1] then money.warn_when_low(wallet) end
   end
   blocks.open(given, record, asked.covered and FLAG_HIT or 0)
-  local out = state.out
-  if wallet then
-    out[#out + 1] = pack('>Bi8Bi8B', V_RESERVED, amount, 1, left, 0)
-  else
-    out[#out + 1] = pack('>Bi8Bi8B', V_RESERVED, amount, 0, 0, 0)
+  plain.say(wallet, amount, left)
+end
+
+function plain.settle()
+  local at, given, out = args.at, args.given, state.out
+  local _, number, position, span, known, high, low = byte(given, at, at + 6)
+  local size = high * 256 + low
+  args.at = at + 7 + size
+  local block = blocks.nth(number)
+  local segment, i = blocks.find(block, position)
+  if not segment then
+    out[#out + 1] = char(V_NO_HOLD)
+    return
   end
+  local amount, kept = resolve.settle_hold(block, segment, i, terms.days[span])
+  if kept then
+    local message_id = known == 1 and sub(given, at + 7, at + 6 + size) or nil
+    resolve.keep_answer(block, segment, i, message_id)
+  end
+  local n = #out
+  out[n + 1], out[n + 2] = char(V_SETTLED), amount
 end

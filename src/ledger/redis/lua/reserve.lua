@@ -81,7 +81,7 @@ function reserve.check_campaign(request, campaign)
   local wallet = state.wallet_of(campaign.wallet)
   if not wallet or wallet.epoch == campaign.epoch then return nil end
   -- What is missing for the price at which the wallet ran out.
-  local shortfall = math.max(store.clamp(wallet.refused - state.available(wallet)), 0)
+  local shortfall = math.max(clamp(wallet.refused - state.available(wallet)), 0)
   return { REJECTION_CAMPAIGN_STOPPED, REASON_CREDITS_EXHAUSTED, wallet.since, shortfall }
 end
 
@@ -321,7 +321,7 @@ function reserve.enter_campaign(request, campaign, amount)
   if campaign.wallet == '' and request.wallet ~= '' then
     campaign.wallet, campaign.epoch = request.wallet, state.wallet_of(request.wallet).epoch
   end
-  campaign.held, campaign.changed = store.clamp(campaign.held + amount), true
+  campaign.held, campaign.changed = clamp(campaign.held + amount), true
   -- One that only observes may send for a finished campaign, which forgets its recipients.
   local dedupe = campaign.dedupe and campaign.reason ~= REASON_FINISHED
   local newly = dedupe and not store.get(reserve.sent_name(request), request.recipient)
@@ -337,10 +337,10 @@ function reserve.apply(request, campaign, amount, month)
     request.campaign = ''
   end
   if reserve.enter_campaign(request, campaign, amount) then flags = flags + FLAG_DEDUPED end
-  local left = ''
+  local wallet, left
   if request.wallet ~= '' then
-    local wallet = state.wallet_of(request.wallet)
-    wallet.held, wallet.changed = store.clamp(wallet.held + amount), true
+    wallet = state.wallet_of(request.wallet)
+    wallet.held, wallet.changed = clamp(wallet.held + amount), true
     left = state.available(wallet)
     money.warn_when_low(wallet)
   end
@@ -362,7 +362,7 @@ function reserve.apply(request, campaign, amount, month)
   end
   blocks.keep_recipient(request.given.segment, request.record, request.recipient)
   blocks.open(request.given, request.record, flags)
-  state.say_reserved(amount, left, request.observed)
+  state.say_reserved(amount, wallet, left, request.observed)
 end
 
 function reserve.reserve(...)

@@ -22,7 +22,7 @@ function resolve.hold_of(block, position)
   if not segment then return nil end
   local amount, recipient, fingerprint, row_at, row_size, number, _, key = read(blocks.RECORD,
     segment.content, segment.records + (i - 1) * blocks.RECORD_SIZE)
-  local flags, route = segment.states[2 * i], blocks.route_of(segment.routes[number])
+  local flags, route = segment.states[2 * i], segment.routes[number]
   local campaign
   amount, campaign = resolve.exceptions(flags, amount, route.campaign)
   return {
@@ -41,82 +41,86 @@ end
 
 -- Accepted sends keep the slot for 24 hours.
 function resolve.close_accepted(route, recipient)
-  local packed = people.of(recipient)
+  local key = people.name(recipient)
+  local packed = people.of(recipient, key)
   if not packed then return end
-  local portfolio = state.portfolio_of(route.portfolio)
-  local first, second = byte(packed, 1, 2)
-  if first * 256 + second ~= portfolio.number then
+  local portfolio = route.counted
+  if not portfolio then
+    portfolio = state.portfolio_of(route.portfolio)
+    route.counted = portfolio
+  end
+  local high, low, _, _, _, more, open = byte(packed, 1, people.SLOT_SIZE)
+  if high * 256 + low ~= portfolio.number or more > 0 then
     return window.close_slot(portfolio, recipient, true)
   end
-  local _, _, open = read(people.SLOT, packed)
   if open == 0 then return end
-  local minute = floor(store.now / 60000)
-  people.put(recipient, pack(people.SLOT, portfolio.number,
-    math.max(minute - people.BEGIN, 1), open - 1) .. sub(packed, people.SLOT_SIZE + 1))
-  if open == 1 then portfolio.closed = portfolio.closed + 1 end
+  if not portfolio.closed_slot then
+    local minute = math.max(floor(store.now / 60000) - people.BEGIN, 1)
+    portfolio.closed_slot = pack(people.SLOT, portfolio.number, minute, 0)
+  end
+  local hits = sub(packed, people.SLOT_SIZE + 1)
+  if open == 1 then
+    people.put(recipient, portfolio.closed_slot .. hits, key)
+    portfolio.closed = portfolio.closed + 1
+  else
+    people.put(recipient, sub(portfolio.closed_slot, 1, 5) .. char(0, open - 1) .. hits, key)
+  end
 end
 
-function resolve.charge(route, names, amount, id)
-  local wallet = state.wallet_of(route.wallet)
-  if not wallet then return end
-  wallet.held = store.clamp(wallet.held - amount)
-  wallet.settled = store.clamp(wallet.settled - amount)
+-- Books a charge; `position` is the hold's in its block, `text` the amount as eight bytes.
+function resolve.charge(wallet, names, block, position, row, amount, text)
+  local before, settled = wallet.settled, clamp(wallet.settled - amount)
+  wallet.held, wallet.settled = clamp(wallet.held - amount), settled
   wallet.changed = true
   if amount == 0 then return end
-  state.next_entry()
-  state.entries[#state.entries + 1] =
-    pack('>I2Bi8i8', #names + 33, ENTRY_IS_CHARGE, -amount, wallet.settled) .. id .. names
+  local charges, prefix = state.charges, block.prefix
+  if not charges or charges.settled ~= before or charges.names ~= names
+    or charges.prefix ~= prefix or settled ~= before - amount then
+    charges = state.begin_charges(names, prefix, settled + amount)
+  end
+  charges.settled = settled
+  local n = #charges
+  charges[n + 1], charges[n + 2], charges[n + 3] = char(position, #row), text, row
+  if state.entry_sequence then
+    state.entry_sequence = state.entry_sequence + 1
+  else
+    state.next_entry()
+  end
 end
 
--- Turns a hold into a charge; returns its amount.
-function resolve.settle_hold(block, segment, i, message_id, day)
-  local amount, recipient, fingerprint, row_at, row_size, number, position, key = read(
-    blocks.RECORD, segment.content, segment.records + (i - 1) * blocks.RECORD_SIZE)
-  local route = blocks.route_of(segment.routes[number])
-  local flags = segment.states[2 * i]
-  local row = sub(segment.content, row_at, row_at + row_size - 1)
-  local campaign_id = route.campaign
+-- Turns a hold into a charge; returns its amount as eight bytes, and whether the send may be asked
+-- for again: by its key, or because it guarded its body.
+function resolve.settle_hold(block, segment, i, day)
+  local content, from = segment.content, segment.records + (i - 1) * blocks.RECORD_SIZE
+  local high, low, size, number, position, key = byte(content, from + 32, from + 37)
+  local row_at, text = high * 256 + low, sub(content, from, from + 7)
+  local row = sub(content, row_at, row_at + size - 1)
+  local amount, route, flags = state.amount(text), segment.routes[number], segment.states[2 * i]
+  local names, campaign_id = route.names, route.campaign
   -- Free sends and those of a campaign that is paid from elsewhere are few.
   if flags >= FLAG_FREE then
     amount, campaign_id = resolve.exceptions(flags, amount, campaign_id)
+    text = pack('>i8', amount)
+    if campaign_id ~= route.campaign then names = route.wallet .. '||' end
   end
   blocks.set_phase(block, segment, i, PHASE_GONE)
-  local id = block.prefix .. char(position)
   if route.wallet ~= '' then
-    local names = campaign_id == route.campaign and route.names or route.wallet .. '||'
-    resolve.charge(route, names .. row, amount, id)
+    route.paid = route.paid or state.wallet_of(route.wallet)
+    if route.paid then resolve.charge(route.paid, names, block, position, row, amount, text) end
   end
-  state.use(terms.index_at(day, store.now), row, amount)
+  day.usage = day.usage or state.usage_of(terms.index_at(day, store.now))
+  local sort = state.use(day.usage, row, amount)
   local campaign = campaign_id ~= '' and state.campaign_of(campaign_id)
   if campaign then
-    campaign.held = store.clamp(campaign.held - amount)
-    campaign.spent = store.clamp(campaign.spent + amount)
+    campaign.held = clamp(campaign.held - amount)
+    campaign.spent = clamp(campaign.spent + amount)
     campaign.accepted, campaign.changed = campaign.accepted + 1, true
-    local sort = sub(row, -3)
-    campaign.messages[sort] = (campaign.messages[sort] or 0) + 1
-    campaign.credits[sort] = (campaign.credits[sort] or 0) + amount
+    state.use(campaign.usage, sort, amount)
   end
-  if route.portfolio ~= '' then resolve.close_accepted(route, recipient) end
-  if key > 0 or flags % 2 == 1 then
-    resolve.keep_answer(id, segment, key, flags, fingerprint, amount, message_id)
+  if route.portfolio ~= '' then
+    resolve.close_accepted(route, sub(content, from + 8, from + 15))
   end
-  return amount
-end
-
-function resolve.settle()
-  local number, position, span, known, message_id
-  number, position, span, known, message_id, args.at =
-    read('>BBBBI2c0', args.given, args.at)
-  local block = blocks.nth(number)
-  local segment, i = blocks.find(block, position)
-  local out = state.out
-  if not segment then
-    out[#out + 1] = char(V_NO_HOLD)
-    return
-  end
-  local amount =
-    resolve.settle_hold(block, segment, i, known == 1 and message_id or nil, terms.days[span])
-  out[#out + 1] = pack('>Bi8', V_SETTLED, amount)
+  return text, key > 0 or flags % 2 == FLAG_GUARDING
 end
 
 function resolve.take_hold(block, position)
@@ -137,8 +141,12 @@ function resolve.own_record(id, key, reserved)
 end
 
 -- What a settled hold leaves for those who ask again: its key's answer, or that nobody heard it.
-function resolve.keep_answer(id, segment, number, flags, fingerprint, amount, message_id)
-  local guarding = flags % 2 == FLAG_GUARDING
+function resolve.keep_answer(block, segment, i, message_id)
+  local flags = segment.states[2 * i]
+  local amount, _, fingerprint, _, _, _, position, number = read(blocks.RECORD, segment.content,
+    segment.records + (i - 1) * blocks.RECORD_SIZE)
+  amount = resolve.exceptions(flags, amount, '')
+  local id, guarding = block.prefix .. char(position), flags % 2 == FLAG_GUARDING
   if guarding then guards.remove(id, fingerprint) end
   local key = number > 0 and blocks.key_of(segment, number) or ''
   local bucket, record = resolve.own_record(id, key, segment.reserved)
@@ -156,10 +164,10 @@ function resolve.release_hold(block, position, code)
   local hold = resolve.take_hold(block, position)
   if not hold then return state.say(V_NO_HOLD) end
   local wallet = hold.wallet ~= '' and state.wallet_of(hold.wallet)
-  if wallet then wallet.held, wallet.changed = store.clamp(wallet.held - hold.amount), true end
+  if wallet then wallet.held, wallet.changed = clamp(wallet.held - hold.amount), true end
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
   if campaign then
-    campaign.held, campaign.changed = store.clamp(campaign.held - hold.amount), true
+    campaign.held, campaign.changed = clamp(campaign.held - hold.amount), true
     if code ~= '' then store.add(campaign.key, FIELD_REFUSED .. code, 1) end
     if hold.deduped then
       local sent = store.name(N.sent, hold.campaign, store.shard(hold.recipient))
@@ -330,7 +338,8 @@ function resolve.sweep()
     if resolve.is_released(released, segment.states[2 * at - 1]) then
       resolve.release_hold(block, position, '')
     else
-      resolve.settle_hold(block, segment, at, nil, day)
+      local _, kept = resolve.settle_hold(block, segment, at, day)
+      if kept then resolve.keep_answer(block, segment, at, nil) end
     end
   end
   state.out = said

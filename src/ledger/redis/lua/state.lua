@@ -7,8 +7,10 @@ function state.begin()
   state.out, state.entries, state.events = {}, {}, {}
   state.entry_sequence, state.event_sequence = nil, nil
   state.wallets, state.campaigns, state.portfolios = {}, {}, {}
-  -- Usage of the days: day -> channel|<country><category> -> number.
-  state.messages, state.credits = {}, {}
+  -- Usage of the days: day -> channel|<country><category> -> messages and credits.
+  state.usage = {}
+  state.charges = nil -- those that follow each other make one statement entry
+  state.amounts = {}  -- by their eight bytes
   -- Raised by whatever may change what is plain: see plain.lua.
   state.turn = 1
 end
@@ -25,19 +27,52 @@ function state.say(code, ...)
   end
 end
 
--- The verdict on a send that may go: what is held, what is left ('' on external channels), the
--- limit that would have refused it or ''.
-function state.say_reserved(amount, left, observed)
+-- The verdict on a send that may go: what is held, what is left in the wallet (none on external
+-- channels), the limit that would have refused it or ''.
+function state.say_reserved(amount, wallet, left, observed)
   local out = state.out
-  local known = left ~= '' and 1 or 0
-  out[#out + 1] = pack('>Bi8Bi8B', V_RESERVED, amount, known, known == 1 and left or 0, #observed)
-    .. observed
+  out[#out + 1] = pack('>Bi8Bi8B', V_RESERVED, amount, wallet and 1 or 0, wallet and left or 0,
+    #observed) .. observed
+  if wallet then wallet.said = left end
+end
+
+-- The amount of eight bytes.
+function state.amount(text)
+  local amount = state.amounts[text]
+  if not amount then
+    amount = read('>i8', text)
+    state.amounts[text] = amount
+  end
+  return amount
 end
 
 function state.next_entry()
   local last = state.entry_sequence or store.number(store.ACCOUNT, 'entries')
   state.entry_sequence = last + 1
   return state.entry_sequence
+end
+
+-- Charges are gathered while they are of one block, wallet and campaign and follow each other; of
+-- each only what differs is kept.
+function state.begin_charges(names, prefix, settled)
+  state.end_charges()
+  state.charges = { names = names, prefix = prefix, before = settled, settled = settled }
+  return state.charges
+end
+
+function state.end_charges()
+  local charges = state.charges
+  if not charges then return end
+  local entry = pack('>Bi8', ENTRY_IS_CHARGES, charges.before) .. charges.prefix
+    .. char(#charges.names) .. charges.names .. table.concat(charges)
+  state.entries[#state.entries + 1] = pack('>I2', #entry) .. entry
+  state.charges = nil
+end
+
+-- Adds an entry of another kind; `packed` begins with it.
+function state.add_entry(packed)
+  state.end_charges()
+  state.entries[#state.entries + 1] = pack('>I2', #packed) .. packed
 end
 
 -- wallet, campaign, hold (16 bytes), amount, available, reason: '' if the kind has none.
@@ -84,7 +119,7 @@ function state.pack_wallet(wallet)
 end
 
 function state.available(wallet)
-  return store.clamp(wallet.settled + wallet.limit - wallet.held)
+  return clamp(wallet.settled + wallet.limit - wallet.held)
 end
 
 -- Campaigns: FIELD_CAMPAIGN = since, epoch, budget, spent, held, accepted, unknown, flags, length
@@ -106,8 +141,7 @@ function state.campaign_of(id, key)
   campaign = {
     id = id, key = key, wallet = wallet, reason = sub(packed, at), since = since, epoch = epoch,
     budget = budgeted == 1 and budget or nil, dedupe = dedupe == 1, exempt = exempt == 1,
-    spent = spent, held = held, accepted = accepted, unknown = unknown, messages = {},
-    credits = {},
+    spent = spent, held = held, accepted = accepted, unknown = unknown, usage = {},
   }
   state.campaigns[id] = campaign
   return campaign
@@ -122,32 +156,44 @@ end
 
 -- Fields and values of pairs of messages and credits with what this run adds, behind those that are
 -- to be written with them: one call reads all pairs.
-function state.add_pairs(values, key, prefix, messages, credits)
-  local fields, sorts, count = {}, {}, 0
-  for sort in pairs(messages) do
+function state.add_pairs(values, key, prefix, usage)
+  local fields, uses, count = {}, {}, 0
+  for row, use in pairs(usage) do
     count = count + 1
-    fields[count], sorts[count] = prefix .. sort, sort
+    fields[count], uses[count] = prefix .. row, use
   end
   local found = call('HMGET', key, unpack(fields))
   local at = #values
   for i = 1, count do
-    local number, sum, sort = 0, 0, sorts[i]
-    if found[i] then number, sum = read('>i8i8', found[i]) end
+    local messages, credits, use = 0, 0, uses[i]
+    if found[i] then messages, credits = read('>i8i8', found[i]) end
     values[at + 1] = fields[i]
-    values[at + 2] = pack('>i8i8', number + messages[sort], store.clamp(sum + credits[sort]))
+    values[at + 2] =
+      pack('>i8i8', messages + use.messages, clamp(credits + use.credits))
     at = at + 2
   end
   return values
 end
 
-function state.use(day, row, amount)
-  local messages, credits = state.messages[day], state.credits[day]
-  if not messages then
-    messages, credits = {}, {}
-    state.messages[day], state.credits[day] = messages, credits
+-- Counts one message; `usage` has messages and credits by row.
+function state.use(usage, row, amount)
+  local use = usage[row]
+  if not use then
+    -- What a campaign counts by is the end of a day's row.
+    use = { messages = 0, credits = 0, sort = sub(row, -3) }
+    usage[row] = use
   end
-  messages[row] = (messages[row] or 0) + 1
-  credits[row] = (credits[row] or 0) + amount
+  use.messages, use.credits = use.messages + 1, use.credits + amount
+  return use.sort
+end
+
+function state.usage_of(day)
+  local usage = state.usage[day]
+  if not usage then
+    usage = {}
+    state.usage[day] = usage
+  end
+  return usage
 end
 
 -- Portfolios: the messaging limit's window, as window.lua describes its counts.
@@ -184,8 +230,8 @@ end
 -- A campaign's fields as they are after this run.
 function state.campaign_fields(campaign)
   local values = { FIELD_CAMPAIGN, state.pack_campaign(campaign) }
-  if next(campaign.messages) then
-    state.add_pairs(values, campaign.key, FIELD_USAGE, campaign.messages, campaign.credits)
+  if next(campaign.usage) then
+    state.add_pairs(values, campaign.key, FIELD_USAGE, campaign.usage)
   end
   return values
 end
@@ -204,11 +250,9 @@ function state.writes()
     end
   end
   for _, portfolio in pairs(state.portfolios) do state.fold_portfolio(portfolio) end
-  for day, messages in pairs(state.messages) do
+  for day, usage in pairs(state.usage) do
     local key = store.PREFIX .. N.usage .. store.text(day % N.usage_buckets)
-    local values =
-      state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', messages, state.credits[day])
-    writes[#writes + 1] = values
+    writes[#writes + 1] = state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', usage)
   end
   return writes
 end

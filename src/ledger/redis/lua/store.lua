@@ -30,9 +30,10 @@ function store.text(value)
   return string.format('%.0f', value + 0)
 end
 
-function store.clamp(value)
-  if value > store.MAX then return store.MAX end
-  if value < -store.MAX then return -store.MAX end
+-- `value` within store.MAX either way, which is written out because every send asks.
+local function clamp(value)
+  if value > 9007199254740991 then return 9007199254740991 end
+  if value < -9007199254740991 then return -9007199254740991 end
   return value
 end
 

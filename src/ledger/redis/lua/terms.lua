@@ -3,6 +3,10 @@
 
 local terms = { FIELDS = '>I8i8I4I4I4BBI2I2I2I2c0' }
 
+-- Rules that were parsed, by their text; of all accounts, as long as they are few.
+terms.MOST_KNOWN = 256
+terms.known, terms.known_count = {}, 0
+
 function terms.read()
   terms.list, terms.days = {}, {}
   local given, at, count = args.given, args.at, nil
@@ -10,7 +14,7 @@ function terms.read()
   for i = 1, count do
     local key, prefix, content
     key, prefix, content, at = read('>I2c15I4c0', given, at)
-    local block = { key = args.keys[key], prefix = prefix }
+    local block = { key = args.keys[key], prefix = prefix, block = false, segment = false }
     if content ~= '' then block.segment = blocks.segment(content) end
     blocks.given[i] = block
   end
@@ -23,7 +27,8 @@ function terms.read()
       turn = 0, version = version, valid_until = valid_until, limit = limit, replay_s = replay_s,
       free = free, flags = flags, caps = rules, campaign_key = campaign, campaign_index = index,
       counts = counts, route = route, plain = false, wallet = false, campaign = false,
-      portfolio = false, covered = false, capped = false, category = 0, least = 0, longest = 0,
+      portfolio = false, covered = false, slot = '', hit = '', high = 0, low = 0, most = 0,
+      longest = 0,
     }
   end
   args.at = at
@@ -35,8 +40,9 @@ end
 -- Cap rules are written as categories:max:window_s,...
 function terms.rules_of(number)
   local rules = terms.rules[number]
-  if type(rules) ~= 'string' then return rules end
-  local list = { longest = 0, least = people.MAX_HITS }
+  local list = terms.known[rules]
+  if list then return list end
+  list = { longest = 0, least = people.MAX_HITS }
   for categories, max, window_s in string.gmatch(rules, '(%d+):(%d+):(%d+)') do
     local rule = {
       categories = tonumber(categories), max = tonumber(max), window_s = tonumber(window_s),
@@ -45,7 +51,8 @@ function terms.rules_of(number)
     list.longest = math.max(list.longest, rule.window_s)
     list.least = math.min(list.least, rule.max)
   end
-  terms.rules[number] = list
+  if terms.known_count >= terms.MOST_KNOWN then terms.known, terms.known_count = {}, 0 end
+  terms.known[rules], terms.known_count = list, terms.known_count + 1
   return list
 end
 

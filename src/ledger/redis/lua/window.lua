@@ -25,12 +25,12 @@ function window.clean()
   for i = 1, #found, 2 do
     local recipient, packed = found[i], found[i + 1]
     if people.packed[recipient] == nil then
-      people.packed[recipient], people.keys[recipient] = packed, key
+      people.packed[recipient] = packed
       local slots = people.with_slot(packed, 0, nil)
       local hits = people.hits_of(slots)
       if #hits > 0 and read('>I4', hits, #hits - 4) <= begin then hits = '' end
       local left = people.with_hits(slots, hits)
-      if left ~= packed then people.put(recipient, left) end
+      if left ~= packed then people.put(recipient, left, key) end
     end
   end
 end
