@@ -1,6 +1,9 @@
 //! Gathers operations into batches: per account one batch is in flight, and what arrives meanwhile
 //! is the next. [`Batcher::call`] waits for a verdict, [`Batcher::post`] does not.
 //!
+//! What must end never waits for what may be refused: it has a queue of its own, goes first, and
+//! has its batches to itself from when a store has no room until it has.
+//!
 //! There is no timer, because none is needed: at low load a batch of one leaves at once, and the
 //! longer the ledger takes, the more operations share the next call. One batch in flight keeps
 //! batch numbers consecutive, so that the ledger can tell a repeat from a gap.
@@ -20,7 +23,7 @@ use super::{Ledger, LedgerFault, Operation, Verdict};
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::{AccountId, HoldId};
 use crate::metrics::Metrics;
-use lane::{Item, Lane};
+use lane::{Closed, Item, Lane};
 use runner::{LINGER, Runner, Shared};
 
 /// Bounds of the batcher.
@@ -28,7 +31,8 @@ use runner::{LINGER, Runner, Shared};
 pub struct BatcherOptions {
     /// How long a caller waits for its verdict.
     pub deadline: Duration,
-    /// Operations that may wait per account; sends beyond it are refused as overloaded.
+    /// Calls that may wait per account, of those that must end and of those that need room in the
+    /// store, each by themselves; more are refused as overloaded.
     pub queue: usize,
 }
 
@@ -88,8 +92,13 @@ impl Batcher {
                 "it has not answered since the last try".into(),
             )));
         }
+        match lane.closed_to(&operation, self.options.queue) {
+            None => {}
+            Some(Closed::Crowded) => return Err(CallFault::Overloaded),
+            Some(Closed::Full(fault)) => return Err(CallFault::Ledger(fault)),
+        }
         let (caller, mut verdict) = oneshot::channel();
-        self.enqueue(account, &lane, Item::Call(operation, caller))?;
+        self.push(account, &lane, Item::Call(operation, caller));
         match tokio::time::timeout(self.options.deadline, &mut verdict).await {
             Ok(Ok(verdict)) => verdict.map_err(CallFault::Ledger),
             Ok(Err(_)) => {
@@ -170,14 +179,6 @@ impl Batcher {
             return lane.clone();
         }
         self.shared.lanes.entry(account.clone()).or_default().clone()
-    }
-
-    fn enqueue(&self, account: &AccountId, lane: &Arc<Lane>, item: Item) -> Result<(), CallFault> {
-        if lane.len() >= self.options.queue {
-            return Err(CallFault::Overloaded);
-        }
-        self.push(account, lane, item);
-        Ok(())
     }
 
     fn push(&self, account: &AccountId, lane: &Arc<Lane>, item: Item) {

@@ -119,11 +119,17 @@ impl Runner {
             let mut tries = 0;
             let refused = match self.apply_until_decided(&mut batch, &mut tries).await {
                 Ok(verdicts) => {
+                    if batch.needs_memory() {
+                        self.lane.set_full(None);
+                    }
                     self.deliver(batch, askers, verdicts);
                     return Vec::new();
                 }
                 Err(refused) => refused,
             };
+            if matches!(refused.reason(), FaultReason::OutOfMemory | FaultReason::DiskFull) {
+                self.lane.set_full(Some(refused.clone()));
+            }
             let mixed = batch.needs_memory();
             work = self.without_refused(batch, askers, &refused, tries);
             if !mixed {

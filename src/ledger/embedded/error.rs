@@ -26,6 +26,12 @@ impl From<Malformed> for StoreError {
 }
 
 impl StoreError {
+    /// Whether there was no room on the disk.
+    pub(super) fn is_full(&self) -> bool {
+        let StoreError::Sqlite(error) = self else { return false };
+        error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+    }
+
     /// The fault of a ledger on such a file, in the right word.
     pub(super) fn as_fault(&self, what: &str) -> LedgerFault {
         let reason = match self {

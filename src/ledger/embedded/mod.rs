@@ -10,6 +10,7 @@ mod history;
 mod journal;
 mod reads;
 mod shapes;
+mod spare;
 mod store;
 mod world;
 mod writer;

@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::journal::{self, Journal};
+use super::spare::Spare;
 use super::{first_format, history};
 use crate::ids::{AccountId, WalletId};
 use crate::ledger::state::AccountState;
-use crate::ledger::{ClaimKind, Entry, Event, LedgerFault, StoreIdentity};
+use crate::ledger::{Cause, ClaimKind, Entry, Event, FaultReason, LedgerFault, StoreIdentity};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -30,6 +31,7 @@ pub(super) type ClaimKey = (ClaimKind, String);
 pub(super) struct Store {
     connection: Connection,
     journal: Journal,
+    spare: Spare,
 }
 
 /// What one transaction writes: accounts that changed, and who holds names that changed.
@@ -67,7 +69,8 @@ impl Store {
         }
         connection.set_prepared_statement_cache_capacity(32);
         let (journal, accounts) = Journal::load(&connection, generation)?;
-        Ok((Store { connection, journal }, accounts))
+        let spare = Spare::beside(path);
+        Ok((Store { connection, journal, spare }, accounts))
     }
 
     /// The store's name and secret, made on first use.
@@ -108,6 +111,25 @@ impl Store {
             claims.insert((kind, name), owner);
         }
         Ok(claims)
+    }
+
+    /// Why what needs room is not taken on: the disk was full, and has no spare room yet.
+    pub(super) fn full(&self) -> Option<LedgerFault> {
+        let text = "the disk is full; it takes no new business until there is room again";
+        let fault = || LedgerFault::Refused(Cause::new(FaultReason::DiskFull, text));
+        (!self.spare.is_kept()).then(fault)
+    }
+
+    /// The fault of a group that was not committed. Of one that found the disk full it is known
+    /// that nothing was written.
+    pub(super) fn fault(&mut self, error: &StoreError) -> LedgerFault {
+        match error.as_fault("the commit failed") {
+            LedgerFault::Unavailable(cause) if error.is_full() => {
+                self.spare.give_up();
+                LedgerFault::Refused(cause)
+            }
+            fault => fault,
+        }
     }
 
     /// Writes a group in one transaction; on failure nothing of it is written.
@@ -151,8 +173,13 @@ impl Store {
         history::events(&self.connection, account, after, limit)
     }
 
-    /// Writes one row of constant size; the error is that of a group's commit.
-    pub(super) fn probe(&self, now_ms: i64) -> Result<(), LedgerFault> {
+    /// Writes one row of constant size; the error is that of a group's commit. Keeps spare room
+    /// again if there is some.
+    pub(super) fn probe(&mut self, now_ms: i64) -> Result<(), LedgerFault> {
+        if let Some(fault) = self.full() {
+            self.spare.keep().map_err(|_| fault)?;
+            tracing::info!("the disk has room again");
+        }
         let put = "INSERT OR REPLACE INTO identity (name, value) VALUES ('probe', ?1)";
         let written = self
             .connection
@@ -162,6 +189,15 @@ impl Store {
             Ok(_) => Ok(()),
             Err(error) => Err(StoreError::Sqlite(error).as_fault("nothing can be written")),
         }
+    }
+
+    /// As if the disk had room for so many pages more, or for as many as there may be.
+    #[cfg(test)]
+    pub(super) fn set_room(&self, pages: Option<i64>) {
+        let count = self.connection.pragma_query_value(None, "page_count", |row| row.get(0));
+        let count: i64 = count.expect("a count");
+        let most = pages.map_or(i64::from(u32::MAX - 1), |pages| count + pages);
+        self.connection.pragma_update(None, "max_page_count", most).expect("a bound");
     }
 
     /// Folds the write-ahead log into the file.
@@ -202,13 +238,11 @@ mod tests {
     #[test]
     fn a_disk_without_room_and_a_file_that_may_not_be_written_are_told_apart() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (store, _) =
+        let (mut store, _) =
             Store::open(&directory.path().join("ledger"), GENERATION).expect("a store");
         assert_eq!(store.probe(1), Ok(()));
         let reason = |result: Result<(), LedgerFault>| result.expect_err("a fault").reason();
-        let pages = store.connection.pragma_query_value(None, "page_count", |row| row.get(0));
-        let pages: i64 = pages.expect("a count");
-        store.connection.pragma_update(None, "max_page_count", pages).expect("a bound");
+        store.set_room(Some(0));
         let grown = store
             .connection
             .execute("INSERT INTO identity (name, value) VALUES ('large', zeroblob(1000000))", []);

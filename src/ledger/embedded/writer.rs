@@ -55,7 +55,8 @@ pub(super) fn run(
         for job in group {
             match job {
                 Job::Apply { account, batch, answer } => {
-                    let verdicts = world.apply(&account, &batch, &clock);
+                    let full = store.full().filter(|_| batch.needs_memory());
+                    let verdicts = full.map_or_else(|| world.apply(&account, &batch, &clock), Err);
                     answers.push(pending(answer, verdicts));
                 }
                 Job::Claim { key, change } => answers.push(world.change_claim(key, change)),
@@ -74,13 +75,13 @@ pub(super) fn run(
                 tracing::error!(%error, "the embedded ledger could not commit; unanswered \
                         decisions are undone");
                 world.undo();
-                Some(error.as_fault("the commit failed"))
+                Some(store.fault(&error))
             }
         };
         for answer in answers {
             answer(fault.clone());
         }
-        answer_probes(probes, proven, fault, &store, world.now_ms);
+        answer_probes(probes, proven, fault, &mut store, world.now_ms);
         for read in reads {
             read(&world, &store);
         }
@@ -103,7 +104,7 @@ fn answer_probes(
     probes: Vec<Answer<()>>,
     proven: bool,
     fault: Option<LedgerFault>,
-    store: &Store,
+    store: &mut Store,
     now_ms: i64,
 ) {
     if probes.is_empty() {
@@ -111,7 +112,7 @@ fn answer_probes(
     }
     let found = match fault {
         Some(fault) => Err(fault),
-        None if proven => Ok(()),
+        None if proven && store.full().is_none() => Ok(()),
         None => store.probe(now_ms),
     };
     for answer in probes {

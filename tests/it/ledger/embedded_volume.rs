@@ -33,7 +33,8 @@ fn send(number: u64, plain: &Reserve) -> Reserve {
 
 fn bytes_in(directory: &Path) -> u64 {
     let files = std::fs::read_dir(directory).unwrap();
-    files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    let files = files.map(|file| file.unwrap()).filter(|file| file.file_name() != "spare");
+    files.map(|file| file.metadata().unwrap().len()).sum()
 }
 
 /// Makes so many charged sends, reserves and settles by turns.

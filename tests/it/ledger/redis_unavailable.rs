@@ -254,6 +254,7 @@ async fn what_nobody_waits_for_is_done_on_a_full_server_without_the_sends_it_cam
             tokio::spawn(async move {
                 loop {
                     assert!(batcher.call(&account, send.clone()).await.is_err());
+                    tokio::task::yield_now().await;
                 }
             })
         })
