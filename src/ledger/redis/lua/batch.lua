@@ -35,15 +35,16 @@ end
 
 function batch.decide(count)
   local given, reserves, settles = args.given, byte(OP_RESERVE), byte(OP_SETTLE)
-  for _ = 1, count do
+  local done = 0
+  while done < count do
     local code = byte(given, args.at)
     -- A send or settle changes what is plain only where it says so.
     if code == reserves then
-      plain.reserve()
+      done = done + plain.reserves(count - done)
     elseif code == settles then
-      plain.settle()
+      done = done + plain.settles(count - done)
     else
-      args.at, state.turn = args.at + 1, state.turn + 1
+      args.at, state.turn, done = args.at + 1, state.turn + 1, done + 1
       operations[char(code)]()
     end
   end
@@ -85,6 +86,7 @@ local function run(keys, argv)
   state.begin()
   people.begin()
   blocks.begin()
+  plain.begin()
   local fixed, fixed_ms, clock_ms, writer, number, creates, known, count
   fixed, fixed_ms, clock_ms, writer, number, creates, known, count, args.at =
     read('>Bi8i8c8I8BBI2', args.given)

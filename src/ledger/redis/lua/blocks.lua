@@ -96,23 +96,19 @@ function blocks.nth(number)
   return given.block or blocks.load(given.key, given.prefix)
 end
 
--- Segment and index of an unresolved hold, or nil.
+-- Segment and index of an unresolved hold, or nil. Mostly the first hold has position 0, and so on.
 function blocks.find(block, position)
-  local size = blocks.RECORD_SIZE
-  for _, segment in ipairs(block) do
-    local content, at, states = segment.content, segment.records + blocks.POSITION, segment.states
-    -- Mostly the first is number one, and so on.
-    if byte(content, at + position * size) == position and states[2 * position + 1] then
-      if states[2 * position + 1] > PHASE_GONE then return segment, position + 1 end
-    end
-    -- Positions rise with the index, unless a client numbers its holds otherwise.
-    for i = math.min(position + 1, segment.count), 1, -1 do
-      local same = byte(content, at + (i - 1) * blocks.RECORD_SIZE) == position
-      if same and states[2 * i - 1] > PHASE_GONE then return segment, i end
-    end
-    for i = position + 2, segment.count do
-      local same = byte(content, at + (i - 1) * blocks.RECORD_SIZE) == position
-      if same and states[2 * i - 1] > PHASE_GONE then return segment, i end
+  local segment = block[1]
+  local phase = segment and segment.states[2 * position + 1]
+  if phase and phase > PHASE_GONE and position == byte(segment.content,
+    segment.records + blocks.POSITION + position * blocks.RECORD_SIZE) then
+    return segment, position + 1
+  end
+  for _, other in ipairs(block) do
+    local at = other.records + blocks.POSITION
+    for i = 1, other.count do
+      local same = byte(other.content, at + (i - 1) * blocks.RECORD_SIZE) == position
+      if same and other.states[2 * i - 1] > PHASE_GONE then return other, i end
     end
   end
 end

@@ -20,16 +20,17 @@ end
 
 people.shards = {} -- their numbers as texts
 
+function people.text_of(shard)
+  local text = store.text(shard)
+  people.shards[shard] = text
+  return text
+end
+
 -- The first twelve bits of a keyed hash.
 function people.name(recipient)
   local first, second = byte(recipient, 1, 2)
   local shard = first * 16 + (second - second % 16) / 16
-  local text = people.shards[shard]
-  if not text then
-    text = store.text(shard)
-    people.shards[shard] = text
-  end
-  return people.PREFIX .. text
+  return people.PREFIX .. (people.shards[shard] or people.text_of(shard))
 end
 
 -- The record, or false.

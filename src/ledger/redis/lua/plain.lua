@@ -6,6 +6,10 @@
 
 local plain = {}
 
+function plain.begin()
+  plain.AS_ASKED, plain.SETTLED = char(V_RESERVED_AS_ASKED), char(V_SETTLED)
+end
+
 -- Whether nothing but the person, the limit and the money can stand in the way of sends under
 -- these terms.
 function plain.is_open(asked, route)
@@ -44,6 +48,7 @@ function plain.prepare(asked, route)
       asked.most = rules.least * people.HIT_SIZE
     end
   end
+  asked.first = asked.slot .. asked.hit
 end
 
 function plain.now_s() return floor(store.now / 1000) end
@@ -91,7 +96,7 @@ function plain.enter(asked, packed)
     if asked.most < 1 then return nil end
     local portfolio = asked.portfolio
     if portfolio and portfolio.taken >= asked.limit then return nil end
-    return asked.slot .. asked.hit, portfolio
+    return asked.first, portfolio
   end
   local high, low = byte(packed, 1, 2)
   if high >= 128 then return nil end -- in several portfolios
@@ -107,9 +112,8 @@ function plain.enter(asked, packed)
   return slot .. hits, fresh, minute
 end
 
--- Whether there is money for it: nil if not, else what is left, or true on external channels.
-function plain.afford(asked, amount)
-  local wallet, campaign = asked.wallet, asked.campaign
+-- What is left of the money after a send, true on external channels; nil if there is too little.
+function plain.afford(wallet, campaign, amount)
   if amount < 0 then return nil end
   if campaign and campaign.budget and amount > 0
     and campaign.spent + campaign.held + amount > campaign.budget then
@@ -120,73 +124,109 @@ function plain.afford(asked, amount)
   return (left >= 0 or amount == 0) and left or nil
 end
 
--- Says that a send may go: by a letter alone if what is left follows from what was said before.
-function plain.say(wallet, amount, left)
-  local out = state.out
-  if wallet and wallet.said ~= left + amount then
-    return state.say_reserved(amount, wallet, left, '')
+-- Writes down who has a slot and a cap hit now.
+function plain.keep_person(portfolio, fresh, minute)
+  if fresh then
+    portfolio.taken, portfolio.changed = portfolio.taken + 1, true
+  elseif minute then
+    window.count(portfolio, minute, -1)
   end
-  out[#out + 1] = char(V_RESERVED_AS_ASKED)
-  if wallet then wallet.said = left end
 end
 
-function plain.reserve()
-  local at = args.at
-  local _, block, record, number, flags, high, low = byte(args.given, at, at + 6)
-  args.at = at + 7
-  local given, asked, key = blocks.given[block], terms.list[number], args.keys[high * 256 + low]
-  if asked.turn ~= state.turn then plain.judge(asked) end
-  local content = given.segment.content
-  local from = given.segment.records + (record - 1) * blocks.RECORD_SIZE
-  local amount, recipient = state.amount(sub(content, from, from + 7)), nil
-  local left = flags == 0 and asked.plain and plain.afford(asked, amount) or nil
-  local entered, fresh, minute
-  if left and (asked.portfolio or asked.covered) then
-    recipient = sub(content, from + 8, from + 15)
-    entered, fresh, minute = plain.enter(asked, people.of(recipient, key))
-    if not entered then left = nil end
-  end
-  if not left then
-    state.turn = state.turn + 1
-    return reserve.reserve(given, record, asked, flags, key)
-  end
-  if entered then
-    people.put(recipient, entered, key)
-    local portfolio = asked.portfolio
-    if fresh then
-      portfolio.taken, portfolio.changed = portfolio.taken + 1, true
-    elseif minute then
-      window.count(portfolio, minute, -1)
-    end
-  end
-  local wallet, campaign = asked.wallet, asked.campaign
+-- Takes the money; says that the send may go, by a letter alone if what is left follows from what
+-- was said before.
+function plain.take_money(wallet, campaign, amount, left)
   if campaign then
     campaign.held, campaign.changed = clamp(campaign.held + amount), true
   end
-  if wallet then
-    wallet.held, wallet.changed = wallet.held + amount, true
-    if wallet.thresholds[1] then money.warn_when_low(wallet) end
-  end
-  blocks.open(given, record, asked.covered and FLAG_HIT or 0)
-  plain.say(wallet, amount, left)
-end
-
-function plain.settle()
-  local at, given, out = args.at, args.given, state.out
-  local _, number, position, span, known, high, low = byte(given, at, at + 6)
-  local size = high * 256 + low
-  args.at = at + 7 + size
-  local block = blocks.nth(number)
-  local segment, i = blocks.find(block, position)
-  if not segment then
-    out[#out + 1] = char(V_NO_HOLD)
+  local out = state.out
+  if not wallet then
+    out[#out + 1] = plain.AS_ASKED
     return
   end
-  local amount, kept = resolve.settle_hold(block, segment, i, terms.days[span])
-  if kept then
-    local message_id = known == 1 and sub(given, at + 7, at + 6 + size) or nil
-    resolve.keep_answer(block, segment, i, message_id)
+  wallet.held, wallet.changed = wallet.held + amount, true
+  if wallet.thresholds[1] then money.warn_when_low(wallet) end
+  if wallet.said ~= left + amount then return state.say_reserved(amount, wallet, left, '') end
+  out[#out + 1], wallet.said = plain.AS_ASKED, left
+end
+
+-- Decides sends that follow each other, `most` at most; returns how many. What they share is kept
+-- in locals, because each name costs the interpreter as much as the arithmetic.
+function plain.reserves(most)
+  local code, text, size, keys = byte(OP_RESERVE), args.given, blocks.RECORD_SIZE, args.keys
+  local packed_of, changed, amounts = people.packed, people.changed, state.amounts
+  local at, done, asked, wallet, campaign, portfolio, counted = args.at, 0, nil, nil, nil, nil, nil
+  local terms_now, block_now, given, segment, content = 0, 0, nil, nil, nil
+  while done < most do
+    local operation, block, record, number, flags, high, low = byte(text, at, at + 6)
+    if operation ~= code then break end
+    at, done = at + 7, done + 1
+    if number ~= terms_now or asked.turn ~= state.turn then
+      asked, terms_now = terms.list[number], number
+      if asked.turn ~= state.turn then plain.judge(asked) end
+      wallet, campaign, portfolio = asked.wallet, asked.campaign, asked.portfolio
+      counted = portfolio or asked.covered
+    end
+    if block ~= block_now then
+      given, block_now = blocks.given[block], block
+      segment = given.segment
+      content = segment.content
+    end
+    local from, key = segment.records + (record - 1) * size, keys[high * 256 + low]
+    local amount = sub(content, from, from + 7)
+    amount = amounts[amount] or state.amount(amount)
+    local left = flags == 0 and asked.plain and plain.afford(wallet, campaign, amount) or nil
+    if left and counted then
+      local recipient = sub(content, from + 8, from + 15)
+      local packed = packed_of[recipient]
+      if packed == nil then
+        packed = call('HGET', key, recipient)
+        packed_of[recipient] = packed
+      end
+      local entered, fresh, minute = plain.enter(asked, packed)
+      if entered then
+        packed_of[recipient], changed[recipient] = entered, key
+        if portfolio then plain.keep_person(portfolio, fresh, minute) end
+      else
+        left = nil
+      end
+    end
+    if left then
+      blocks.open(given, record, asked.covered and FLAG_HIT or 0)
+      plain.take_money(wallet, campaign, amount, left)
+    else
+      args.at, block_now, state.turn = at, 0, state.turn + 1
+      reserve.reserve(given, record, asked, flags, key)
+      at = args.at
+    end
   end
-  local n = #out
-  out[n + 1], out[n + 2] = char(V_SETTLED), amount
+  args.at = at
+  return done
+end
+
+-- Settles what follows each other, `most` at most; returns how many.
+function plain.settles(most)
+  local code, given, out = byte(OP_SETTLE), args.given, state.out
+  local at, done, block, block_now = args.at, 0, nil, 0
+  while done < most do
+    local operation, number, position, span, known, high, low = byte(given, at, at + 6)
+    if operation ~= code then break end
+    if number ~= block_now then block, block_now = blocks.nth(number), number end
+    local size = high * 256 + low
+    local segment, i = blocks.find(block, position)
+    if segment then
+      local amount, kept = resolve.settle_hold(block, segment, i, terms.days[span])
+      if kept then
+        local message_id = known == 1 and sub(given, at + 7, at + 6 + size) or nil
+        resolve.keep_answer(block, segment, i, message_id)
+      end
+      local n = #out
+      out[n + 1], out[n + 2] = plain.SETTLED, amount
+    else
+      out[#out + 1] = char(V_NO_HOLD)
+    end
+    at, done = at + 7 + size, done + 1
+  end
+  args.at = at
+  return done
 end

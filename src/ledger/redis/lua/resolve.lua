@@ -39,17 +39,12 @@ function resolve.hold_of(block, position)
   }
 end
 
--- Accepted sends keep the slot for 24 hours.
-function resolve.close_accepted(route, recipient)
-  local key = people.name(recipient)
-  local packed = people.of(recipient, key)
+-- Accepted sends keep the slot for 24 hours. `key` is the person's.
+function resolve.close_accepted(portfolio, recipient, key)
+  local packed = people.packed[recipient]
+  if packed == nil then packed = people.of(recipient, key) end
   if not packed then return end
-  local portfolio = route.counted
-  if not portfolio then
-    portfolio = state.portfolio_of(route.portfolio)
-    route.counted = portfolio
-  end
-  local high, low, _, _, _, more, open = byte(packed, 1, people.SLOT_SIZE)
+  local high, low, _, _, _, more, open = byte(packed, 1, 7)
   if high * 256 + low ~= portfolio.number or more > 0 then
     return window.close_slot(portfolio, recipient, true)
   end
@@ -58,34 +53,29 @@ function resolve.close_accepted(route, recipient)
     local minute = math.max(floor(store.now / 60000) - people.BEGIN, 1)
     portfolio.closed_slot = pack(people.SLOT, portfolio.number, minute, 0)
   end
-  local hits = sub(packed, people.SLOT_SIZE + 1)
+  packed = portfolio.closed_slot .. sub(packed, 8)
   if open == 1 then
-    people.put(recipient, portfolio.closed_slot .. hits, key)
     portfolio.closed = portfolio.closed + 1
   else
-    people.put(recipient, sub(portfolio.closed_slot, 1, 5) .. char(0, open - 1) .. hits, key)
+    packed = sub(packed, 1, 6) .. char(open - 1) .. sub(packed, 8)
   end
+  people.packed[recipient], people.changed[recipient] = packed, key
 end
 
 -- Books a charge; `position` is the hold's in its block, `text` the amount as eight bytes.
-function resolve.charge(wallet, names, block, position, row, amount, text)
-  local before, settled = wallet.settled, clamp(wallet.settled - amount)
-  wallet.held, wallet.settled = clamp(wallet.held - amount), settled
-  wallet.changed = true
+function resolve.charge(wallet, names, prefix, position, row, amount, text)
+  local before = wallet.settled
+  local settled = clamp(before - amount)
+  wallet.held, wallet.settled, wallet.changed = clamp(wallet.held - amount), settled, true
   if amount == 0 then return end
-  local charges, prefix = state.charges, block.prefix
+  local charges = state.charges
   if not charges or charges.settled ~= before or charges.names ~= names
     or charges.prefix ~= prefix or settled ~= before - amount then
     charges = state.begin_charges(names, prefix, settled + amount)
   end
-  charges.settled = settled
-  local n = #charges
+  local n = charges.size
   charges[n + 1], charges[n + 2], charges[n + 3] = char(position, #row), text, row
-  if state.entry_sequence then
-    state.entry_sequence = state.entry_sequence + 1
-  else
-    state.next_entry()
-  end
+  charges.settled, charges.size = settled, n + 3
 end
 
 -- Turns a hold into a charge; returns its amount as eight bytes, and whether the send may be asked
@@ -94,8 +84,9 @@ function resolve.settle_hold(block, segment, i, day)
   local content, from = segment.content, segment.records + (i - 1) * blocks.RECORD_SIZE
   local high, low, size, number, position, key = byte(content, from + 32, from + 37)
   local row_at, text = high * 256 + low, sub(content, from, from + 7)
-  local row = sub(content, row_at, row_at + size - 1)
-  local amount, route, flags = state.amount(text), segment.routes[number], segment.states[2 * i]
+  local row, amount = sub(content, row_at, row_at + size - 1), state.amounts[text]
+  local route, flags = segment.routes[number], segment.states[2 * i]
+  amount = amount or state.amount(text)
   local names, campaign_id = route.names, route.campaign
   -- Free sends and those of a campaign that is paid from elsewhere are few.
   if flags >= FLAG_FREE then
@@ -105,12 +96,15 @@ function resolve.settle_hold(block, segment, i, day)
   end
   blocks.set_phase(block, segment, i, PHASE_GONE)
   if route.wallet ~= '' then
-    route.paid = route.paid or state.wallet_of(route.wallet)
-    if route.paid then resolve.charge(route.paid, names, block, position, row, amount, text) end
+    local wallet = route.paid or state.wallet_of(route.wallet)
+    route.paid = wallet
+    if wallet then resolve.charge(wallet, names, block.prefix, position, row, amount, text) end
   end
-  day.usage = day.usage or state.usage_of(terms.index_at(day, store.now))
-  local sort = state.use(day.usage, row, amount)
-  local campaign = campaign_id ~= '' and state.campaign_of(campaign_id)
+  local usage = day.usage or state.usage_of(terms.index_at(day, store.now))
+  day.usage = usage
+  local sort = state.use(usage, row, amount)
+  local campaign = campaign_id ~= '' and (state.campaigns[campaign_id]
+    or state.campaign_of(campaign_id))
   if campaign then
     campaign.held = clamp(campaign.held - amount)
     campaign.spent = clamp(campaign.spent + amount)
@@ -118,7 +112,10 @@ function resolve.settle_hold(block, segment, i, day)
     state.use(campaign.usage, sort, amount)
   end
   if route.portfolio ~= '' then
-    resolve.close_accepted(route, sub(content, from + 8, from + 15))
+    local portfolio = route.counted or state.portfolio_of(route.portfolio)
+    route.counted = portfolio
+    local recipient = sub(content, from + 8, from + 15)
+    resolve.close_accepted(portfolio, recipient, people.name(recipient))
   end
   return text, key > 0 or flags % 2 == FLAG_GUARDING
 end

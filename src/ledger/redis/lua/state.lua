@@ -46,9 +46,14 @@ function state.amount(text)
   return amount
 end
 
+-- The number of the last entry, gathered charges not counted.
+function state.last_entry()
+  return state.entry_sequence or store.number(store.ACCOUNT, 'entries')
+end
+
 function state.next_entry()
-  local last = state.entry_sequence or store.number(store.ACCOUNT, 'entries')
-  state.entry_sequence = last + 1
+  state.end_charges()
+  state.entry_sequence = state.last_entry() + 1
   return state.entry_sequence
 end
 
@@ -56,7 +61,9 @@ end
 -- each only what differs is kept.
 function state.begin_charges(names, prefix, settled)
   state.end_charges()
-  state.charges = { names = names, prefix = prefix, before = settled, settled = settled }
+  state.charges = {
+    names = names, prefix = prefix, before = settled, settled = settled, size = 0,
+  }
   return state.charges
 end
 
@@ -66,12 +73,12 @@ function state.end_charges()
   local entry = pack('>Bi8', ENTRY_IS_CHARGES, charges.before) .. charges.prefix
     .. char(#charges.names) .. charges.names .. table.concat(charges)
   state.entries[#state.entries + 1] = pack('>I2', #entry) .. entry
+  state.entry_sequence = state.last_entry() + charges.size / 3
   state.charges = nil
 end
 
--- Adds an entry of another kind; `packed` begins with it.
+-- Adds an entry of another kind, which `packed` begins with, under the number that was taken last.
 function state.add_entry(packed)
-  state.end_charges()
   state.entries[#state.entries + 1] = pack('>I2', #packed) .. packed
 end
 

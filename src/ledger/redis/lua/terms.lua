@@ -27,8 +27,8 @@ function terms.read()
       turn = 0, version = version, valid_until = valid_until, limit = limit, replay_s = replay_s,
       free = free, flags = flags, caps = rules, campaign_key = campaign, campaign_index = index,
       counts = counts, route = route, plain = false, wallet = false, campaign = false,
-      portfolio = false, covered = false, slot = '', hit = '', high = 0, low = 0, most = 0,
-      longest = 0,
+      portfolio = false, covered = false, slot = '', hit = '', first = '', high = 0, low = 0,
+      most = 0, longest = 0,
     }
   end
   args.at = at
