@@ -11,11 +11,10 @@
 //! script names when it does: what else a recipient is known as and the people of those, a
 //! deduplicating campaign's recipients, guarded bodies.
 
-use std::collections::HashMap;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
-use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
+use crate::ids::{AccountId, CampaignId, FastHash, HoldId, PortfolioId, WalletId};
 use crate::ledger::operation::{MAX_CLOCK_SKEW_MS, UNHEARD_ID_MAX, UNHEARD_KEPT_MS, UNHEARD_MAX};
 use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
 
@@ -229,7 +228,9 @@ pub(super) struct Declared {
     prefix: String,
     text: Vec<u8>,
     ends: Vec<usize>,
-    indexes: HashMap<u64, usize>,
+    /// Of each name, so that few are compared. A batch has too few for a table to pay.
+    hashes: Vec<u64>,
+    hasher: FastHash,
 }
 
 impl Declared {
@@ -237,9 +238,10 @@ impl Declared {
     pub(super) fn new(keys: AccountKeys) -> Declared {
         let mut declared = Declared {
             prefix: keys.prefix,
-            text: Vec::new(),
-            ends: Vec::new(),
-            indexes: HashMap::new(),
+            text: Vec::with_capacity(1024),
+            ends: Vec::with_capacity(64),
+            hashes: Vec::new(),
+            hasher: FastHash::default(),
         };
         for name in
             [ACCOUNT, WALLETS, WRITERS, OPEN_INDEX, DOUBT_INDEX, EVENTS, JOURNAL, ALLOWANCES]
@@ -267,17 +269,16 @@ impl Declared {
         let from = self.text.len();
         self.text.extend_from_slice(self.prefix.as_bytes());
         let _ = std::io::Write::write_fmt(&mut self.text, rest);
-        let mut hasher = DefaultHasher::new();
-        self.text[from..].hash(&mut hasher);
-        let hash = hasher.finish();
-        if let Some(index) = self.indexes.get(&hash).copied()
+        let hash = self.hasher.hash_one(&self.text[from..]);
+        let found = self.hashes.iter().position(|known| *known == hash).map(|at| at + 1);
+        if let Some(index) = found
             && self.nth(index) == self.text.get(from..)
         {
             self.text.truncate(from);
             return index;
         }
+        self.hashes.push(hash);
         self.ends.push(self.text.len());
-        self.indexes.insert(hash, self.ends.len());
         self.ends.len()
     }
 
