@@ -9,25 +9,30 @@ use std::path::{Path, PathBuf};
 /// again.
 const SIZE: usize = 8 << 20;
 
-/// The file, and whether it has its size.
+/// The file, whether it has its size, and whether the disk was full since it last had.
 pub(super) struct Spare {
     path: PathBuf,
     kept: bool,
+    full: bool,
 }
 
 impl Spare {
-    /// Beside the ledger's file; without room for it, none is kept.
+    /// Beside the ledger's file. Without room for it none is kept until the disk was full once.
     pub(super) fn beside(ledger: &Path) -> Spare {
-        let mut spare = Spare { path: ledger.with_file_name("spare"), kept: false };
+        let mut spare = Spare { path: ledger.with_file_name("spare"), kept: false, full: false };
         if let Err(error) = spare.keep() {
-            tracing::warn!(%error, "the disk has no spare room for a ledger that is full");
+            tracing::warn!(
+                %error,
+                "no spare room can be kept beside the ledger: once the disk is full, nothing that \
+                 is under way can end"
+            );
         }
         spare
     }
 
-    /// Whether the room is there to be given up.
-    pub(super) fn is_kept(&self) -> bool {
-        self.kept
+    /// Whether the disk was full, and no room could be kept since.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Makes the file, unless it is there.
@@ -41,7 +46,7 @@ impl Spare {
             let _ = std::fs::remove_file(&self.path);
             return Err(error);
         }
-        self.kept = true;
+        (self.kept, self.full) = (true, false);
         Ok(())
     }
 
@@ -58,8 +63,9 @@ impl Spare {
         File::create(&self.path)?.write_all(&bytes)
     }
 
-    /// Gives the room to the ledger.
+    /// The disk is full: gives the room to the ledger.
     pub(super) fn give_up(&mut self) {
+        self.full = true;
         if !std::mem::take(&mut self.kept) {
             return;
         }
@@ -156,13 +162,13 @@ mod tests {
         let size =
             || std::fs::metadata(directory.path().join("spare")).map_or(0, |file| file.len());
         let mut spare = Spare::beside(&ledger);
-        assert!(spare.is_kept() && size() == SIZE as u64);
+        assert!(spare.kept && size() == SIZE as u64);
         spare.give_up();
-        assert!(!spare.is_kept() && size() == 0);
+        assert!(spare.is_full() && size() == 0);
         spare.keep().expect("room");
-        assert!(spare.is_kept() && size() == SIZE as u64);
+        assert!(!spare.is_full() && size() == SIZE as u64);
         // A file that a full disk cut short is not taken for the room.
         std::fs::write(directory.path().join("spare"), b"x").expect("written");
-        assert!(Spare::beside(&ledger).is_kept() && size() == SIZE as u64);
+        assert!(Spare::beside(&ledger).kept && size() == SIZE as u64);
     }
 }

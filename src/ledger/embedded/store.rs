@@ -117,7 +117,7 @@ impl Store {
     pub(super) fn full(&self) -> Option<LedgerFault> {
         let text = "the disk is full; it takes no new business until there is room again";
         let fault = || LedgerFault::Refused(Cause::new(FaultReason::DiskFull, text));
-        (!self.spare.is_kept()).then(fault)
+        self.spare.is_full().then(fault)
     }
 
     /// The fault of a group that was not committed. Of one that found the disk full it is known
