@@ -7,6 +7,7 @@ mod key_owners;
 pub mod keys;
 mod principal;
 pub mod rate_cards;
+mod shared_look;
 mod snapshot;
 mod template_name;
 pub mod token_names;
@@ -17,8 +18,6 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
 use crate::clock::Clock;
 use crate::ids::{AccountId, KeyId, SharedMap};
 use crate::ledger::{ClaimKind, Claims, Fingerprint, LedgerFault, LedgerReads, OpenLedger};
@@ -26,6 +25,7 @@ use failed_keys::FailedKeys;
 use key_owners::{KeyOwners, Owner};
 pub use keys::{KeyHasher, KeyText};
 pub use principal::{AuthError, OPERATOR, Principal};
+use shared_look::SharedLook;
 pub use snapshot::{Channel, Snapshot, Waba, zone};
 pub use template_name::TemplateName;
 pub use token_names::VariablePattern;
@@ -49,9 +49,10 @@ struct Loaded {
     /// When a comparison was last begun in the background, and when one last failed.
     asked_ms: i64,
     failed_ms: i64,
-    /// One caller compares, the others wait for it.
-    comparing: Arc<Mutex<()>>,
 }
+
+/// What a look at an account's settings finds; `None` if there is no such account.
+type Found = Result<Option<Arc<Snapshot>>, LedgerFault>;
 
 /// All accounts' settings, loaded on first use.
 pub struct Catalog {
@@ -60,6 +61,8 @@ pub struct Catalog {
     clock: Clock,
     hasher: KeyHasher,
     snapshots: SharedMap<AccountId, Loaded>,
+    /// However many ask for an account's settings, they are read once at a time.
+    looks: SharedMap<AccountId, Arc<SharedLook<Found>>>,
     key_owners: Arc<KeyOwners>,
     failed_keys: FailedKeys,
 }
@@ -74,6 +77,7 @@ impl Catalog {
             key_owners: Arc::new(KeyOwners::new(claims.clone(), clock.clone())),
             failed_keys: FailedKeys::new(failed_keys),
             snapshots: SharedMap::default(),
+            looks: SharedMap::default(),
             reads,
             claims,
             clock,
@@ -112,64 +116,62 @@ impl Catalog {
         if ask {
             let (catalog, account) = (self.clone(), account.clone());
             // A fault is noted by the comparison.
-            tokio::spawn(async move { drop(catalog.compare(&account).await) });
+            tokio::spawn(async move { drop(catalog.reload(&account).await) });
         }
         if age_ms < STALE_MS || (failing && age_ms < KEPT_MS) {
             return Ok(Some(snapshot));
         }
-        match self.compare(account).await {
+        match self.reload(account).await {
             Err(_) if age_ms < KEPT_MS => Ok(Some(snapshot)),
-            compared => compared,
+            found => found,
         }
     }
 
-    /// The account's settings, loaded only if the ledger has others than are in memory.
-    async fn compare(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
-        let before_ms = self.clock.elapsed_ms();
-        let comparing = self.snapshots.get(account).map(|loaded| loaded.comparing.clone());
-        let Some(comparing) = comparing else { return self.reload(account).await };
-        let _one = comparing.lock().await;
-        let known = self.snapshots.get(account).map(|loaded| {
-            (
-                loaded.snapshot.clone(),
-                loaded.compared_ms >= before_ms,
-                loaded.failed_ms >= before_ms,
-            )
-        });
-        let Some((snapshot, compared, failed)) = known else { return self.reload(account).await };
-        if compared {
-            return Ok(Some(snapshot));
+    /// The account's settings as the ledger has them now, loaded only if it has others than are in
+    /// memory; `None` if there is no such account. Callers at the same time share one look.
+    ///
+    /// # Errors
+    /// A fault of the ledger, or settings that cannot be read.
+    pub async fn reload(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
+        let look = self.looks.get(account).map(|look| look.clone());
+        let look = look.unwrap_or_else(|| self.looks.entry(account.clone()).or_default().clone());
+        let found = look.join(async || self.look(account).await).await;
+        if !self.snapshots.contains_key(account) {
+            self.looks.remove(account);
         }
-        if failed {
-            let detail = "the settings could not be compared a moment ago".into();
-            return Err(LedgerFault::Unavailable(detail));
-        }
-        let result = match self.reads.settings_version(account).await {
-            Ok(version) if version == snapshot.version => Ok(Some(snapshot)),
-            Ok(_) => self.reload(account).await,
-            Err(fault) => Err(fault),
+        found
+    }
+
+    async fn look(&self, account: &AccountId) -> Found {
+        let begun_ms = self.clock.elapsed_ms();
+        let known = self.snapshots.get(account).map(|loaded| loaded.snapshot.clone());
+        let found = match known {
+            Some(known) => match self.reads.settings_version(account).await {
+                Ok(version) if version == known.version => Ok(Some(known)),
+                Ok(_) => self.load(account).await,
+                Err(fault) => Err(fault),
+            },
+            None => self.load(account).await,
         };
         if let Some(mut loaded) = self.snapshots.get_mut(account) {
-            match &result {
-                Ok(_) => loaded.compared_ms = loaded.compared_ms.max(before_ms),
+            match &found {
+                Ok(_) => loaded.compared_ms = loaded.compared_ms.max(begun_ms),
                 Err(fault) => {
                     loaded.failed_ms = self.clock.elapsed_ms();
                     tracing::warn!(%account, %fault, "settings could not be compared");
                 }
             }
         }
-        result
+        found
     }
 
-    /// Loads the account's settings from the ledger; `None` if there is no such account.
-    pub async fn reload(&self, account: &AccountId) -> Result<Option<Arc<Snapshot>>, LedgerFault> {
-        let now_ms = self.clock.elapsed_ms();
+    async fn load(&self, account: &AccountId) -> Found {
+        let begun_ms = self.clock.elapsed_ms();
         let documents = self.reads.documents(account).await?;
         if documents.settings_version == 0 {
             self.snapshots.remove(account);
             return Ok(None);
         }
-        let version = documents.settings_version;
         let snapshot = match Snapshot::read(account, &documents) {
             Ok(snapshot) => Arc::new(snapshot),
             Err(error) => {
@@ -178,17 +180,17 @@ impl Catalog {
                 return Err(LedgerFault::Refused(text.into()));
             }
         };
-        let mut entry = self.snapshots.entry(account.clone()).or_insert_with(|| Loaded {
+        let loaded = || Loaded {
             snapshot: snapshot.clone(),
-            compared_ms: now_ms,
-            asked_ms: now_ms,
+            compared_ms: begun_ms,
+            asked_ms: begun_ms,
             failed_ms: i64::MIN,
-            comparing: Arc::default(),
-        });
-        if entry.snapshot.version <= version {
-            entry.snapshot = snapshot.clone();
-            entry.compared_ms = entry.compared_ms.max(now_ms);
+        };
+        let mut entry = self.snapshots.entry(account.clone()).or_insert_with(loaded);
+        if entry.snapshot.version < snapshot.version {
+            *entry = loaded();
         }
+        drop(entry);
         Ok(Some(snapshot))
     }
 

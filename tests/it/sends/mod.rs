@@ -29,6 +29,7 @@ mod refused_batch;
 mod repeated_sends;
 mod request_formats;
 mod revocation;
+mod settings_change;
 mod storms;
 mod two_gateways;
 mod unread_replies;
