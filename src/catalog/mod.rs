@@ -14,9 +14,10 @@ pub mod token_names;
 mod tokens;
 pub mod validate;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::ids::{AccountId, KeyId, SharedMap};
@@ -63,6 +64,8 @@ pub struct Catalog {
     snapshots: SharedMap<AccountId, Loaded>,
     /// However many ask for an account's settings, they are read once at a time.
     looks: SharedMap<AccountId, Arc<SharedLook<Found>>>,
+    /// Accounts whose settings were looked at since [`Catalog::take_in_use`] was last called.
+    in_use: Mutex<HashSet<AccountId>>,
     key_owners: Arc<KeyOwners>,
     failed_keys: FailedKeys,
 }
@@ -78,6 +81,7 @@ impl Catalog {
             failed_keys: FailedKeys::new(failed_keys),
             snapshots: SharedMap::default(),
             looks: SharedMap::default(),
+            in_use: Mutex::default(),
             reads,
             claims,
             clock,
@@ -154,6 +158,7 @@ impl Catalog {
             None => self.load(account).await,
         };
         if let Some(mut loaded) = self.snapshots.get_mut(account) {
+            self.in_use.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone());
             match &found {
                 Ok(_) => loaded.compared_ms = loaded.compared_ms.max(begun_ms),
                 Err(fault) => {
@@ -163,6 +168,12 @@ impl Catalog {
             }
         }
         found
+    }
+
+    /// Accounts that were in use here since the last call: whoever sends looks at the settings once
+    /// a second.
+    pub fn take_in_use(&self) -> HashSet<AccountId> {
+        std::mem::take(&mut self.in_use.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn load(&self, account: &AccountId) -> Found {

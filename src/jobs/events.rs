@@ -4,47 +4,70 @@
 //! Every gateway logs every event of a shared ledger once; alerts over several gateways take the
 //! maximum, not the sum.
 
-use std::collections::HashMap;
-
+use super::watched::Look;
 use crate::ids::AccountId;
 use crate::ledger::{Event, EventKind, LedgerFault, LedgerReads, PageRequest};
 use crate::metrics::Metrics;
 
-/// Events of one account logged in one round; more wait for the next.
-const PAGE: usize = 1_000;
+/// Events of one account told in one round; more wait for the next.
+const PAGE: u64 = 1_000;
 
-/// Logs events as they come; those from before it was made are passed over.
-pub(super) struct EventLogger {
+/// Logs and counts what is new of one account since `since_ms`; returns the last event that was
+/// told or passed over.
+pub(super) async fn tell(
+    reads: &dyn LedgerReads,
+    metrics: &Metrics,
+    account: &AccountId,
+    look: &Look,
     since_ms: i64,
-    /// The last sequence logged, by account.
-    logged: HashMap<AccountId, u64>,
+) -> Result<u64, LedgerFault> {
+    let last = look.attention.events;
+    let told = match look.told {
+        Some(told) => told,
+        None if look.attention.last_ms < since_ms => last,
+        None => before(reads, account, last, since_ms).await?,
+    };
+    if told >= last {
+        return Ok(told);
+    }
+    let events = after(reads, account, told, PAGE).await?;
+    // If there is none, those between are gone.
+    let told = events.last().map_or(last, |event| event.sequence);
+    for event in events.iter().filter(|event| event.at_ms >= since_ms) {
+        metrics.event(event.kind.as_str());
+        log(account, event);
+    }
+    Ok(told)
 }
 
-impl EventLogger {
-    pub(super) fn new(since_ms: i64) -> EventLogger {
-        EventLogger { since_ms, logged: HashMap::new() }
-    }
-
-    /// Logs what is new of one account.
-    pub(super) async fn log_new(
-        &mut self,
-        reads: &dyn LedgerReads,
-        metrics: &Metrics,
-        account: &AccountId,
-    ) -> Result<(), LedgerFault> {
-        let logged = self.logged.entry(account.clone()).or_insert(0);
-        let page = reads
-            .events(account, &PageRequest { cursor: Some(logged.to_string()), limit: PAGE })
-            .await?;
-        for event in page.items {
-            *logged = event.sequence;
-            if event.at_ms >= self.since_ms {
-                metrics.event(event.kind.as_str());
-                log(account, &event);
-            }
+/// The number of an event after which all since `since_ms` come, by steps back from the last: those
+/// before may be many.
+async fn before(
+    reads: &dyn LedgerReads,
+    account: &AccountId,
+    last: u64,
+    since_ms: i64,
+) -> Result<u64, LedgerFault> {
+    let mut number = last;
+    while number > 0 {
+        number = number.saturating_sub(PAGE);
+        let events = after(reads, account, number, 1).await?;
+        if events.first().is_none_or(|event| event.at_ms < since_ms) {
+            break;
         }
-        Ok(())
     }
+    Ok(number)
+}
+
+async fn after(
+    reads: &dyn LedgerReads,
+    account: &AccountId,
+    number: u64,
+    most: u64,
+) -> Result<Vec<Event>, LedgerFault> {
+    let limit = usize::try_from(most).unwrap_or(usize::MAX);
+    let request = PageRequest { cursor: Some(number.to_string()), limit };
+    Ok(reads.events(account, &request).await?.items)
 }
 
 fn log(account: &AccountId, event: &Event) {

@@ -2,6 +2,9 @@
 //! forgetting addresses.
 
 mod events;
+mod rounds;
+mod visit;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,11 +12,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::Snapshot;
-use crate::ids::AccountId;
-use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, PageRequest, Verdict};
 use crate::services::Services;
-use events::EventLogger;
+use rounds::Rounds;
+pub use visit::SweepOptions;
 
 /// Time between two looks for addresses to forget.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,27 +27,6 @@ const COUNTS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between two probes of the ledger.
 const READINESS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Accounts looked after in one round; with more, a whole pass takes several rounds, so that the
-/// ledger has other work to do too.
-const PAGE: usize = 256;
-
-/// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of
-/// one delays no other.
-const ROUNDS: usize = 4;
-
-/// When and how old holds are resolved.
-#[derive(Debug, Clone, Copy)]
-pub struct SweepOptions {
-    /// Time between two rounds.
-    pub interval: Duration,
-    /// Open holds older than this become in doubt.
-    pub open_age: Duration,
-    /// In-doubt holds older than this are resolved by policy.
-    pub in_doubt_age: Duration,
-    /// What becomes of holds in doubt for too long, by why they are.
-    pub policies: InDoubtPolicies,
-}
 
 /// What runs without a caller, over the handles that everything shares.
 #[derive(Clone)]
@@ -95,102 +75,18 @@ impl Jobs {
         }
     }
 
-    /// Sweeps the next accounts each round until `stop`.
+    /// Looks after all accounts, round by round, until `stop`.
     pub async fn sweep(self, options: SweepOptions, stop: CancellationToken) {
-        let mut pass = Pass {
-            cursor: None,
-            in_doubt: 0,
-            logger: EventLogger::new(self.services.clock.now_ms()),
-        };
+        let mut rounds = Rounds::new(self.services, options);
         loop {
-            if let Err(fault) = self.sweep_page(&options, &mut pass).await {
-                tracing::warn!(%fault, "old holds could not be looked for");
+            if let Err(fault) = rounds.next(&stop).await {
+                tracing::warn!(%fault, "accounts could not be looked at");
             }
             if pause(options.interval, &stop).await {
                 return;
             }
         }
     }
-
-    /// Fails only if the accounts cannot be listed: what is wrong with one account must not keep
-    /// the others waiting.
-    async fn sweep_page(&self, options: &SweepOptions, pass: &mut Pass) -> Result<(), LedgerFault> {
-        let page = self
-            .services
-            .reads
-            .accounts(&PageRequest { cursor: pass.cursor.clone(), limit: PAGE })
-            .await?;
-        pass.cursor = page.next;
-        for account in page.items {
-            if let Err(fault) = self.sweep_and_log(&account, options, pass).await {
-                tracing::warn!(%account, %fault, "an account could not be looked after; the \
-                        others are");
-            }
-        }
-        if pass.cursor.is_none() {
-            self.services.metrics.holds_in_doubt(std::mem::take(&mut pass.in_doubt));
-        }
-        Ok(())
-    }
-
-    async fn sweep_and_log(
-        &self,
-        account: &AccountId,
-        options: &SweepOptions,
-        pass: &mut Pass,
-    ) -> Result<(), LedgerFault> {
-        let Some(snapshot) = self.services.catalog.account(account).await? else { return Ok(()) };
-        self.sweep_account(&snapshot, options).await;
-        pass.in_doubt =
-            pass.in_doubt.saturating_add(self.services.reads.holds_in_doubt(account).await?);
-        for wallet in self.services.reads.wallets(account).await? {
-            self.services.metrics.wallet_available(account, &wallet.id, wallet.available);
-        }
-        pass.logger.log_new(&*self.services.reads, &self.services.metrics, account).await
-    }
-
-    async fn sweep_account(&self, snapshot: &Snapshot, options: &SweepOptions) {
-        for _ in 0..ROUNDS {
-            let operation = Operation::Sweep {
-                open_age_ms: milliseconds(options.open_age),
-                in_doubt_age_ms: milliseconds(options.in_doubt_age),
-                policies: options.policies,
-                day: CalendarSpan::day(&snapshot.time_zone, self.services.clock.now_ms()),
-            };
-            match self.services.batcher.call(&snapshot.id, operation).await {
-                Ok(Verdict::Swept { marked, resolved, more }) => {
-                    if marked > 0 || resolved > 0 {
-                        tracing::warn!(
-                            account = %snapshot.id, in_doubt = marked, resolved,
-                            "old holds were swept"
-                        );
-                    }
-                    if !more {
-                        return;
-                    }
-                }
-                Ok(other) => {
-                    return tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger \
-                            answered a sweep in a way it should not");
-                }
-                Err(fault) => {
-                    return tracing::warn!(account = %snapshot.id, ?fault, "an account could not \
-                            be swept");
-                }
-            }
-        }
-    }
-}
-
-/// The state of a pass over all accounts.
-struct Pass {
-    cursor: Option<String>,
-    in_doubt: u64,
-    logger: EventLogger,
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Sleeps; returns whether it was woken to stop.

@@ -1,6 +1,7 @@
 //! The ledger: the state of record for wallets, holds, windows, campaigns, settings and entries.
 //! Three traits split by use, two implementations that pass one suite.
 
+pub mod attention;
 pub mod batcher;
 pub mod calendar;
 pub mod doubt;
@@ -24,6 +25,7 @@ pub mod uncounted;
 pub mod verdict;
 pub mod view;
 
+pub use attention::{Attention, Attentions, OldestHolds};
 pub use doubt::{DoubtReason, InDoubtPolicies, InDoubtPolicy};
 pub use entry::{ChargeDetail, Entry, EntryKind};
 pub use event::{Event, EventKind};

@@ -426,6 +426,11 @@ impl Batch {
         self.operations.iter().any(Operation::creates_account)
     }
 
+    /// Whether any operation sweeps.
+    pub fn sweeps(&self) -> bool {
+        self.operations.iter().any(|operation| matches!(operation, Operation::Sweep { .. }))
+    }
+
     /// Whether any operation needs memory.
     pub fn needs_memory(&self) -> bool {
         self.operations.iter().any(Operation::needs_memory)

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::attention::{Attentions, OldestHolds};
 use super::entry::Entry;
 use super::event::Event;
 use super::fault::LedgerFault;
@@ -132,6 +133,12 @@ pub trait LedgerReads: Send + Sync + 'static {
         account: &'a AccountId,
         hold: HoldId,
     ) -> LedgerFuture<'a, Option<HoldView>>;
+
+    /// How accounts are, to find those that need something: cheap, and nothing is written.
+    fn attention<'a>(&'a self, accounts: &'a [AccountId]) -> LedgerFuture<'a, Attentions>;
+
+    /// Since when the account's oldest holds wait. Cheap.
+    fn oldest_holds<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, OldestHolds>;
 
     /// How many holds are in doubt.
     fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64>;

@@ -9,9 +9,9 @@ use super::error::StoreError;
 use super::writer::Job;
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
-    Batch, CampaignView, ClaimKind, Claims, Document, Documents, Entry, Event, HoldState, HoldView,
-    Ledger, LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest, UsageRow, Verdict,
-    WalletView,
+    Attention, Attentions, Batch, CampaignView, ClaimKind, Claims, Document, Documents, Entry,
+    Event, HoldState, HoldView, Ledger, LedgerFault, LedgerFuture, LedgerReads, OldestHolds, Page,
+    PageRequest, UsageRow, Verdict, WalletView,
 };
 
 fn fault(error: StoreError) -> LedgerFault {
@@ -203,6 +203,26 @@ impl LedgerReads for EmbeddedLedger {
         let account = account.clone();
         Box::pin(self.read(move |world, _| {
             Ok(world.accounts.get(&account).and_then(|state| state.hold_view(hold)))
+        }))
+    }
+
+    fn attention<'a>(&'a self, accounts: &'a [AccountId]) -> LedgerFuture<'a, Attentions> {
+        let accounts = accounts.to_vec();
+        Box::pin(self.read(move |world, _| {
+            let attention = |id: &AccountId| {
+                let swept_ms = world.swept.get(id).copied();
+                let state = world.accounts.get(id)?;
+                Some(Attention { swept_ms, ..state.attention() })
+            };
+            let accounts = accounts.iter().map(|id| Ok(attention(id))).collect();
+            Ok(Attentions { now_ms: world.now_ms, accounts })
+        }))
+    }
+
+    fn oldest_holds<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, OldestHolds> {
+        let account = account.clone();
+        Box::pin(self.read(move |world, _| {
+            Ok(world.accounts.get(&account).map(|state| state.oldest_holds()).unwrap_or_default())
         }))
     }
 

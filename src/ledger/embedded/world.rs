@@ -32,6 +32,8 @@ pub(super) struct World {
     /// What repeated numbers are answered with, by account, the newest last. Writers end with the
     /// process, so this is never stored.
     last_batches: HashMap<AccountId, Vec<LastBatch>>,
+    /// When accounts were last swept. Nobody else sweeps them, so this is never stored.
+    pub(super) swept: HashMap<AccountId, i64>,
     /// Accounts whose time has moved by more than is stored.
     untimed: BTreeSet<AccountId>,
     /// Accounts changed since the last commit.
@@ -90,6 +92,11 @@ impl World {
             verdicts
         };
         self.changed.push(account.clone());
+        if batch.sweeps()
+            && let Some(state) = self.accounts.get(account)
+        {
+            self.swept.insert(account.clone(), state.last_ms());
+        }
         let last =
             LastBatch { writer: batch.writer, number: batch.number, verdicts: verdicts.clone() };
         self.remember(account, last);

@@ -400,6 +400,7 @@ impl AccountState {
             doubt: None,
         };
         self.note(Row::Hold(request.hold));
+        self.open.insert(request.hold);
         self.holds.insert(request.hold, hold);
         if request.guarding {
             self.abandon(request.hold);

@@ -1,6 +1,7 @@
 //! How a hold ends: settled, released, or in doubt until evidence or a deadline decides.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::amount::Amount;
@@ -126,7 +127,7 @@ impl AccountState {
         hold.doubt = Some(reason);
         let (wallet, campaign, amount, key) =
             (hold.wallet.clone(), hold.campaign.clone(), hold.amount, hold.key);
-        self.in_doubt.insert(id);
+        self.put_in_order(id, HoldState::InDoubt);
         if let Some(found) = campaign.as_ref().and_then(|campaign| self.campaign_mut(campaign)) {
             found.unknown = found.unknown.saturating_add(1);
         }
@@ -160,12 +161,7 @@ impl AccountState {
         // Loading puts guards in order of their ids; the model, which loads nothing, must have the
         // same order.
         self.guards.values_mut().for_each(|holds| holds.sort_unstable());
-        let open: Vec<HoldId> = self
-            .holds
-            .iter()
-            .filter(|(_, hold)| hold.state == HoldState::Open)
-            .map(|(id, _)| *id)
-            .collect();
+        let open: Vec<HoldId> = self.open.iter().copied().collect();
         if open.is_empty() {
             return;
         }
@@ -185,12 +181,12 @@ impl AccountState {
         day: CalendarSpan,
         now_ms: i64,
     ) -> Verdict {
-        let stuck = self.stuck_holds(open_age_ms, now_ms);
+        let stuck = self.overdue(&self.open, open_age_ms, SWEEP_LIMIT, now_ms);
         for id in stuck.iter().take(SWEEP_LIMIT) {
             self.mark_in_doubt(*id, DoubtReason::Unreported, now_ms);
         }
         let room = SWEEP_LIMIT.saturating_sub(stuck.len().min(SWEEP_LIMIT));
-        let overdue = self.overdue_holds(in_doubt_age_ms, room, now_ms);
+        let overdue = self.overdue(&self.in_doubt, in_doubt_age_ms, room, now_ms);
         for id in overdue.iter().take(room) {
             let doubt = self.holds.get(id).and_then(|hold| hold.doubt);
             match policies.of(doubt) {
@@ -206,20 +202,16 @@ impl AccountState {
         }
     }
 
-    /// Open holds older than `age_ms`, oldest id first, one more than a sweep handles.
-    fn stuck_holds(&self, age_ms: i64, now_ms: i64) -> Vec<HoldId> {
-        self.holds
-            .iter()
-            .take_while(|(id, _)| may_be_old(id, age_ms, now_ms))
-            .filter(|(_, hold)| hold.state == HoldState::Open && is_old(hold, age_ms, now_ms))
-            .map(|(id, _)| *id)
-            .take(SWEEP_LIMIT.saturating_add(1))
-            .collect()
-    }
-
-    /// Holds in doubt older than `age_ms`, oldest id first, one more than there is room for.
-    fn overdue_holds(&self, age_ms: i64, room: usize, now_ms: i64) -> Vec<HoldId> {
-        self.in_doubt
+    /// Those of the holds that are older than `age_ms`, oldest id first, one more than there is
+    /// room for.
+    fn overdue(
+        &self,
+        holds: &BTreeSet<HoldId>,
+        age_ms: i64,
+        room: usize,
+        now_ms: i64,
+    ) -> Vec<HoldId> {
+        holds
             .iter()
             .take_while(|id| may_be_old(id, age_ms, now_ms))
             .filter(|id| self.holds.get(id).is_some_and(|hold| is_old(hold, age_ms, now_ms)))

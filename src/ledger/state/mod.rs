@@ -18,6 +18,7 @@ pub use rows::Row;
 
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
+use crate::ledger::attention::{Attention, OldestHolds};
 use crate::ledger::doubt::DoubtReason;
 use crate::ledger::entry::Entry;
 use crate::ledger::operation::{DocumentKind, Fingerprint, RecipientHash};
@@ -260,6 +261,8 @@ pub struct AccountState {
     pub(in crate::ledger) wallets: BTreeMap<WalletId, Wallet>,
     pub(in crate::ledger) campaigns: BTreeMap<CampaignId, Campaign>,
     pub(in crate::ledger) holds: BTreeMap<HoldId, Hold>,
+    /// Derived from `holds`, as are those in doubt.
+    pub(in crate::ledger) open: BTreeSet<HoldId>,
     pub(in crate::ledger) in_doubt: BTreeSet<HoldId>,
     pub(in crate::ledger) windows: BTreeMap<PortfolioId, Window>,
     pub(in crate::ledger) cap_hits: HashMap<RecipientHash, Vec<CapHit>>,
@@ -359,6 +362,26 @@ impl AccountState {
             sum: *sum,
         };
         self.usage.iter().filter(|(key, _)| in_range(key)).map(row).collect()
+    }
+
+    /// How the account is; who swept it last is not known here.
+    pub fn attention(&self) -> Attention {
+        Attention {
+            last_ms: self.head.last_ms,
+            entries: self.head.entry_sequence,
+            events: self.head.event_sequence,
+            in_doubt: self.holds_in_doubt(),
+            swept_ms: None,
+        }
+    }
+
+    /// Since when the oldest holds wait.
+    pub fn oldest_holds(&self) -> OldestHolds {
+        let oldest = |ids: &BTreeSet<HoldId>| {
+            let holds = ids.iter().take(OldestHolds::LOOKED_AT).filter_map(|id| self.holds.get(id));
+            holds.map(|hold| hold.reserved_ms).min()
+        };
+        OldestHolds { open_ms: oldest(&self.open), in_doubt_ms: oldest(&self.in_doubt) }
     }
 
     /// How many holds are in doubt.

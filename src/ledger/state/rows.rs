@@ -197,18 +197,27 @@ impl AccountState {
                 self.guards.entry(hold.fingerprint).or_default().push(id);
             }
         }
-        if hold.state == HoldState::InDoubt {
-            self.in_doubt.insert(id);
-        } else {
-            self.in_doubt.remove(&id);
-        }
+        self.put_in_order(id, hold.state);
         self.holds.insert(id, hold);
+    }
+
+    /// Puts an unresolved hold among those of its state alone.
+    pub(in crate::ledger) fn put_in_order(&mut self, id: HoldId, state: HoldState) {
+        let (of_state, others) = match state {
+            HoldState::Open => (&mut self.open, &mut self.in_doubt),
+            HoldState::InDoubt => (&mut self.in_doubt, &mut self.open),
+        };
+        others.remove(&id);
+        of_state.insert(id);
     }
 
     /// Takes a hold away, with its place among those in doubt and those that guard their body.
     pub(in crate::ledger) fn remove_hold(&mut self, id: HoldId) -> Option<Hold> {
         let hold = self.holds.remove(&id)?;
-        self.in_doubt.remove(&id);
+        match hold.state {
+            HoldState::Open => self.open.remove(&id),
+            HoldState::InDoubt => self.in_doubt.remove(&id),
+        };
         if hold.guarding
             && let Some(holds) = self.guards.get_mut(&hold.fingerprint)
         {

@@ -12,6 +12,7 @@ mod exhausted_wallets;
 mod expired_records;
 mod frequency_caps;
 mod holds_in_doubt;
+mod idle_accounts;
 mod invariants;
 mod messaging_limit;
 mod observe;

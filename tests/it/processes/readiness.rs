@@ -145,6 +145,7 @@ async fn a_store_that_lost_writes_of_every_account_is_not_ready() {
     let (world, server) = world().await;
     for account in ["acme", "rival"] {
         assert_eq!(server.command(&format!("DEL tg:{{{account}}}:writers")), ":1", "{account}");
+        server.change(&format!("HINCRBY tg:{{{account}}}:account last -1"));
     }
     let frozen = (503, vec!["frozen".to_owned()]);
     eventually(frozen, async || ready(&world).await).await;

@@ -16,6 +16,7 @@ mod process;
 pub mod redis_server;
 mod scripted;
 mod setup;
+mod sweeping;
 mod time;
 mod world;
 
@@ -32,5 +33,6 @@ pub use operator::Books;
 pub use process::{Finished, Process, free_address, run, run_in};
 pub use scripted::Scripted;
 pub use setup::*;
+pub use sweeping::Sweeping;
 pub use time::*;
 pub use world::World;

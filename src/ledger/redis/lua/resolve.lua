@@ -341,6 +341,7 @@ function resolve.sweep()
   end
   state.out = said
   guards.expire(limit)
+  store.put(store.ACCOUNT, 'swept', store.text(store.now))
   local more = #stuck > limit or #overdue > room
   state.say(V_SWEPT, marked, resolved, more and 1 or 0)
 end

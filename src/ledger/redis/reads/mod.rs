@@ -1,6 +1,7 @@
 //! Redis behind the traits. Lists are read in pages from sorted buckets. Nothing is read in a
 //! transaction: a full server refuses those.
 
+mod attention;
 mod campaigns;
 mod holds;
 mod journal;
@@ -11,8 +12,9 @@ use redis::Pipeline;
 use super::RedisLedger;
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
 use crate::ledger::{
-    Batch, CampaignView, ClaimKind, Claims, Documents, Entry, Event, HoldState, HoldView, Ledger,
-    LedgerFault, LedgerFuture, LedgerReads, Page, PageRequest, UsageRow, Verdict, WalletView,
+    Attentions, Batch, CampaignView, ClaimKind, Claims, Documents, Entry, Event, HoldState,
+    HoldView, Ledger, LedgerFault, LedgerFuture, LedgerReads, OldestHolds, Page, PageRequest,
+    UsageRow, Verdict, WalletView,
 };
 
 type Bytes = Vec<u8>;
@@ -151,6 +153,14 @@ impl LedgerReads for RedisLedger {
         hold: HoldId,
     ) -> LedgerFuture<'a, Option<HoldView>> {
         Box::pin(self.read_hold(account, hold))
+    }
+
+    fn attention<'a>(&'a self, accounts: &'a [AccountId]) -> LedgerFuture<'a, Attentions> {
+        Box::pin(self.read_attention(accounts))
+    }
+
+    fn oldest_holds<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, OldestHolds> {
+        Box::pin(self.read_oldest_holds(account))
     }
 
     fn holds_in_doubt<'a>(&'a self, account: &'a AccountId) -> LedgerFuture<'a, u64> {

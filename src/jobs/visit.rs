@@ -1,0 +1,118 @@
+//! What is done for one account: old holds are swept, its wallets are shown and its events told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::events;
+use super::watched::{Ages, Look, Visited};
+use crate::catalog::Snapshot;
+use crate::ids::AccountId;
+use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Verdict};
+use crate::services::Services;
+
+/// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of
+/// one delays no other.
+const SWEEPS: usize = 4;
+
+/// When and how old holds are resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepOptions {
+    /// Time between two rounds.
+    pub interval: Duration,
+    /// Open holds older than this become in doubt.
+    pub open_age: Duration,
+    /// In-doubt holds older than this are resolved by policy.
+    pub in_doubt_age: Duration,
+    /// What becomes of holds in doubt for too long, by why they are.
+    pub policies: InDoubtPolicies,
+}
+
+/// What all visits of a round share.
+#[derive(Clone)]
+pub(super) struct Visit {
+    pub(super) services: Arc<Services>,
+    pub(super) options: SweepOptions,
+    pub(super) ages: Ages,
+    /// The ledger's time.
+    pub(super) now_ms: i64,
+    /// Events from before this are not told; the ledger's time.
+    pub(super) since_ms: i64,
+}
+
+/// What came of the sweeps of an account.
+#[derive(Default)]
+struct Swept {
+    /// Holds that were marked or resolved.
+    holds: u64,
+    /// Whether there are more.
+    more: bool,
+}
+
+impl Visit {
+    /// Does what the look found.
+    pub(super) async fn make(
+        &self,
+        account: &AccountId,
+        look: &Look,
+    ) -> Result<Visited, LedgerFault> {
+        let Services { reads, metrics, catalog, .. } = &*self.services;
+        let oldest = match look.oldest {
+            Some(oldest) => oldest,
+            None => reads.oldest_holds(account).await?,
+        };
+        let overdue = look.may_sweep && self.ages.overdue(&oldest, self.now_ms);
+        let due = look.sweeps || overdue;
+        let snapshot = if due { catalog.account(account).await? } else { None };
+        let swept = match &snapshot {
+            Some(snapshot) => self.sweep(snapshot).await,
+            None => Swept::default(),
+        };
+        if look.changed {
+            for wallet in reads.wallets(account).await? {
+                metrics.wallet_available(account, &wallet.id, wallet.available);
+            }
+        }
+        let told = events::tell(&**reads, metrics, account, look, self.since_ms).await?;
+        let in_vain = overdue && swept.holds == 0;
+        Ok(Visited { oldest, swept: due, unfinished: swept.more, in_vain, told })
+    }
+
+    async fn sweep(&self, snapshot: &Snapshot) -> Swept {
+        let mut swept = Swept::default();
+        for _ in 0..SWEEPS {
+            let operation = Operation::Sweep {
+                open_age_ms: self.ages.open_ms,
+                in_doubt_age_ms: self.ages.in_doubt_ms,
+                policies: self.options.policies,
+                day: CalendarSpan::day(&snapshot.time_zone, self.services.clock.now_ms()),
+            };
+            let verdict = self.services.batcher.call(&snapshot.id, operation).await;
+            swept.more = match verdict {
+                Ok(Verdict::Swept { marked, resolved, more }) => {
+                    if marked > 0 || resolved > 0 {
+                        tracing::warn!(
+                            account = %snapshot.id, in_doubt = marked, resolved,
+                            "old holds were swept"
+                        );
+                    }
+                    swept.holds = swept.holds.saturating_add(u64::from(marked));
+                    swept.holds = swept.holds.saturating_add(u64::from(resolved));
+                    more
+                }
+                Ok(other) => {
+                    tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger \
+                            answered a sweep in a way it should not");
+                    false
+                }
+                Err(fault) => {
+                    tracing::warn!(account = %snapshot.id, ?fault, "an account could not be swept");
+                    false
+                }
+            };
+            if !swept.more {
+                break;
+            }
+        }
+        swept
+    }
+}
