@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::events;
-use super::watched::{Ages, Look, Visited};
+use super::watched::{Ages, Look, Overdue, Visited};
 use crate::catalog::Snapshot;
 use crate::ids::AccountId;
 use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Verdict};
@@ -13,6 +13,9 @@ use crate::services::Services;
 /// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of
 /// one delays no other.
 const SWEEPS: usize = 4;
+
+/// An age that no hold gets to; exact in the ledger's doubles.
+const NO_AGE_MS: i64 = 1 << 52;
 
 /// When and how old holds are resolved.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +63,11 @@ impl Visit {
             Some(oldest) => oldest,
             None => reads.oldest_holds(account).await?,
         };
-        let overdue = look.may_sweep && self.ages.overdue(&oldest, self.now_ms);
-        let due = look.sweeps || overdue;
+        let overdue = self.ages.overdue(&oldest, self.now_ms);
+        let due = look.sweeps || (look.may_sweep && overdue.any());
         let snapshot = if due { catalog.account(account).await? } else { None };
         let swept = match &snapshot {
-            Some(snapshot) => self.sweep(snapshot).await,
+            Some(snapshot) => self.sweep(snapshot, overdue).await,
             None => Swept::default(),
         };
         if look.changed {
@@ -73,16 +76,19 @@ impl Visit {
             }
         }
         let told = events::tell(&**reads, metrics, account, look, self.since_ms).await?;
-        let in_vain = overdue && swept.holds == 0;
+        let in_vain = due && overdue.any() && swept.holds == 0;
         Ok(Visited { oldest, swept: due, unfinished: swept.more, in_vain, told })
     }
 
-    async fn sweep(&self, snapshot: &Snapshot) -> Swept {
+    /// Sweeps holds of the kinds that are overdue, and what has expired.
+    async fn sweep(&self, snapshot: &Snapshot, overdue: Overdue) -> Swept {
+        // Where no hold is too old, none is looked through.
+        let age_ms = |due: bool, age_ms: i64| if due { age_ms } else { NO_AGE_MS };
         let mut swept = Swept::default();
         for _ in 0..SWEEPS {
             let operation = Operation::Sweep {
-                open_age_ms: self.ages.open_ms,
-                in_doubt_age_ms: self.ages.in_doubt_ms,
+                open_age_ms: age_ms(overdue.open, self.ages.open_ms),
+                in_doubt_age_ms: age_ms(overdue.in_doubt, self.ages.in_doubt_ms),
                 policies: self.options.policies,
                 day: CalendarSpan::day(&snapshot.time_zone, self.services.clock.now_ms()),
             };

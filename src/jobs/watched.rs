@@ -38,13 +38,33 @@ impl Ages {
         }
     }
 
-    pub(super) fn overdue(&self, oldest: &OldestHolds, now_ms: i64) -> bool {
-        oldest.overdue(self.open_ms, self.in_doubt_ms, now_ms)
+    /// Which holds are too old.
+    pub(super) fn overdue(&self, oldest: &OldestHolds, now_ms: i64) -> Overdue {
+        let is_over = |since: Option<i64>, age_ms: i64| {
+            since.is_some_and(|since_ms| since_ms.saturating_add(age_ms) <= now_ms)
+        };
+        Overdue {
+            open: is_over(oldest.open_ms, self.open_ms),
+            in_doubt: is_over(oldest.in_doubt_ms, self.in_doubt_ms),
+        }
     }
 
     /// One round, and twice as many each time.
     fn rounds(&self, times: u32) -> u64 {
         1u64.checked_shl(times).unwrap_or(u64::MAX).min(self.longest_rounds)
+    }
+}
+
+/// Whether there are holds that are too old.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Overdue {
+    pub(super) open: bool,
+    pub(super) in_doubt: bool,
+}
+
+impl Overdue {
+    pub(super) const fn any(self) -> bool {
+        self.open || self.in_doubt
     }
 }
 
@@ -101,7 +121,7 @@ pub(super) struct Visited {
 impl Look {
     /// Whether anything is to be done.
     pub(super) fn finds_something(&self, ages: &Ages, now_ms: i64) -> bool {
-        let overdue = self.oldest.is_none_or(|oldest| ages.overdue(&oldest, now_ms));
+        let overdue = self.oldest.is_none_or(|oldest| ages.overdue(&oldest, now_ms).any());
         self.changed
             || self.sweeps
             || (self.may_sweep && overdue)
@@ -117,7 +137,7 @@ impl Watched {
 
     /// Whether to look in this round.
     pub(super) fn is_wanted(&self, round: u64, now_ms: i64, ages: &Ages) -> bool {
-        let overdue = || self.oldest.is_some_and(|oldest| ages.overdue(&oldest, now_ms));
+        let overdue = || self.oldest.is_some_and(|oldest| ages.overdue(&oldest, now_ms).any());
         let untold = || self.told.zip(self.seen).is_some_and(|(told, seen)| told < seen.events);
         let left = || self.unfinished || untold() || overdue();
         round >= self.next_round || (round >= self.retry_round && left())

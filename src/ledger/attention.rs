@@ -41,12 +41,4 @@ impl OldestHolds {
     /// Holds of one kind that are looked at for the oldest: they are in order of their ids, which
     /// carry clocks of gateways and not the ledger's.
     pub const LOOKED_AT: usize = 16;
-
-    /// Whether a hold is older than its kind may get.
-    pub fn overdue(&self, open_age_ms: i64, in_doubt_age_ms: i64, now_ms: i64) -> bool {
-        let over = |since: Option<i64>, age_ms: i64| {
-            since.is_some_and(|since_ms| since_ms.saturating_add(age_ms) <= now_ms)
-        };
-        over(self.open_ms, open_age_ms) || over(self.in_doubt_ms, in_doubt_age_ms)
-    }
 }
