@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::events;
 use super::watched::{Ages, Look, Overdue, Visited};
-use crate::catalog::Snapshot;
 use crate::ids::AccountId;
 use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Verdict};
 use crate::services::Services;
@@ -58,17 +59,18 @@ impl Visit {
         account: &AccountId,
         look: &Look,
     ) -> Result<Visited, LedgerFault> {
-        let Services { reads, metrics, catalog, .. } = &*self.services;
+        let Services { reads, metrics, .. } = &*self.services;
         let oldest = match look.oldest {
             Some(oldest) => oldest,
             None => reads.oldest_holds(account).await?,
         };
         let overdue = self.ages.overdue(&oldest, self.now_ms);
         let due = look.sweeps || (look.may_sweep && overdue.any());
-        let snapshot = if due { catalog.account(account).await? } else { None };
-        let swept = match &snapshot {
-            Some(snapshot) => self.sweep(snapshot, overdue).await,
-            None => Swept::default(),
+        let swept = if due {
+            let day = self.day(account, overdue).await?;
+            self.sweep(account, overdue, day).await
+        } else {
+            Swept::default()
         };
         if look.changed {
             for wallet in reads.wallets(account).await? {
@@ -80,8 +82,21 @@ impl Visit {
         Ok(Visited { oldest, swept: due, unfinished: swept.more, in_vain, told })
     }
 
+    /// Today in the account's zone, in which a hold in doubt may be charged. If none is overdue the
+    /// settings are not read for it.
+    async fn day(
+        &self,
+        account: &AccountId,
+        overdue: Overdue,
+    ) -> Result<CalendarSpan, LedgerFault> {
+        let Services { catalog, clock, .. } = &*self.services;
+        let snapshot = if overdue.in_doubt { catalog.account(account).await? } else { None };
+        let time_zone = snapshot.map_or(TimeZone::UTC, |snapshot| snapshot.time_zone.clone());
+        Ok(CalendarSpan::day(&time_zone, clock.now_ms()))
+    }
+
     /// Sweeps holds of the kinds that are overdue, and what has expired.
-    async fn sweep(&self, snapshot: &Snapshot, overdue: Overdue) -> Swept {
+    async fn sweep(&self, account: &AccountId, overdue: Overdue, day: CalendarSpan) -> Swept {
         // Where no hold is too old, none is looked through.
         let age_ms = |due: bool, age_ms: i64| if due { age_ms } else { NO_AGE_MS };
         let mut swept = Swept::default();
@@ -90,14 +105,14 @@ impl Visit {
                 open_age_ms: age_ms(overdue.open, self.ages.open_ms),
                 in_doubt_age_ms: age_ms(overdue.in_doubt, self.ages.in_doubt_ms),
                 policies: self.options.policies,
-                day: CalendarSpan::day(&snapshot.time_zone, self.services.clock.now_ms()),
+                day,
             };
-            let verdict = self.services.batcher.call(&snapshot.id, operation).await;
+            let verdict = self.services.batcher.call(account, operation).await;
             swept.more = match verdict {
                 Ok(Verdict::Swept { marked, resolved, more }) => {
                     if marked > 0 || resolved > 0 {
                         tracing::warn!(
-                            account = %snapshot.id, in_doubt = marked, resolved,
+                            %account, in_doubt = marked, resolved,
                             "old holds were swept"
                         );
                     }
@@ -106,12 +121,12 @@ impl Visit {
                     more
                 }
                 Ok(other) => {
-                    tracing::error!(account = %snapshot.id, verdict = ?other, "the ledger \
+                    tracing::error!(%account, verdict = ?other, "the ledger \
                             answered a sweep in a way it should not");
                     false
                 }
                 Err(fault) => {
-                    tracing::warn!(account = %snapshot.id, ?fault, "an account could not be swept");
+                    tracing::warn!(%account, ?fault, "an account could not be swept");
                     false
                 }
             };

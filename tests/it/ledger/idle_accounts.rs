@@ -77,7 +77,7 @@ async fn until_all(reads: &dyn LedgerReads, count: usize, so: impl Fn(&Attention
             return;
         }
         assert!(begin.elapsed() < Duration::from_secs(60), "{left} accounts are left");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
