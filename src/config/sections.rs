@@ -17,7 +17,7 @@ use super::{accounts, parse};
 use crate::catalog::VariablePattern;
 use crate::http::peer::TrustedProxies;
 use crate::http::tls::TlsFiles;
-use crate::ledger::{DoubtReason, InDoubtPolicies, InDoubtPolicy, StoreTlsFiles};
+use crate::ledger::{DoubtReason, InDoubtPolicies, InDoubtPolicy, Retention, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
 use crate::upstream::media_hosts::MediaHost;
 use crate::upstream::pass_through::Allowed;
@@ -247,6 +247,7 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
     let id = section.optional("id", parse::ledger_id);
     let allow_unsafe = section.boolean("allow_unsafe", false);
     let sweep_interval = section.milliseconds("sweep_interval_ms", 10..=WAIT_MAX_MS);
+    let retention = retention(&mut section);
     let in_doubt_deadline = section.seconds("in_doubt_deadline_s", 60..=30 * 86_400);
     let in_doubt_policy = section.required("in_doubt_policy", in_doubt_policy);
     let by_reason = section.section("in_doubt_policy_by_reason");
@@ -262,7 +263,14 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
         sweep_interval: sweep_interval?,
         in_doubt_deadline: in_doubt_deadline?,
         in_doubt_policies: in_doubt_policies?,
+        retention: retention?,
     })
+}
+
+fn retention(section: &mut Section<'_>) -> Option<Retention> {
+    let mut days = |key, least| section.required_number(key, &(least..=Retention::MAX_DAYS));
+    let usage_days = days("usage_days", 31);
+    Some(Retention { usage_days: usage_days? })
 }
 
 fn in_doubt_policy(text: &str) -> Result<InDoubtPolicy, String> {

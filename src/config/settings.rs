@@ -14,7 +14,7 @@ use super::secret::Secret;
 use crate::catalog::VariablePattern;
 use crate::http::peer::TrustedProxies;
 use crate::http::tls::TlsFiles;
-use crate::ledger::{InDoubtPolicies, StoreTlsFiles};
+use crate::ledger::{InDoubtPolicies, Retention, StoreTlsFiles};
 use crate::pricing::recipient::WithoutPlus;
 use crate::upstream::media_hosts::MediaHost;
 use crate::upstream::pass_through::Allowed;
@@ -101,6 +101,8 @@ pub struct LedgerConfig {
     pub in_doubt_deadline: Duration,
     /// `in_doubt_policy` and `[ledger.in_doubt_policy_by_reason]` together.
     pub in_doubt_policies: InDoubtPolicies,
+    /// `usage_days`.
+    pub retention: Retention,
 }
 
 /// `[admin]`

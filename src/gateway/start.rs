@@ -351,5 +351,6 @@ fn sweep_options(config: &Config) -> SweepOptions {
         open_age: config.upstream.answer_timeout.saturating_add(SWEEP_MARGIN),
         in_doubt_age: config.ledger.in_doubt_deadline,
         policies: config.ledger.in_doubt_policies,
+        retention: config.ledger.retention,
     }
 }

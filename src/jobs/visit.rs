@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use super::events;
 use super::watched::{Ages, Look, Overdue, Visited};
 use crate::ids::AccountId;
-use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Verdict};
+use crate::ledger::{
+    CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Retention, Verdict,
+};
 use crate::services::Services;
 
 /// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of
@@ -29,6 +31,8 @@ pub struct SweepOptions {
     pub in_doubt_age: Duration,
     /// What becomes of holds in doubt for too long, by why they are.
     pub policies: InDoubtPolicies,
+    /// How long what is past is kept.
+    pub retention: Retention,
 }
 
 /// What all visits of a round share.
@@ -105,6 +109,7 @@ impl Visit {
                 open_age_ms: age_ms(overdue.open, self.ages.open_ms),
                 in_doubt_age_ms: age_ms(overdue.in_doubt, self.ages.in_doubt_ms),
                 policies: self.options.policies,
+                retention: self.options.retention,
                 day,
             };
             let verdict = self.services.batcher.call(account, operation).await;

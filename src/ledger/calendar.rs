@@ -32,6 +32,11 @@ pub fn date_at(zone: &TimeZone, now_ms: i64) -> Date {
     zone.to_datetime(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::UNIX_EPOCH)).date()
 }
 
+/// The day of a Unix millisecond in UTC, as days since 1970-01-01.
+pub const fn utc_day(now_ms: i64) -> i64 {
+    now_ms.div_euclid(86_400_000)
+}
+
 /// Days since 1970-01-01.
 pub fn day_index(date: Date) -> i32 {
     date.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days())

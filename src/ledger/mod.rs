@@ -17,6 +17,7 @@ pub mod readiness;
 pub mod redis;
 pub mod refusal;
 pub mod rejection;
+pub mod retention;
 pub mod rules;
 pub mod state;
 mod store_tls;
@@ -37,6 +38,7 @@ pub use operation::{
 };
 pub use refusal::RefusalCode;
 pub use rejection::{Rejection, StopReason};
+pub use retention::Retention;
 pub use store_tls::StoreTlsFiles;
 pub use traits::{
     ALIVE_MS, ClaimKind, Claims, Ledger, LedgerFuture, LedgerReads, Page, PageRequest,

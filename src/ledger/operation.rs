@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::doubt::{DoubtReason, InDoubtPolicies};
 use super::refusal::RefusalCode;
+use super::retention::Retention;
 use crate::amount::Amount;
 use crate::ids::{CampaignId, ChannelId, HoldId, PortfolioId, WalletId};
 use crate::pricing::{Category, Country};
@@ -386,8 +387,8 @@ pub enum Operation {
         /// What they are known as, each once; the first is the send's own.
         recipients: Box<[RecipientHash]>,
     },
-    /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy. At most
-    /// [`SWEEP_LIMIT`] holds a call.
+    /// Ages holds: old open ones become in doubt, old in-doubt ones end by policy, at most
+    /// [`SWEEP_LIMIT`] a call; and prunes some of what is past its retention.
     Sweep {
         /// Open holds older than this become in doubt, in milliseconds.
         open_age_ms: i64,
@@ -395,6 +396,8 @@ pub enum Operation {
         in_doubt_age_ms: i64,
         /// What becomes of holds in doubt for too long, by why they are.
         policies: InDoubtPolicies,
+        /// How long what is past is kept.
+        retention: Retention,
         /// Today in the account's zone.
         day: CalendarSpan,
     },

@@ -316,15 +316,25 @@ words! {
     EventKind: EventKind::ALL,
 }
 
-/// Records as their fields, one after another.
+/// A field that may be missing.
+pub(super) fn later<T: Compact + Default>(input: &mut Input<'_>) -> Result<T, Malformed> {
+    if input.0.is_empty() { Ok(T::default()) } else { T::take(input) }
+}
+
+/// Records as their fields, one after another; those behind a `;` are missing from what an earlier
+/// version wrote, which is why such a record is the last of whatever holds it.
 macro_rules! fields {
-    ($($record:ident { $($field:ident),+ $(,)? })+) => {
+    ($($record:ident { $($field:ident),+ $(,)? $(; $($later:ident),+)? })+) => {
         $(impl Compact for $record {
             fn put(&self, out: &mut Vec<u8>) {
                 $(self.$field.put(out);)+
+                $($(self.$later.put(out);)+)?
             }
             fn take(input: &mut Input<'_>) -> Result<$record, Malformed> {
-                Ok($record { $($field: Compact::take(input)?),+ })
+                Ok($record {
+                    $($field: Compact::take(input)?,)+
+                    $($($later: super::compact::later(input)?,)+)?
+                })
             }
         })+
     };

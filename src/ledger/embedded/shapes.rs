@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::compact::{Compact, Input, Malformed, fields};
 use crate::ids::AccountId;
 use crate::ledger::state::{
-    AccountState, Alias, Campaign, CapHit, Content, Head, Hold, KeyOutcome, KeyRecord, Row, Slot,
-    Threshold, Unheard, Wallet,
+    AccountState, Alias, Campaign, CapHit, Content, Head, Hold, KeyOutcome, KeyRecord, Pruned, Row,
+    Slot, Threshold, Unheard, Wallet,
 };
 use crate::ledger::{ChargeDetail, DocumentKind, Entry, Event, UsageSum};
 
@@ -27,7 +27,8 @@ const UNHEARD: u8 = 12;
 const ALIAS: u8 = 13;
 
 fields! {
-    Head { last_ms, settings_version, entry_sequence, event_sequence }
+    Head { last_ms, settings_version, entry_sequence, event_sequence; pruned }
+    Pruned { usage }
     Threshold { below, armed }
     Wallet {
         settled, held, overdraft_limit, epoch, exhausted, exhausted_since_ms, refused_price,

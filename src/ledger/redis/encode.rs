@@ -162,11 +162,12 @@ impl Call {
                 self.code(operation::LEARN_ALIAS);
                 self.bytes(recipients.as_flattened());
             }
-            Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
+            Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, retention, day } => {
                 self.code(operation::SWEEP);
                 self.number(open_age_ms);
                 self.number(in_doubt_age_ms);
                 self.released_reasons(policies);
+                self.number(retention.usage_days);
                 super::block::put_span(&mut self.text, *day);
             }
             other => self.administration(other),

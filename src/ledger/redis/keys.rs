@@ -16,7 +16,7 @@ use std::hash::BuildHasher;
 
 use crate::ids::{AccountId, CampaignId, FastHash, HoldId, PortfolioId, WalletId};
 use crate::ledger::operation::{MAX_CLOCK_SKEW_MS, UNHEARD_ID_MAX, UNHEARD_KEPT_MS, UNHEARD_MAX};
-use crate::ledger::{ClaimKind, Fingerprint, RecipientHash};
+use crate::ledger::{ClaimKind, Fingerprint, RecipientHash, Retention};
 
 /// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in
 /// store.lua.
@@ -29,8 +29,9 @@ const BLOCK_BUCKETS: i64 = 4096;
 pub(super) const STORE_VERSION: i64 = 1;
 /// Version of a block's contents.
 pub(super) const BLOCK_VERSION: u8 = 1;
-/// Usage by day.
-pub(super) const USAGE_BUCKETS: i64 = 64;
+/// What is kept by day, in turn: more days than anything is kept for, so that two never share one.
+pub(super) const DAYS: i64 = 4096;
+const _: () = assert!(DAYS > Retention::MAX_DAYS as i64 + 32);
 /// Shards of the list of campaigns.
 pub(super) const CAMPAIGN_INDEXES: u32 = 64;
 /// Shards of the settings documents.
@@ -80,7 +81,8 @@ pub(super) fn script_names() -> String {
         ("block_buckets", BLOCK_BUCKETS),
         ("block_version", i64::from(BLOCK_VERSION)),
         ("store_version", STORE_VERSION),
-        ("usage_buckets", USAGE_BUCKETS),
+        ("days", DAYS),
+        ("max_kept_days", i64::from(Retention::MAX_DAYS)),
         ("clock_skew_ms", MAX_CLOCK_SKEW_MS),
         ("unheard_kept_ms", UNHEARD_KEPT_MS),
         ("unheard_id_max", i64::try_from(UNHEARD_ID_MAX).unwrap_or(i64::MAX)),
@@ -210,8 +212,8 @@ impl AccountKeys {
         self.named(format_args!("{DOCUMENTS}{shard}"))
     }
 
-    pub(super) fn usage(&self, bucket: i64) -> String {
-        self.named(format_args!("{USAGE}{bucket}"))
+    pub(super) fn usage(&self, day: i64) -> String {
+        self.named(format_args!("{USAGE}{}", day.rem_euclid(DAYS)))
     }
 
     pub(super) fn block(&self, block: &BlockId) -> String {

@@ -7,7 +7,7 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 use super::{codes, keys};
 
 /// In this order: each part uses those above it. The last makes `run`.
-const PARTS: [&str; 18] = [
+const PARTS: [&str; 19] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
@@ -22,6 +22,7 @@ const PARTS: [&str; 18] = [
     include_str!("lua/guards.lua"),
     include_str!("lua/terms.lua"),
     include_str!("lua/reserve.lua"),
+    include_str!("lua/prune.lua"),
     include_str!("lua/resolve.lua"),
     include_str!("lua/plain.lua"),
     include_str!("lua/operations.lua"),

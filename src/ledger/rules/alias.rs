@@ -3,6 +3,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use crate::ledger::Verdict;
+use crate::ledger::calendar::utc_day;
 use crate::ledger::operation::RecipientHash;
 use crate::ledger::state::{AccountState, Alias, Row};
 
@@ -16,10 +17,6 @@ const MAX_PART: usize = 256;
 pub(super) const KEPT_DAYS: i64 = 365;
 /// Days after which a further reply is written down as a confirmation.
 const CONFIRMED_DAYS: i64 = 30;
-
-pub(super) const fn day(now_ms: i64) -> i64 {
-    now_ms.div_euclid(86_400_000)
-}
 
 /// One person: the recipient that was asked for, then the others.
 #[derive(Debug, Clone)]
@@ -49,7 +46,7 @@ impl Person {
 
 impl Alias {
     const fn is_live(&self, now_ms: i64) -> bool {
-        day(now_ms).saturating_sub(self.day) <= KEPT_DAYS
+        utc_day(now_ms).saturating_sub(self.day) <= KEPT_DAYS
     }
 }
 
@@ -72,7 +69,7 @@ impl AccountState {
         for recipient in &person {
             let others = person.iter().filter(|other| *other != recipient).copied().collect();
             self.note(Row::Alias(*recipient));
-            self.put_alias(*recipient, Alias { day: day(now_ms), others });
+            self.put_alias(*recipient, Alias { day: utc_day(now_ms), others });
         }
         Verdict::AliasLearned { changed: true }
     }
@@ -94,7 +91,7 @@ impl AccountState {
         let settled = |recipient: &RecipientHash| {
             self.live_alias(recipient, now_ms).is_some_and(|alias| {
                 alias.others.len().saturating_add(1) == person.len()
-                    && day(now_ms).saturating_sub(alias.day) < CONFIRMED_DAYS
+                    && utc_day(now_ms).saturating_sub(alias.day) < CONFIRMED_DAYS
             })
         };
         if person.iter().all(settled) {

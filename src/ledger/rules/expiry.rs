@@ -2,8 +2,9 @@
 //! age itself, so this only frees memory.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
-use super::alias::{self, KEPT_DAYS};
+use super::alias::KEPT_DAYS;
 use super::{MAX_CAP_WINDOW_S, key_is_kept};
+use crate::ledger::calendar::utc_day;
 use crate::ledger::state::{AccountState, Row};
 
 /// A deduplicating campaign's recipients are kept this long after it is finished.
@@ -18,7 +19,7 @@ impl AccountState {
     pub(super) fn drop_expired(&mut self, now_ms: i64, operations: usize) {
         let most = operations.saturating_mul(2).saturating_add(BESIDES);
         let mut rows: Vec<Row> = self.expired_slots(now_ms).take(most).collect();
-        let day = alias::day(now_ms);
+        let day = utc_day(now_ms);
         let old_key = |half_day: &i64| !key_is_kept(*half_day, now_ms);
         rows.extend(self.ages.keys(old_key).take(most));
         // The newest hit of a day may be of its last second.
@@ -34,6 +35,9 @@ impl AccountState {
             let row = |recipient: &_| Row::Sent(campaign.clone(), *recipient);
             rows.extend(sent.iter().take(most).map(row));
         }
+        let pruned = |day: &i32| i64::from(*day) < self.head.pruned.usage;
+        let days = self.usage.keys().take_while(|(day, ..)| pruned(day));
+        rows.extend(days.take(most).cloned().map(Row::Usage));
         for row in rows {
             self.note(row.clone());
             self.remove(&row);

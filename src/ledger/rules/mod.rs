@@ -11,6 +11,7 @@ mod caps;
 mod expiry;
 mod guards;
 mod money;
+mod prune;
 mod reserve;
 mod resolve;
 mod settings;
@@ -48,7 +49,11 @@ impl AccountState {
         if skew.saturating_abs() > MAX_CLOCK_SKEW_MS {
             return Err(clock_skew(skew));
         }
+        let begins = self.head.last_ms == 0;
         let now_ms = self.advance(store_ms);
+        if begins {
+            self.begin_days(now_ms);
+        }
         self.drop_expired(now_ms, batch.operations.len());
         let verdicts =
             batch.operations.iter().map(|operation| self.apply(operation, now_ms)).collect();
@@ -96,8 +101,9 @@ impl AccountState {
                 Verdict::Counted
             }
             Operation::LearnAlias { recipients } => self.learn_alias(recipients, now_ms),
-            Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, day } => {
-                self.sweep(*open_age_ms, *in_doubt_age_ms, policies, *day, now_ms)
+            Operation::Sweep { open_age_ms, in_doubt_age_ms, policies, retention, day } => {
+                let (open, in_doubt) = (*open_age_ms, *in_doubt_age_ms);
+                self.sweep(open, in_doubt, policies, retention, *day, now_ms)
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::ledger::doubt::{DoubtReason, InDoubtPolicies, InDoubtPolicy};
 use crate::ledger::entry::{ChargeDetail, EntryKind};
 use crate::ledger::event::EventKind;
 use crate::ledger::operation::{CalendarSpan, MAX_CLOCK_SKEW_MS, ReleaseReason, SWEEP_LIMIT};
+use crate::ledger::retention::Retention;
 use crate::ledger::state::{AccountState, Hold, KeyOutcome, Row};
 use crate::ledger::view::{HoldState, UsageSum};
 
@@ -178,6 +179,7 @@ impl AccountState {
         open_age_ms: i64,
         in_doubt_age_ms: i64,
         policies: &InDoubtPolicies,
+        retention: &Retention,
         day: CalendarSpan,
         now_ms: i64,
     ) -> Verdict {
@@ -195,10 +197,11 @@ impl AccountState {
             };
         }
         self.expire_unheard(now_ms);
+        let unpruned = self.prune(retention, now_ms);
         Verdict::Swept {
             marked: u32::try_from(stuck.len().min(SWEEP_LIMIT)).unwrap_or(u32::MAX),
             resolved: u32::try_from(overdue.len().min(room)).unwrap_or(u32::MAX),
-            more: stuck.len() > SWEEP_LIMIT || overdue.len() > room,
+            more: stuck.len() > SWEEP_LIMIT || overdue.len() > room || unpruned,
         }
     }
 

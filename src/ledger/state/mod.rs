@@ -251,6 +251,15 @@ pub struct Head {
     pub(in crate::ledger) settings_version: u64,
     pub(in crate::ledger) entry_sequence: u64,
     pub(in crate::ledger) event_sequence: u64,
+    #[serde(default)]
+    pub(in crate::ledger) pruned: Pruned,
+}
+
+/// What is past its retention and gone: by kind the first day that is not (days since 1970). Zero
+/// in accounts of a version that pruned nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    pub(in crate::ledger) usage: i64,
 }
 
 /// One account. `changes` collects what the operations since the last
@@ -351,9 +360,11 @@ impl AccountState {
         }
     }
 
-    /// Usage rows of the days `from_day..=to_day`.
+    /// Usage rows of the days `from_day..=to_day`, as far as they are kept.
     pub fn usage_rows(&self, from_day: i32, to_day: i32) -> Vec<UsageRow> {
-        let in_range = |key: &UsageKey| key.0 >= from_day && key.0 <= to_day;
+        let in_range = |key: &UsageKey| {
+            i64::from(key.0) >= self.head.pruned.usage && key.0 >= from_day && key.0 <= to_day
+        };
         let row = |(key, sum): (&UsageKey, &UsageSum)| UsageRow {
             day: key.0,
             channel: key.1.clone(),

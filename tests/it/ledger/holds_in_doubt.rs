@@ -2,7 +2,9 @@
 //! alone.
 
 use tollgate::ids::HoldId;
-use tollgate::ledger::{Batch, HoldState, InDoubtPolicies, InDoubtPolicy, Operation, Verdict};
+use tollgate::ledger::{
+    Batch, HoldState, InDoubtPolicies, InDoubtPolicy, Operation, Retention, Verdict,
+};
 
 use crate::support::ledger_script::{Labels, Line, check, operations, render};
 use crate::support::{HOUR, LedgerCase, SECOND, all, day, on_every_ledger};
@@ -162,6 +164,7 @@ async fn a_sweep_takes_a_bounded_number(mut case: LedgerCase) {
         open_age_ms: 38 * SECOND,
         in_doubt_age_ms,
         policies: InDoubtPolicies::always(InDoubtPolicy::Charge),
+        retention: Retention::default(),
         day: day(now_ms),
     };
     let swept = |marked, resolved, more| Verdict::Swept { marked, resolved, more };
@@ -240,6 +243,7 @@ async fn sweep(case: &mut LedgerCase) -> (u32, u32) {
         open_age_ms: 38 * SECOND,
         in_doubt_age_ms: 24 * HOUR,
         policies: InDoubtPolicies::always(InDoubtPolicy::Charge),
+        retention: Retention::default(),
         day,
     };
     match case.apply(vec![sweep]).await.unwrap()[..] {

@@ -23,6 +23,7 @@ mod redis_script;
 mod redis_unavailable;
 mod rejection_order;
 mod repeated_sends;
+mod retention;
 mod settings;
 mod sweep_fairness;
 mod usage;

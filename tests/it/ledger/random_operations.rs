@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tollgate::ledger::state::AccountState;
-use tollgate::ledger::{Batch, Entry, Event, HoldState, LedgerFault, Operation, Verdict};
+use tollgate::ledger::{
+    Batch, Entry, Event, HoldState, LedgerFault, Operation, Retention, Verdict,
+};
 
 use super::invariants::{Auditor, View};
 use super::random_traffic::{PORTFOLIOS, Traffic, WALLETS};
@@ -133,12 +135,14 @@ struct Sequence {
 
 impl Sequence {
     async fn begin(seed: u64, case: &mut LedgerCase) -> Sequence {
+        let traffic = Traffic::new(seed);
+        let auditor = Auditor::new(traffic.retention != Retention::default());
         let mut sequence = Sequence {
-            traffic: Traffic::new(seed),
+            traffic,
             model: AccountState::default(),
             entries: Vec::new(),
             events: Vec::new(),
-            auditor: Auditor::default(),
+            auditor,
             story: Story { seed, steps: 0, last: VecDeque::new(), finished: false },
         };
         let lines = [

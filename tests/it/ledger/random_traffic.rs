@@ -10,7 +10,7 @@ use tollgate::ledger::state::AccountState;
 use tollgate::ledger::{
     AllowanceRule, Answer, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason,
     InDoubtPolicies, InDoubtPolicy, Operation, RecipientHash, RefusalCode, ReleaseReason, Reserve,
-    StopReason, WindowRule,
+    Retention, StopReason, WindowRule,
 };
 use tollgate::pricing::Category;
 use tollgate::rejection::RejectionKind;
@@ -76,6 +76,10 @@ pub struct Traffic {
     made: u64,
     /// Whether its account observes at times.
     observes: bool,
+    /// How long what is past is kept.
+    pub retention: Retention,
+    /// For sequences in which little is kept: months pass, and it is swept often.
+    ends: Option<Dice>,
     /// Every hold reserved or refused, to be named again later.
     asked: Vec<HoldId>,
 }
@@ -99,12 +103,32 @@ impl Traffic {
         let free = u32::try_from(dice.below(4)).unwrap();
         let unit = *dice.pick(&[10_000, 10_000, 11_801, 1, 1 << 38]);
         let observes = seed.is_multiple_of(5);
-        Traffic { dice, caps, limit, policies, free, unit, made: 0, observes, asked: Vec::new() }
+        // Dice of their own, so that the other sequences stay as they are.
+        let mut ends = matches!(seed % 4, 1 | 2).then(|| Dice::new(!seed));
+        let retention = ends.as_mut().map_or_else(Retention::default, short_retention);
+        Traffic {
+            dice,
+            caps,
+            limit,
+            policies,
+            free,
+            unit,
+            made: 0,
+            observes,
+            retention,
+            ends,
+            asked: Vec::new(),
+        }
     }
 
     /// How far the clock moves before the next batch: mostly little, sometimes to the edge of a
     /// minute or a day, now and then back.
     pub fn step_ms(&mut self, now_ms: i64) -> i64 {
+        if let Some(ends) = &mut self.ends
+            && ends.percent(5)
+        {
+            return *ends.pick(&[4, 20, 60]) * DAY + ends.milliseconds(DAY);
+        }
         let dice = &mut self.dice;
         let to_edge = |length: i64| length - now_ms.rem_euclid(length);
         match dice.below(100) {
@@ -139,6 +163,9 @@ impl Traffic {
     }
 
     fn operation(&mut self, model: &AccountState, gateway_ms: i64) -> Operation {
+        if self.ends.as_mut().is_some_and(|ends| ends.percent(6)) {
+            return self.sweep(gateway_ms);
+        }
         match self.dice.below(100) {
             0..46 => Operation::Reserve(Box::new(self.send(model, gateway_ms))),
             46..62 => self.settle(model, gateway_ms),
@@ -153,12 +180,17 @@ impl Traffic {
             85..87 => self.document(),
             87..89 => self.alias(),
             89..97 => self.campaign_change(),
-            _ => Operation::Sweep {
-                open_age_ms: *self.dice.pick(&[38 * SECOND, HOUR]),
-                in_doubt_age_ms: *self.dice.pick(&[2 * HOUR, DAY]),
-                policies: self.policies,
-                day: day(gateway_ms),
-            },
+            _ => self.sweep(gateway_ms),
+        }
+    }
+
+    fn sweep(&mut self, gateway_ms: i64) -> Operation {
+        Operation::Sweep {
+            open_age_ms: *self.dice.pick(&[38 * SECOND, HOUR]),
+            in_doubt_age_ms: *self.dice.pick(&[2 * HOUR, DAY]),
+            policies: self.policies,
+            retention: self.retention,
+            day: day(gateway_ms),
         }
     }
 
@@ -386,6 +418,11 @@ impl Traffic {
             },
         }
     }
+}
+
+fn short_retention(dice: &mut Dice) -> Retention {
+    let mut days = || *dice.pick(&[1, 3, 20]);
+    Retention { usage_days: days() }
 }
 
 fn recipient(dice: &mut Dice) -> RecipientHash {

@@ -8,7 +8,7 @@ use tollgate::catalog::Tokens;
 use tollgate::clock::Clock;
 use tollgate::jobs::{Jobs, SweepOptions};
 use tollgate::ledger::batcher::BatcherOptions;
-use tollgate::ledger::{InDoubtPolicies, InDoubtPolicy, OpenLedger};
+use tollgate::ledger::{InDoubtPolicies, InDoubtPolicy, OpenLedger, Retention};
 use tollgate::metrics::Metrics;
 use tollgate::pricing::PriceBook;
 use tollgate::services::{Services, ServicesOptions};
@@ -47,6 +47,7 @@ impl Sweeping {
             open_age: Duration::from_secs(38),
             in_doubt_age: Duration::from_secs(86_400),
             policies: InDoubtPolicies::always(InDoubtPolicy::Charge),
+            retention: Retention::default(),
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(Jobs { services }.sweep(options, stop.clone()));

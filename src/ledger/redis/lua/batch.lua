@@ -107,13 +107,16 @@ local function run(keys, argv)
   end
   store.now = math.max(store_ms, tonumber(last_ms or '0'))
   local writes = last_ms or creates == 1
+  if not last_ms then
+    store.put(store.ACCOUNT, 'version', store.text(N.store_version))
+    prune.begin_days()
+  end
   terms.read()
   state.out[1] = REPLY_OK .. (writes and '1' or '0')
   batch.decide(count)
   local reply = table.concat(state.out)
   -- An account that does not exist gives the verdicts of an empty one, and nothing is written.
   if not writes then return reply end
-  if not last_ms then store.put(store.ACCOUNT, 'version', store.text(N.store_version)) end
   if not record then writers.forget_idle() end
   batch.save(writer, pack(writers.RECORD, number, store.now) .. reply)
   return reply

@@ -1,7 +1,8 @@
 -- How a hold ends, where it is no plain settle: released, or in doubt until evidence or a deadline
 -- decides; and the sweep that ages holds. KEYS: buckets of blocks. Names from the hold's recorded
 -- content are made here. ARGV: release: block, position, code or ''; mark: block, position,
--- reason; abandon: block, position; sweep: open age, in-doubt age, policy, day. Reply: settled:
+-- reason; abandon: block, position; sweep: open age, in-doubt age,
+-- policy, days to keep (prune.lua), day. Reply: settled:
 -- amount | released: amount | marked | no hold | swept: marked, resolved, more.
 
 local resolve = {}
@@ -319,7 +320,8 @@ end
 function resolve.sweep()
   local open_until = store.now - args.number()
   local doubt_until = store.now - args.number()
-  local released, day = args.text(), args.span()
+  local released = args.text()
+  local kept, day = prune.read(), args.span()
   local limit = resolve.SWEEP_LIMIT
   local stuck = resolve.oldest(store.OPEN_INDEX, open_until, limit + 1, resolve.is_open)
   local marked = math.min(#stuck, limit)
@@ -342,6 +344,6 @@ function resolve.sweep()
   state.out = said
   guards.expire(limit)
   store.put(store.ACCOUNT, 'swept', store.text(store.now))
-  local more = #stuck > limit or #overdue > room
+  local more = prune.run(kept) or #stuck > limit or #overdue > room
   state.say(V_SWEPT, marked, resolved, more and 1 or 0)
 end

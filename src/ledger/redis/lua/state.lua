@@ -3,6 +3,8 @@
 
 local state = {}
 
+state.DAY_MS = 86400000
+
 function state.begin()
   state.out, state.entries, state.events = {}, {}, {}
   state.entry_sequence, state.event_sequence = nil, nil
@@ -182,6 +184,16 @@ function state.add_pairs(values, key, prefix, usage)
   return values
 end
 
+-- The name of what is kept of one day.
+function state.dated(kind, day)
+  return store.PREFIX .. kind .. store.text(day % N.days)
+end
+
+-- Days since 1970 in UTC.
+function state.today()
+  return floor(store.now / state.DAY_MS)
+end
+
 -- Counts one message; `usage` has messages and credits by row.
 function state.use(usage, row, amount)
   local use = usage[row]
@@ -258,7 +270,7 @@ function state.writes()
   end
   for _, portfolio in pairs(state.portfolios) do state.fold_portfolio(portfolio) end
   for day, usage in pairs(state.usage) do
-    local key = store.PREFIX .. N.usage .. store.text(day % N.usage_buckets)
+    local key = state.dated(N.usage, day)
     writes[#writes + 1] = state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', usage)
   end
   return writes

@@ -1,14 +1,18 @@
 //! Reads of wallets, campaigns and usage.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::page;
 use crate::ids::{AccountId, CampaignId, WalletId};
+use crate::ledger::calendar::utc_day;
 use crate::ledger::redis::RedisLedger;
-use crate::ledger::redis::keys::{CAMPAIGN_INDEXES, USAGE_BUCKETS};
+use crate::ledger::redis::keys::{CAMPAIGN_INDEXES, DAYS};
 use crate::ledger::redis::packed;
 use crate::ledger::redis::stored::{self, Exhaustion, Fields};
 use crate::ledger::{CampaignView, LedgerFault, Page, PageRequest, UsageRow, WalletView};
+
+/// Days of usage read in one round trip.
+const DAYS_AT_ONCE: usize = 32;
 
 type Exhaustions = HashMap<WalletId, Exhaustion>;
 
@@ -91,21 +95,25 @@ impl RedisLedger {
         to_day: i32,
     ) -> Result<Vec<UsageRow>, LedgerFault> {
         let keys = self.keys.of(account);
-        let days = i64::from(from_day)..=i64::from(to_day);
-        let buckets: BTreeSet<i64> =
-            days.take(64).map(|day| day.rem_euclid(USAGE_BUCKETS)).collect();
-        if buckets.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut pipe = redis::pipe();
-        for bucket in buckets {
-            pipe.cmd("HGETALL").arg(keys.usage(bucket));
+        pipe.cmd("HMGET").arg(keys.account()).arg("last").arg("usage_from");
+        let ((last_ms, first_day),): ((Option<i64>, Option<i64>),) = self.pipe(&pipe).await?;
+        // A zone may be a day ahead of UTC, and a gateway's clock ahead of the ledger's.
+        let last_day = utc_day(last_ms.unwrap_or(0)).saturating_add(2);
+        let first_day = first_day.unwrap_or(0).max(last_day.saturating_sub(DAYS - 1));
+        let (first_day, last_day) = (first_day.max(from_day.into()), last_day.min(to_day.into()));
+        let mut rows: Vec<UsageRow> = Vec::new();
+        let mut days = (first_day..=last_day).peekable();
+        while days.peek().is_some() {
+            let mut pipe = redis::pipe();
+            for day in days.by_ref().take(DAYS_AT_ONCE) {
+                pipe.cmd("HGETALL").arg(keys.usage(day));
+            }
+            let replies: Vec<Fields> = self.pipe(&pipe).await?;
+            for (name, packed) in replies.iter().flatten() {
+                rows.extend(stored::usage_row(name, packed, (from_day, to_day))?);
+            }
         }
-        let replies: Vec<Fields> = self.pipe(&pipe).await?;
-        let rows = replies.iter().flatten();
-        let rows = rows.map(|(name, packed)| stored::usage_row(name, packed, (from_day, to_day)));
-        let mut rows: Vec<UsageRow> =
-            rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         rows.sort_by(|a, b| {
             (a.day, &a.channel, a.country, a.category)
                 .cmp(&(b.day, &b.channel, b.country, b.category))

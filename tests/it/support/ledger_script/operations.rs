@@ -6,7 +6,8 @@ use tollgate::amount::Amount;
 use tollgate::ids::HoldId;
 use tollgate::ledger::{
     AllowanceRule, Answer, CampaignPlan, CampaignUse, CapRule, DocumentKind, DoubtReason,
-    InDoubtPolicies, InDoubtPolicy, Operation, ReleaseReason, Reserve, StopReason, WindowRule,
+    InDoubtPolicies, InDoubtPolicy, Operation, ReleaseReason, Reserve, Retention, StopReason,
+    WindowRule,
 };
 use tollgate::pricing::{Category, Country};
 use tollgate::rejection::RejectionKind;
@@ -153,6 +154,7 @@ pub fn operation(line: &Line, now_ms: i64, labels: &Labels) -> Operation {
             open_age_ms: span_ms(line.value("open").unwrap()),
             in_doubt_age_ms: span_ms(line.value("doubt").unwrap()),
             policies: policies(line),
+            retention: retention(line),
             day: day(gateway_ms),
         },
         _ => campaign_operation(line),
@@ -205,6 +207,13 @@ fn policies(line: &Line) -> InDoubtPolicies {
     named.fold(InDoubtPolicies::always(all), |policies, name| {
         policies.with(doubt_reason(name), InDoubtPolicy::Release)
     })
+}
+
+/// `usage=20`: that many days; what is not named is kept as long as by default.
+fn retention(line: &Line) -> Retention {
+    let days = |name, days| line.value(name).map_or(days, |text| text.parse().unwrap());
+    let Retention { usage_days } = Retention::default();
+    Retention { usage_days: days("usage", usage_days) }
 }
 
 fn doubt_reason(name: &str) -> DoubtReason {

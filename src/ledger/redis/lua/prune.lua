@@ -1,0 +1,39 @@
+-- What is past its retention goes a little with each sweep, the oldest day first. The account keeps
+-- of each kind the first day that is not pruned. KEYS: none, names are made here. ARGV: days to
+-- keep of usage. Reply: none.
+
+local prune = {}
+
+prune.DAYS = 16 -- of one kind in a sweep at most
+prune.BEHIND = 2 -- how many days a zone may be behind UTC, and a gateway's clock
+
+-- From which day on there can be anything, when an account begins.
+function prune.begin_days()
+  local first = store.text(state.today() - prune.BEHIND)
+  store.put(store.ACCOUNT, 'usage_from', first)
+end
+
+function prune.read()
+  return { usage = args.number() }
+end
+
+-- The first day that is not pruned, and the first that is kept. An account of a version that pruned
+-- nothing may have some as old as any that was ever kept.
+function prune.over(field, kept_days)
+  local today = state.today()
+  return math.max(store.number(store.ACCOUNT, field), today - N.max_kept_days), today - kept_days
+end
+
+-- Days of usage go whole.
+function prune.usage(kept_days)
+  local first, till = prune.over('usage_from', kept_days)
+  local upto = math.min(till, first + prune.DAYS)
+  for day = first, upto - 1 do store.empty(state.dated(N.usage, day)) end
+  if first < upto then store.put(store.ACCOUNT, 'usage_from', store.text(upto)) end
+  return upto < till
+end
+
+-- Prunes some of what is past; returns whether there is more.
+function prune.run(kept)
+  return prune.usage(kept.usage)
+end
