@@ -5,6 +5,8 @@
 pub struct Retention {
     /// Usage by day.
     pub usage_days: u32,
+    /// Events.
+    pub events_days: u32,
 }
 
 impl Retention {
@@ -14,6 +16,6 @@ impl Retention {
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { usage_days: 400 }
+        Retention { usage_days: 400, events_days: 90 }
     }
 }

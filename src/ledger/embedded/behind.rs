@@ -154,6 +154,7 @@ fn part(row: &Row) -> u16 {
         Row::Document(_, id) => (11, spread(id)),
         Row::Unheard(body) => (12, body[0]),
         Row::Alias(recipient) => (13, recipient[0]),
+        Row::EventDay(_) => (14, 0),
     };
     u16::from_be_bytes([kind, byte])
 }

@@ -69,6 +69,18 @@ pub(super) fn write_events(
     Ok(())
 }
 
+/// Removes the events of one account before a number; one block may stay for those it ends with.
+pub(super) fn drop_events(
+    connection: &Connection,
+    account: &AccountId,
+    before: u64,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM events WHERE account = ?1 AND last < ?2")?
+        .execute(params![account.as_str(), whole(before)])?;
+    Ok(())
+}
+
 /// A wallet's entries with `from_ms <= at_ms < to_ms` after the number `after`, at most `limit`.
 pub(super) fn entries(
     connection: &Connection,

@@ -8,6 +8,7 @@ use super::answer::Claim;
 use super::error::StoreError;
 use super::writer::Job;
 use crate::ids::{AccountId, CampaignId, HoldId, PortfolioId, WalletId};
+use crate::ledger::state::AccountState;
 use crate::ledger::{
     Attention, Attentions, Batch, CampaignView, ClaimKind, Claims, Document, Documents, Entry,
     Event, HoldState, HoldView, Ledger, LedgerFault, LedgerFuture, LedgerReads, OldestHolds, Page,
@@ -263,8 +264,9 @@ impl LedgerReads for EmbeddedLedger {
         request: &'a PageRequest,
     ) -> LedgerFuture<'a, Page<Event>> {
         let (account, request) = (account.clone(), request.clone());
-        Box::pin(self.read(move |_, store| {
-            let after = number(request.cursor.as_ref())?;
+        Box::pin(self.read(move |world, store| {
+            let first = world.accounts.get(&account).map_or(0, AccountState::first_event);
+            let after = number(request.cursor.as_ref())?.max(first.saturating_sub(1));
             let events =
                 store.events(&account, after, request.limit.saturating_add(1)).map_err(fault)?;
             Ok(page(events, request.limit, |event: &Event| event.sequence.to_string()))

@@ -25,10 +25,11 @@ const REFERENCE: u8 = 10;
 const DOCUMENT: u8 = 11;
 const UNHEARD: u8 = 12;
 const ALIAS: u8 = 13;
+const EVENT_DAY: u8 = 14;
 
 fields! {
     Head { last_ms, settings_version, entry_sequence, event_sequence; pruned }
-    Pruned { usage }
+    Pruned { usage, events, first_event }
     Threshold { below, armed }
     Wallet {
         settled, held, overdraft_limit, epoch, exhausted, exhausted_since_ms, refused_price,
@@ -140,6 +141,10 @@ pub(super) fn put_key(row: &Row, out: &mut Vec<u8>) {
             category.put(out);
             out.extend_from_slice(channel.as_str().as_bytes());
         }
+        Row::EventDay(day) => {
+            out.push(EVENT_DAY);
+            day.put(out);
+        }
         Row::Reference(wallet, reference) => {
             name(REFERENCE, wallet.as_str(), out);
             out.push(0);
@@ -171,6 +176,7 @@ pub(super) fn put_content(state: &AccountState, row: &Row, out: &mut Vec<u8>) ->
         Row::Sent(campaign, recipient) => state.has_sent(campaign, recipient),
         Row::Alias(recipient) => put(state.aliases.get(recipient), out),
         Row::Usage(key) => put(state.usage.get(key), out),
+        Row::EventDay(day) => put(state.event_days.get(day), out),
         Row::Reference(wallet, reference) => {
             put(state.references.get(&(wallet.clone(), reference.clone())), out)
         }
@@ -203,6 +209,7 @@ pub(super) fn row(key: &[u8]) -> Result<Row, Malformed> {
                 (take_day(input)?, Compact::take(input)?, Compact::take(input)?);
             Row::Usage((day, id(input.rest_as_text()?)?, country, category))
         }
+        EVENT_DAY => Row::EventDay(Compact::take(input)?),
         REFERENCE => Row::Reference(id(input.text_until_zero()?)?, input.rest_as_text()?.into()),
         DOCUMENT => {
             let kind = DocumentKind::from_name(input.text_until_zero()?).ok_or(Malformed)?;
@@ -229,6 +236,7 @@ pub(super) fn content(row: &Row, bytes: &[u8]) -> Result<Content, Malformed> {
         Row::Sent(..) => Content::Sent,
         Row::Alias(_) => Content::Alias(Compact::take(input)?),
         Row::Usage(_) => Content::Usage(Compact::take(input)?),
+        Row::EventDay(_) => Content::EventDay(Compact::take(input)?),
         Row::Reference(..) => Content::Reference(Box::new(Compact::take(input)?)),
         Row::Document(..) => Content::Document(Compact::take(input)?),
     })

@@ -139,6 +139,9 @@ impl Store {
         for (account, state) in &group.changed {
             history::write_entries(&transaction, account, &state.changes().entries)?;
             history::write_events(&transaction, account, &state.changes().events)?;
+            if let Some(before) = state.changes().events_before {
+                history::drop_events(&transaction, account, before)?;
+            }
         }
         if !group.changed.is_empty() {
             self.journal.write(&step, group.accounts, &transaction)?;

@@ -168,6 +168,7 @@ impl Call {
                 self.number(in_doubt_age_ms);
                 self.released_reasons(policies);
                 self.number(retention.usage_days);
+                self.number(retention.events_days);
                 super::block::put_span(&mut self.text, *day);
             }
             other => self.administration(other),

@@ -57,6 +57,7 @@ const UNHEARD: &str = "unheard";
 const KEYS: &str = "i:";
 const ALIASES: &str = "a:";
 const USAGE: &str = "u:";
+const EVENT_DAYS: &str = "ed";
 const REFERENCES: &str = "ref:";
 const DOCUMENTS: &str = "doc:";
 
@@ -73,6 +74,7 @@ pub(super) fn script_names() -> String {
         ("unheard", UNHEARD),
         ("keys", KEYS),
         ("usage", USAGE),
+        ("event_days", EVENT_DAYS),
         ("aliases", ALIASES),
     ];
     let numbers = [

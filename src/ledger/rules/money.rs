@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::amount::{Amount, MAX_MICROS};
 use crate::ids::WalletId;
 use crate::ledger::Verdict;
+use crate::ledger::calendar::utc_day;
 use crate::ledger::entry::{Entry, EntryKind};
 use crate::ledger::event::{Event, EventKind};
 use crate::ledger::operation::MAX_THRESHOLDS;
@@ -215,8 +216,11 @@ impl AccountState {
 
     /// Appends an event.
     pub(super) fn event(&mut self, kind: EventKind, now_ms: i64, fill: impl FnOnce(&mut Event)) {
+        let day = utc_day(now_ms);
         self.note(Row::Account);
+        self.note(Row::EventDay(day));
         self.head.event_sequence = self.head.event_sequence.saturating_add(1);
+        self.event_days.insert(day, self.head.event_sequence);
         let mut event = Event {
             sequence: self.head.event_sequence,
             at_ms: now_ms,

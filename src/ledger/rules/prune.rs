@@ -8,6 +8,9 @@ use crate::ledger::state::{AccountState, Pruned, Row};
 /// Days of one kind that a sweep gets on with at most.
 const DAYS: i64 = 16;
 
+/// Events that go with a sweep at most.
+const EVENTS: u64 = 1024;
+
 /// How many days a zone may be behind UTC, and a gateway's clock behind the ledger's.
 const BEHIND: i64 = 2;
 
@@ -16,12 +19,15 @@ impl AccountState {
     pub(super) fn begin_days(&mut self, now_ms: i64) {
         self.note(Row::Account);
         let first = utc_day(now_ms).saturating_sub(BEHIND);
-        self.head.pruned = Pruned { usage: first };
+        self.head.pruned = Pruned { usage: first, events: first, first_event: 0 };
     }
 
     /// Prunes some of what is past; returns whether there is more.
     pub(super) fn prune(&mut self, retention: &Retention, now_ms: i64) -> bool {
-        self.prune_usage(retention.usage_days, utc_day(now_ms))
+        let today = utc_day(now_ms);
+        let usage = self.prune_usage(retention.usage_days, today);
+        let events = self.prune_events(retention.events_days, today);
+        usage || events
     }
 
     /// Days of usage are over at once; their rows are dropped with the next batches.
@@ -33,6 +39,31 @@ impl AccountState {
             self.head.pruned.usage = until;
         }
         until < end
+    }
+
+    fn prune_events(&mut self, kept_days: u32, today: i64) -> bool {
+        let (begin, end) = over(self.head.pruned.events, kept_days, today);
+        let (mut day, mut first) = (begin, self.head.pruned.first_event);
+        let most = first.saturating_add(EVENTS);
+        while day < end.min(begin.saturating_add(DAYS)) {
+            if let Some(last) = self.event_days.get(&day).copied() {
+                first = last.saturating_add(1).min(most);
+                if first <= last {
+                    break;
+                }
+                self.note(Row::EventDay(day));
+                self.event_days.remove(&day);
+            }
+            day = day.saturating_add(1);
+        }
+        if first > self.head.pruned.first_event {
+            self.drop_events(first);
+        }
+        if day > begin {
+            self.note(Row::Account);
+            self.head.pruned.events = day;
+        }
+        day < end
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Changes {
     pub entries: Vec<Entry>,
     /// New events.
     pub events: Vec<Event>,
+    /// Events before this number are gone.
+    pub events_before: Option<u64>,
 }
 
 impl Changes {
@@ -61,8 +63,8 @@ impl AccountState {
         if self.changes.before.capacity() > KEPT_ROOM {
             self.changes = Changes::default();
         }
-        let Changes { before, last_ms, guards, entries, events } = &mut self.changes;
-        *last_ms = None;
+        let Changes { before, last_ms, guards, entries, events, events_before } = &mut self.changes;
+        (*last_ms, *events_before) = (None, None);
         before.clear();
         guards.clear();
         entries.clear();
@@ -113,6 +115,13 @@ impl AccountState {
     /// Appends an event.
     pub(in crate::ledger) fn add_event(&mut self, event: Event) {
         self.changes.events.push(event);
+    }
+
+    /// The events before this number are gone.
+    pub(in crate::ledger) fn drop_events(&mut self, before: u64) {
+        self.note(Row::Account);
+        self.head.pruned.first_event = before;
+        self.changes.events_before = Some(before);
     }
 
     /// Notes which holds guard a body, before that changes.

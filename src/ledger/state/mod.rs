@@ -260,6 +260,9 @@ pub struct Head {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
     pub(in crate::ledger) usage: i64,
+    pub(in crate::ledger) events: i64,
+    /// The first event that is not gone; zero if none is.
+    pub(in crate::ledger) first_event: u64,
 }
 
 /// One account. `changes` collects what the operations since the last
@@ -286,6 +289,8 @@ pub struct AccountState {
     pub(in crate::ledger) sent: HashMap<CampaignId, BTreeSet<RecipientHash>>,
     pub(in crate::ledger) aliases: BTreeMap<RecipientHash, Alias>,
     pub(in crate::ledger) usage: BTreeMap<UsageKey, UsageSum>,
+    /// The last event of each day that has any; the events themselves are not kept here.
+    pub(in crate::ledger) event_days: BTreeMap<i64, u64>,
     pub(in crate::ledger) references: HashMap<(WalletId, Arc<str>), Entry>,
     pub(in crate::ledger) documents: BTreeMap<(DocumentKind, Arc<str>), Arc<str>>,
     pub(in crate::ledger) ages: Ages,
@@ -296,6 +301,11 @@ impl AccountState {
     /// The latest ledger time, Unix milliseconds.
     pub fn last_ms(&self) -> i64 {
         self.head.last_ms
+    }
+
+    /// The number of the first event that is kept, if earlier ones are gone.
+    pub fn first_event(&self) -> u64 {
+        self.head.pruned.first_event
     }
 
     /// Raised by each settings change; 0 for an account that does not exist.

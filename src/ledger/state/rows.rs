@@ -38,6 +38,8 @@ pub enum Row {
     Alias(RecipientHash),
     /// A usage row.
     Usage(UsageKey),
+    /// The last event of a day.
+    EventDay(i64),
     /// The entry a reference made.
     Reference(WalletId, Arc<str>),
     /// A settings document.
@@ -59,6 +61,7 @@ pub(in crate::ledger) enum Content {
     Sent,
     Alias(Alias),
     Usage(UsageSum),
+    EventDay(u64),
     Reference(Box<Entry>),
     Document(Arc<str>),
 }
@@ -87,6 +90,7 @@ impl AccountState {
             }
             Row::Alias(recipient) => self.aliases.get(recipient).cloned().map(Content::Alias),
             Row::Usage(key) => self.usage.get(key).copied().map(Content::Usage),
+            Row::EventDay(day) => self.event_days.get(day).copied().map(Content::EventDay),
             Row::Reference(wallet, reference) => self
                 .references
                 .get(&(wallet.clone(), reference.clone()))
@@ -136,6 +140,7 @@ impl AccountState {
             Row::Sent(campaign, recipient) => self.remove_sent(campaign, recipient),
             Row::Alias(recipient) => self.remove_alias(recipient),
             Row::Usage(key) => drop(self.usage.remove(key)),
+            Row::EventDay(day) => drop(self.event_days.remove(day)),
             Row::Reference(wallet, reference) => {
                 drop(self.references.remove(&(wallet.clone(), reference.clone())));
             }
@@ -178,6 +183,9 @@ impl AccountState {
                 self.put_alias(recipient, alias);
             }
             (Row::Usage(key), Content::Usage(sum)) => drop(self.usage.insert(key, sum)),
+            (Row::EventDay(day), Content::EventDay(last)) => {
+                self.event_days.insert(day, last);
+            }
             (Row::Reference(wallet, reference), Content::Reference(entry)) => {
                 drop(self.references.insert((wallet, reference), *entry));
             }

@@ -250,6 +250,7 @@ impl Sequence {
         let changes = self.model.take_changes();
         self.entries.extend(changes.entries);
         self.events.extend(changes.events);
+        self.events.retain(|event| event.sequence >= self.model.first_event());
         let now_ms = case.clock.now_ms().max(self.model.last_ms());
         let campaigns =
             self.model.campaign_ids_after(None).filter_map(|id| self.model.campaign_view(id));

@@ -1,12 +1,16 @@
 //! What is past ends: each kind after its days, a little with each sweep.
 
-use crate::support::ledger_script::check;
-use crate::support::{LedgerCase, on_every_ledger};
+use tollgate::ledger::{Operation, PageRequest, Verdict};
+
+use crate::support::ledger_script::{Labels, Line, check, operations::operation};
+use crate::support::{DAY, LedgerCase, on_every_ledger};
 
 on_every_ledger!(
     usage_ends_after_its_days,
     a_sweep_gets_on_by_some_days,
     days_a_year_apart_do_not_share_a_place,
+    events_end_after_their_days,
+    many_events_of_one_day_end_in_steps,
 );
 
 async fn usage_ends_after_its_days(case: LedgerCase) {
@@ -68,4 +72,54 @@ async fn days_a_year_apart_do_not_share_a_place(case: LedgerCase) {
             -> day 64 100 IN marketing 1 1.00, day 256 100 IN marketing 1 1.00
     ";
     check(case, script).await;
+}
+
+async fn events_end_after_their_days(case: LedgerCase) {
+    let script = "
+        create holi                        -> active
+        stop holi operator                 -> stopped operator since 0s
+        at 1d
+        restart holi                       -> active
+        at 10d
+        stop holi quality_red              -> stopped quality_red since 864000s
+        at 21d
+        sweep open=38s doubt=1d events=20  -> swept marked 0 resolved 0
+        show events             -> campaign_restarted holi, campaign_stopped holi quality_red
+    ";
+    check(case, script).await;
+}
+
+/// Sweeps once, with events kept for a day; returns whether there is more.
+async fn sweep_events(case: &mut LedgerCase) -> bool {
+    let line = Line::parse("sweep open=38s doubt=1d events=1");
+    let sweep = operation(&line, case.clock.now_ms(), &Labels::new());
+    match case.apply(vec![sweep]).await.unwrap()[..] {
+        [Verdict::Swept { marked: 0, resolved: 0, more }] => more,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+async fn first_event(case: &LedgerCase) -> Option<u64> {
+    let page = PageRequest { cursor: None, limit: 1 };
+    let page = case.ledger.reads.events(&case.account, &page).await.unwrap();
+    page.items.first().map(|event| event.sequence)
+}
+
+async fn many_events_of_one_day_end_in_steps(mut case: LedgerCase) {
+    let lines = |lines: &[&str], now_ms| -> Vec<Operation> {
+        lines.iter().map(|line| operation(&Line::parse(line), now_ms, &Labels::new())).collect()
+    };
+    case.apply(lines(&["create holi"], case.clock.now_ms())).await.unwrap();
+    for _ in 0..1_500 / 60 {
+        let both = ["stop holi operator", "restart holi"].repeat(30);
+        case.apply(lines(&both, case.clock.now_ms())).await.unwrap();
+    }
+    case.clock.advance(2 * DAY);
+    assert!(sweep_events(&mut case).await);
+    assert_eq!(first_event(&case).await, Some(1_024));
+    assert!(!sweep_events(&mut case).await);
+    assert_eq!(first_event(&case).await, None);
+    case.apply(lines(&["stop holi operator"], case.clock.now_ms())).await.unwrap();
+    case.reopen().await;
+    assert_eq!(first_event(&case).await, Some(1_501));
 }

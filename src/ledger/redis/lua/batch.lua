@@ -31,6 +31,9 @@ function batch.write_streams(now)
   if #state.events > 0 then
     call('HSET', store.ACCOUNT, 'events', store.text(state.event_sequence))
   end
+  if prune.first_event then
+    call('XTRIM', store.EVENTS, 'MINID', store.text(prune.first_event) .. '-0')
+  end
 end
 
 function batch.decide(count)
@@ -87,6 +90,7 @@ local function run(keys, argv)
   people.begin()
   blocks.begin()
   plain.begin()
+  prune.begin()
   local fixed, fixed_ms, clock_ms, writer, number, creates, known, count
   fixed, fixed_ms, clock_ms, writer, number, creates, known, count, args.at =
     read('>Bi8i8c8I8BBI2', args.given)

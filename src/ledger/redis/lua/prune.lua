@@ -1,20 +1,26 @@
 -- What is past its retention goes a little with each sweep, the oldest day first. The account keeps
 -- of each kind the first day that is not pruned. KEYS: none, names are made here. ARGV: days to
--- keep of usage. Reply: none.
+-- keep of usage, of events. Reply: none.
 
 local prune = {}
 
 prune.DAYS = 16 -- of one kind in a sweep at most
+prune.EVENTS = 1024 -- that go with a sweep at most
 prune.BEHIND = 2 -- how many days a zone may be behind UTC, and a gateway's clock
+
+function prune.begin()
+  prune.first_event = nil -- before it this run drops all events
+end
 
 -- From which day on there can be anything, when an account begins.
 function prune.begin_days()
   local first = store.text(state.today() - prune.BEHIND)
   store.put(store.ACCOUNT, 'usage_from', first)
+  store.put(store.ACCOUNT, 'events_from', first)
 end
 
 function prune.read()
-  return { usage = args.number() }
+  return { usage = args.number(), events = args.number() }
 end
 
 -- The first day that is not pruned, and the first that is kept. An account of a version that pruned
@@ -33,7 +39,30 @@ function prune.usage(kept_days)
   return upto < till
 end
 
+-- The account keeps the last event of each day that has any.
+function prune.events(kept_days)
+  local begin, till = prune.over('events_from', kept_days)
+  local day, gone = begin, store.number(store.ACCOUNT, 'first_event')
+  local days, first, most = store.name(N.event_days), gone, gone + prune.EVENTS
+  while day < math.min(till, begin + prune.DAYS) do
+    local last = tonumber(store.get(days, store.text(day)) or nil)
+    if last then
+      first = math.min(last + 1, most)
+      if first <= last then break end
+      store.put(days, store.text(day), false)
+    end
+    day = day + 1
+  end
+  if first > gone then
+    prune.first_event = first
+    store.put(store.ACCOUNT, 'first_event', store.text(first))
+  end
+  if day > begin then store.put(store.ACCOUNT, 'events_from', store.text(day)) end
+  return day < till
+end
+
 -- Prunes some of what is past; returns whether there is more.
 function prune.run(kept)
-  return prune.usage(kept.usage)
+  local usage, events = prune.usage(kept.usage), prune.events(kept.events)
+  return usage or events
 end

@@ -87,6 +87,7 @@ end
 -- wallet, campaign, hold (16 bytes), amount, available, reason: '' if the kind has none.
 function state.event(kind, wallet, campaign, hold, amount, available, reason)
   state.event_sequence = (state.event_sequence or store.number(store.ACCOUNT, 'events')) + 1
+  store.put(store.name(N.event_days), store.text(state.today()), store.text(state.event_sequence))
   local now = store.text(store.now)
   state.events[#state.events + 1] = {
     state.event_sequence,

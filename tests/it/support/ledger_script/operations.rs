@@ -209,11 +209,10 @@ fn policies(line: &Line) -> InDoubtPolicies {
     })
 }
 
-/// `usage=20`: that many days; what is not named is kept as long as by default.
+/// `usage=20`: that many days; what is not named is kept.
 fn retention(line: &Line) -> Retention {
-    let days = |name, days| line.value(name).map_or(days, |text| text.parse().unwrap());
-    let Retention { usage_days } = Retention::default();
-    Retention { usage_days: days("usage", usage_days) }
+    let days = |name| line.value(name).map_or(Retention::MAX_DAYS, |days| days.parse().unwrap());
+    Retention { usage_days: days("usage"), events_days: days("events") }
 }
 
 fn doubt_reason(name: &str) -> DoubtReason {
