@@ -270,7 +270,12 @@ fn ledger(mut section: Section<'_>) -> Option<LedgerConfig> {
 fn retention(section: &mut Section<'_>) -> Option<Retention> {
     let mut days = |key, least| section.required_number(key, &(least..=Retention::MAX_DAYS));
     let (usage_days, events_days) = (days("usage_days", 31), days("events_days", 7));
-    Some(Retention { usage_days: usage_days?, events_days: events_days? })
+    let campaign_days = days("campaign_days", 31);
+    Some(Retention {
+        usage_days: usage_days?,
+        events_days: events_days?,
+        campaign_days: campaign_days?,
+    })
 }
 
 fn in_doubt_policy(text: &str) -> Result<InDoubtPolicy, String> {

@@ -7,6 +7,8 @@ pub struct Retention {
     pub usage_days: u32,
     /// Events.
     pub events_days: u32,
+    /// Campaigns that were neither sent to nor changed, with all they counted.
+    pub campaign_days: u32,
 }
 
 impl Retention {
@@ -16,6 +18,6 @@ impl Retention {
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { usage_days: 400, events_days: 90 }
+        Retention { usage_days: 400, events_days: 90, campaign_days: 400 }
     }
 }

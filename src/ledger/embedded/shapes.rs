@@ -29,7 +29,7 @@ const EVENT_DAY: u8 = 14;
 
 fields! {
     Head { last_ms, settings_version, entry_sequence, event_sequence; pruned }
-    Pruned { usage, events, first_event }
+    Pruned { usage, events, campaigns, first_event }
     Threshold { below, armed }
     Wallet {
         settled, held, overdraft_limit, epoch, exhausted, exhausted_since_ms, refused_price,
@@ -38,7 +38,7 @@ fields! {
     UsageSum { messages, credits }
     Campaign {
         name, wallet, stopped, epoch, budget, dedupe_recipients, exempt_from_caps, spent, held,
-        accepted, unknown, rejected, refused, usage,
+        accepted, unknown, rejected, refused, usage; used_day
     }
     Hold {
         state, amount, wallet, campaign, channel, country, category, recipient, window,

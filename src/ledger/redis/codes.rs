@@ -96,6 +96,7 @@ codes! { known, i64, "KNOWN_":
 codes! { field, &str, "FIELD_":
     CAMPAIGN = "v"
     NAME = "n"
+    USED = "d"
     REJECTED = "x:"
     REFUSED = "f:"
     USAGE = "s:"

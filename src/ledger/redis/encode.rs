@@ -169,6 +169,7 @@ impl Call {
                 self.released_reasons(policies);
                 self.number(retention.usage_days);
                 self.number(retention.events_days);
+                self.number(retention.campaign_days);
                 super::block::put_span(&mut self.text, *day);
             }
             other => self.administration(other),

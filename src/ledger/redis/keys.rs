@@ -49,6 +49,7 @@ const ALLOWANCES: &str = "allowances";
 const BLOCKS: &str = "b:";
 const CAMPAIGN: &str = "c:";
 const CAMPAIGN_INDEX: &str = "ci:";
+const CAMPAIGN_DAYS: &str = "cd:";
 const SENT: &str = "r:";
 const PEOPLE: &str = "p:";
 const COUNTS: &str = "wc:";
@@ -67,6 +68,8 @@ pub(super) fn script_names() -> String {
         ("account", ACCOUNT),
         ("blocks", BLOCKS),
         ("campaign", CAMPAIGN),
+        ("campaign_index", CAMPAIGN_INDEX),
+        ("campaign_days", CAMPAIGN_DAYS),
         ("sent", SENT),
         ("people", PEOPLE),
         ("counts", COUNTS),
@@ -83,6 +86,7 @@ pub(super) fn script_names() -> String {
         ("block_buckets", BLOCK_BUCKETS),
         ("block_version", i64::from(BLOCK_VERSION)),
         ("store_version", STORE_VERSION),
+        ("campaign_indexes", i64::from(CAMPAIGN_INDEXES)),
         ("days", DAYS),
         ("max_kept_days", i64::from(Retention::MAX_DAYS)),
         ("clock_skew_ms", MAX_CLOCK_SKEW_MS),

@@ -9,7 +9,7 @@ use crate::ledger::Verdict;
 use crate::ledger::event::EventKind;
 use crate::ledger::operation::CampaignPlan;
 use crate::ledger::rejection::StopReason;
-use crate::ledger::state::{AccountState, Campaign, Row};
+use crate::ledger::state::{AccountState, Campaign};
 use crate::ledger::view::CampaignState;
 
 impl Campaign {
@@ -29,6 +29,7 @@ impl Campaign {
             rejected: BTreeMap::new(),
             refused: BTreeMap::new(),
             usage: BTreeMap::new(),
+            used_day: 0,
         }
     }
 }
@@ -47,8 +48,7 @@ impl AccountState {
             exempt_from_caps: plan.exempt_from_caps,
             ..Campaign::new(plan.name.clone())
         };
-        self.note(Row::Campaign(plan.id.clone()));
-        self.campaigns.insert(plan.id.clone(), campaign);
+        self.add_campaign(&plan.id, campaign);
         self.campaign_verdict(&plan.id)
     }
 

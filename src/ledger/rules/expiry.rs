@@ -8,7 +8,7 @@ use crate::ledger::calendar::utc_day;
 use crate::ledger::state::{AccountState, Row};
 
 /// A deduplicating campaign's recipients are kept this long after it is finished.
-const SENT_KEPT_MS: i64 = 30 * 86_400_000;
+pub(super) const SENT_KEPT_MS: i64 = 30 * 86_400_000;
 
 /// Of each kind this many more are dropped than twice what the batch can make, so that dropping
 /// keeps up with making.

@@ -1,7 +1,12 @@
 //! What is past its retention goes a little with each sweep, the oldest day first.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+use std::collections::BTreeSet;
+
+use super::expiry::SENT_KEPT_MS;
+use crate::ids::CampaignId;
 use crate::ledger::calendar::utc_day;
+use crate::ledger::rejection::StopReason;
 use crate::ledger::retention::Retention;
 use crate::ledger::state::{AccountState, Pruned, Row};
 
@@ -11,6 +16,9 @@ const DAYS: i64 = 16;
 /// Events that go with a sweep at most.
 const EVENTS: u64 = 1024;
 
+/// Items of one kind that go with a sweep at most.
+const ITEMS: usize = 64;
+
 /// How many days a zone may be behind UTC, and a gateway's clock behind the ledger's.
 const BEHIND: i64 = 2;
 
@@ -19,7 +27,7 @@ impl AccountState {
     pub(super) fn begin_days(&mut self, now_ms: i64) {
         self.note(Row::Account);
         let first = utc_day(now_ms).saturating_sub(BEHIND);
-        self.head.pruned = Pruned { usage: first, events: first, first_event: 0 };
+        self.head.pruned = Pruned { usage: first, events: first, campaigns: first, first_event: 0 };
     }
 
     /// Prunes some of what is past; returns whether there is more.
@@ -27,7 +35,8 @@ impl AccountState {
         let today = utc_day(now_ms);
         let usage = self.prune_usage(retention.usage_days, today);
         let events = self.prune_events(retention.events_days, today);
-        usage || events
+        let campaigns = self.prune_campaigns(retention.campaign_days, today, now_ms);
+        usage || events || campaigns
     }
 
     /// Days of usage are over at once; their rows are dropped with the next batches.
@@ -64,6 +73,60 @@ impl AccountState {
             self.head.pruned.events = day;
         }
         day < end
+    }
+
+    fn prune_campaigns(&mut self, kept_days: u32, today: i64, now_ms: i64) -> bool {
+        let (begin, end) = over(self.head.pruned.campaigns, kept_days, today);
+        let (mut day, mut left) = (begin, ITEMS);
+        while left > 0 && day < end.min(begin.saturating_add(DAYS)) {
+            match self.ages.first_campaign(day).cloned() {
+                Some(id) => left = self.prune_campaign(&id, left, now_ms),
+                None => day = day.saturating_add(1),
+            }
+        }
+        if day > begin {
+            self.note(Row::Account);
+            self.head.pruned.campaigns = day;
+        }
+        day < end
+    }
+
+    /// Ends a campaign that nobody has used; returns how many more this sweep may look at.
+    fn prune_campaign(&mut self, id: &CampaignId, left: usize, now_ms: i64) -> usize {
+        let Some(campaign) = self.campaigns.get(id) else { return 0 };
+        let recipients = self.sent.get(id).map_or(0, BTreeSet::len);
+        match campaign.stopped {
+            _ if campaign.used_day == 0 || !campaign.held.is_zero() => {}
+            // Nobody is written to twice because a campaign was forgotten: it is finished first,
+            // and its recipients are kept as long as always.
+            Some((StopReason::Finished, since_ms)) if campaign.dedupe_recipients => {
+                if since_ms.saturating_add(SENT_KEPT_MS) <= now_ms && recipients <= ITEMS {
+                    self.drop_campaign(id);
+                    return 0;
+                }
+            }
+            _ if campaign.dedupe_recipients => {
+                self.finish_campaign(id, now_ms);
+                return 0;
+            }
+            _ => {
+                self.drop_campaign(id);
+                return left.saturating_sub(1);
+            }
+        }
+        // It is looked at again when its days are over once more.
+        self.campaign_mut(id);
+        left.saturating_sub(1)
+    }
+
+    fn drop_campaign(&mut self, id: &CampaignId) {
+        let sent = self.sent.get(id).into_iter().flatten();
+        let mut rows: Vec<Row> = sent.map(|recipient| Row::Sent(id.clone(), *recipient)).collect();
+        rows.push(Row::Campaign(id.clone()));
+        for row in rows {
+            self.note(row.clone());
+            self.remove(&row);
+        }
     }
 }
 

@@ -423,9 +423,10 @@ impl AccountState {
             .as_ref()
             .and_then(|id| self.wallets.get(id))
             .map_or(0, |wallet| wallet.epoch);
-        self.note(Row::Campaign(id.clone()));
-        let campaign =
-            self.campaigns.entry(id.clone()).or_insert_with(|| Campaign::new(String::new()));
+        if !self.campaigns.contains_key(id) {
+            self.add_campaign(id, Campaign::new(String::new()));
+        }
+        let Some(campaign) = self.campaign_mut(id) else { return false };
         if campaign.wallet.is_none()
             && let Some(wallet) = &request.wallet
         {

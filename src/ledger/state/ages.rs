@@ -19,6 +19,8 @@ pub(in crate::ledger) struct Ages {
     aliases: BTreeSet<(i64, RecipientHash)>,
     /// By the first minute from which recipients have closed slots.
     windows: BTreeSet<(i64, PortfolioId)>,
+    /// By the day they were last used.
+    campaigns: BTreeSet<(i64, CampaignId)>,
     /// Finished campaigns that still know their recipients, by the time they were finished.
     finished: BTreeSet<(i64, CampaignId)>,
 }
@@ -57,6 +59,17 @@ impl Ages {
         is_old: impl Fn(&i64) -> bool,
     ) -> Option<&PortfolioId> {
         self.windows.first().filter(|(minute, _)| is_old(minute)).map(|(_, id)| id)
+    }
+
+    /// A campaign that was last used on that day or before: of the first day, the first.
+    pub(in crate::ledger) fn first_campaign(&self, day: i64) -> Option<&CampaignId> {
+        self.campaigns.first().filter(|(used, _)| *used <= day).map(|(_, id)| id)
+    }
+
+    /// A campaign is used on another day than before.
+    pub(super) fn use_campaign(&mut self, id: &CampaignId, before: i64, today: i64) {
+        self.campaigns.remove(&(before, id.clone()));
+        self.campaigns.insert((today, id.clone()));
     }
 
     /// The campaign that was finished first and still knows its recipients, if that is long ago.
@@ -142,6 +155,17 @@ impl AccountState {
     pub(super) fn remove_alias(&mut self, recipient: &RecipientHash) {
         if let Some(alias) = self.aliases.remove(recipient) {
             self.ages.aliases.remove(&(alias.day, *recipient));
+        }
+    }
+
+    /// Notes when a campaign was used, or that it is about to go.
+    pub(super) fn age_campaign(&mut self, id: &CampaignId, is_there: bool) {
+        let Some(campaign) = self.campaigns.get(id) else { return };
+        let aged = (campaign.used_day, id.clone());
+        if is_there {
+            self.ages.campaigns.insert(aged);
+        } else {
+            self.ages.campaigns.remove(&aged);
         }
     }
 

@@ -6,6 +6,7 @@ use foldhash::HashMap;
 use super::rows::{Content, Row};
 use super::{AccountState, Campaign, Hold, KeyRecord, Wallet};
 use crate::ids::{CampaignId, HoldId, WalletId};
+use crate::ledger::calendar::utc_day;
 use crate::ledger::entry::Entry;
 use crate::ledger::event::Event;
 use crate::ledger::operation::Fingerprint;
@@ -141,13 +142,26 @@ impl AccountState {
         self.wallets.get_mut(id)
     }
 
-    /// A campaign to change.
+    /// A campaign to change, which counts as used today.
     pub(in crate::ledger) fn campaign_mut(&mut self, id: &CampaignId) -> Option<&mut Campaign> {
         if !self.campaigns.contains_key(id) {
             return None;
         }
         self.note(Row::Campaign(id.clone()));
-        self.campaigns.get_mut(id)
+        let campaign = self.campaigns.get_mut(id)?;
+        let today = utc_day(self.head.last_ms);
+        if campaign.used_day != today {
+            self.ages.use_campaign(id, campaign.used_day, today);
+            campaign.used_day = today;
+        }
+        Some(campaign)
+    }
+
+    /// Adds a campaign that is not there yet.
+    pub(in crate::ledger) fn add_campaign(&mut self, id: &CampaignId, campaign: Campaign) {
+        self.note(Row::Campaign(id.clone()));
+        self.campaigns.insert(id.clone(), campaign);
+        self.campaign_mut(id);
     }
 
     /// A hold to change.

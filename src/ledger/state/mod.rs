@@ -109,6 +109,9 @@ pub struct Campaign {
     pub(in crate::ledger) refused: BTreeMap<RefusalCode, u64>,
     #[serde(with = "usage_pairs")]
     pub(in crate::ledger) usage: BTreeMap<(Country, Category), UsageSum>,
+    /// The day (UTC) it was last sent to or changed; zero if an earlier version did that.
+    #[serde(default)]
+    pub(in crate::ledger) used_day: i64,
 }
 
 mod usage_pairs {
@@ -261,6 +264,7 @@ pub struct Head {
 pub struct Pruned {
     pub(in crate::ledger) usage: i64,
     pub(in crate::ledger) events: i64,
+    pub(in crate::ledger) campaigns: i64,
     /// The first event that is not gone; zero if none is.
     pub(in crate::ledger) first_event: u64,
 }

@@ -158,6 +158,7 @@ impl AccountState {
             (Row::Campaign(id), Content::Campaign(campaign)) => {
                 self.remove_campaign(&id);
                 self.campaigns.insert(id.clone(), *campaign);
+                self.age_campaign(&id, true);
                 self.age_recipients(&id);
             }
             (Row::Hold(id), Content::Hold(hold)) => self.put_hold(id, *hold),
@@ -241,6 +242,7 @@ impl AccountState {
     fn remove_campaign(&mut self, id: &CampaignId) {
         let sent = self.sent.remove(id);
         self.age_recipients(id);
+        self.age_campaign(id, false);
         self.campaigns.remove(id);
         sent.map(|sent| self.sent.insert(id.clone(), sent));
     }

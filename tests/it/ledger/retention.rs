@@ -3,7 +3,7 @@
 use tollgate::ledger::{Operation, PageRequest, Verdict};
 
 use crate::support::ledger_script::{Labels, Line, check, operations::operation};
-use crate::support::{DAY, LedgerCase, on_every_ledger};
+use crate::support::{DAY, LedgerCase, all, on_every_ledger};
 
 on_every_ledger!(
     usage_ends_after_its_days,
@@ -11,6 +11,11 @@ on_every_ledger!(
     days_a_year_apart_do_not_share_a_place,
     events_end_after_their_days,
     many_events_of_one_day_end_in_steps,
+    a_campaign_that_nobody_uses_is_unknown_again,
+    whatever_is_done_with_a_campaign_keeps_it,
+    a_campaign_with_held_credits_stays,
+    a_deduplicating_campaign_is_finished_first,
+    many_campaigns_end_in_steps,
 );
 
 async fn usage_ends_after_its_days(case: LedgerCase) {
@@ -89,11 +94,10 @@ async fn events_end_after_their_days(case: LedgerCase) {
     check(case, script).await;
 }
 
-/// Sweeps once, with events kept for a day; returns whether there is more.
-async fn sweep_events(case: &mut LedgerCase) -> bool {
-    let line = Line::parse("sweep open=38s doubt=1d events=1");
-    let sweep = operation(&line, case.clock.now_ms(), &Labels::new());
-    match case.apply(vec![sweep]).await.unwrap()[..] {
+/// Sweeps once, with one kind kept for a day; returns whether there is more.
+async fn sweep(case: &mut LedgerCase, kind: &str) -> bool {
+    let line = format!("sweep open=38s doubt=1d {kind}=1");
+    match case.apply(lines(&[&line], case.clock.now_ms())).await.unwrap()[..] {
         [Verdict::Swept { marked: 0, resolved: 0, more }] => more,
         ref other => panic!("{other:?}"),
     }
@@ -105,21 +109,152 @@ async fn first_event(case: &LedgerCase) -> Option<u64> {
     page.items.first().map(|event| event.sequence)
 }
 
+fn lines(lines: &[&str], now_ms: i64) -> Vec<Operation> {
+    lines.iter().map(|line| operation(&Line::parse(line), now_ms, &Labels::new())).collect()
+}
+
 async fn many_events_of_one_day_end_in_steps(mut case: LedgerCase) {
-    let lines = |lines: &[&str], now_ms| -> Vec<Operation> {
-        lines.iter().map(|line| operation(&Line::parse(line), now_ms, &Labels::new())).collect()
-    };
     case.apply(lines(&["create holi"], case.clock.now_ms())).await.unwrap();
     for _ in 0..1_500 / 60 {
         let both = ["stop holi operator", "restart holi"].repeat(30);
         case.apply(lines(&both, case.clock.now_ms())).await.unwrap();
     }
     case.clock.advance(2 * DAY);
-    assert!(sweep_events(&mut case).await);
+    assert!(sweep(&mut case, "events").await);
     assert_eq!(first_event(&case).await, Some(1_024));
-    assert!(!sweep_events(&mut case).await);
+    assert!(!sweep(&mut case, "events").await);
     assert_eq!(first_event(&case).await, None);
     case.apply(lines(&["stop holi operator"], case.clock.now_ms())).await.unwrap();
     case.reopen().await;
     assert_eq!(first_event(&case).await, Some(1_501));
+}
+
+async fn a_campaign_that_nobody_uses_is_unknown_again(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                  -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        create diwali wallet=main budget=2.00   -> active of main budget 2.00
+        create holi                             -> active
+        send a campaign=diwali                  -> held 1.00 left 8.00
+        settle a                                -> settled 1.00
+        at 10d
+        send b campaign=holi to=r2              -> held 1.00 left 7.00
+        settle b                                -> settled 1.00
+        at 20d
+        sweep open=38s doubt=1d campaigns=20    -> swept marked 0 resolved 0
+        show campaign diwali \
+            -> active of main budget 2.00 spent 1.00 accepted 1 used IN marketing 1 1.00
+        at 21d
+        sweep open=38s doubt=1d campaigns=20    -> swept marked 0 resolved 0
+        show campaign diwali                    -> none
+        show campaign holi          -> active of main spent 1.00 accepted 1 used IN marketing 1 1.00
+        stop diwali operator                    -> campaign unknown
+        send c known-campaign=diwali            -> campaign_unknown
+        # It begins anew, without a budget.
+        send d campaign=diwali                  -> held 1.00 left 6.00
+        show campaign diwali                    -> active of main held 1.00
+        settle d                                -> settled 1.00
+        show campaign diwali        -> active of main spent 1.00 accepted 1 used IN marketing 1 1.00
+        at 41d
+        sweep open=38s doubt=1d campaigns=20    -> swept marked 0 resolved 0 more
+        sweep open=38s doubt=1d campaigns=20    -> swept marked 0 resolved 0
+        show campaign holi                      -> none
+        show campaign diwali        -> active of main spent 1.00 accepted 1 used IN marketing 1 1.00
+    ";
+    check(case, script).await;
+}
+
+async fn whatever_is_done_with_a_campaign_keeps_it(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00                -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        create refused wallet=main            -> active of main
+        create counted                        -> active
+        create stopped                        -> active
+        create restarted                      -> active
+        create finished                       -> active
+        create nothing                        -> active
+        stop refused operator                 -> stopped operator since 0s of main
+        stop restarted operator               -> stopped operator since 0s
+        at 10d
+        send a campaign=refused               -> campaign_stopped operator since 0s
+        count counted campaign_stopped 2      -> counted
+        stop stopped operator                 -> stopped operator since 864000s
+        restart restarted                     -> active
+        finish finished                       -> finished since 864000s
+        # Asking changes nothing.
+        restart nothing                       -> active
+        at 21d
+        sweep open=38s doubt=1d campaigns=20  -> swept marked 0 resolved 0
+        show campaign refused      -> stopped operator since 0s of main rejected campaign_stopped 1
+        show campaign counted                 -> active rejected campaign_stopped 2
+        show campaign stopped                 -> stopped operator since 864000s
+        show campaign restarted               -> active
+        show campaign finished                -> finished since 864000s
+        show campaign nothing                 -> none
+        at 31d
+        sweep open=38s doubt=1d campaigns=20  -> swept marked 0 resolved 0
+        show campaign refused                 -> none
+        show campaign finished                -> none
+    ";
+    check(case, script).await;
+}
+
+async fn a_campaign_with_held_credits_stays(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00               -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        send a campaign=holi                 -> held 1.00 left 8.00
+        at 3d
+        sweep open=9d doubt=9d campaigns=1   -> swept marked 0 resolved 0
+        show campaign holi                   -> active of main held 1.00
+        settle a                             -> settled 1.00
+        show campaign holi          -> active of main spent 1.00 accepted 1 used IN marketing 1 1.00
+        at 5d
+        sweep open=9d doubt=9d campaigns=1   -> swept marked 0 resolved 0
+        show campaign holi                   -> none
+    ";
+    check(case, script).await;
+}
+
+async fn a_deduplicating_campaign_is_finished_first(case: LedgerCase) {
+    let script = "
+        wallet main limit=9.00               -> settled 0.00 held 0.00 available 9.00 limit 9.00
+        create holi dedupe                   -> active dedupe
+        send a campaign=holi                 -> held 1.00 left 8.00
+        settle a                             -> settled 1.00
+        at 21d
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0 more
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0
+        send b campaign=holi                 -> campaign_stopped finished since 1814400s
+        # Its recipients are kept for 30 days, whatever is set.
+        at 42d
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0 more
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0
+        send c campaign=holi                 -> campaign_stopped finished since 1814400s
+        at 63d
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0 more
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0 more
+        sweep open=38s doubt=1d campaigns=20 -> swept marked 0 resolved 0
+        show campaign holi                   -> none
+        create holi dedupe                   -> active dedupe
+        send d campaign=holi                 -> held 1.00 left 7.00
+        send e campaign=holi                 -> already_sent
+    ";
+    check(case, script).await;
+}
+
+async fn many_campaigns_end_in_steps(mut case: LedgerCase) {
+    let ids: Vec<String> = (0..150).map(|number| format!("create c{number:03}")).collect();
+    for some in ids.chunks(50) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        case.apply(lines(&some, case.clock.now_ms())).await.unwrap();
+    }
+    case.clock.advance(3 * DAY);
+    let mut left = Vec::new();
+    while sweep(&mut case, "campaigns").await {
+        let read = async |page| case.ledger.reads.campaigns(&case.account, &page).await.unwrap();
+        let found = all(40, read).await;
+        left.push((found.len(), found.first().map(|view| view.id.to_string())));
+    }
+    assert_eq!(left, [(86, Some("c064".to_owned())), (22, Some("c128".to_owned()))]);
+    let read = async |page| case.ledger.reads.campaigns(&case.account, &page).await.unwrap();
+    assert_eq!(all(40, read).await, []);
 }

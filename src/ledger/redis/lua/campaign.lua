@@ -14,11 +14,11 @@ function campaigns.add(id, key, index, called)
   local campaign = {
     id = id, key = key, wallet = '', reason = '', since = 0, epoch = 0, dedupe = false,
     exempt = false, spent = 0, held = 0, accepted = 0, unknown = 0, usage = {},
-    changed = true,
+    changed = true, used = 0,
   }
   state.campaigns[id] = campaign
   store.put(key, FIELD_NAME, called)
-  store.listed[#store.listed + 1] = { index, id }
+  store.list(index, id)
   return campaign
 end
 
@@ -35,12 +35,33 @@ function campaigns.stop_for(campaign, reason)
 end
 
 function campaigns.count_rejection(campaign, rejection, by)
-  if campaign then store.add(campaign.key, FIELD_REJECTED .. rejection, by) end
+  if not campaign then return end
+  store.add(campaign.key, FIELD_REJECTED .. rejection, by)
+  campaign.changed = true
+end
+
+function campaigns.end_for_good(campaign)
+  campaigns.stop_for(campaign, REASON_FINISHED)
+  if not campaign.dedupe then return end
+  -- Nothing is added to them any more, and a finished campaign refuses before they are looked at.
+  for i = 0, N.shards - 1 do
+    store.expiring[store.name(N.sent, campaign.id, i)] = campaigns.SENT_KEPT_S
+  end
+end
+
+-- Forgets a campaign with all it counted and, if it deduplicated, its recipients.
+function campaigns.remove(campaign)
+  local id = campaign.id
+  state.campaigns[id] = false
+  store.empty(campaign.key)
+  store.unlist(state.dated(N.campaign_days, campaign.used), id)
+  store.unlist(store.name(N.campaign_index, store.text_shard(id, N.campaign_indexes)), id)
+  if not campaign.dedupe then return end
+  for i = 0, N.shards - 1 do store.empty(store.name(N.sent, id, i)) end
 end
 
 -- The fields as stored, and its wallet's epoch and time of exhaustion, on which its state depends.
 function campaigns.say(campaign)
-  campaign.changed = true
   local wallet = campaign.wallet ~= '' and state.wallet_of(campaign.wallet)
   local fields, list = store.all(campaign.key), {}
   local changed = state.campaign_fields(campaign)
@@ -127,6 +148,7 @@ function campaigns.restart()
   local refusal = campaigns.check_restart(campaign, wallet)
   if refusal then return state.say(unpack(refusal)) end
   campaign.reason, campaign.since, campaign.epoch = '', 0, wallet and wallet.epoch or 0
+  campaign.changed = true
   state.event(EVENT_CAMPAIGN_RESTARTED, campaign.wallet, id, '', '', '', '')
   campaigns.say(campaign)
 end
@@ -135,16 +157,7 @@ function campaigns.finish()
   local id, key = args.text(), args.key()
   local campaign = state.campaign_of(id, key)
   if not campaign then return state.say(V_CAMPAIGN_UNKNOWN) end
-  if campaign.reason ~= REASON_FINISHED then
-    campaigns.stop_for(campaign, REASON_FINISHED)
-    if campaign.dedupe then
-      -- Nothing is added to them any more, and a finished campaign refuses before they are looked
-      -- at.
-      for i = 0, N.shards - 1 do
-        store.expiring[store.name(N.sent, id, i)] = campaigns.SENT_KEPT_S
-      end
-    end
-  end
+  if campaign.reason ~= REASON_FINISHED then campaigns.end_for_good(campaign) end
   campaigns.say(campaign)
 end
 

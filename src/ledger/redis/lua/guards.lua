@@ -82,9 +82,7 @@ function guards.keep(id, hold, message_id)
   local known = table.concat({ store.text(hold.amount), store.text(store.now), message_id }, '|')
   local packed = '\255' .. pack('>I2', #known + 16) .. id .. known
   guards.write(hold.fingerprint, ids, answers .. packed)
-  store.listed[#store.listed + 1] = {
-    store.name(N.unheard), guards.aged(store.now, hold.fingerprint),
-  }
+  store.list(store.name(N.unheard), guards.aged(store.now, hold.fingerprint))
   -- Of the answers to one body the newest.
   if #kept >= N.unheard_max then guards.forget(hold.fingerprint, kept[1].hold) end
 end
@@ -110,9 +108,7 @@ function guards.drop(fingerprint, drops)
   for at in pairs(gone) do
     -- Two may be of the same millisecond.
     if not times[at] then
-      store.unlisted[#store.unlisted + 1] = {
-        store.name(N.unheard), guards.aged(at, fingerprint),
-      }
+      store.unlist(store.name(N.unheard), guards.aged(at, fingerprint))
     end
   end
   guards.write(fingerprint, ids, table.concat(kept))
@@ -144,7 +140,7 @@ function guards.expire(limit)
   local name = store.name(N.unheard)
   local old = call('ZRANGEBYLEX', name, '-', last, 'LIMIT', 0, limit)
   for _, aged in ipairs(old) do
-    store.unlisted[#store.unlisted + 1] = { name, aged }
+    store.unlist(name, aged)
     guards.drop(sub(aged, 15), function(answer) return answer.at <= till end)
   end
 end

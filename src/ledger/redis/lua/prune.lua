@@ -1,10 +1,11 @@
 -- What is past its retention goes a little with each sweep, the oldest day first. The account keeps
 -- of each kind the first day that is not pruned. KEYS: none, names are made here. ARGV: days to
--- keep of usage, of events. Reply: none.
+-- keep of usage, of events, of campaigns. Reply: none.
 
 local prune = {}
 
 prune.DAYS = 16 -- of one kind in a sweep at most
+prune.ITEMS = 64 -- of one kind in a sweep at most
 prune.EVENTS = 1024 -- that go with a sweep at most
 prune.BEHIND = 2 -- how many days a zone may be behind UTC, and a gateway's clock
 
@@ -17,10 +18,11 @@ function prune.begin_days()
   local first = store.text(state.today() - prune.BEHIND)
   store.put(store.ACCOUNT, 'usage_from', first)
   store.put(store.ACCOUNT, 'events_from', first)
+  store.put(store.ACCOUNT, 'campaigns_from', first)
 end
 
 function prune.read()
-  return { usage = args.number(), events = args.number() }
+  return { usage = args.number(), events = args.number(), campaigns = args.number() }
 end
 
 -- The first day that is not pruned, and the first that is kept. An account of a version that pruned
@@ -61,8 +63,57 @@ function prune.events(kept_days)
   return day < till
 end
 
+-- Ends a campaign that nobody has used; returns how many more this sweep may look at.
+function prune.campaign(campaign, left)
+  if not campaign.dedupe and campaign.held == 0 then
+    campaigns.remove(campaign)
+    return left - 1
+  end
+  if campaign.held == 0 then
+    -- Nobody is written to twice because a campaign was forgotten: it is finished first, and its
+    -- recipients are kept as long as always.
+    if campaign.reason ~= REASON_FINISHED then
+      campaigns.end_for_good(campaign)
+      return 0
+    elseif campaign.since + campaigns.SENT_KEPT_S * 1000 <= store.now then
+      campaigns.remove(campaign)
+      return 0
+    end
+  end
+  -- It is looked at again when its days are over once more.
+  campaign.changed = true
+  return left - 1
+end
+
+-- The campaigns that were last used on one day.
+function prune.campaigns_of(day, left)
+  local key, from = state.dated(N.campaign_days, day), 0
+  repeat
+    local ids = call('ZRANGE', key, from, from + prune.ITEMS - 1)
+    for _, id in ipairs(ids) do
+      local campaign = state.campaign_of(id)
+      -- What this run has used or removed is still listed.
+      if campaign and not campaign.changed then left = prune.campaign(campaign, left) end
+      if left == 0 then return 0 end
+    end
+    from = from + #ids
+  until #ids < prune.ITEMS
+  return left
+end
+
+function prune.campaigns(kept_days)
+  local begin, till = prune.over('campaigns_from', kept_days)
+  local day, left = begin, prune.ITEMS
+  while left > 0 and day < math.min(till, begin + prune.DAYS) do
+    left = prune.campaigns_of(day, left)
+    if left > 0 then day = day + 1 end
+  end
+  if day > begin then store.put(store.ACCOUNT, 'campaigns_from', store.text(day)) end
+  return day < till
+end
+
 -- Prunes some of what is past; returns whether there is more.
 function prune.run(kept)
   local usage, events = prune.usage(kept.usage), prune.events(kept.events)
-  return usage or events
+  return prune.campaigns(kept.campaigns) or usage or events
 end

@@ -132,7 +132,8 @@ function state.available(wallet)
   return clamp(wallet.settled + wallet.limit - wallet.held)
 end
 
--- Campaigns: FIELD_CAMPAIGN = since, epoch, budget, spent, held, accepted, unknown, flags, length
+-- Campaigns: FIELD_USED = the day (UTC) it was last sent to or changed, by which it is listed;
+-- FIELD_CAMPAIGN = since, epoch, budget, spent, held, accepted, unknown, flags, length
 -- of the wallet's id, wallet, stop reason; a field for the name; one for each rejection by its
 -- name, each refusal by its code, and messages and credits of each <country><category>.
 state.CAMPAIGN = '>i8i8i8i8i8i8i8BBBBc0'
@@ -141,7 +142,8 @@ function state.campaign_of(id, key)
   local campaign = state.campaigns[id]
   if campaign ~= nil then return campaign or nil end
   key = key or store.name(N.campaign, id)
-  local packed = store.get(key, FIELD_CAMPAIGN)
+  local found = not store.emptied[key] and call('HMGET', key, FIELD_CAMPAIGN, FIELD_USED)
+  local packed = found and found[1]
   if not packed then
     state.campaigns[id] = false
     return nil
@@ -152,6 +154,7 @@ function state.campaign_of(id, key)
     id = id, key = key, wallet = wallet, reason = sub(packed, at), since = since, epoch = epoch,
     budget = budgeted == 1 and budget or nil, dedupe = dedupe == 1, exempt = exempt == 1,
     spent = spent, held = held, accepted = accepted, unknown = unknown, usage = {},
+    used = tonumber(found[2] or '0'),
   }
   state.campaigns[id] = campaign
   return campaign
@@ -172,7 +175,7 @@ function state.add_pairs(values, key, prefix, usage)
     count = count + 1
     fields[count], uses[count] = prefix .. row, use
   end
-  local found = call('HMGET', key, unpack(fields))
+  local found = store.emptied[key] and {} or call('HMGET', key, unpack(fields))
   local at = #values
   for i = 1, count do
     local messages, credits, use = 0, 0, uses[i]
@@ -256,6 +259,18 @@ function state.campaign_fields(campaign)
   return values
 end
 
+-- Moves a campaign to today's list, unless it was used today before.
+function state.use_campaign(campaign)
+  local today = state.today()
+  if campaign.used == today then return end
+  if campaign.used > 0 then
+    store.unlist(state.dated(N.campaign_days, campaign.used), campaign.id)
+  end
+  store.list(state.dated(N.campaign_days, today), campaign.id)
+  store.put(campaign.key, FIELD_USED, store.text(today))
+  campaign.used = today
+end
+
 -- Everything this run changed, as calls to make: what they need is read before the first write.
 function state.writes()
   local writes = {}
@@ -266,6 +281,7 @@ function state.writes()
   end
   for _, campaign in pairs(state.campaigns) do
     if campaign and campaign.changed then
+      state.use_campaign(campaign)
       writes[#writes + 1] = { 'HSET', campaign.key, unpack(state.campaign_fields(campaign)) }
     end
   end

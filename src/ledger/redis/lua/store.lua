@@ -100,8 +100,17 @@ end
 
 function store.empty(key)
   store.emptied[key] = true
+  if store.added then store.added[key] = nil end
   store.cached[key] = {}
   store.written[key] = nil
+end
+
+function store.list(key, member)
+  store.listed[#store.listed + 1] = { key, member }
+end
+
+function store.unlist(key, member)
+  store.unlisted[#store.unlisted + 1] = { key, member }
 end
 
 -- Every field of a hash, with what this run has changed.
@@ -131,6 +140,17 @@ function store.shard(hash)
   return first * 4 + floor(second / 64)
 end
 
+-- The shard of a text; keys.rs computes the same.
+function store.text_shard(text, shards)
+  local hash, size = 2166136261, 4294967296
+  for i = 1, #text do
+    hash = bit.bxor(hash, byte(text, i)) % size
+    -- Times 2^24 + 403, in parts that stay whole.
+    hash = (hash * 403 + hash % 256 * 16777216) % size
+  end
+  return bit.bxor(hash, floor(hash / 65536)) % size % shards
+end
+
 function store.flush_hash(key, fields)
   local set, gone = {}, {}
   for field, value in pairs(fields) do
@@ -151,7 +171,11 @@ end
 
 -- Makes the gathered writes.
 function store.flush()
-  for key in pairs(store.emptied) do call('UNLINK', key) end
+  local emptied = {}
+  for key in pairs(store.emptied) do emptied[#emptied + 1] = key end
+  for from = 1, #emptied, store.AT_ONCE do
+    call('UNLINK', unpack(emptied, from, math.min(from + store.AT_ONCE - 1, #emptied)))
+  end
   for key, fields in pairs(store.written) do store.flush_hash(key, fields) end
   for _, entry in ipairs(store.unlisted) do call('ZREM', entry[1], entry[2]) end
   for _, entry in ipairs(store.listed) do call('ZADD', entry[1], 0, entry[2]) end

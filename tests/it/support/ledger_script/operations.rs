@@ -212,7 +212,11 @@ fn policies(line: &Line) -> InDoubtPolicies {
 /// `usage=20`: that many days; what is not named is kept.
 fn retention(line: &Line) -> Retention {
     let days = |name| line.value(name).map_or(Retention::MAX_DAYS, |days| days.parse().unwrap());
-    Retention { usage_days: days("usage"), events_days: days("events") }
+    Retention {
+        usage_days: days("usage"),
+        events_days: days("events"),
+        campaign_days: days("campaigns"),
+    }
 }
 
 fn doubt_reason(name: &str) -> DoubtReason {
