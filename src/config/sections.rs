@@ -271,10 +271,12 @@ fn retention(section: &mut Section<'_>) -> Option<Retention> {
     let mut days = |key, least| section.required_number(key, &(least..=Retention::MAX_DAYS));
     let (usage_days, events_days) = (days("usage_days", 31), days("events_days", 7));
     let campaign_days = days("campaign_days", 31);
+    let reference_days = days("reference_days", 90);
     Some(Retention {
         usage_days: usage_days?,
         events_days: events_days?,
         campaign_days: campaign_days?,
+        reference_days: reference_days?,
     })
 }
 

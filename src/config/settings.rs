@@ -101,7 +101,7 @@ pub struct LedgerConfig {
     pub in_doubt_deadline: Duration,
     /// `in_doubt_policy` and `[ledger.in_doubt_policy_by_reason]` together.
     pub in_doubt_policies: InDoubtPolicies,
-    /// `usage_days`, `events_days`, `campaign_days`.
+    /// `usage_days`, `events_days`, `campaign_days`, `reference_days`.
     pub retention: Retention,
 }
 

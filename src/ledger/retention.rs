@@ -9,6 +9,8 @@ pub struct Retention {
     pub events_days: u32,
     /// Campaigns that were neither sent to nor changed, with all they counted.
     pub campaign_days: u32,
+    /// References of top-ups and adjustments: a repeat is recognised for so long.
+    pub reference_days: u32,
 }
 
 impl Retention {
@@ -18,6 +20,6 @@ impl Retention {
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { usage_days: 400, events_days: 90, campaign_days: 400 }
+        Retention { usage_days: 400, events_days: 90, campaign_days: 400, reference_days: 400 }
     }
 }

@@ -29,7 +29,7 @@ const EVENT_DAY: u8 = 14;
 
 fields! {
     Head { last_ms, settings_version, entry_sequence, event_sequence; pruned }
-    Pruned { usage, events, campaigns, first_event }
+    Pruned { usage, events, campaigns, references, first_event }
     Threshold { below, armed }
     Wallet {
         settled, held, overdraft_limit, epoch, exhausted, exhausted_since_ms, refused_price,

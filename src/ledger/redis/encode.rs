@@ -170,6 +170,7 @@ impl Call {
                 self.number(retention.usage_days);
                 self.number(retention.events_days);
                 self.number(retention.campaign_days);
+                self.number(retention.reference_days);
                 super::block::put_span(&mut self.text, *day);
             }
             other => self.administration(other),

@@ -60,6 +60,7 @@ const ALIASES: &str = "a:";
 const USAGE: &str = "u:";
 const EVENT_DAYS: &str = "ed";
 const REFERENCES: &str = "ref:";
+const REFERENCE_DAYS: &str = "rd:";
 const DOCUMENTS: &str = "doc:";
 
 /// The table of kinds, bucket counts and the allowed skew that precedes the script's own text.
@@ -77,6 +78,7 @@ pub(super) fn script_names() -> String {
         ("unheard", UNHEARD),
         ("keys", KEYS),
         ("usage", USAGE),
+        ("reference_days", REFERENCE_DAYS),
         ("event_days", EVENT_DAYS),
         ("aliases", ALIASES),
     ];

@@ -38,9 +38,11 @@ impl AccountState {
         let pruned = |day: &i32| i64::from(*day) < self.head.pruned.usage;
         let days = self.usage.keys().take_while(|(day, ..)| pruned(day));
         rows.extend(days.take(most).cloned().map(Row::Usage));
-        for row in rows {
-            self.note(row.clone());
-            self.remove(&row);
-        }
+        rows.into_iter().for_each(|row| self.drop_row(row));
+    }
+
+    pub(super) fn drop_row(&mut self, row: Row) {
+        self.note(row.clone());
+        self.remove(&row);
     }
 }

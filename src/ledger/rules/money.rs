@@ -94,7 +94,6 @@ impl AccountState {
         reason: &Arc<str>,
         now_ms: i64,
     ) -> Verdict {
-        let reference_key = (wallet_id.clone(), reference.clone());
         let Some(wallet) = self.wallet_mut(wallet_id) else { return Verdict::WalletUnknown };
         wallet.settled =
             Amount::saturating_from_micros(wallet.settled.micros().saturating_add(amount.micros()));
@@ -106,7 +105,7 @@ impl AccountState {
             entry.reason = reason.clone();
         });
         self.note(Row::Reference(wallet_id.clone(), reference.clone()));
-        self.references.insert(reference_key, entry.clone());
+        self.put_reference(wallet_id, reference, entry.clone());
         if amount.is_positive() {
             self.arm_thresholds(wallet_id);
         } else {

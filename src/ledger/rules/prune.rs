@@ -27,7 +27,13 @@ impl AccountState {
     pub(super) fn begin_days(&mut self, now_ms: i64) {
         self.note(Row::Account);
         let first = utc_day(now_ms).saturating_sub(BEHIND);
-        self.head.pruned = Pruned { usage: first, events: first, campaigns: first, first_event: 0 };
+        self.head.pruned = Pruned {
+            usage: first,
+            events: first,
+            campaigns: first,
+            references: first,
+            first_event: 0,
+        };
     }
 
     /// Prunes some of what is past; returns whether there is more.
@@ -36,7 +42,8 @@ impl AccountState {
         let usage = self.prune_usage(retention.usage_days, today);
         let events = self.prune_events(retention.events_days, today);
         let campaigns = self.prune_campaigns(retention.campaign_days, today, now_ms);
-        usage || events || campaigns
+        let references = self.prune_references(retention.reference_days, today);
+        usage || events || campaigns || references
     }
 
     /// Days of usage are over at once; their rows are dropped with the next batches.
@@ -91,6 +98,24 @@ impl AccountState {
         day < end
     }
 
+    fn prune_references(&mut self, kept_days: u32, today: i64) -> bool {
+        let (begin, end) = over(self.head.pruned.references, kept_days, today);
+        let (mut day, mut left) = (begin, ITEMS);
+        while left > 0 && day < end.min(begin.saturating_add(DAYS)) {
+            if let Some((wallet, reference)) = self.ages.first_reference(day).cloned() {
+                self.drop_row(Row::Reference(wallet, reference));
+                left = left.saturating_sub(1);
+            } else {
+                day = day.saturating_add(1);
+            }
+        }
+        if day > begin {
+            self.note(Row::Account);
+            self.head.pruned.references = day;
+        }
+        day < end
+    }
+
     /// Ends a campaign that nobody has used; returns how many more this sweep may look at.
     fn prune_campaign(&mut self, id: &CampaignId, left: usize, now_ms: i64) -> usize {
         let Some(campaign) = self.campaigns.get(id) else { return 0 };
@@ -123,10 +148,7 @@ impl AccountState {
         let sent = self.sent.get(id).into_iter().flatten();
         let mut rows: Vec<Row> = sent.map(|recipient| Row::Sent(id.clone(), *recipient)).collect();
         rows.push(Row::Campaign(id.clone()));
-        for row in rows {
-            self.note(row.clone());
-            self.remove(&row);
-        }
+        rows.into_iter().for_each(|row| self.drop_row(row));
     }
 }
 

@@ -1,10 +1,13 @@
 //! What will expire, oldest first: derived from rows, so that nobody has to look through all of
 //! them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{AccountState, Alias, CapHit, KeyRecord, Row, Window};
-use crate::ids::{CampaignId, PortfolioId};
+use crate::ids::{CampaignId, PortfolioId, WalletId};
+use crate::ledger::calendar::utc_day;
+use crate::ledger::entry::Entry;
 use crate::ledger::operation::{Fingerprint, RecipientHash};
 use crate::ledger::rejection::StopReason;
 
@@ -21,6 +24,8 @@ pub(in crate::ledger) struct Ages {
     windows: BTreeSet<(i64, PortfolioId)>,
     /// By the day they were last used.
     campaigns: BTreeSet<(i64, CampaignId)>,
+    /// References by the day their entry was booked, and its number.
+    references: BTreeMap<(i64, u64), (WalletId, Arc<str>)>,
     /// Finished campaigns that still know their recipients, by the time they were finished.
     finished: BTreeSet<(i64, CampaignId)>,
 }
@@ -64,6 +69,11 @@ impl Ages {
     /// A campaign that was last used on that day or before: of the first day, the first.
     pub(in crate::ledger) fn first_campaign(&self, day: i64) -> Option<&CampaignId> {
         self.campaigns.first().filter(|(used, _)| *used <= day).map(|(_, id)| id)
+    }
+
+    /// The oldest reference, if its entry was booked on that day or before.
+    pub(in crate::ledger) fn first_reference(&self, day: i64) -> Option<&(WalletId, Arc<str>)> {
+        self.references.first_key_value().filter(|((of, _), _)| *of <= day).map(|(_, named)| named)
     }
 
     /// A campaign is used on another day than before.
@@ -155,6 +165,25 @@ impl AccountState {
     pub(super) fn remove_alias(&mut self, recipient: &RecipientHash) {
         if let Some(alias) = self.aliases.remove(recipient) {
             self.ages.aliases.remove(&(alias.day, *recipient));
+        }
+    }
+
+    /// Puts the entry that a reference made in place of the one it has.
+    pub(in crate::ledger) fn put_reference(
+        &mut self,
+        wallet: &WalletId,
+        reference: &Arc<str>,
+        entry: Entry,
+    ) {
+        self.remove_reference(wallet, reference);
+        let named = (wallet.clone(), reference.clone());
+        self.ages.references.insert((utc_day(entry.at_ms), entry.sequence), named.clone());
+        self.references.insert(named, entry);
+    }
+
+    pub(super) fn remove_reference(&mut self, wallet: &WalletId, reference: &Arc<str>) {
+        if let Some(entry) = self.references.remove(&(wallet.clone(), reference.clone())) {
+            self.ages.references.remove(&(utc_day(entry.at_ms), entry.sequence));
         }
     }
 

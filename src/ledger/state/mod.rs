@@ -265,6 +265,7 @@ pub struct Pruned {
     pub(in crate::ledger) usage: i64,
     pub(in crate::ledger) events: i64,
     pub(in crate::ledger) campaigns: i64,
+    pub(in crate::ledger) references: i64,
     /// The first event that is not gone; zero if none is.
     pub(in crate::ledger) first_event: u64,
 }

@@ -141,9 +141,7 @@ impl AccountState {
             Row::Alias(recipient) => self.remove_alias(recipient),
             Row::Usage(key) => drop(self.usage.remove(key)),
             Row::EventDay(day) => drop(self.event_days.remove(day)),
-            Row::Reference(wallet, reference) => {
-                drop(self.references.remove(&(wallet.clone(), reference.clone())));
-            }
+            Row::Reference(wallet, reference) => self.remove_reference(wallet, reference),
             Row::Document(kind, id) => drop(self.documents.remove(&(*kind, id.clone()))),
         }
     }
@@ -188,7 +186,7 @@ impl AccountState {
                 self.event_days.insert(day, last);
             }
             (Row::Reference(wallet, reference), Content::Reference(entry)) => {
-                drop(self.references.insert((wallet, reference), *entry));
+                self.put_reference(&wallet, &reference, *entry);
             }
             (Row::Document(kind, id), Content::Document(body)) => {
                 drop(self.documents.insert((kind, id), body));

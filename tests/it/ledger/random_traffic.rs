@@ -422,7 +422,12 @@ impl Traffic {
 
 fn short_retention(dice: &mut Dice) -> Retention {
     let mut days = || *dice.pick(&[1, 3, 20]);
-    Retention { usage_days: days(), events_days: days(), campaign_days: days() }
+    Retention {
+        usage_days: days(),
+        events_days: days(),
+        campaign_days: days(),
+        reference_days: days(),
+    }
 }
 
 fn recipient(dice: &mut Dice) -> RecipientHash {

@@ -16,6 +16,8 @@ on_every_ledger!(
     a_campaign_with_held_credits_stays,
     a_deduplicating_campaign_is_finished_first,
     many_campaigns_end_in_steps,
+    a_reference_is_known_for_its_days,
+    many_references_end_in_steps,
 );
 
 async fn usage_ends_after_its_days(case: LedgerCase) {
@@ -257,4 +259,52 @@ async fn many_campaigns_end_in_steps(mut case: LedgerCase) {
     assert_eq!(left, [(86, Some("c064".to_owned())), (22, Some("c128".to_owned()))]);
     let read = async |page| case.ledger.reads.campaigns(&case.account, &page).await.unwrap();
     assert_eq!(all(40, read).await, []);
+}
+
+async fn a_reference_is_known_for_its_days(case: LedgerCase) {
+    let script = "
+        wallet main                           -> settled 0.00 held 0.00 available 0.00
+        wallet other                          -> settled 0.00 held 0.00 available 0.00
+        top-up main 1.00 pay|1                -> posted 1.00 balance 1.00
+        at 1d
+        adjust main 2.00 gift late            -> posted 2.00 balance 3.00
+        top-up other 5.00 pay|1               -> posted 5.00 balance 5.00
+        at 20d
+        sweep open=38s doubt=1d references=20 -> swept marked 0 resolved 0
+        top-up main 1.00 pay|1                -> posted before 1.00 balance 1.00
+        at 21d
+        sweep open=38s doubt=1d references=20 -> swept marked 0 resolved 0
+        adjust main 2.00 gift late            -> posted before 2.00 balance 3.00
+        top-up other 5.00 pay|1               -> posted before 5.00 balance 5.00
+        # It is another payment now, and stays known for as long.
+        top-up main 7.00 pay|1                -> posted 7.00 balance 10.00
+        at 41d
+        sweep open=38s doubt=1d references=20 -> swept marked 0 resolved 0 more
+        sweep open=38s doubt=1d references=20 -> swept marked 0 resolved 0
+        top-up main 7.00 pay|1                -> posted before 7.00 balance 10.00
+        adjust main 2.00 gift late            -> posted 2.00 balance 12.00
+        top-up other 5.00 pay|1               -> posted 5.00 balance 10.00
+    ";
+    check(case, script).await;
+}
+
+async fn many_references_end_in_steps(mut case: LedgerCase) {
+    case.apply(lines(&["wallet main"], case.clock.now_ms())).await.unwrap();
+    let all: Vec<String> = (0..150).map(|number| format!("top-up main 1.00 p{number}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    for some in all.chunks(50) {
+        case.apply(lines(some, case.clock.now_ms())).await.unwrap();
+    }
+    case.clock.advance(3 * DAY);
+    for known in [64, 128] {
+        assert!(sweep(&mut case, "references").await);
+        let asked = [all[known], all[known - 1]];
+        let verdicts = case.apply(lines(&asked, case.clock.now_ms())).await.unwrap();
+        let repeated: Vec<_> = verdicts
+            .iter()
+            .map(|verdict| matches!(verdict, Verdict::Posted { repeated: true, .. }))
+            .collect();
+        assert_eq!(repeated, [true, false], "the oldest go first");
+    }
+    assert!(!sweep(&mut case, "references").await);
 }

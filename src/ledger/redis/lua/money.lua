@@ -32,7 +32,8 @@ function money.arm_thresholds(wallet)
   end
 end
 
--- References: sequence|time|kind|amount|balance after|reason.
+-- References, listed by the day of their entry in the order of its number:
+-- sequence|time|kind|amount|balance after|reason.
 function money.say_repeated(found, kind, wallet_id, amount, reference, reason)
   local sequence, at, of, moved, balance, why =
     string.match(found, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
@@ -63,6 +64,10 @@ function money.apply_post(kind, wallet, amount, reference, reason, key)
     store.text(sequence), store.text(store.now), kind, store.text(amount),
     store.text(wallet.settled), reason,
   }, '|'))
+  -- The number, then where the reference is kept and what it is.
+  local kept = sub(key, #store.PREFIX + 1)
+  store.list(state.dated(N.reference_days, state.today()),
+    pack('>I6I2', sequence, #kept) .. kept .. reference)
   if amount > 0 then money.arm_thresholds(wallet) else money.warn_when_low(wallet) end
   local settled = wallet.settled
   state.say(V_POSTED, 0, sequence, store.now, wallet.id, kind, amount, settled, reference, reason)

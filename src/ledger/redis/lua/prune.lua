@@ -1,6 +1,6 @@
 -- What is past its retention goes a little with each sweep, the oldest day first. The account keeps
 -- of each kind the first day that is not pruned. KEYS: none, names are made here. ARGV: days to
--- keep of usage, of events, of campaigns. Reply: none.
+-- keep of usage, of events, of campaigns, of references. Reply: none.
 
 local prune = {}
 
@@ -19,10 +19,14 @@ function prune.begin_days()
   store.put(store.ACCOUNT, 'usage_from', first)
   store.put(store.ACCOUNT, 'events_from', first)
   store.put(store.ACCOUNT, 'campaigns_from', first)
+  store.put(store.ACCOUNT, 'references_from', first)
 end
 
 function prune.read()
-  return { usage = args.number(), events = args.number(), campaigns = args.number() }
+  return {
+    usage = args.number(), events = args.number(), campaigns = args.number(),
+    references = args.number(),
+  }
 end
 
 -- The first day that is not pruned, and the first that is kept. An account of a version that pruned
@@ -85,35 +89,55 @@ function prune.campaign(campaign, left)
   return left - 1
 end
 
--- The campaigns that were last used on one day.
-function prune.campaigns_of(day, left)
-  local key, from = state.dated(N.campaign_days, day), 0
-  repeat
-    local ids = call('ZRANGE', key, from, from + prune.ITEMS - 1)
-    for _, id in ipairs(ids) do
-      local campaign = state.campaign_of(id)
-      -- What this run has used or removed is still listed.
-      if campaign and not campaign.changed then left = prune.campaign(campaign, left) end
-      if left == 0 then return 0 end
-    end
-    from = from + #ids
-  until #ids < prune.ITEMS
+-- What this run has used or removed is still listed.
+function prune.listed_campaign(id, left)
+  local campaign = state.campaign_of(id)
+  if campaign and not campaign.changed then return prune.campaign(campaign, left) end
   return left
 end
 
-function prune.campaigns(kept_days)
-  local begin, till = prune.over('campaigns_from', kept_days)
+function prune.listed_reference(listed, left, list)
+  local sequence, size = read('>I6I2', listed)
+  local key, reference = store.PREFIX .. sub(listed, 9, 8 + size), sub(listed, 9 + size)
+  local found = store.get(key, reference)
+  if not found or tonumber(string.match(found, '^%d+')) ~= sequence then return left end
+  store.put(key, reference, false)
+  store.unlist(list, listed)
+  return left - 1
+end
+
+-- Goes through what is listed under one day; returns how many more this sweep may end.
+function prune.day(list, left, each)
+  local from = 0
+  repeat
+    local listed = call('ZRANGE', list, from, from + prune.ITEMS - 1)
+    for _, item in ipairs(listed) do
+      left = each(item, left, list)
+      if left == 0 then return 0 end
+    end
+    from = from + #listed
+  until #listed < prune.ITEMS
+  return left
+end
+
+-- What is listed by day.
+function prune.listed(kind, field, kept_days, each)
+  local begin, till = prune.over(field, kept_days)
   local day, left = begin, prune.ITEMS
   while left > 0 and day < math.min(till, begin + prune.DAYS) do
-    left = prune.campaigns_of(day, left)
+    left = prune.day(state.dated(kind, day), left, each)
     if left > 0 then day = day + 1 end
   end
-  if day > begin then store.put(store.ACCOUNT, 'campaigns_from', store.text(day)) end
+  if day > begin then store.put(store.ACCOUNT, field, store.text(day)) end
   return day < till
 end
 
 -- Prunes some of what is past; returns whether there is more.
 function prune.run(kept)
   local usage, events = prune.usage(kept.usage), prune.events(kept.events)
-  return prune.campaigns(kept.campaigns) or usage or events
+  local used = prune.listed(N.campaign_days, 'campaigns_from', kept.campaigns,
+    prune.listed_campaign)
+  local booked = prune.listed(N.reference_days, 'references_from', kept.references,
+    prune.listed_reference)
+  return usage or events or used or booked
 end

@@ -216,6 +216,7 @@ fn retention(line: &Line) -> Retention {
         usage_days: days("usage"),
         events_days: days("events"),
         campaign_days: days("campaigns"),
+        reference_days: days("references"),
     }
 }
 
