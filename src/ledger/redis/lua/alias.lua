@@ -75,15 +75,19 @@ function alias.check(recipients)
   return changed and person or nil
 end
 
--- One shard every ten minutes loses what is past its time.
-function alias.clean()
-  local turn = floor(store.now / alias.TIDY_MS)
-  if store.number(store.ACCOUNT, 'aliases') == turn then return end
-  store.put(store.ACCOUNT, 'aliases', store.text(turn))
-  local key = store.name(N.aliases, turn % N.shards)
+-- A shard loses what is past its time; returns how much it had.
+function alias.clean_shard(shard)
+  local key, had = store.name(N.aliases, shard), 0
   for recipient, packed in pairs(store.all(key)) do
+    had = had + 1
     if not alias.is_live(packed) then store.put(key, recipient, false) end
   end
+  return had
+end
+
+-- One shard every ten minutes. The field that says how far it got also says that there are any.
+function alias.clean(most)
+  store.walk('aliases', alias.TIDY_MS, N.shards, most, alias.clean_shard)
 end
 
 function alias.learn()
@@ -99,6 +103,6 @@ function alias.learn()
     local packed = pack('>I4', alias.today()) .. table.concat(others)
     store.put(alias.name(recipient), recipient, packed)
   end
-  alias.clean()
+  alias.clean(1)
   state.say(V_ALIAS_LEARNED, 1)
 end

@@ -54,7 +54,7 @@ function batch.decide(count)
 end
 
 function batch.save(writer, record)
-  if next(people.changed) then window.clean() end
+  if next(people.changed) then window.clean(1) end
   local writes = state.writes()
   if blocks.doubts ~= 0 then store.count(store.ACCOUNT, 'in_doubt', blocks.doubts) end
   if store.added then store.fold_added() end

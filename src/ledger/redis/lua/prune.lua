@@ -6,6 +6,7 @@ local prune = {}
 
 prune.DAYS = 16 -- of one kind in a sweep at most
 prune.ITEMS = 64 -- of one kind in a sweep at most
+prune.SHARDS = 64 -- that are looked through in a sweep at most
 prune.EVENTS = 1024 -- that go with a sweep at most
 prune.BEHIND = 2 -- how many days a zone may be behind UTC, and a gateway's clock
 
@@ -132,6 +133,12 @@ function prune.listed(kind, field, kept_days, each)
   return day < till
 end
 
+-- What counts for nothing any more goes with the sends of a busy account; here where there are few.
+function prune.expired()
+  if store.get(store.ACCOUNT, 'cleaned') then window.clean(prune.SHARDS) end
+  if store.get(store.ACCOUNT, 'aliases') then alias.clean(prune.SHARDS) end
+end
+
 -- Prunes some of what is past; returns whether there is more.
 function prune.run(kept)
   local usage, events = prune.usage(kept.usage), prune.events(kept.events)
@@ -139,5 +146,6 @@ function prune.run(kept)
     prune.listed_campaign)
   local booked = prune.listed(N.reference_days, 'references_from', kept.references,
     prune.listed_reference)
+  prune.expired()
   return usage or events or used or booked
 end

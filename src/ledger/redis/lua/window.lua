@@ -14,12 +14,9 @@ function window.count(portfolio, minute, by)
   store.count(portfolio.key, store.text(minute), by)
 end
 
--- One shard every few seconds loses the people of whom nothing counts any more.
-function window.clean()
-  local turn = floor(store.now / window.TIDY_MS)
-  if store.number(store.ACCOUNT, 'cleaned') == turn then return end
-  store.put(store.ACCOUNT, 'cleaned', store.text(turn))
-  local key = store.PREFIX .. N.people .. turn % N.people_shards
+-- A shard loses the people of whom nothing counts any more; returns how many it had.
+function window.clean_shard(shard)
+  local key = store.PREFIX .. N.people .. shard
   local begin = floor(store.now / 1000) - window.MAX_CAP_WINDOW_S
   local found = call('HGETALL', key)
   for i = 1, #found, 2 do
@@ -33,6 +30,13 @@ function window.clean()
       if left ~= packed then people.put(recipient, left, key) end
     end
   end
+  return #found / 2
+end
+
+-- One shard every few seconds: with the sends of a busy account; and with the sweep, which catches
+-- up where there are few.
+function window.clean(most)
+  store.walk('cleaned', window.TIDY_MS, N.people_shards, most, window.clean_shard)
 end
 
 -- Gives up the slots whose 24 hours are over.
