@@ -1,6 +1,7 @@
 //! Rows: an account's state in pieces, each of which is read, put back and stored by itself.
 //! Putting one back also puts back what is derived from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
@@ -99,6 +100,26 @@ impl AccountState {
                 self.documents.get(&(*kind, id.clone())).cloned().map(Content::Document)
             }
         }
+    }
+
+    /// How many rows there are of each kind.
+    pub fn row_counts(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("wallets", self.wallets.len()),
+            ("campaigns", self.campaigns.len()),
+            ("holds", self.holds.len()),
+            ("slots", self.windows.values().map(|window| window.slots.len()).sum()),
+            ("cap hits", self.cap_hits.len()),
+            ("allowances", self.allowances.len()),
+            ("keys", self.keys.len()),
+            ("unheard", self.unheard.len()),
+            ("recipients", self.sent.values().map(BTreeSet::len).sum()),
+            ("aliases", self.aliases.len()),
+            ("usage", self.usage.len()),
+            ("event days", self.event_days.len()),
+            ("references", self.references.len()),
+            ("documents", self.documents.len()),
+        ]
     }
 
     /// A recipient's slot.

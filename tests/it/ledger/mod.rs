@@ -11,6 +11,7 @@ mod embedded_volume;
 mod exhausted_wallets;
 mod expired_records;
 mod frequency_caps;
+mod growth;
 mod holds_in_doubt;
 mod idle_accounts;
 mod invariants;

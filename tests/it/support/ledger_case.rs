@@ -15,7 +15,7 @@ use tollgate::ledger::{
 
 use super::ledgers::{Backend, OnLedger};
 use super::printed::{self, Watch};
-use super::redis_server;
+use super::redis_server::{self, RedisServer};
 use super::time::CASE_START_MS;
 
 /// Bytes of an embedded ledger's journal that make a generation: so few that they are brought into
@@ -25,15 +25,15 @@ const GENERATION: usize = 6 << 10;
 /// Keeps what a ledger must find again when it is opened once more.
 enum Home {
     Directory(TempDir),
-    /// A key prefix of its own in the server that all tests share.
-    Prefix(String),
+    /// A key prefix of its own, in the server that all tests share or in one of its own.
+    Prefix(String, Option<RedisServer>),
 }
 
 impl Home {
     fn new(backend: Backend) -> Home {
         match backend {
             Backend::Embedded => Home::Directory(tempfile::tempdir().unwrap()),
-            Backend::Redis => Home::Prefix(format!("test{}", fresh_writer())),
+            Backend::Redis => Home::Prefix(format!("test{}", fresh_writer()), None),
         }
     }
 
@@ -44,7 +44,7 @@ impl Home {
                     .unwrap()
                     .into_open()
             }
-            Home::Prefix(prefix) => {
+            Home::Prefix(prefix, server) => {
                 // Other tests keep the machine busy; what happens at the real deadline is another
                 // test's subject.
                 let deadline = Duration::from_secs(20);
@@ -54,10 +54,7 @@ impl Home {
                     clock: clock.clone(),
                     ..RedisOptions::default()
                 };
-                RedisLedger::connect(&redis_server::shared().url(), options)
-                    .await
-                    .unwrap()
-                    .into_open()
+                RedisLedger::connect(&server_of(server).url(), options).await.unwrap().into_open()
             }
         }
     }
@@ -86,6 +83,12 @@ impl LedgerCase {
     /// An empty ledger with the account `acme` in it.
     pub async fn new(backend: Backend) -> LedgerCase {
         let mut case = LedgerCase::without_account(backend).await;
+        case.found().await;
+        case
+    }
+
+    /// Makes the account.
+    async fn found(&mut self) {
         let founding = Operation::PutDocument {
             kind: DocumentKind::Account,
             id: "account".into(),
@@ -94,15 +97,25 @@ impl LedgerCase {
             replaces: None,
         };
         assert_eq!(
-            case.apply(vec![founding]).await.unwrap(),
+            self.apply(vec![founding]).await.unwrap(),
             [Verdict::Document { changed: true, settings_version: 1 }]
         );
-        case
     }
 
     /// An empty ledger.
     pub async fn without_account(backend: Backend) -> LedgerCase {
         LedgerCase::at(Home::new(backend), Clock::fixed(CASE_START_MS)).await
+    }
+
+    /// The account `acme` in a ledger that nobody else uses, in a server of its own.
+    pub async fn alone(backend: Backend) -> LedgerCase {
+        let home = match Home::new(backend) {
+            Home::Prefix(prefix, _) => Home::Prefix(prefix, Some(RedisServer::start())),
+            home => home,
+        };
+        let mut case = LedgerCase::at(home, Clock::fixed(CASE_START_MS)).await;
+        case.found().await;
+        case
     }
 
     /// The embedded ledger whose files are in the directory.
@@ -196,10 +209,17 @@ impl LedgerCase {
 
     /// How many fields one of the account's hashes has in Redis.
     pub fn fields_in_redis(&self, name: &str) -> usize {
-        let Home::Prefix(prefix) = &self.home else { panic!("an embedded ledger has no hashes") };
-        let key = format!("{prefix}:{{{}}}:{name}", self.account);
-        let length = redis_server::shared().command(&format!("HLEN {key}"));
+        let (prefix, server) = self.redis();
+        let length = server.command(&format!("HLEN {prefix}{name}"));
         length.trim_start_matches(':').parse().unwrap()
+    }
+
+    /// What the account's keys in Redis begin with, and the server that has them.
+    pub fn redis(&self) -> (String, &RedisServer) {
+        let Home::Prefix(prefix, server) = &self.home else {
+            panic!("an embedded ledger has no server")
+        };
+        (format!("{prefix}:{{{}}}:", self.account), server_of(server))
     }
 
     /// The directory of an embedded ledger.
@@ -209,6 +229,10 @@ impl LedgerCase {
         };
         directory.path()
     }
+}
+
+fn server_of(own: &Option<RedisServer>) -> &RedisServer {
+    own.as_ref().unwrap_or_else(|| redis_server::shared())
 }
 
 fn fresh_writer() -> u64 {
