@@ -241,3 +241,28 @@ pub(super) fn content(row: &Row, bytes: &[u8]) -> Result<Content, Malformed> {
         Row::Document(..) => Content::Document(Compact::take(input)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::compact::{Compact, Input};
+    use super::{Campaign, Head, Pruned};
+
+    #[test]
+    fn what_an_earlier_version_wrote_lacks_the_last_fields() {
+        let mut bytes = Vec::new();
+        (5_i64, 2_u64).put(&mut bytes);
+        (7_u64, 9_u64).put(&mut bytes);
+        let head = Head::take(&mut Input(&bytes)).unwrap();
+        assert_eq!((head.last_ms, head.event_sequence), (5, 9));
+        assert_eq!(head.pruned, Pruned::default());
+        let campaign = Campaign { used_day: 20_000, ..Campaign::new("Lights".to_owned()) };
+        let mut bytes = Vec::new();
+        campaign.put(&mut bytes);
+        assert_eq!(Campaign::take(&mut Input(&bytes)).unwrap(), campaign);
+        let mut day = Vec::new();
+        campaign.used_day.put(&mut day);
+        bytes.truncate(bytes.len() - day.len());
+        let read = Campaign::take(&mut Input(&bytes)).unwrap();
+        assert_eq!(read, Campaign { used_day: 0, ..campaign });
+    }
+}

@@ -22,7 +22,7 @@ const SCHEMA: &str = "
 ";
 
 /// Raised when the stored shapes change in a way that the version before cannot read.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// A name that belongs to one account at most.
 pub(super) type ClaimKey = (ClaimKind, String);
@@ -62,7 +62,9 @@ impl Store {
             let schema = [SCHEMA, history::SCHEMA, journal::SCHEMA].concat();
             match format {
                 0 => transaction.execute_batch(&schema)?,
-                _ => first_format::take_over(&transaction, &schema)?,
+                1 => first_format::take_over(&transaction, &schema)?,
+                // The second lacks some rows, and fields at the end of others.
+                _ => {}
             }
             transaction.pragma_update(None, "user_version", FORMAT)?;
             transaction.commit()?;

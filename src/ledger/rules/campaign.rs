@@ -13,7 +13,7 @@ use crate::ledger::state::{AccountState, Campaign};
 use crate::ledger::view::CampaignState;
 
 impl Campaign {
-    pub(super) const fn new(name: String) -> Campaign {
+    pub(in crate::ledger) const fn new(name: String) -> Campaign {
         Campaign {
             name,
             wallet: None,

@@ -158,3 +158,61 @@ fn over(first: i64, kept_days: u32, today: i64) -> (i64, i64) {
     let oldest = today.saturating_sub(i64::from(Retention::MAX_DAYS));
     (first.max(oldest), today.saturating_sub(i64::from(kept_days)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::ids::{CampaignId, WalletId};
+    use crate::ledger::calendar::utc_day;
+    use crate::ledger::entry::{Entry, EntryKind};
+    use crate::ledger::retention::Retention;
+    use crate::ledger::state::{AccountState, Campaign, Pruned};
+
+    const NOW_MS: i64 = 1_792_051_200_000;
+    const DAY_MS: i64 = 86_400_000;
+
+    /// Sweeps until nothing is left; fails if that takes too long.
+    fn prune_all(state: &mut AccountState, now_ms: i64) {
+        let now_ms = state.advance(now_ms);
+        for _ in 0..4_000 / super::DAYS + 2 {
+            if !state.prune(&Retention::default(), now_ms) {
+                return;
+            }
+        }
+        panic!("there is always more: {:?}", state.head.pruned);
+    }
+
+    #[test]
+    fn an_account_of_a_version_that_pruned_nothing_is_pruned() {
+        let mut state = AccountState::default();
+        state.advance(NOW_MS);
+        let campaign: CampaignId = "diwali".parse().unwrap();
+        let wallet: WalletId = "main".parse().unwrap();
+        state.add_campaign(&campaign, Campaign::new(String::new()));
+        // As such a version left it.
+        state.ages.use_campaign(&campaign, utc_day(NOW_MS), 0);
+        state.campaigns.get_mut(&campaign).unwrap().used_day = 0;
+        let reference: Arc<str> = "pay/1".into();
+        let entry = Entry {
+            sequence: 1,
+            at_ms: NOW_MS - 500 * DAY_MS,
+            wallet: wallet.clone(),
+            kind: EntryKind::TopUp,
+            amount: crate::amount::Amount::ZERO,
+            balance_after: crate::amount::Amount::ZERO,
+            reference: reference.clone(),
+            reason: "".into(),
+            charge: None,
+        };
+        state.put_reference(&wallet, &reference, entry);
+        assert_eq!(state.head.pruned, Pruned::default());
+        prune_all(&mut state, NOW_MS);
+        assert!(state.references.is_empty(), "it was over");
+        // Nobody knows since when it is not used: it has its days from now on.
+        prune_all(&mut state, NOW_MS + 400 * DAY_MS);
+        assert!(state.campaigns.contains_key(&campaign));
+        prune_all(&mut state, NOW_MS + 401 * DAY_MS);
+        assert!(state.campaigns.is_empty());
+    }
+}

@@ -77,7 +77,7 @@ impl Ages {
     }
 
     /// A campaign is used on another day than before.
-    pub(super) fn use_campaign(&mut self, id: &CampaignId, before: i64, today: i64) {
+    pub(in crate::ledger) fn use_campaign(&mut self, id: &CampaignId, before: i64, today: i64) {
         self.campaigns.remove(&(before, id.clone()));
         self.campaigns.insert((today, id.clone()));
     }

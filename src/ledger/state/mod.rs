@@ -377,9 +377,8 @@ impl AccountState {
 
     /// Usage rows of the days `from_day..=to_day`, as far as they are kept.
     pub fn usage_rows(&self, from_day: i32, to_day: i32) -> Vec<UsageRow> {
-        let in_range = |key: &UsageKey| {
-            i64::from(key.0) >= self.head.pruned.usage && key.0 >= from_day && key.0 <= to_day
-        };
+        let is_over =
+            |key: &UsageKey| key.0 < from_day || i64::from(key.0) < self.head.pruned.usage;
         let row = |(key, sum): (&UsageKey, &UsageSum)| UsageRow {
             day: key.0,
             channel: key.1.clone(),
@@ -387,7 +386,12 @@ impl AccountState {
             category: key.3,
             sum: *sum,
         };
-        self.usage.iter().filter(|(key, _)| in_range(key)).map(row).collect()
+        // Mostly the newest days are asked for.
+        let newest = self.usage.iter().rev().skip_while(|(key, _)| key.0 > to_day);
+        let mut rows: Vec<UsageRow> =
+            newest.take_while(|(key, _)| !is_over(key)).map(row).collect();
+        rows.reverse();
+        rows
     }
 
     /// How the account is; who swept it last is not known here.

@@ -136,7 +136,7 @@ struct Sequence {
 impl Sequence {
     async fn begin(seed: u64, case: &mut LedgerCase) -> Sequence {
         let traffic = Traffic::new(seed);
-        let auditor = Auditor::new(traffic.retention != Retention::default());
+        let auditor = Auditor::new(traffic.retention.usage_days < Retention::MAX_DAYS);
         let mut sequence = Sequence {
             traffic,
             model: AccountState::default(),

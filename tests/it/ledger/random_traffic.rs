@@ -105,7 +105,8 @@ impl Traffic {
         let observes = seed.is_multiple_of(5);
         // Dice of their own, so that the other sequences stay as they are.
         let mut ends = matches!(seed % 4, 1 | 2).then(|| Dice::new(!seed));
-        let retention = ends.as_mut().map_or_else(Retention::default, short_retention);
+        let retention =
+            ends.as_mut().map_or_else(|| days_of(|| Retention::MAX_DAYS), short_retention);
         Traffic {
             dice,
             caps,
@@ -421,7 +422,10 @@ impl Traffic {
 }
 
 fn short_retention(dice: &mut Dice) -> Retention {
-    let mut days = || *dice.pick(&[1, 3, 20]);
+    days_of(|| *dice.pick(&[1, 3, 20]))
+}
+
+fn days_of(mut days: impl FnMut() -> u32) -> Retention {
     Retention {
         usage_days: days(),
         events_days: days(),
