@@ -13,6 +13,7 @@ pub mod identity;
 pub mod lease;
 pub mod open;
 pub mod operation;
+mod parts;
 pub mod readiness;
 pub mod redis;
 pub mod refusal;

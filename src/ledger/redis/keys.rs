@@ -16,6 +16,7 @@ use std::hash::BuildHasher;
 
 use crate::ids::{AccountId, CampaignId, FastHash, HoldId, PortfolioId, WalletId};
 use crate::ledger::operation::{MAX_CLOCK_SKEW_MS, UNHEARD_ID_MAX, UNHEARD_KEPT_MS, UNHEARD_MAX};
+use crate::ledger::parts::{CAMPAIGN_PARTS, part_of};
 use crate::ledger::{ClaimKind, Fingerprint, RecipientHash, Retention};
 
 /// Shards of whatever grows with recipients or keys: the first ten bits of a hash, here and in
@@ -89,6 +90,7 @@ pub(super) fn script_names() -> String {
         ("block_version", i64::from(BLOCK_VERSION)),
         ("store_version", STORE_VERSION),
         ("campaign_indexes", i64::from(CAMPAIGN_INDEXES)),
+        ("campaign_parts", i64::from(CAMPAIGN_PARTS)),
         ("days", DAYS),
         ("max_kept_days", i64::from(Retention::MAX_DAYS)),
         ("clock_skew_ms", MAX_CLOCK_SKEW_MS),
@@ -113,14 +115,6 @@ pub(super) fn shard(hash: &[u8]) -> u32 {
         [first, second, ..] => u32::from(*first) * 4 + u32::from(*second) / 64,
         _ => 0,
     }
-}
-
-/// A shard for a text; FNV-1a, because it must never change.
-fn text_shard(text: &str, shards: u32) -> u32 {
-    let hash = text
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (hash ^ (hash >> 16)) % shards
 }
 
 /// A block: the first fifteen bytes of its holds' ids.
@@ -301,7 +295,7 @@ impl Declared {
     }
 
     pub(super) fn campaign_index(&mut self, id: &CampaignId) -> usize {
-        self.declare(format_args!("{CAMPAIGN_INDEX}{}", text_shard(id.as_str(), CAMPAIGN_INDEXES)))
+        self.declare(format_args!("{CAMPAIGN_INDEX}{}", part_of(id.as_str(), CAMPAIGN_INDEXES)))
     }
 
     pub(super) fn counts(&mut self, portfolio: &PortfolioId) -> usize {
@@ -320,14 +314,11 @@ impl Declared {
     }
 
     pub(super) fn reference(&mut self, wallet: &WalletId, reference: &str) -> usize {
-        self.declare(format_args!(
-            "{REFERENCES}{wallet}:{}",
-            text_shard(reference, REFERENCE_SHARDS)
-        ))
+        self.declare(format_args!("{REFERENCES}{wallet}:{}", part_of(reference, REFERENCE_SHARDS)))
     }
 
     pub(super) fn document(&mut self, id: &str) -> usize {
-        self.declare(format_args!("{DOCUMENTS}{}", text_shard(id, DOCUMENT_SHARDS)))
+        self.declare(format_args!("{DOCUMENTS}{}", part_of(id, DOCUMENT_SHARDS)))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ids::{CampaignId, PortfolioId, WalletId};
 use crate::ledger::calendar::utc_day;
 use crate::ledger::entry::Entry;
 use crate::ledger::operation::{Fingerprint, RecipientHash};
+use crate::ledger::parts::{CAMPAIGN_PARTS, part_of};
 use crate::ledger::rejection::StopReason;
 
 /// Rows by age.
@@ -22,8 +23,8 @@ pub(in crate::ledger) struct Ages {
     aliases: BTreeSet<(i64, RecipientHash)>,
     /// By the first minute from which recipients have closed slots.
     windows: BTreeSet<(i64, PortfolioId)>,
-    /// By the day they were last used.
-    campaigns: BTreeSet<(i64, CampaignId)>,
+    /// By the day they were last used, and by part.
+    campaigns: BTreeSet<(i64, u32, CampaignId)>,
     /// References by the day their entry was booked, and its number.
     references: BTreeMap<(i64, u64), (WalletId, Arc<str>)>,
     /// Finished campaigns that still know their recipients, by the time they were finished.
@@ -66,9 +67,9 @@ impl Ages {
         self.windows.first().filter(|(minute, _)| is_old(minute)).map(|(_, id)| id)
     }
 
-    /// A campaign that was last used on that day or before: of the first day, the first.
+    /// A campaign that was last used on that day or before: of the first day and part, the first.
     pub(in crate::ledger) fn first_campaign(&self, day: i64) -> Option<&CampaignId> {
-        self.campaigns.first().filter(|(used, _)| *used <= day).map(|(_, id)| id)
+        self.campaigns.first().filter(|(used, ..)| *used <= day).map(|(.., id)| id)
     }
 
     /// The oldest reference, if its entry was booked on that day or before.
@@ -78,8 +79,8 @@ impl Ages {
 
     /// A campaign is used on another day than before.
     pub(in crate::ledger) fn use_campaign(&mut self, id: &CampaignId, before: i64, today: i64) {
-        self.campaigns.remove(&(before, id.clone()));
-        self.campaigns.insert((today, id.clone()));
+        self.campaigns.remove(&aged(before, id));
+        self.campaigns.insert(aged(today, id));
     }
 
     /// The campaign that was finished first and still knows its recipients, if that is long ago.
@@ -89,6 +90,11 @@ impl Ages {
     ) -> Option<&CampaignId> {
         self.finished.first().filter(|(since_ms, _)| is_old(since_ms)).map(|(_, id)| id)
     }
+}
+
+/// A campaign's place in the order of use.
+fn aged(day: i64, id: &CampaignId) -> (i64, u32, CampaignId) {
+    (day, part_of(id.as_str(), CAMPAIGN_PARTS), id.clone())
 }
 
 /// The day of the newest hit.
@@ -190,7 +196,7 @@ impl AccountState {
     /// Notes when a campaign was used, or that it is about to go.
     pub(super) fn age_campaign(&mut self, id: &CampaignId, is_there: bool) {
         let Some(campaign) = self.campaigns.get(id) else { return };
-        let aged = (campaign.used_day, id.clone());
+        let aged = aged(campaign.used_day, id);
         if is_there {
             self.ages.campaigns.insert(aged);
         } else {

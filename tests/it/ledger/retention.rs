@@ -253,10 +253,9 @@ async fn many_campaigns_end_in_steps(mut case: LedgerCase) {
     let mut left = Vec::new();
     while sweep(&mut case, "campaigns").await {
         let read = async |page| case.ledger.reads.campaigns(&case.account, &page).await.unwrap();
-        let found = all(40, read).await;
-        left.push((found.len(), found.first().map(|view| view.id.to_string())));
+        left.push(all(40, read).await.len());
     }
-    assert_eq!(left, [(86, Some("c064".to_owned())), (22, Some("c128".to_owned()))]);
+    assert_eq!(left, [86, 22]);
     let read = async |page| case.ledger.reads.campaigns(&case.account, &page).await.unwrap();
     assert_eq!(all(40, read).await, []);
 }

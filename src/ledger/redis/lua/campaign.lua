@@ -54,8 +54,8 @@ function campaigns.remove(campaign)
   local id = campaign.id
   state.campaigns[id] = false
   store.empty(campaign.key)
-  store.unlist(state.dated(N.campaign_days, campaign.used), id)
-  store.unlist(store.name(N.campaign_index, store.text_shard(id, N.campaign_indexes)), id)
+  store.unlist(state.used_on(campaign.used, id), id)
+  store.unlist(store.name(N.campaign_index, store.part_of(id, N.campaign_indexes)), id)
   if not campaign.dedupe then return end
   for i = 0, N.shards - 1 do store.empty(store.name(N.sent, id, i)) end
 end

@@ -5,6 +5,7 @@
 local prune = {}
 
 prune.DAYS = 16 -- of one kind in a sweep at most
+prune.FIELDS = { 'usage_from', 'events_from', 'campaigns_from', 'references_from' }
 prune.ITEMS = 64 -- of one kind in a sweep at most
 prune.SHARDS = 64 -- that are looked through in a sweep at most
 prune.EVENTS = 1024 -- that go with a sweep at most
@@ -107,8 +108,8 @@ function prune.listed_reference(listed, left, list)
   return left - 1
 end
 
--- Goes through what is listed under one day; returns how many more this sweep may end.
-function prune.day(list, left, each)
+-- Goes through a list; returns how many more this sweep may end.
+function prune.list(list, left, each)
   local from = 0
   repeat
     local listed = call('ZRANGE', list, from, from + prune.ITEMS - 1)
@@ -121,12 +122,25 @@ function prune.day(list, left, each)
   return left
 end
 
+-- The lists of one day.
+function prune.campaigns(day)
+  local lists, list = {}, state.dated(N.campaign_days, day)
+  for part = 0, N.campaign_parts - 1 do lists[part + 1] = list .. ':' .. part end
+  return lists
+end
+
+function prune.references(day)
+  return { state.dated(N.reference_days, day) }
+end
+
 -- What is listed by day.
-function prune.listed(kind, field, kept_days, each)
+function prune.listed(lists, field, kept_days, each)
   local begin, till = prune.over(field, kept_days)
   local day, left = begin, prune.ITEMS
   while left > 0 and day < math.min(till, begin + prune.DAYS) do
-    left = prune.day(state.dated(kind, day), left, each)
+    for _, list in ipairs(lists(day)) do
+      if left > 0 then left = prune.list(list, left, each) end
+    end
     if left > 0 then day = day + 1 end
   end
   if day > begin then store.put(store.ACCOUNT, field, store.text(day)) end
@@ -141,10 +155,11 @@ end
 
 -- Prunes some of what is past; returns whether there is more.
 function prune.run(kept)
+  store.fetch(store.ACCOUNT, prune.FIELDS)
   local usage, events = prune.usage(kept.usage), prune.events(kept.events)
-  local used = prune.listed(N.campaign_days, 'campaigns_from', kept.campaigns,
+  local used = prune.listed(prune.campaigns, 'campaigns_from', kept.campaigns,
     prune.listed_campaign)
-  local booked = prune.listed(N.reference_days, 'references_from', kept.references,
+  local booked = prune.listed(prune.references, 'references_from', kept.references,
     prune.listed_reference)
   prune.expired()
   return usage or events or used or booked

@@ -259,14 +259,19 @@ function state.campaign_fields(campaign)
   return values
 end
 
+-- The list of campaigns that were last used on a day has parts: there may be many.
+function state.used_on(day, id)
+  return state.dated(N.campaign_days, day) .. ':' .. store.part_of(id, N.campaign_parts)
+end
+
 -- Moves a campaign to today's list, unless it was used today before.
 function state.use_campaign(campaign)
   local today = state.today()
   if campaign.used == today then return end
   if campaign.used > 0 then
-    store.unlist(state.dated(N.campaign_days, campaign.used), campaign.id)
+    store.unlist(state.used_on(campaign.used, campaign.id), campaign.id)
   end
-  store.list(state.dated(N.campaign_days, today), campaign.id)
+  store.list(state.used_on(today, campaign.id), campaign.id)
   store.put(campaign.key, FIELD_USED, store.text(today))
   campaign.used = today
 end

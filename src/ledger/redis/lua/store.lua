@@ -113,6 +113,15 @@ function store.unlist(key, member)
   store.unlisted[#store.unlisted + 1] = { key, member }
 end
 
+-- Reads fields that are asked for next in one call.
+function store.fetch(key, fields)
+  local cached = store.cached[key]
+  local found = call('HMGET', key, unpack(fields))
+  for i, field in ipairs(fields) do
+    if cached[field] == nil then cached[field] = found[i] end
+  end
+end
+
 -- Every field of a hash, with what this run has changed.
 function store.all(key)
   if store.added then store.fold_added() end
@@ -155,15 +164,15 @@ function store.shard(hash)
   return first * 4 + floor(second / 64)
 end
 
--- The shard of a text; keys.rs computes the same.
-function store.text_shard(text, shards)
+-- The part of a name; parts.rs computes the same.
+function store.part_of(text, parts)
   local hash, size = 2166136261, 4294967296
   for i = 1, #text do
     hash = bit.bxor(hash, byte(text, i)) % size
     -- Times 2^24 + 403, in parts that stay whole.
     hash = (hash * 403 + hash % 256 * 16777216) % size
   end
-  return bit.bxor(hash, floor(hash / 65536)) % size % shards
+  return bit.bxor(hash, floor(hash / 65536)) % size % parts
 end
 
 function store.flush_hash(key, fields)
