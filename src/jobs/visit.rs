@@ -8,9 +8,7 @@ use jiff::tz::TimeZone;
 use super::events;
 use super::watched::{Ages, Look, Overdue, Visited};
 use crate::ids::AccountId;
-use crate::ledger::{
-    CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Retention, Verdict,
-};
+use crate::ledger::{CalendarSpan, InDoubtPolicies, LedgerFault, Operation, Retention, Verdict};
 use crate::services::Services;
 
 /// Sweeps of one account in a row at most; the rest waits for the next round, so that a backlog of
