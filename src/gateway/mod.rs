@@ -43,7 +43,7 @@ pub struct Gateway {
     stop_rest: CancellationToken,
     data_task: JoinHandle<()>,
     /// What sends have queued for the ledger may be carried by them, until the last of it is.
-    _workers: [Workers; 2],
+    _workers: (Option<Workers>, Workers),
     tasks: Vec<JoinHandle<()>>,
     certificates: Certificates,
     send: Arc<SendService>,

@@ -208,22 +208,22 @@ fn serve(
     let (stop_data, stop_rest) = (CancellationToken::new(), CancellationToken::new());
     let services = control.services.clone();
     let (senders, others) = workers(config)?;
-    let options = |tls: &Option<_>, workers: &Workers| {
-        server_options(config, &services, tls.clone(), workers.clone())
+    let options = |tls: &Option<_>, workers: Option<&Workers>| {
+        server_options(config, &services, tls.clone(), workers.cloned())
     };
     let send = SendService::new(services.clone(), send_options(config));
     let (jobs, service) = (Jobs { services: services.clone() }, send.clone());
     let sends = service_fn(move |request| dispatch::dispatch(service.clone(), request));
     let data_task = task(listener::serve(
         listeners.data,
-        options(&certificates.data, &senders),
+        options(&certificates.data, senders.as_ref()),
         sends,
         stop_data.clone(),
     ));
     let router = admin::service(admin::router(control.clone(), ops.clone()));
     let mut tasks = vec![task(listener::serve(
         listeners.admin,
-        options(&certificates.admin, &others),
+        options(&certificates.admin, Some(&others)),
         router,
         stop_rest.clone(),
     ))];
@@ -231,7 +231,7 @@ fn serve(
         let router = admin::service(admin::ops::ops_router(ops.clone()));
         tasks.push(task(listener::serve(
             listener,
-            options(&certificates.ops, &others),
+            options(&certificates.ops, Some(&others)),
             router,
             stop_rest.clone(),
         )));
@@ -255,7 +255,7 @@ fn serve(
         stop_data,
         stop_rest,
         data_task,
-        _workers: [senders, others],
+        _workers: (senders, others),
         tasks,
         certificates,
         send,
@@ -264,28 +264,28 @@ fn serve(
     })
 }
 
-/// The threads that serve the data listener, and the one of the other listeners. A core is left to
-/// the thread that speaks to the ledger, which would otherwise wait for sends each time that it has
-/// decided some; so would it for whoever asks for a long report.
-fn workers(config: &Config) -> Result<(Workers, Workers), StartError> {
+/// The threads that serve the data listener, and the one of the other listeners, so that nobody
+/// waits for whoever asks for a long report. A core is left to the thread that speaks to the ledger.
+/// Where that leaves one, it serves the sends as well: two threads that wake each other for every
+/// send cost more than they gain, and a batch is larger if all that is ready has run before it
+/// leaves.
+fn workers(config: &Config) -> Result<(Option<Workers>, Workers), StartError> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = config.process.worker_threads.unwrap_or_else(|| cores().saturating_sub(1));
     let failed = |error| failed("starting threads")(&error);
-    Ok((
-        Workers::start("sends", threads).map_err(failed)?,
-        Workers::start("admin", 1).map_err(failed)?,
-    ))
+    let senders = (threads > 1).then(|| Workers::start("sends", threads).map_err(failed));
+    Ok((senders.transpose()?, Workers::start("admin", 1).map_err(failed)?))
 }
 
 fn server_options(
     config: &Config,
     services: &Services,
     tls: Option<Arc<ListenerTls>>,
-    workers: Workers,
+    workers: Option<Workers>,
 ) -> ServerOptions {
     let server = &config.server;
     ServerOptions {
-        workers: Some(workers),
+        workers,
         tls,
         proxies: Arc::new(config.listen.proxies.clone()),
         metrics: Some(services.metrics.clone()),
