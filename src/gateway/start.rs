@@ -265,10 +265,10 @@ fn serve(
 }
 
 /// The threads that serve the data listener, and the one of the other listeners, so that nobody
-/// waits for whoever asks for a long report. A core is left to the thread that speaks to the ledger.
-/// Where that leaves one, it serves the sends as well: two threads that wake each other for every
-/// send cost more than they gain, and a batch is larger if all that is ready has run before it
-/// leaves.
+/// waits for whoever asks for a long report. A core is left to the thread that speaks to the
+/// ledger. If that leaves one, it serves the sends as well: two threads that wake each other for
+/// every send cost more than they gain, and a batch is larger if all that is ready has run before
+/// it leaves.
 fn workers(config: &Config) -> Result<(Option<Workers>, Workers), StartError> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = config.process.worker_threads.unwrap_or_else(|| cores().saturating_sub(1));
