@@ -1,8 +1,9 @@
 -- Plain sends: those that nothing stands in the way of are decided and kept here in one go, and so
 -- are settles; every other send is decided by reserve.lua. Both follow the same rules. KEYS by
--- index: buckets of blocks, campaigns, their indexes, counts, people. ARGV: reserve:
--- block, record, terms, flags, person; settle: block, position, day, whether there is a message id,
--- the message id. Reply: reserved; settled: amount | no hold.
+-- index: buckets of blocks, campaigns, their indexes, counts, people. ARGV: reserve: block, record,
+-- terms, flags, person; settle: block, position, day, whether there is a message id, the message
+-- id. Reply: reserved | reserved as asked, what is left being what was said of the wallet before
+-- less the amount; settled: amount | no hold.
 
 local plain = {}
 
