@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// again.
 const SIZE: usize = 8 << 20;
 
+/// Bytes written at once.
+const PIECE: usize = 64 << 10;
+
 /// The file, whether it has its size, and whether the disk was full since it last had.
 pub(super) struct Spare {
     path: PathBuf,
@@ -35,13 +38,15 @@ impl Spare {
         self.full
     }
 
-    /// Makes the file, unless it is there.
+    /// Makes the file, unless it is there. After the disk was full there must be as much again, or
+    /// the room that was just given up would be taken for room that somebody has made.
     pub(super) fn keep(&mut self) -> io::Result<()> {
         if self.kept {
             return Ok(());
         }
         let there = std::fs::metadata(&self.path).is_ok_and(|file| file.len() == SIZE as u64);
-        if !there && let Err(error) = self.fill() {
+        let bytes = if self.full { 2 * SIZE } else { SIZE };
+        if !there && let Err(error) = self.fill(bytes) {
             // What there is of it is room for others.
             let _ = std::fs::remove_file(&self.path);
             return Err(error);
@@ -51,16 +56,21 @@ impl Spare {
     }
 
     /// No file system stores this as a hole or makes it smaller.
-    fn fill(&self) -> io::Result<()> {
+    fn fill(&self, bytes: usize) -> io::Result<()> {
         let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut bytes = Vec::with_capacity(SIZE);
-        while bytes.len() < SIZE {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            bytes.extend_from_slice(&state.to_be_bytes());
+        let mut file = File::create(&self.path)?;
+        let mut piece = Vec::with_capacity(PIECE);
+        for _ in 0..bytes / PIECE {
+            piece.clear();
+            while piece.len() < PIECE {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                piece.extend_from_slice(&state.to_be_bytes());
+            }
+            file.write_all(&piece)?;
         }
-        File::create(&self.path)?.write_all(&bytes)
+        file.set_len(SIZE as u64)
     }
 
     /// The disk is full: gives the room to the ledger.
