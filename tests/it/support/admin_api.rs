@@ -12,7 +12,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::admin;
 use tollgate::admin::ops::Ops;
-use tollgate::catalog::Tokens;
 use tollgate::clock::Clock;
 use tollgate::control::Control;
 use tollgate::gateway::bootstrap::bootstrap;
@@ -22,14 +21,13 @@ use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::{
     CalendarSpan, CampaignUse, OpenLedger, Operation, Reserve, Verdict, WindowRule,
 };
-use tollgate::pricing::{Category, PriceBook};
-use tollgate::services::{Services, ServicesOptions};
-use tollgate::upstream::client::UpstreamOptions;
+use tollgate::pricing::Category;
 use tower::ServiceExt;
 
 use super::api_reply::ApiReply;
 use super::openapi_check::check_response;
 use super::printed::{self, Watch};
+use super::services::services;
 use super::setup::OPERATOR_KEY;
 use super::time::NOON_MS;
 
@@ -64,21 +62,8 @@ impl AdminApi {
         let clock = Clock::fixed(NOON_MS);
         let store = EmbeddedLedger::open(&directory.path().join("ledger"), clock.clone()).unwrap();
         let ledger = store.into_open();
-        let services = Services::new(
-            &ledger,
-            ServicesOptions {
-                book: PriceBook::builtin(),
-                tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), clock.clone()),
-                upstream: UpstreamOptions::default(),
-                // Nothing listens there: these tests do not call Meta.
-                base_url: "http://127.0.0.1:9".parse().unwrap(),
-                allow_plaintext: false,
-                batching: BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 },
-                wallet_metrics: 10,
-                failed_keys_per_minute: None,
-                clock: clock.clone(),
-            },
-        );
+        let batching = BatcherOptions { deadline: Duration::from_secs(5), queue: 1_000 };
+        let services = services(&ledger, &clock, batching);
         let control = Control::new(services.clone(), Some(directory.path().join("cards")));
         let ops = Arc::new(Ops::new(services.readiness.clone(), services.metrics.clone()));
         let router = admin::router(control.clone(), ops.clone());

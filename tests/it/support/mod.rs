@@ -15,6 +15,7 @@ pub mod printed;
 mod process;
 pub mod redis_server;
 mod scripted;
+mod services;
 mod setup;
 mod sweeping;
 mod time;

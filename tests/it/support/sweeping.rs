@@ -4,15 +4,13 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tollgate::catalog::Tokens;
 use tollgate::clock::Clock;
 use tollgate::jobs::{Jobs, SweepOptions};
 use tollgate::ledger::batcher::BatcherOptions;
 use tollgate::ledger::{InDoubtPolicies, InDoubtPolicy, OpenLedger, Retention};
 use tollgate::metrics::Metrics;
-use tollgate::pricing::PriceBook;
-use tollgate::services::{Services, ServicesOptions};
-use tollgate::upstream::client::UpstreamOptions;
+
+use super::services::services;
 
 /// Nothing takes longer unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -27,20 +25,8 @@ pub struct Sweeping {
 impl Sweeping {
     /// Rounds at `interval`; open holds become in doubt after 38 s and are charged after a day.
     pub fn start(ledger: &OpenLedger, clock: &Clock, interval: Duration) -> Sweeping {
-        let services = Services::new(
-            ledger,
-            ServicesOptions {
-                book: PriceBook::builtin(),
-                tokens: Tokens::new(None, "META_TOKEN*".parse().unwrap(), clock.clone()),
-                upstream: UpstreamOptions::default(),
-                base_url: "http://127.0.0.1:9".parse().unwrap(),
-                allow_plaintext: false,
-                batching: BatcherOptions { deadline: Duration::from_secs(20), queue: 100 },
-                wallet_metrics: 10,
-                failed_keys_per_minute: None,
-                clock: clock.clone(),
-            },
-        );
+        let batching = BatcherOptions { deadline: Duration::from_secs(20), queue: 100 };
+        let services = services(ledger, clock, batching);
         let metrics = services.metrics.clone();
         let options = SweepOptions {
             interval,
