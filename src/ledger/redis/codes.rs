@@ -116,14 +116,16 @@ codes! { phase, i64, "PHASE_":
     OPEN = 1
 }
 
-// What else is known of a hold, as a sum. FREE: its amount is zero, the allowance was taken;
-// FOREIGN: the campaign it names is paid from another wallet, so that it does not count there.
+// What else is known of a hold, as a sum. BOOKED: its slot is as if it was accepted already; FREE:
+// its amount is zero, the allowance was taken; FOREIGN: the campaign it names is paid from another
+// wallet, so that it does not count there.
 codes! { flag, i64, "FLAG_":
     GUARDING = 1
     DEDUPED = 2
     HIT = 4
-    FREE = 8
-    FOREIGN = 16
+    BOOKED = 8
+    FREE = 16
+    FOREIGN = 32
 }
 
 // What sends of a batch are asked under, and what a single one has besides; sums.

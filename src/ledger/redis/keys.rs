@@ -27,7 +27,7 @@ const PEOPLE_SHARDS: i64 = 4096;
 /// Blocks by the second of their holds' ids.
 const BLOCK_BUCKETS: i64 = 4096;
 /// Version of a store's records; another one is refused.
-pub(super) const STORE_VERSION: i64 = 2;
+pub(super) const STORE_VERSION: i64 = 3;
 /// Version of a block's contents.
 pub(super) const BLOCK_VERSION: u8 = 1;
 /// What is kept by day, in turn: more days than anything is kept for, so that two never share one.

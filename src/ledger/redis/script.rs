@@ -7,7 +7,7 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 use super::{codes, keys};
 
 /// In this order: each part uses those above it. The last makes `run`.
-const PARTS: [&str; 19] = [
+const PARTS: [&str; 20] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
@@ -19,6 +19,7 @@ const PARTS: [&str; 19] = [
     include_str!("lua/window.lua"),
     include_str!("lua/caps.lua"),
     include_str!("lua/blocks.lua"),
+    include_str!("lua/bookings.lua"),
     include_str!("lua/guards.lua"),
     include_str!("lua/terms.lua"),
     include_str!("lua/reserve.lua"),

@@ -107,7 +107,7 @@ async fn an_account_in_another_format_is_left_alone() {
     for format in [1, 9] {
         server.change(&format!("HSET tg:{{acme}}:account version {format}"));
         let refused = ledger.apply(&account(), &batch(1, 3, &["send a"])).await.unwrap_err();
-        let stated = format!("stored in format {format}, and this version writes format 2");
+        let stated = format!("stored in format {format}, and this version writes format 3");
         let text = refused.to_string();
         assert!(text.contains(&stated), "{text}");
     }

@@ -115,6 +115,7 @@ local function run(keys, argv)
     store.put(store.ACCOUNT, 'version', store.text(N.store_version))
     prune.begin_days()
   end
+  if last_ms and floor(last_ms / 60000) < floor(store.now / 60000) then resolve.unbook_old() end
   terms.read()
   state.out[1] = REPLY_OK .. (writes and '1' or '0')
   batch.decide(count)

@@ -90,6 +90,11 @@ function blocks.load(key, prefix)
   return block
 end
 
+function blocks.of_prefix(prefix)
+  local second = floor(read('>I6', prefix) / 1000)
+  return blocks.load(store.PREFIX .. N.blocks .. second % N.block_buckets, prefix)
+end
+
 -- The block that a batch names by its number.
 function blocks.nth(number)
   local given = blocks.given[number]
@@ -112,6 +117,22 @@ function blocks.find(block, position)
     end
   end
 end
+
+-- Segment and index of the open hold of this portfolio and recipient that booked its slot, or nil.
+function blocks.find_booking(block, portfolio, recipient)
+  for _, segment in ipairs(block) do
+    for i = 1, segment.count do
+      if segment.states[2 * i - 1] == PHASE_OPEN and blocks.is_booked(segment.states[2 * i]) then
+        local from = segment.records + (i - 1) * blocks.RECORD_SIZE
+        local route = segment.routes[byte(segment.content, from + 35)]
+        local same = sub(segment.content, from + 8, from + 15) == recipient
+        if same and route.portfolio == portfolio then return segment, i end
+      end
+    end
+  end
+end
+
+function blocks.is_booked(flags) return flags % FLAG_FREE >= FLAG_BOOKED end
 
 function blocks.set_phase(block, segment, i, phase)
   local before = segment.states[2 * i - 1]

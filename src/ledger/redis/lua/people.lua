@@ -1,14 +1,16 @@
 -- People: what one recipient occupies of the messaging limits and of the frequency caps, in one
 -- field of a hash sharded by the recipient's hash. KEYS: named by the callers. ARGV: none. Reply:
 -- none. A person's record: per portfolio its number (with 32768 added if another follows; a lone 0
--- for none), the minute of the last accepted send and the open sends; then the cap hits, five bytes
--- each, oldest first: the second, and the category.
+-- for none), the minute of the last accepted send and the open sends (32768 and more: what
+-- bookings.lua writes); then the cap hits, five bytes each, oldest first: the second, and the
+-- category.
 
 local people = {}
 
 people.SLOT, people.SLOT_SIZE, people.HIT_SIZE = '>I2I3I2', 7, 5
 people.BEGIN = 26297280 -- the first minute of 2020, so that three bytes last until 2051
 people.SLOT_MINUTES = 1440
+people.BOOKED = 32768
 people.MAX_HITS = 255
 people.NOTHING = '\0\0'
 
@@ -48,25 +50,44 @@ function people.put(recipient, packed, key)
   people.changed[recipient] = key or people.changed[recipient] or people.name(recipient)
 end
 
+function people.minute_of(time)
+  return math.max(floor(time / 60000), people.BEGIN + 1)
+end
+
 function people.is_young(last, minute)
   return last > 0 and minute - last <= people.SLOT_MINUTES
 end
 
--- Minute of the last accepted send and open sends; nil for none, and for one that is over.
-function people.slot_of(packed, number)
-  if not packed then return nil end
-  local at, tag, minute, open = 1, nil, nil, nil
-  if byte(packed, 1) == 0 and byte(packed, 2) == 0 then return nil end
+-- Where the portfolio's slot is in the record; nil for none.
+function people.slot_at(packed, number)
+  if not packed or byte(packed, 1) == 0 and byte(packed, 2) == 0 then return nil end
+  local at, high, low = 1, nil, nil
   repeat
-    tag, minute, open = read(people.SLOT, packed, at)
-    if tag % 32768 == number then
-      if minute > 0 then minute = minute + people.BEGIN end
-      if open > 0 or people.is_young(minute, floor(store.now / 60000)) then return minute, open end
-      return nil
-    end
+    high, low = byte(packed, at, at + 1)
+    if high % 128 * 256 + low == number then return at end
     at = at + people.SLOT_SIZE
-  until tag < 32768
-  return nil
+  until high < 128
+end
+
+-- Minute of the last accepted send and open sends; nil for none, and for one that is over. Of a
+-- booked slot the minute, and none: it is taken, whatever became of the send.
+function people.slot_of(packed, number)
+  local at = people.slot_at(packed, number)
+  if not at then return nil end
+  local _, minute, open = read(people.SLOT, packed, at)
+  if minute > 0 then minute = minute + people.BEGIN end
+  if open >= people.BOOKED then open = 0 end
+  if open > 0 or people.is_young(minute, floor(store.now / 60000)) then return minute, open end
+end
+
+-- The record with another minute and other open sends in the slot that the portfolio has.
+function people.with_uses(packed, number, minute, open)
+  local at = people.slot_at(packed, number)
+  return sub(packed, 1, at + 1) .. people.uses(minute, open) .. sub(packed, at + people.SLOT_SIZE)
+end
+
+function people.uses(minute, open)
+  return pack('>I3I2', minute > 0 and math.max(minute - people.BEGIN, 1) or 0, open)
 end
 
 -- Where the cap hits begin.
@@ -98,8 +119,7 @@ function people.with_slot(packed, number, last, open)
     end
   end
   if last then
-    local minute = last > 0 and math.max(last - people.BEGIN, 1) or 0
-    slots[#slots + 1] = { number, pack('>I3I2', minute, math.min(open, 65535)) }
+    slots[#slots + 1] = { number, people.uses(last, math.min(open, people.BOOKED - 1)) }
   end
   local written = #slots == 0 and people.NOTHING or ''
   for i, slot in ipairs(slots) do

@@ -36,11 +36,7 @@ end
 -- What the records of people are made of under these terms, and which are within the caps.
 function plain.prepare(asked, route)
   local portfolio = asked.portfolio
-  asked.slot, asked.hit = people.NOTHING, ''
-  if portfolio then
-    asked.slot = pack(people.SLOT, portfolio.number, 0, 1)
-    asked.high, asked.low = byte(asked.slot, 1, 2)
-  end
+  asked.hit, asked.prefix = '', false
   asked.most = math.huge
   if asked.covered then
     local rules = terms.rules_of(asked.caps)
@@ -49,7 +45,17 @@ function plain.prepare(asked, route)
       asked.most = rules.least * people.HIT_SIZE
     end
   end
-  asked.first = asked.slot .. asked.hit
+end
+
+-- What sends under these terms take and are, if their holds are of the block with this prefix.
+function plain.book(asked, prefix)
+  local portfolio = asked.portfolio
+  asked.prefix, asked.slot, asked.booked = prefix, people.NOTHING, 0
+  if portfolio then
+    asked.slot, asked.booked = bookings.slot(portfolio.number, prefix)
+    asked.high, asked.low = byte(asked.slot, 1, 2)
+  end
+  asked.first, asked.known = asked.slot .. asked.hit, asked.covered and FLAG_HIT or 0
 end
 
 function plain.now_s() return floor(store.now / 1000) end
@@ -69,9 +75,9 @@ function plain.judge(asked)
   plain.prepare(asked, route)
 end
 
--- The slot in the person's new record, whether it is one that nobody had, and the minute of the
--- slot that is taken up again; nil for reserve.lua to decide.
-function plain.take_slot(asked, packed)
+-- The slot in the person's new record, whether it was free, and the minute of the slot that is
+-- taken up again; nil for reserve.lua to decide.
+function plain.take_slot(asked, packed, recipient)
   local portfolio = asked.portfolio
   local high, low, first, second, third, more, open = byte(packed, 1, people.SLOT_SIZE)
   if not portfolio then
@@ -79,31 +85,36 @@ function plain.take_slot(asked, packed)
   end
   if high + low > 0 then
     if high ~= asked.high or low ~= asked.low then return nil end
-    if more > 0 or open == 255 then return nil end
-    if open > 0 then return sub(packed, 1, 6) .. char(open + 1), false end
     local minute = (first * 256 + second) * 256 + third
     minute = minute > 0 and minute + people.BEGIN or 0
-    if people.is_young(minute, floor(store.now / 60000)) then
-      return sub(packed, 1, 6) .. '\1', false, minute
+    local young = people.is_young(minute, floor(store.now / 60000))
+    if more > 127 and young then
+      bookings.close(portfolio, recipient)
+      return plain.take_slot(asked, people.packed[recipient], recipient)
     end
+    if more == 0 and open > 0 and open < 255 then
+      return sub(packed, 1, 6) .. char(open + 1), false
+    end
+    if more < 128 and (more > 0 or open > 0) then return nil end
+    if young then return sub(packed, 1, 6) .. '\1', false, minute end
   end
   if portfolio.taken < asked.limit then return asked.slot, true end
 end
 
 -- The person's new record if the send is within the caps and has a slot, and what take_slot
 -- returns; nil for reserve.lua to decide.
-function plain.enter(asked, packed)
+function plain.enter(asked, packed, recipient)
   if not packed then
     if asked.most < 1 then return nil end
     local portfolio = asked.portfolio
     if portfolio and portfolio.taken >= asked.limit then return nil end
-    return asked.first, portfolio
+    return asked.first, portfolio and true
   end
   local high, low = byte(packed, 1, 2)
   if high >= 128 then return nil end -- in several portfolios
   local hits = sub(packed, high + low == 0 and 3 or people.SLOT_SIZE + 1)
   if #hits >= asked.most then return nil end
-  local slot, fresh, minute = plain.take_slot(asked, packed)
+  local slot, fresh, minute = plain.take_slot(asked, packed, recipient)
   if not slot then return nil end
   if hits == '' then
     hits = asked.hit
@@ -177,23 +188,27 @@ function plain.reserves(most)
     local amount = sub(content, from, from + 7)
     amount = amounts[amount] or state.amount(amount)
     local left = flags == 0 and asked.plain and plain.afford(wallet, campaign, amount) or nil
+    local known = 0
     if left and counted then
+      if asked.prefix ~= given.prefix then plain.book(asked, given.prefix) end
       local recipient = sub(content, from + 8, from + 15)
       local packed = packed_of[recipient]
       if packed == nil then
         packed = call('HGET', key, recipient)
         packed_of[recipient] = packed
       end
-      local entered, fresh, minute = plain.enter(asked, packed)
+      local entered, fresh, minute = plain.enter(asked, packed, recipient)
       if entered then
         packed_of[recipient], changed[recipient] = entered, key
+        known = asked.known
+        if fresh then known = known + asked.booked end
         if portfolio then plain.keep_person(portfolio, fresh, minute) end
       else
         left = nil
       end
     end
     if left then
-      blocks.open(given, record, asked.covered and FLAG_HIT or 0)
+      blocks.open(given, record, known)
       plain.take_money(wallet, campaign, amount, left)
     else
       args.at, block_now, state.turn = at, 0, state.turn + 1

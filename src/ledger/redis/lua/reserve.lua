@@ -344,7 +344,10 @@ function reserve.apply(request, campaign, amount, month)
     left = state.available(wallet)
     money.warn_when_low(wallet)
   end
-  if request.window then window.open_slot(request.window, request.recipient, request.person) end
+  if request.window then
+    flags = flags + bookings.take(request.window, request.recipient, request.person,
+      request.given.prefix)
+  end
   if request.covered then
     people.of(request.recipient, request.person)
     caps.add_hit(request.caps, request.recipient, request.category)

@@ -36,7 +36,7 @@ function resolve.hold_of(block, position)
     month = floor(flags / FLAG_FREE) % 2 == 1 and terms.index_at(route.month, segment.reserved)
       or nil,
     guarding = flags % 2 == FLAG_GUARDING, deduped = floor(flags / FLAG_DEDUPED) % 2 == 1,
-    hit = floor(flags / FLAG_HIT) % 2 == 1,
+    hit = floor(flags / FLAG_HIT) % 2 == 1, booked = blocks.is_booked(flags),
   }
 end
 
@@ -115,8 +115,14 @@ function resolve.settle_hold(block, segment, i, day)
   if route.portfolio ~= '' then
     local portfolio = route.counted or state.portfolio_of(route.portfolio)
     route.counted = portfolio
-    local recipient = sub(content, from + 8, from + 15)
-    resolve.close_accepted(portfolio, recipient, people.name(recipient))
+    if not blocks.is_booked(flags) then
+      local recipient = sub(content, from + 8, from + 15)
+      resolve.close_accepted(portfolio, recipient, people.name(recipient))
+    elseif floor(segment.reserved / 60000) == floor(store.now / 60000) then
+      portfolio.closed = portfolio.closed + 1
+    else
+      bookings.confirm(portfolio, sub(content, from + 8, from + 15))
+    end
   end
   return text, key > 0 or flags % 2 == FLAG_GUARDING
 end
@@ -172,7 +178,9 @@ function resolve.release_hold(block, position, code)
       store.put(sent, hold.recipient, false)
     end
   end
-  if hold.portfolio ~= '' then
+  if hold.booked then
+    bookings.drop(state.portfolio_of(hold.portfolio), hold.recipient)
+  elseif hold.portfolio ~= '' then
     window.close_slot(state.portfolio_of(hold.portfolio), hold.recipient, false)
   end
   if hold.hit then
@@ -200,6 +208,24 @@ function resolve.guard(hold)
   blocks.changed[hold.block.prefix] = hold.block
 end
 
+-- From now on the hold's slot is taken for as long as it is unresolved.
+function resolve.unbook(hold)
+  bookings.open(state.portfolio_of(hold.portfolio), hold.recipient, hold.segment, hold.i,
+    hold.block)
+  hold.flags = hold.segment.states[2 * hold.i]
+end
+
+-- Bookings of sends that are open for longer than a slot is taken, before anything finds the slot
+-- over: only a sweep that was missing for a day leaves any.
+function resolve.unbook_old()
+  local until_ms = (floor(store.now / 60000) - people.SLOT_MINUTES) * 60000 - 1
+  local old = resolve.oldest(store.OPEN_INDEX, until_ms, math.huge, resolve.is_open)
+  for _, pair in ipairs(old) do
+    local hold = resolve.hold_of(pair[1], pair[2])
+    if hold.booked then resolve.unbook(hold) end
+  end
+end
+
 function resolve.mark_hold(block, position, reason)
   local hold = resolve.hold_of(block, position)
   if not hold then return V_NO_HOLD end
@@ -211,6 +237,7 @@ function resolve.mark_hold(block, position, reason)
     return V_MARKED
   end
   blocks.set_phase(block, hold.segment, hold.i, byte(reason))
+  if hold.booked then resolve.unbook(hold) end
   local campaign = hold.campaign ~= '' and state.campaign_of(hold.campaign)
   if campaign then campaign.unknown, campaign.changed = campaign.unknown + 1, true end
   local bucket, record = resolve.own_record(hold.id, hold.key, hold.reserved)
@@ -247,11 +274,6 @@ function resolve.abandon()
   state.say(hold and V_MARKED or V_NO_HOLD)
 end
 
-function resolve.block_of(prefix)
-  local second = floor(read('>I6', prefix) / 1000)
-  return blocks.load(store.PREFIX .. N.blocks .. second % N.block_buckets, prefix)
-end
-
 -- The holds reserved at or before `until_ms`, first by id, at most `limit`, as pairs of block and
 -- position. An id carries its gateway's clock, which may be off; the age is that of the time the
 -- block keeps.
@@ -268,7 +290,7 @@ function resolve.oldest(index, until_ms, limit, is_kind)
     for _, member in ipairs(members) do
       local prefix = sub(member, 1, 15)
       if read('>I6', member, 16) <= until_ms and not blocks.changed[prefix] then
-        resolve.add_holds(found, resolve.block_of(prefix), until_ms, is_kind)
+        resolve.add_holds(found, blocks.of_prefix(prefix), until_ms, is_kind)
       end
       if #found - changed >= limit then break end
     end

@@ -2,7 +2,7 @@
 -- with the person. KEYS: named by the callers. ARGV: none. Reply: none. A portfolio's counts:
 -- number in its account; taken; expired = the minute up to which slots were given up; first = no
 -- slot was last used in an earlier minute; <minute> = slots without an open send by the minute of
--- their last accepted one.
+-- their last accepted one; booked ones (bookings.lua) are among them as what became of them.
 
 local window = {}
 
@@ -95,19 +95,15 @@ function window.check_slot(portfolio, packed, limit)
   return { REJECTION_MESSAGING_LIMIT_REACHED, limit, taken, wait, first = first }
 end
 
-function window.open_slot(portfolio, recipient, key)
-  local packed = people.of(recipient, key)
+-- One more open send in a slot that is taken.
+function window.open_slot(portfolio, recipient)
+  local packed = people.of(recipient)
   local last, open = people.slot_of(packed, portfolio.number)
-  if not last then
-    portfolio.taken, portfolio.changed = portfolio.taken + 1, true
-    last, open = 0, 0
-  elseif open == 0 then
-    window.count(portfolio, last, -1)
-  end
+  if open == 0 then window.count(portfolio, last, -1) end
   people.put(recipient, people.with_slot(packed, portfolio.number, last, open + 1))
 end
 
--- Ends one send: accepted ones keep the slot for 24 hours, others give it back if nothing else
+-- Ends one open send: accepted ones keep the slot for 24 hours, others give it back if nothing else
 -- holds it.
 function window.close_slot(portfolio, recipient, accepted)
   local packed, number = people.of(recipient), portfolio.number
