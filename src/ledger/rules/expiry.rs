@@ -1,5 +1,5 @@
-//! Dropping what no decision looks at any more, a little with every batch: every look-up judges the
-//! age itself, so this only frees memory.
+//! Dropping what no decision looks at any more, a little with every batch and more with a sweep:
+//! every look-up judges the age itself, so this only frees memory.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use super::alias::KEPT_DAYS;
@@ -14,10 +14,24 @@ pub(super) const SENT_KEPT_MS: i64 = 30 * 86_400_000;
 /// keeps up with making.
 const BESIDES: usize = 8;
 
+/// Of each kind this many go with a sweep; without batches nothing else drops them.
+const WITH_SWEEP: usize = 512;
+
 impl AccountState {
-    /// Drops some of what has expired, of each kind the oldest first.
+    /// Drops some of what has expired with a batch, of each kind the oldest first.
     pub(super) fn drop_expired(&mut self, now_ms: i64, operations: usize) {
         let most = operations.saturating_mul(2).saturating_add(BESIDES);
+        self.expired(now_ms, most).into_iter().for_each(|row| self.drop_row(row));
+    }
+
+    /// Drops more of it with a sweep; returns whether any is left.
+    pub(super) fn sweep_expired(&mut self, now_ms: i64) -> bool {
+        self.expired(now_ms, WITH_SWEEP).into_iter().for_each(|row| self.drop_row(row));
+        !self.expired(now_ms, 1).is_empty()
+    }
+
+    /// What has expired, `most` rows of each kind.
+    fn expired(&self, now_ms: i64, most: usize) -> Vec<Row> {
         let mut rows: Vec<Row> = self.expired_slots(now_ms).take(most).collect();
         let day = utc_day(now_ms);
         let old_key = |half_day: &i64| !key_is_kept(*half_day, now_ms);
@@ -38,7 +52,7 @@ impl AccountState {
         let pruned = |day: &i32| i64::from(*day) < self.head.pruned.usage;
         let days = self.usage.keys().take_while(|(day, ..)| pruned(day));
         rows.extend(days.take(most).cloned().map(Row::Usage));
-        rows.into_iter().for_each(|row| self.drop_row(row));
+        rows
     }
 
     pub(super) fn drop_row(&mut self, row: Row) {

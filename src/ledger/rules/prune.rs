@@ -40,13 +40,14 @@ impl AccountState {
     pub(super) fn prune(&mut self, retention: &Retention, now_ms: i64) -> bool {
         let today = utc_day(now_ms);
         let usage = self.prune_usage(retention.usage_days, today);
+        let expired = self.sweep_expired(now_ms);
         let events = self.prune_events(retention.events_days, today);
         let campaigns = self.prune_campaigns(retention.campaign_days, today, now_ms);
         let references = self.prune_references(retention.reference_days, today);
-        usage || events || campaigns || references
+        usage || expired || events || campaigns || references
     }
 
-    /// Days of usage are over at once; their rows are dropped with the next batches.
+    /// Days of usage are over at once; their rows are dropped like what has expired.
     fn prune_usage(&mut self, kept_days: u32, today: i64) -> bool {
         let (first, end) = over(self.head.pruned.usage, kept_days, today);
         let until = end.min(first.saturating_add(DAYS));
@@ -125,8 +126,11 @@ impl AccountState {
             // Nobody is written to twice because a campaign was forgotten: it is finished first,
             // and its recipients are kept as long as always.
             Some((StopReason::Finished, since_ms)) if campaign.dedupe_recipients => {
-                if since_ms.saturating_add(SENT_KEPT_MS) <= now_ms && recipients <= ITEMS {
-                    self.drop_campaign(id);
+                if since_ms.saturating_add(SENT_KEPT_MS) <= now_ms {
+                    // Many recipients go first, in steps, as what has expired.
+                    if recipients <= ITEMS {
+                        self.drop_campaign(id);
+                    }
                     return 0;
                 }
             }

@@ -1,7 +1,7 @@
 //! What has expired counts for nothing at once, and leaves memory a little with each batch.
 
 use tollgate::ledger::state::{AccountState, Row};
-use tollgate::ledger::{Batch, CapRule, Operation, Reserve, WindowRule};
+use tollgate::ledger::{Batch, CapRule, Operation, Reserve, Verdict, WindowRule};
 
 use crate::support::ledger_script::{Labels, Line, operations};
 use crate::support::{CASE_START_MS, DAY, day};
@@ -18,9 +18,9 @@ struct Books {
 }
 
 impl Books {
-    fn apply(&mut self, operations: Vec<Operation>) {
+    fn apply(&mut self, operations: Vec<Operation>) -> Vec<Verdict> {
         let batch = Batch { writer: 1, number: 1, clock_ms: self.now_ms, operations };
-        self.state.apply_batch(&batch, self.now_ms).unwrap();
+        self.state.apply_batch(&batch, self.now_ms).unwrap()
     }
 
     /// Rows that a batch without operations drops, by kind: keys, slots, cap hits.
@@ -36,6 +36,10 @@ impl Books {
             count(|row| matches!(row, Row::CapHits(_))),
         ]
     }
+}
+
+fn swept(more: bool) -> Verdict {
+    Verdict::Swept { marked: 0, resolved: 0, more }
 }
 
 fn books_of_one_day() -> Books {
@@ -85,6 +89,21 @@ fn what_expired_is_dropped_a_little_with_each_batch() {
     assert_eq!(books.drop_some(), [0; 3]);
     books.now_ms += 31 * DAY;
     assert_eq!(books.drop_some(), [0, 0, 8]);
+}
+
+#[test]
+fn without_batches_what_expired_is_dropped_by_sweeps() {
+    let mut books = books_of_one_day();
+    books.now_ms += 31 * DAY;
+    let sweep = Line::parse("sweep open=38s doubt=1d");
+    let sweep = operations::operation(&sweep, books.now_ms, &Labels::new());
+    let mut sweeps = 1;
+    while books.apply(vec![sweep.clone()]).contains(&swept(true)) {
+        sweeps += 1;
+        assert!(sweeps < 10, "what expired is still there after {sweeps} sweeps");
+    }
+    assert!(sweeps > 2, "{SENDS} records of a kind went in {sweeps} steps");
+    assert_eq!(books.drop_some(), [0; 3]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use tollgate::ledger::{Operation, PageRequest, Verdict};
 
-use crate::support::ledger_script::{Labels, Line, check, operations::operation};
-use crate::support::{DAY, LedgerCase, all, on_every_ledger};
+use crate::support::ledger_script::operations::{self, operation};
+use crate::support::ledger_script::{Labels, Line, check};
+use crate::support::{DAY, LedgerCase, all, day, on_every_ledger};
 
 on_every_ledger!(
     usage_ends_after_its_days,
@@ -15,6 +16,7 @@ on_every_ledger!(
     whatever_is_done_with_a_campaign_keeps_it,
     a_campaign_with_held_credits_stays,
     a_deduplicating_campaign_is_finished_first,
+    a_finished_campaign_ends_however_many_recipients_it_has,
     many_campaigns_end_in_steps,
     a_reference_is_known_for_its_days,
     many_references_end_in_steps,
@@ -241,6 +243,30 @@ async fn a_deduplicating_campaign_is_finished_first(case: LedgerCase) {
         send e campaign=holi                 -> already_sent
     ";
     check(case, script).await;
+}
+
+async fn a_finished_campaign_ends_however_many_recipients_it_has(mut case: LedgerCase) {
+    let now_ms = case.clock.now_ms();
+    case.apply(lines(&["wallet main limit=9999.00", "create holi dedupe"], now_ms)).await.unwrap();
+    for some in 0..1_500 / 25 {
+        let sends = (0..25).flat_map(|number| {
+            let line = format!("send {some}-{number} campaign=holi to={some}-{number}");
+            let send = operations::send(&Line::parse(&line), now_ms, 1);
+            let settle = Operation::Settle { hold: send.hold, message_id: None, day: day(now_ms) };
+            [Operation::Reserve(Box::new(send)), settle]
+        });
+        case.apply(sends.collect()).await.unwrap();
+    }
+    case.apply(lines(&["finish holi"], now_ms)).await.unwrap();
+    case.clock.advance(31 * DAY);
+    let mut sweeps = 1;
+    while sweep(&mut case, "campaigns").await {
+        sweeps += 1;
+        assert!(sweeps < 12, "it is still there after {sweeps} sweeps");
+    }
+    let page = PageRequest { cursor: None, limit: 1 };
+    let left = case.ledger.reads.campaigns(&case.account, &page).await.unwrap();
+    assert_eq!(left.items, []);
 }
 
 async fn many_campaigns_end_in_steps(mut case: LedgerCase) {

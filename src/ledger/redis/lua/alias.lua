@@ -87,7 +87,7 @@ end
 
 -- One shard every ten minutes. The field that says how far it got also says that there are any.
 function alias.clean(most)
-  store.walk('aliases', alias.TIDY_MS, N.shards, most, alias.clean_shard)
+  return store.walk('aliases', alias.TIDY_MS, N.shards, most, alias.clean_shard)
 end
 
 function alias.learn()

@@ -7,7 +7,7 @@ local prune = {}
 prune.DAYS = 16 -- of one kind in a sweep at most
 prune.FIELDS = { 'usage_from', 'events_from', 'campaigns_from', 'references_from' }
 prune.ITEMS = 64 -- of one kind in a sweep at most
-prune.SHARDS = 64 -- that are looked through in a sweep at most
+prune.SHARDS = 192 -- that are looked through in a sweep at most: all within a day of hourly ones
 prune.EVENTS = 1024 -- that go with a sweep at most
 prune.BEHIND = 2 -- how many days a zone may be behind UTC, and a gateway's clock
 
@@ -148,9 +148,11 @@ function prune.listed(lists, field, kept_days, each)
 end
 
 -- What counts for nothing any more goes with the sends of a busy account; here where there are few.
+-- Returns whether there is more than one sweep looks through.
 function prune.expired()
-  if store.get(store.ACCOUNT, 'cleaned') then window.clean(prune.SHARDS) end
-  if store.get(store.ACCOUNT, 'aliases') then alias.clean(prune.SHARDS) end
+  local people = store.get(store.ACCOUNT, 'cleaned') and window.clean(prune.SHARDS)
+  local aliases = store.get(store.ACCOUNT, 'aliases') and alias.clean(prune.SHARDS)
+  return people or aliases
 end
 
 -- Prunes some of what is past; returns whether there is more.
@@ -161,6 +163,5 @@ function prune.run(kept)
     prune.listed_campaign)
   local booked = prune.listed(prune.references, 'references_from', kept.references,
     prune.listed_reference)
-  prune.expired()
-  return usage or events or used or booked
+  return prune.expired() or usage or events or used or booked
 end

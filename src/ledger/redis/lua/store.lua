@@ -144,18 +144,20 @@ function store.fields_of(key)
 end
 
 -- Goes on through shards, of which one is due every so many milliseconds: `most` of them, or fewer
--- if they have much in them. `look` returns how much. The field keeps how far it got; one that is a
--- whole turn behind begins anew.
+-- if they have much in them; returns whether that is why some are left. `look` returns how much.
+-- The field keeps how far it got; whole turns behind are left out.
 function store.walk(field, every_ms, shards, most, look)
   local due, seen = floor(store.now / every_ms), 0
-  local done = math.max(tonumber(store.get(store.ACCOUNT, field) or due - 1), due - shards)
+  local done = tonumber(store.get(store.ACCOUNT, field) or due - 1)
+  if due - done > shards then done = due - shards + (done - due) % shards end
   local last = math.min(due, done + most)
-  if done >= last then return end
+  if done >= last then return false end
   while done < last and seen < store.AT_ONCE do
     done = done + 1
     seen = seen + look(done % shards)
   end
   store.put(store.ACCOUNT, field, store.text(done))
+  return done < last
 end
 
 -- The first ten bits of a keyed hash.

@@ -33,10 +33,10 @@ function window.clean_shard(shard)
   return #found / 2
 end
 
--- One shard every few seconds: with the sends of a busy account; and with the sweep, which catches
--- up where there are few.
+-- One shard every few seconds: with the sends of a busy account; and some with the sweep, for where
+-- there are few. Returns whether there is more than was looked through.
 function window.clean(most)
-  store.walk('cleaned', window.TIDY_MS, N.people_shards, most, window.clean_shard)
+  return store.walk('cleaned', window.TIDY_MS, N.people_shards, most, window.clean_shard)
 end
 
 -- Gives up the slots whose 24 hours are over.
