@@ -50,6 +50,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Ledger-independent time of this process; tests inject it.
     pub clock: Clock,
+    /// When the ledger began to open, by the clock.
+    pub opened_ms: i64,
     /// How many gateways share the channels' throughput limits.
     pub gateways_alive: Arc<AtomicU32>,
 }
@@ -100,6 +102,7 @@ impl Services {
             allow_plaintext: options.allow_plaintext,
             metrics,
             clock,
+            opened_ms: ledger.opened_ms,
             gateways_alive: Arc::new(AtomicU32::new(1)),
         })
     }

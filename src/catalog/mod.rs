@@ -183,7 +183,11 @@ impl Catalog {
             self.snapshots.remove(account);
             return Ok(None);
         }
-        let snapshot = match Snapshot::read(account, &documents) {
+        let of = account.clone();
+        // Tens of thousands of templates take longer than other accounts' sends are to wait.
+        let read = move || Snapshot::read(&of, &documents).map_err(|error| error.to_string());
+        let read = tokio::task::spawn_blocking(read).await;
+        let snapshot = match read.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(snapshot) => Arc::new(snapshot),
             Err(error) => {
                 tracing::error!(%account, %error, "the account's settings cannot be read");
@@ -198,7 +202,9 @@ impl Catalog {
             failed_ms: i64::MIN,
         };
         let mut entry = self.snapshots.entry(account.clone()).or_insert_with(loaded);
-        if entry.snapshot.version < snapshot.version {
+        // A store that lost writes has an earlier version, and it is the one that counts.
+        let later = entry.compared_ms < begun_ms && entry.snapshot.version != snapshot.version;
+        if later || entry.snapshot.version < snapshot.version {
             *entry = loaded();
         }
         drop(entry);

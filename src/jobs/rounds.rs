@@ -1,10 +1,11 @@
 //! Rounds over all accounts. An account in which nothing happens is looked at seldom, and written
 //! to only for a sweep in an hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::sync::Arc;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::visit::{SweepOptions, Visit};
@@ -19,7 +20,7 @@ const PAGE: usize = 256;
 /// Accounts that something is done for at the same time.
 const AT_ONCE: usize = 16;
 
-type Ended = (AccountId, Result<Visited, LedgerFault>);
+type Ended = Result<(Id, Result<Visited, LedgerFault>), JoinError>;
 
 /// All accounts, and how far the rounds over them have got.
 pub(super) struct Rounds {
@@ -42,7 +43,7 @@ pub(super) struct Rounds {
 impl Rounds {
     pub(super) fn new(services: Arc<Services>, options: SweepOptions) -> Rounds {
         Rounds {
-            since_ms: services.clock.now_ms(),
+            since_ms: services.opened_ms,
             services,
             options,
             ages: Ages::new(options.open_age, options.in_doubt_age, options.interval),
@@ -60,9 +61,7 @@ impl Rounds {
         self.round = self.round.saturating_add(1);
         self.list().await?;
         for account in self.services.catalog.take_in_use() {
-            if let Some(watched) = self.accounts.get_mut(&account) {
-                watched.wake();
-            }
+            self.accounts.entry(account).or_default().wake();
         }
         let now_ms = self.services.clock.now_ms().saturating_add(self.ahead_ms);
         let is_wanted = |watched: &Watched| watched.is_wanted(self.round, now_ms, &self.ages);
@@ -105,7 +104,8 @@ impl Rounds {
             now_ms: found.now_ms,
             since_ms: self.since_ms.saturating_add(self.ahead_ms),
         };
-        let mut visits: JoinSet<Ended> = JoinSet::new();
+        let mut visits = JoinSet::new();
+        let mut visited: HashMap<Id, AccountId> = HashMap::new();
         for (account, attention) in accounts.iter().zip(found.accounts) {
             let Some(watched) = self.accounts.get_mut(account) else { continue };
             let attention = match attention {
@@ -115,7 +115,7 @@ impl Rounds {
                     continue;
                 }
                 Err(fault) => {
-                    self.end(Ok((account.clone(), Err(fault))));
+                    self.failed(account, &fault);
                     continue;
                 }
             };
@@ -125,36 +125,37 @@ impl Rounds {
                 continue;
             }
             if visits.len() >= AT_ONCE
-                && let Some(ended) = visits.join_next().await
+                && let Some(ended) = visits.join_next_with_id().await
             {
-                self.end(ended);
+                self.end(ended, &mut visited);
             }
-            let (visit, account) = (visit.clone(), account.clone());
-            visits.spawn(async move {
-                let visited = visit.make(&account, &look).await;
-                (account, visited)
-            });
+            let (visit, of) = (visit.clone(), account.clone());
+            let visit = visits.spawn(async move { visit.make(&of, &look).await });
+            visited.insert(visit.id(), account.clone());
         }
-        while let Some(ended) = visits.join_next().await {
-            self.end(ended);
+        while let Some(ended) = visits.join_next_with_id().await {
+            self.end(ended, &mut visited);
         }
     }
 
-    fn end(&mut self, ended: Result<Ended, JoinError>) {
-        let (account, visited) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                return tracing::error!(%error, "looking after an account ended too soon");
+    fn end(&mut self, ended: Ended, visited: &mut HashMap<Id, AccountId>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(account) = visited.remove(&id) else { return };
+        match ended {
+            Ok((_, Ok(visited))) => {
+                if let Some(watched) = self.accounts.get_mut(&account) {
+                    watched.visited(&visited, self.round, &self.ages);
+                }
             }
-        };
-        let Some(watched) = self.accounts.get_mut(&account) else { return };
-        match visited {
-            Ok(visited) => watched.visited(&visited, self.round, &self.ages),
-            Err(fault) => {
-                watched.failed(self.round, &self.ages);
-                tracing::warn!(%account, %fault, "an account could not be looked after; the \
-                        others are");
-            }
+            Ok((_, Err(fault))) => self.failed(&account, &fault),
+            Err(error) => self.failed(&account, &error),
         }
+    }
+
+    fn failed(&mut self, account: &AccountId, error: &dyn Display) {
+        if let Some(watched) = self.accounts.get_mut(account) {
+            watched.failed(self.round, &self.ages);
+        }
+        tracing::warn!(%account, %error, "an account could not be looked after; the others are");
     }
 }

@@ -52,6 +52,8 @@ struct Swept {
     holds: u64,
     /// Whether there are more.
     more: bool,
+    /// Whether a sweep had no verdict.
+    failed: bool,
 }
 
 impl Visit {
@@ -68,19 +70,14 @@ impl Visit {
         };
         let overdue = self.ages.overdue(&oldest, self.now_ms);
         let due = look.sweeps || (look.may_sweep && overdue.any());
-        let swept = if due {
-            let day = self.day(account, overdue).await?;
-            self.sweep(account, overdue, day).await
-        } else {
-            Swept::default()
-        };
+        let swept = if due { self.sweep(account, overdue).await } else { Swept::default() };
         if look.changed {
             for wallet in reads.wallets(account).await? {
                 metrics.wallet_available(account, &wallet.id, wallet.available);
             }
         }
         let told = events::tell(&**reads, metrics, account, look, self.since_ms).await?;
-        let in_vain = due && overdue.any() && swept.holds == 0;
+        let in_vain = due && (swept.failed || (overdue.any() && swept.holds == 0));
         Ok(Visited { oldest, swept: due, unfinished: swept.more, in_vain, told })
     }
 
@@ -97,8 +94,17 @@ impl Visit {
         Ok(CalendarSpan::day(&time_zone, clock.now_ms()))
     }
 
-    /// Sweeps holds of the kinds that are overdue, and what has expired.
-    async fn sweep(&self, account: &AccountId, overdue: Overdue, day: CalendarSpan) -> Swept {
+    /// Sweeps holds of the kinds that are overdue, and what has expired. Without settings those in
+    /// doubt stay, because the day to charge is not known; all else is swept.
+    async fn sweep(&self, account: &AccountId, overdue: Overdue) -> Swept {
+        let (day, overdue) = match self.day(account, overdue).await {
+            Ok(day) => (day, overdue),
+            Err(fault) => {
+                tracing::warn!(%account, %fault, "holds in doubt wait for the account's settings");
+                let day = CalendarSpan::day(&TimeZone::UTC, self.services.clock.now_ms());
+                (day, Overdue { in_doubt: false, ..overdue })
+            }
+        };
         // Where no hold is too old, none is looked through.
         let age_ms = |due: bool, age_ms: i64| if due { age_ms } else { NO_AGE_MS };
         let mut swept = Swept::default();
@@ -111,6 +117,7 @@ impl Visit {
                 day,
             };
             let verdict = self.services.batcher.call(account, operation).await;
+            swept.failed = !matches!(verdict, Ok(Verdict::Swept { .. }));
             swept.more = match verdict {
                 Ok(Verdict::Swept { marked, resolved, more }) => {
                     if marked > 0 || resolved > 0 {

@@ -78,7 +78,8 @@ pub(super) struct Watched {
     seen: Option<Attention>,
     /// Unless it has changed since they were read.
     oldest: Option<OldestHolds>,
-    /// The last look found a change: in the same millisecond there may have been another.
+    /// There may have been another change in the same millisecond: the last look found one, or the
+    /// ledger's time is not past the last batch.
     unsettled: bool,
     /// The last sweep left some for the next.
     unfinished: bool,
@@ -113,7 +114,7 @@ pub(super) struct Visited {
     /// Whether it was swept, and whether the sweep left some for the next.
     pub(super) swept: bool,
     pub(super) unfinished: bool,
-    /// Whether holds were too old and yet nothing was swept.
+    /// Whether it could not be swept, or holds were too old and yet nothing was swept.
     pub(super) in_vain: bool,
     pub(super) told: u64,
 }
@@ -125,7 +126,7 @@ impl Look {
         self.changed
             || self.sweeps
             || (self.may_sweep && overdue)
-            || self.told.is_none_or(|told| told < self.attention.events)
+            || self.told != Some(self.attention.events)
     }
 }
 
@@ -138,7 +139,7 @@ impl Watched {
     /// Whether to look in this round.
     pub(super) fn is_wanted(&self, round: u64, now_ms: i64, ages: &Ages) -> bool {
         let overdue = || self.oldest.is_some_and(|oldest| ages.overdue(&oldest, now_ms).any());
-        let untold = || self.told.zip(self.seen).is_some_and(|(told, seen)| told < seen.events);
+        let untold = || self.told.zip(self.seen).is_some_and(|(told, seen)| told != seen.events);
         let left = || self.unfinished || untold() || overdue();
         round >= self.next_round || (round >= self.retry_round && left())
     }
@@ -160,7 +161,8 @@ impl Watched {
         let lost = self.seen.is_some_and(|seen| attention.last_ms < seen.last_ms);
         let changed = moved || self.unsettled;
         self.quiet = if changed { 0 } else { self.quiet.saturating_add(1) };
-        (self.seen, self.unsettled) = (Some(attention), moved);
+        let still = now_ms <= attention.last_ms;
+        (self.seen, self.unsettled) = (Some(attention), moved || still);
         let may_sweep = round >= self.retry_round;
         let due = is_unswept(account, &attention, now_ms);
         Look {
@@ -318,6 +320,27 @@ mod tests {
         assert!(!look(&mut watched, at(5), 1, 0).sweeps);
         assert!(!look(&mut watched, at(6), 2, 0).sweeps);
         assert!(look(&mut watched, at(5), 3, 0).sweeps);
+    }
+
+    #[test]
+    fn while_time_stands_still_each_round_is_a_change() {
+        let mut watched = Watched::default();
+        for round in 1..=9 {
+            assert!(look(&mut watched, at(5), round, 5).changed, "{round}");
+        }
+        assert!(
+            look(&mut watched, at(5), 10, 6).changed && !look(&mut watched, at(5), 11, 6).changed
+        );
+    }
+
+    #[test]
+    fn events_that_the_store_lost_are_numbered_anew() {
+        let with = |events| Attention { events, ..at(0) };
+        let mut watched = Watched::default();
+        let seen = look(&mut watched, with(9), 1, 0);
+        visited(&mut watched, &seen, OldestHolds::default(), 1);
+        let seen = look(&mut watched, with(7), 2, 0);
+        assert!(seen.finds_something(&ages(), 0));
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct OpenLedger {
     pub identity: StoreIdentity,
     /// Which faults an acknowledged batch survives, in a word or two for log and metrics.
     pub durability: &'static str,
+    /// When it began to open, Unix milliseconds of this process's clock: events from then on are
+    /// this process's to tell, those of holds that opening put in doubt too.
+    pub opened_ms: i64,
 }
 
 impl OpenLedger {
@@ -53,6 +56,7 @@ impl OpenLedger {
         store: L,
         identity: StoreIdentity,
         durability: &'static str,
+        opened_ms: i64,
     ) -> OpenLedger {
         let store = Arc::new(store);
         OpenLedger {
@@ -61,6 +65,7 @@ impl OpenLedger {
             claims: store,
             identity,
             durability,
+            opened_ms,
         }
     }
 }

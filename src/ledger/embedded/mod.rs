@@ -39,6 +39,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// A ledger in a directory of its own, locked for this process.
 pub struct EmbeddedLedger {
     identity: StoreIdentity,
+    opened_ms: i64,
     jobs: SyncSender<Job>,
 }
 
@@ -71,6 +72,7 @@ impl EmbeddedLedger {
         clock: Clock,
         generation_bytes: usize,
     ) -> Result<EmbeddedLedger, OpenError> {
+        let opened_ms = clock.now_ms();
         let name = directory.display().to_string();
         std::fs::create_dir_all(directory)
             .map_err(|error| OpenError::Directory(name.clone(), error))?;
@@ -94,7 +96,7 @@ impl EmbeddedLedger {
             .name("ledger".into())
             .spawn(move || writer::run(store, world, clock, lock, &queue))
             .map_err(|error| OpenError::Directory(directory.display().to_string(), error))?;
-        Ok(EmbeddedLedger { identity, jobs })
+        Ok(EmbeddedLedger { identity, opened_ms, jobs })
     }
 
     /// The store's name and secret.
@@ -104,8 +106,8 @@ impl EmbeddedLedger {
 
     /// The ledger as its parts. Every acknowledged batch survives a crash of process and machine.
     pub fn into_open(self) -> OpenLedger {
-        let identity = self.identity.clone();
-        OpenLedger::new(self, identity, "fsync")
+        let (identity, opened_ms) = (self.identity.clone(), self.opened_ms);
+        OpenLedger::new(self, identity, "fsync", opened_ms)
     }
 
     async fn ask<T: Send + 'static>(

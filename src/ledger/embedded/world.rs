@@ -38,6 +38,8 @@ pub(super) struct World {
     untimed: BTreeSet<AccountId>,
     /// Accounts changed since the last commit.
     changed: Vec<AccountId>,
+    /// Accounts swept since the last commit, with when they were before.
+    changed_swept: Vec<(AccountId, Option<i64>)>,
     /// Names changed since the last commit, with who held them before.
     changed_claims: BTreeMap<ClaimKey, Option<String>>,
     /// Batches since the last commit, with what took their place before them.
@@ -95,7 +97,8 @@ impl World {
         if batch.sweeps()
             && let Some(state) = self.accounts.get(account)
         {
-            self.swept.insert(account.clone(), state.last_ms());
+            let before = self.swept.insert(account.clone(), state.last_ms());
+            self.changed_swept.push((account.clone(), before));
         }
         let last =
             LastBatch { writer: batch.writer, number: batch.number, verdicts: verdicts.clone() };
@@ -145,6 +148,12 @@ impl World {
                 self.accounts.remove(&id);
             }
         }
+        for (id, before) in std::mem::take(&mut self.changed_swept).into_iter().rev() {
+            match before {
+                Some(before) => drop(self.swept.insert(id, before)),
+                None => drop(self.swept.remove(&id)),
+            }
+        }
         for (key, owner) in std::mem::take(&mut self.changed_claims) {
             match owner {
                 Some(owner) => drop(self.claims.insert(key, owner)),
@@ -182,6 +191,7 @@ impl World {
         for id in self.changed.drain(..) {
             self.accounts.get_mut(&id).map(AccountState::forget_changes);
         }
+        self.changed_swept.clear();
         self.changed_claims.clear();
         self.changed_batches.clear();
         Ok(wrote)

@@ -60,6 +60,7 @@ pub struct RedisLedger {
     reads: Link,
     known: Mutex<HashMap<AccountId, bool>>,
     closed: AtomicBool,
+    opened_ms: i64,
 }
 
 impl RedisLedger {
@@ -70,6 +71,7 @@ impl RedisLedger {
     /// If the server is unavailable, too old or unsafe (see [`RedisOptions::allow_unsafe`]), or the
     /// URL cannot be used.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<RedisLedger, OpenError> {
+        let opened_ms = options.clock.now_ms();
         let opened = open::open(url, &options).await?;
         let link = || Link::new(opened.client.clone(), options.deadline, opened.expected.clone());
         Ok(RedisLedger {
@@ -81,6 +83,7 @@ impl RedisLedger {
             clock: options.clock,
             known: Mutex::new(HashMap::new()),
             closed: AtomicBool::new(false),
+            opened_ms,
         })
     }
 
@@ -97,7 +100,8 @@ impl RedisLedger {
     /// The ledger as its parts.
     pub fn into_open(self) -> OpenLedger {
         let (identity, durability) = (self.identity.clone(), self.durability);
-        OpenLedger::new(self, identity, durability)
+        let opened_ms = self.opened_ms;
+        OpenLedger::new(self, identity, durability, opened_ms)
     }
 
     fn open(&self) -> Result<(), LedgerFault> {

@@ -20,6 +20,7 @@ on_every_ledger!(
     ten_thousand_accounts_are_swept_in_one_round,
     a_hold_of_an_idle_account_ends_on_time,
     events_are_told_at_once_however_many_there_were_before,
+    what_opening_the_ledger_put_in_doubt_is_told,
     the_oldest_holds_are_those_reserved_first
 );
 
@@ -129,6 +130,7 @@ async fn events_are_told_at_once_however_many_there_were_before(mut case: Ledger
         case.apply(again.collect()).await.unwrap();
     }
     case.clock.advance(SECOND);
+    case.reopen().await;
     let sweeping = Sweeping::start(&case.ledger, &case.clock, Duration::from_millis(500));
     sweeping.until("tollgate_wallet_available_credits{account=\"bakery\",wallet=\"main\"} 9").await;
     case.clock.advance(SECOND);
@@ -137,6 +139,17 @@ async fn events_are_told_at_once_however_many_there_were_before(mut case: Ledger
     // Page by page it were four rounds.
     assert!(time < Duration::from_millis(1_900), "it was told after {time:?}");
     assert!(!sweeping.shows("tollgate_events_total{event=\"campaign_restarted\"} 1"));
+    sweeping.end().await;
+}
+
+async fn what_opening_the_ledger_put_in_doubt_is_told(mut case: LedgerCase) {
+    case.turn_to("bakery");
+    case.apply([founding(), vec![send("send a", case.clock.now_ms())]].concat()).await.unwrap();
+    case.clock.advance(MINUTE);
+    case.reopen().await;
+    case.clock.advance(SECOND);
+    let sweeping = Sweeping::start(&case.ledger, &case.clock, Duration::from_millis(100));
+    sweeping.until("tollgate_events_total{event=\"hold_in_doubt\"} 1").await;
     sweeping.end().await;
 }
 
