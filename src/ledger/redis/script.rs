@@ -7,7 +7,7 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 use super::{codes, keys};
 
 /// In this order: each part uses those above it. The last makes `run`.
-const PARTS: [&str; 20] = [
+const PARTS: [&str; 21] = [
     include_str!("lua/args.lua"),
     include_str!("lua/store.lua"),
     include_str!("lua/state.lua"),
@@ -26,6 +26,7 @@ const PARTS: [&str; 20] = [
     include_str!("lua/prune.lua"),
     include_str!("lua/resolve.lua"),
     include_str!("lua/plain.lua"),
+    include_str!("lua/settles.lua"),
     include_str!("lua/operations.lua"),
     include_str!("lua/batch.lua"),
 ];

@@ -37,15 +37,15 @@ function batch.write_streams(now)
 end
 
 function batch.decide(count)
-  local given, reserves, settles = args.given, byte(OP_RESERVE), byte(OP_SETTLE)
+  local given, to_reserve, to_settle = args.given, byte(OP_RESERVE), byte(OP_SETTLE)
   local done = 0
   while done < count do
     local code = byte(given, args.at)
     -- A send or settle changes what is plain only where it says so.
-    if code == reserves then
+    if code == to_reserve then
       done = done + plain.reserves(count - done)
-    elseif code == settles then
-      done = done + plain.settles(count - done)
+    elseif code == to_settle then
+      done = done + settles.all(count - done)
     else
       args.at, state.turn, done = args.at + 1, state.turn + 1, done + 1
       operations[char(code)]()
@@ -90,6 +90,7 @@ local function run(keys, argv)
   people.begin()
   blocks.begin()
   plain.begin()
+  settles.begin()
   prune.begin()
   local fixed, fixed_ms, clock_ms, writer, number, creates, known, count
   fixed, fixed_ms, clock_ms, writer, number, creates, known, count, args.at =

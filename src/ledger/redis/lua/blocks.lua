@@ -171,16 +171,20 @@ function blocks.keep_recipient(segment, i, recipient)
   end
 end
 
+-- Puts the given segment into its block; returns its states.
+function blocks.begin_segment(given)
+  local segment, block = given.segment, blocks.load(given.key, given.prefix)
+  segment.states = { byte(blocks.NONE, 1, 2 * segment.count) }
+  segment.block, block[#block + 1], block.grown = block, segment, true
+  given.block = block
+  return segment.states
+end
+
 -- Makes a hold of the given record: `flags` is the sum of those that apply.
 function blocks.open(given, i, flags)
   local segment = given.segment
-  if not segment.block then
-    local block = blocks.load(given.key, given.prefix)
-    segment.states = { byte(blocks.NONE, 1, 2 * segment.count) }
-    segment.block, block[#block + 1], block.grown = block, segment, true
-    given.block = block
-  end
-  local block, states = segment.block, segment.states
+  local states = segment.block and segment.states or blocks.begin_segment(given)
+  local block = segment.block
   states[2 * i - 1], states[2 * i] = PHASE_OPEN, flags
   segment.open, block.open = segment.open + 1, block.open + 1
   blocks.changed[block.prefix] = block

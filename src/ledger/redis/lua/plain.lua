@@ -1,14 +1,13 @@
--- Plain sends: those that nothing stands in the way of are decided and kept here in one go, and so
--- are settles; every other send is decided by reserve.lua. Both follow the same rules. KEYS by
--- index: buckets of blocks, campaigns, their indexes, counts, people. ARGV: reserve: block, record,
--- terms, flags, person; settle: block, position, day, whether there is a message id, the message
--- id. Reply: reserved | reserved as asked, what is left being what was said of the wallet before
--- less the amount; settled: amount | no hold.
+-- Plain sends: those that nothing stands in the way of are decided and kept here in one go; every
+-- other send is decided by reserve.lua. Both follow the same rules. KEYS by index: buckets of
+-- blocks, campaigns, their indexes, counts, people. ARGV: reserve: block, record, terms, flags,
+-- person. Reply: reserved | reserved as asked, what is left being what was said of the wallet
+-- before less the amount.
 
 local plain = {}
 
 function plain.begin()
-  plain.AS_ASKED, plain.SETTLED = char(V_RESERVED_AS_ASKED), char(V_SETTLED)
+  plain.AS_ASKED = char(V_RESERVED_AS_ASKED)
 end
 
 -- Whether nothing but the person, the limit and the money can stand in the way of sends under
@@ -101,15 +100,9 @@ function plain.take_slot(asked, packed, recipient)
   if portfolio.taken < asked.limit then return asked.slot, true end
 end
 
--- The person's new record if the send is within the caps and has a slot, and what take_slot
--- returns; nil for reserve.lua to decide.
+-- The new record of a known person if the send is within the caps and has a slot, and what
+-- take_slot returns; nil for reserve.lua to decide.
 function plain.enter(asked, packed, recipient)
-  if not packed then
-    if asked.most < 1 then return nil end
-    local portfolio = asked.portfolio
-    if portfolio and portfolio.taken >= asked.limit then return nil end
-    return asked.first, portfolio and true
-  end
   local high, low = byte(packed, 1, 2)
   if high >= 128 then return nil end -- in several portfolios
   local hits = sub(packed, high + low == 0 and 3 or people.SLOT_SIZE + 1)
@@ -124,125 +117,114 @@ function plain.enter(asked, packed, recipient)
   return slot .. hits, fresh, minute
 end
 
--- What is left of the money after a send, true on external channels; nil if there is too little.
-function plain.afford(wallet, campaign, amount)
-  if amount < 0 then return nil end
-  if campaign and campaign.budget and amount > 0
-    and campaign.spent + campaign.held + amount > campaign.budget then
-    return nil
+-- Begins a run: sends that follow each other in one block under the same terms. Returns what is
+-- left in the wallet, what of the budget, below what somebody is warned, and what was said to be
+-- left.
+function plain.begin_run(asked, given)
+  if asked.turn ~= state.turn then plain.judge(asked) end
+  if not asked.plain then return end
+  if asked.prefix ~= given.prefix then plain.book(asked, given.prefix) end
+  local wallet, campaign = asked.wallet, asked.campaign
+  local left, budget, warn, said = math.huge, math.huge, -math.huge, math.huge
+  if wallet then
+    left, said = wallet.settled + wallet.limit - wallet.held, wallet.said
+    for _, threshold in ipairs(wallet.thresholds) do
+      if threshold.armed then warn = math.max(warn, threshold.below) end
+    end
   end
-  if not wallet then return true end
-  local left = wallet.settled + wallet.limit - wallet.held - amount
-  return (left >= 0 or amount == 0) and left or nil
+  if campaign and campaign.budget then budget = campaign.budget - campaign.spent - campaign.held end
+  return left, budget, warn, said
 end
 
--- Writes down who has a slot and a cap hit now.
-function plain.keep_person(portfolio, fresh, minute)
-  if fresh then
-    portfolio.taken, portfolio.changed = portfolio.taken + 1, true
-  elseif minute then
-    window.count(portfolio, minute, -1)
+-- Takes down what a run has held, of so many sends.
+function plain.end_run(asked, given, held, sends, said)
+  if sends == 0 then return end
+  local segment, wallet, campaign = given.segment, asked.wallet, asked.campaign
+  local block = segment.block
+  segment.open, block.open = segment.open + sends, block.open + sends
+  blocks.changed[block.prefix] = block
+  if wallet then wallet.held, wallet.said, wallet.changed = wallet.held + held, said, true end
+  if campaign then campaign.held, campaign.changed = clamp(campaign.held + held), true end
+end
+
+-- Says that a send may go: by a letter alone if what is left follows from what was said before.
+function plain.say(wallet, amount, left, said)
+  if left + amount == said then
+    state.out[#state.out + 1] = plain.AS_ASKED
+  else
+    state.say_reserved(amount, wallet, left, '')
   end
 end
 
--- Takes the money; says that the send may go, by a letter alone if what is left follows from what
--- was said before.
-function plain.take_money(wallet, campaign, amount, left)
-  if campaign then
-    campaign.held, campaign.changed = clamp(campaign.held + amount), true
-  end
-  local out = state.out
-  if not wallet then
-    out[#out + 1] = plain.AS_ASKED
-    return
-  end
-  wallet.held, wallet.changed = wallet.held + amount, true
-  if wallet.thresholds[1] then money.warn_when_low(wallet) end
-  if wallet.said ~= left + amount then return state.say_reserved(amount, wallet, left, '') end
-  out[#out + 1], wallet.said = plain.AS_ASKED, left
-end
-
--- Decides sends that follow each other, `most` at most; returns how many. What they share is kept
+-- Decides sends that follow each other, `most` at most; returns how many. What a run shares is kept
 -- in locals, because each name costs the interpreter as much as the arithmetic.
 function plain.reserves(most)
   local code, text, size, keys = byte(OP_RESERVE), args.given, blocks.RECORD_SIZE, args.keys
   local packed_of, changed, amounts = people.packed, people.changed, state.amounts
-  local at, done, asked, wallet, campaign, portfolio, counted = args.at, 0, nil, nil, nil, nil, nil
-  local terms_now, block_now, given, segment, content = 0, 0, nil, nil, nil
+  local at, done, turn, number_now, block_now, held, sends = args.at, 0, 0, 0, 0, 0, 0
+  local asked, given, content, records, states, portfolio, counted, left, budget, warn, said
   while done < most do
     local operation, block, record, number, flags, high, low = byte(text, at, at + 6)
     if operation ~= code then break end
     at, done = at + 7, done + 1
-    if number ~= terms_now or asked.turn ~= state.turn then
-      asked, terms_now = terms.list[number], number
-      if asked.turn ~= state.turn then plain.judge(asked) end
-      wallet, campaign, portfolio = asked.wallet, asked.campaign, asked.portfolio
-      counted = portfolio or asked.covered
-    end
-    if block ~= block_now then
-      given, block_now = blocks.given[block], block
-      segment = given.segment
-      content = segment.content
-    end
-    local from, key = segment.records + (record - 1) * size, keys[high * 256 + low]
-    local amount = sub(content, from, from + 7)
-    amount = amounts[amount] or state.amount(amount)
-    local left = flags == 0 and asked.plain and plain.afford(wallet, campaign, amount) or nil
-    local known = 0
-    if left and counted then
-      if asked.prefix ~= given.prefix then plain.book(asked, given.prefix) end
-      local recipient = sub(content, from + 8, from + 15)
-      local packed = packed_of[recipient]
-      if packed == nil then
-        packed = call('HGET', key, recipient)
-        packed_of[recipient] = packed
+    local key, known = keys[high * 256 + low], nil
+    if flags == 0 then
+      if number ~= number_now or block ~= block_now or turn ~= state.turn then
+        plain.end_run(asked, given, held, sends, said)
+        asked, given, number_now, block_now = terms.list[number], blocks.given[block], number, block
+        left, budget, warn, said = plain.begin_run(asked, given)
+        turn, held, sends, portfolio = state.turn, 0, 0, asked.portfolio
+        counted, content = portfolio or asked.covered, given.segment.content
+        records, states = given.segment.records - size, given.block and given.segment.states
       end
-      local entered, fresh, minute = plain.enter(asked, packed, recipient)
-      if entered then
-        packed_of[recipient], changed[recipient] = entered, key
-        known = asked.known
-        if fresh then known = known + asked.booked end
-        if portfolio then plain.keep_person(portfolio, fresh, minute) end
-      else
-        left = nil
+      local from = records + record * size
+      local amount = sub(content, from, from + 7)
+      amount = amounts[amount] or state.amount(amount)
+      if left and (amount == 0 or amount > 0 and amount <= left and amount <= budget) then
+        known = 0
+        if counted then
+          local recipient = sub(content, from + 8, from + 15)
+          local packed, entered, fresh, minute = packed_of[recipient], nil, nil, nil
+          if packed == nil then
+            packed = call('HGET', key, recipient)
+            packed_of[recipient] = packed
+          end
+          if packed then
+            entered, fresh, minute = plain.enter(asked, packed, recipient)
+          elseif asked.most >= 1 and not (portfolio and portfolio.taken >= asked.limit) then
+            entered, fresh = asked.first, portfolio
+          end
+          known = entered and asked.known
+          if entered then packed_of[recipient], changed[recipient] = entered, key end
+          if fresh then
+            known, portfolio.changed = known + asked.booked, true
+            portfolio.taken = portfolio.taken + 1
+          elseif minute then
+            window.count(portfolio, minute, -1)
+          end
+        end
+      end
+      if known then
+        states = states or blocks.begin_segment(given)
+        states[2 * record - 1], states[2 * record] = PHASE_OPEN, known
+        held, sends, left, budget = held + amount, sends + 1, left - amount, budget - amount
+        plain.say(asked.wallet, amount, left, said)
+        said = left
+        if left < warn then
+          plain.end_run(asked, given, held, sends, said)
+          money.warn_when_low(asked.wallet)
+          number_now, sends = 0, 0
+        end
       end
     end
-    if left then
-      blocks.open(given, record, known)
-      plain.take_money(wallet, campaign, amount, left)
-    else
-      args.at, block_now, state.turn = at, 0, state.turn + 1
-      reserve.reserve(given, record, asked, flags, key)
+    if not known then
+      plain.end_run(asked, given, held, sends, said)
+      args.at, number_now, sends, state.turn = at, 0, 0, state.turn + 1
+      reserve.reserve(blocks.given[block], record, terms.list[number], flags, key)
       at = args.at
     end
   end
-  args.at = at
-  return done
-end
-
--- Settles what follows each other, `most` at most; returns how many.
-function plain.settles(most)
-  local code, given, out = byte(OP_SETTLE), args.given, state.out
-  local at, done, block, block_now = args.at, 0, nil, 0
-  while done < most do
-    local operation, number, position, span, known, high, low = byte(given, at, at + 6)
-    if operation ~= code then break end
-    if number ~= block_now then block, block_now = blocks.nth(number), number end
-    local size = high * 256 + low
-    local segment, i = blocks.find(block, position)
-    if segment then
-      local amount, kept = resolve.settle_hold(block, segment, i, terms.days[span])
-      if kept then
-        local message_id = known == 1 and sub(given, at + 7, at + 6 + size) or nil
-        resolve.keep_answer(block, segment, i, message_id)
-      end
-      local n = #out
-      out[n + 1], out[n + 2] = plain.SETTLED, amount
-    else
-      out[#out + 1] = char(V_NO_HOLD)
-    end
-    at, done = at + 7 + size, done + 1
-  end
+  plain.end_run(asked, given, held, sends, said)
   args.at = at
   return done
 end

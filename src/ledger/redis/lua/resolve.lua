@@ -101,16 +101,14 @@ function resolve.settle_hold(block, segment, i, day)
     route.paid = wallet
     if wallet then resolve.charge(wallet, names, block.prefix, position, row, amount, text) end
   end
-  local usage = day.usage or state.usage_of(terms.index_at(day, store.now))
-  day.usage = usage
-  local sort = state.use(usage, row, amount)
+  local sort = state.use(terms.usage_on(day), row, amount, 1)
   local campaign = campaign_id ~= '' and (state.campaigns[campaign_id]
     or state.campaign_of(campaign_id))
   if campaign then
     campaign.held = clamp(campaign.held - amount)
     campaign.spent = clamp(campaign.spent + amount)
     campaign.accepted, campaign.changed = campaign.accepted + 1, true
-    state.use(campaign.usage, sort, amount)
+    state.use(campaign.usage, sort, amount, 1)
   end
   if route.portfolio ~= '' then
     local portfolio = route.counted or state.portfolio_of(route.portfolio)

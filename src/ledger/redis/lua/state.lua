@@ -198,25 +198,18 @@ function state.today()
   return floor(store.now / state.DAY_MS)
 end
 
--- Counts one message; `usage` has messages and credits by row.
-function state.use(usage, row, amount)
-  local use = usage[row]
-  if not use then
-    -- What a campaign counts by is the end of a day's row.
-    use = { messages = 0, credits = 0, sort = sub(row, -3) }
-    usage[row] = use
-  end
-  use.messages, use.credits = use.messages + 1, use.credits + amount
-  return use.sort
+-- A new row: what a campaign counts by is the end of a day's.
+function state.row(usage, row)
+  local use = { messages = 0, credits = 0, sort = sub(row, -3) }
+  usage[row] = use
+  return use
 end
 
-function state.usage_of(day)
-  local usage = state.usage[day]
-  if not usage then
-    usage = {}
-    state.usage[day] = usage
-  end
-  return usage
+-- Counts so many messages; `usage` has messages and credits by row.
+function state.use(usage, row, amount, messages)
+  local use = usage[row] or state.row(usage, row)
+  use.messages, use.credits = use.messages + messages, use.credits + amount
+  return use.sort
 end
 
 -- Portfolios: the messaging limit's window, as window.lua describes its counts.

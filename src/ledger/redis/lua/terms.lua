@@ -63,3 +63,14 @@ function terms.index_at(span, now)
   if now >= span.till then return span.index + 1 end
   return span.index
 end
+
+-- The usage of the day that a settle names, by the ledger's clock.
+function terms.usage_on(span)
+  local usage = span.usage
+  if not usage then
+    local day = terms.index_at(span, store.now)
+    usage = state.usage[day] or {}
+    span.usage, state.usage[day] = usage, usage
+  end
+  return usage
+end
