@@ -1,6 +1,8 @@
 //! Random but repeatable traffic for one account: few names, so that everything meets everything,
 //! and steps in time from milliseconds to weeks.
 
+mod bursts;
+
 use std::sync::Arc;
 
 use tollgate::amount::{Amount, MAX_MICROS};
@@ -80,6 +82,8 @@ pub struct Traffic {
     pub retention: Retention,
     /// For sequences in which little is kept: months pass, and it is swept often.
     ends: Option<Dice>,
+    /// For sequences in which much is alike: sends of one kind in one go, settles in one go.
+    bursts: Option<Dice>,
     /// Every hold reserved or refused, to be named again later.
     asked: Vec<HoldId>,
 }
@@ -93,7 +97,7 @@ impl Traffic {
             window_s: *dice.pick(&[60, 3600, 86_400, 604_800]),
         };
         let caps = (0..dice.below(4)).map(|_| rule(&mut dice)).collect();
-        let limit = u32::try_from(1 + dice.below(5)).unwrap();
+        let mut limit = u32::try_from(1 + dice.below(5)).unwrap();
         let either = [InDoubtPolicy::Charge, InDoubtPolicy::Release];
         let policies = DoubtReason::ALL
             .into_iter()
@@ -105,6 +109,8 @@ impl Traffic {
         let observes = seed.is_multiple_of(5);
         // Dice of their own, so that the other sequences stay as they are.
         let mut ends = matches!(seed % 4, 1 | 2).then(|| Dice::new(!seed));
+        let mut bursts = (seed % 5 == 3).then(|| Dice::new(!seed << 1));
+        limit += bursts.as_mut().map_or(0, |bursts| u32::try_from(bursts.below(30)).unwrap());
         let retention =
             ends.as_mut().map_or_else(|| days_of(|| Retention::MAX_DAYS), short_retention);
         Traffic {
@@ -118,6 +124,7 @@ impl Traffic {
             observes,
             retention,
             ends,
+            bursts,
             asked: Vec::new(),
         }
     }
@@ -158,6 +165,13 @@ impl Traffic {
 
     /// Operations for one batch, made by a gateway whose clock is at `gateway_ms`.
     pub fn batch(&mut self, model: &AccountState, gateway_ms: i64) -> Vec<Operation> {
+        if let Some(mut bursts) = self.bursts.take() {
+            let burst = bursts.percent(60).then(|| self.burst(&mut bursts, model, gateway_ms));
+            self.bursts = Some(bursts);
+            if let Some(burst) = burst {
+                return burst;
+            }
+        }
         let most = if self.dice.percent(4) { MAX_BATCH } else { 7 };
         let length = 1 + self.dice.below(most);
         (0..length).map(|_| self.operation(model, gateway_ms)).collect()
@@ -281,15 +295,19 @@ impl Traffic {
                 return hold;
             }
         }
+        let hold = self.unlike_hold(gateway_ms);
+        self.asked.push(hold);
+        hold
+    }
+
+    fn unlike_hold(&mut self, gateway_ms: i64) -> HoldId {
         let mut bytes = [0u8; 16];
         bytes[6..14].copy_from_slice(&self.dice.roll().to_be_bytes());
         bytes[14..].copy_from_slice(&self.dice.roll().to_be_bytes()[..2]);
         bytes[..6].copy_from_slice(&gateway_ms.to_be_bytes()[2..]);
         bytes[6] = bytes[6] & 0x0f | 0x70;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hold = HoldId::from_bytes(bytes);
-        self.asked.push(hold);
-        hold
+        HoldId::from_bytes(bytes)
     }
 
     /// Mostly one that is unresolved; else any other: refused, resolved, or just made
