@@ -100,6 +100,7 @@ codes! { field, &str, "FIELD_":
     REJECTED = "x:"
     REFUSED = "f:"
     USAGE = "s:"
+    TABLE = "table"
     HALF_DAY = "h"
     PACKED = "e"
 }

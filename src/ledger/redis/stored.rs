@@ -275,12 +275,16 @@ pub(super) fn event(sequence: u64, packed: &[u8]) -> Result<Event, LedgerFault> 
     Ok(Event { sequence, at_ms, kind, wallet, campaign, hold, amount, available, reason })
 }
 
-/// A usage row, `day|channel|country and category`, if it falls in the days asked for.
+/// A usage row, `day|channel|country and category`, if it falls in the days asked for; none for
+/// what makes a table of its hash.
 pub(super) fn usage_row(
     name: &str,
     packed: &[u8],
     days: (i32, i32),
 ) -> Result<Option<UsageRow>, LedgerFault> {
+    if name == field::TABLE {
+        return Ok(None);
+    }
     let mut parts = Parts::new(name.as_bytes(), "usage row");
     let day: i32 = parts.parsed()?;
     if day < days.0 || day > days.1 {

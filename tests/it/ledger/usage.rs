@@ -1,7 +1,9 @@
 //! What was used: booked on the right day, by channel, country and category; and the free messages
 //! of a month.
-use crate::support::ledger_script::check;
-use crate::support::{LedgerCase, on_every_ledger};
+use tollgate::ledger::Operation;
+
+use crate::support::ledger_script::{Labels, Line, check, operations};
+use crate::support::{Backend, DAY, LedgerCase, day, on_every_ledger};
 
 on_every_ledger!(
     usage_is_booked_when_it_is_settled,
@@ -9,7 +11,8 @@ on_every_ledger!(
     the_first_messages_of_a_month_are_free,
     a_released_message_is_free_for_another,
     a_new_month_has_free_messages_again,
-    a_clock_that_is_off_takes_nothing_from_the_wrong_month
+    a_clock_that_is_off_takes_nothing_from_the_wrong_month,
+    many_channels_of_one_batch_have_a_row_each
 );
 
 /// The case begins at 08:00 UTC; its day ends 16 hours later.
@@ -123,4 +126,49 @@ async fn a_clock_that_is_off_takes_nothing_from_the_wrong_month(case: LedgerCase
         send d category=service free=1                   -> insufficient_balance needs 1.00 has 0.00
     ";
     check(case, script).await;
+}
+
+/// Sends of so many channels, and then their settles.
+async fn send_by_channels(case: &mut LedgerCase, channels: u64) {
+    let now_ms = case.clock.now_ms();
+    let send = |n| operations::send(&Line::parse(&format!("send {n} channel={n}")), now_ms, 1);
+    let sends: Vec<_> = (1..=channels).map(send).collect();
+    let settles = sends.iter().map(|send| send.hold);
+    let settles =
+        settles.map(|hold| Operation::Settle { hold, message_id: None, day: day(now_ms) });
+    let settles = settles.collect();
+    let reserves = sends.into_iter().map(|send| Operation::Reserve(Box::new(send)));
+    case.apply(reserves.collect()).await.unwrap();
+    case.apply(settles).await.unwrap();
+}
+
+async fn many_channels_of_one_batch_have_a_row_each(mut case: LedgerCase) {
+    let wallet = Line::parse("wallet main limit=999.00");
+    let wallet = operations::operation(&wallet, case.clock.now_ms(), &Labels::new());
+    case.apply(vec![wallet]).await.unwrap();
+    for channels in [3, 40, 40, 2] {
+        send_by_channels(&mut case, channels).await;
+    }
+    let rows = case.ledger.reads.usage(&case.account, i32::MIN, i32::MAX).await.unwrap();
+    let messages: Vec<u64> = rows.iter().map(|row| row.sum.messages).collect();
+    let mut sorted = messages.clone();
+    sorted.sort_unstable();
+    assert_eq!((messages.len(), messages.iter().sum()), (40, 3 + 40 + 40 + 2), "{rows:?}");
+    assert_eq!(sorted[36..], [2, 3, 4, 4], "{rows:?}");
+}
+
+/// A long list would be searched for each row.
+#[tokio::test]
+async fn many_rows_of_usage_are_a_table_in_redis() {
+    let mut case = LedgerCase::new(Backend::Redis).await;
+    let wallet = Line::parse("wallet main limit=999.00");
+    let wallet = operations::operation(&wallet, case.clock.now_ms(), &Labels::new());
+    case.apply(vec![wallet]).await.unwrap();
+    for (channels, expected) in [(8, "listpack"), (40, "hashtable")] {
+        send_by_channels(&mut case, channels).await;
+        let (prefix, server) = case.redis();
+        let day = case.clock.now_ms() / DAY % 4096;
+        let encoding = server.text(&format!("OBJECT ENCODING {prefix}u:{day}"));
+        assert_eq!(encoding.trim(), expected, "{channels} channels");
+    }
 }

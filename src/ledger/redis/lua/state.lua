@@ -4,6 +4,7 @@
 local state = {}
 
 state.DAY_MS = 86400000
+state.MANY_ROWS = 16 -- of usage in a batch
 
 function state.begin()
   state.out, state.entries, state.events = {}, {}, {}
@@ -243,6 +244,13 @@ function state.fold_portfolio(portfolio)
   end
 end
 
+-- A small hash is a list to Redis, searched from its begin for each field; one long value makes it
+-- a table.
+function state.make_table(values, key)
+  if call('HEXISTS', key, FIELD_TABLE) == 1 then return end
+  values[#values + 1], values[#values + 2] = FIELD_TABLE, string.rep('-', 65)
+end
+
 -- A campaign's fields as they are after this run.
 function state.campaign_fields(campaign)
   local values = { FIELD_CAMPAIGN, state.pack_campaign(campaign) }
@@ -286,7 +294,9 @@ function state.writes()
   for _, portfolio in pairs(state.portfolios) do state.fold_portfolio(portfolio) end
   for day, usage in pairs(state.usage) do
     local key = state.dated(N.usage, day)
-    writes[#writes + 1] = state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', usage)
+    local values = state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', usage)
+    if #values >= 2 * state.MANY_ROWS then state.make_table(values, key) end
+    writes[#writes + 1] = values
   end
   return writes
 end
