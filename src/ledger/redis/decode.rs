@@ -6,8 +6,8 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::codes::{self, verdict};
-use super::packed;
 use super::stored::{self, Exhaustion, Fields};
+use super::{message_id, packed};
 use crate::amount::Amount;
 use crate::ids::WalletId;
 use crate::ledger::fault::clock_skew;
@@ -217,7 +217,7 @@ impl<'a> Reply<'a> {
             verdict::REJECTED => Verdict::Rejected(self.rejection()?),
             verdict::REPLAYED => Verdict::Replayed {
                 hold: self.hold()?,
-                message_id: self.shared()?,
+                message_id: message_id::unpack(self.bytes()?).ok_or_else(unreadable)?.into(),
                 amount: self.amount()?,
             },
             verdict::STALE_SETTINGS => Verdict::StaleSettings,

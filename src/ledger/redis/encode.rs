@@ -8,6 +8,7 @@ use redis::Cmd;
 use super::block::Tables;
 use super::codes::{argument, doubt, doubt_code, known, operation};
 use super::keys::{AccountKeys, Declared};
+use super::message_id;
 use super::packed::{byte, length, short};
 use super::script::Callee;
 use crate::ids::HoldId;
@@ -128,11 +129,11 @@ impl Call {
                 self.hold(operation::SETTLE, *hold);
                 let day = self.tables.day(*day);
                 // Upstream's are far shorter; a longer one is no answer that could be repeated.
-                let known = message_id.as_deref().filter(|id| u16::try_from(id.len()).is_ok());
+                let known = message_id.as_deref().filter(|id| id.len() < usize::from(u16::MAX));
                 self.text.extend_from_slice(&[day, u8::from(known.is_some())]);
-                let known = known.unwrap_or_default();
+                let known = message_id::pack(known.unwrap_or_default());
                 self.text.extend_from_slice(&short(known.len()).to_be_bytes());
-                self.text.extend_from_slice(known.as_bytes());
+                self.text.extend_from_slice(&known);
             }
             Operation::Release { hold, reason } => {
                 self.hold(operation::RELEASE, *hold);
@@ -151,7 +152,7 @@ impl Call {
                 self.bytes(answer.hold.as_bytes());
                 self.bytes(&answer.fingerprint);
                 self.number(answer.amount.micros());
-                self.text(&answer.message_id);
+                self.bytes(&message_id::pack(&answer.message_id));
             }
             Operation::Hear { hold, fingerprint } => {
                 self.code(operation::HEAR);

@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod keys;
 mod link;
+mod message_id;
 mod open;
 mod options;
 mod packed;

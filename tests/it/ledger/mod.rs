@@ -20,6 +20,7 @@ mod observe;
 mod paged_lists;
 mod random_operations;
 mod random_traffic;
+mod record_bytes;
 mod redis_script;
 mod redis_unavailable;
 mod rejection_order;

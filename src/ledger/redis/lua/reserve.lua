@@ -85,17 +85,17 @@ function reserve.check_campaign(request, campaign)
   return { REJECTION_CAMPAIGN_STOPPED, REASON_CREDITS_EXHAUSTED, wallet.since, shortfall }
 end
 
--- A key's record: hold (16 bytes), fingerprint (16), outcome (one letter),
--- amount|message id. A bucket's FIELD_HALF_DAY is its half day; a bucket of another half day counts
--- as empty.
+-- A key's record: hold (16 bytes), the first half of the fingerprint (8), outcome (one letter),
+-- amount|message id, as message_id.rs packs it. A bucket's FIELD_HALF_DAY is its half day; a bucket
+-- of another half day counts as empty.
 function reserve.key_record(bucket, day, key)
   if store.get(bucket, FIELD_HALF_DAY) ~= store.text(day) then return nil end
   local packed = store.get(bucket, key)
   if not packed then return nil end
-  local amount, message_id = string.match(sub(packed, 34), '^([^|]*)|(.*)$')
+  local amount, message_id = string.match(sub(packed, 26), '^([^|]*)|(.*)$')
   return {
-    hold = sub(packed, 1, 16), fingerprint = sub(packed, 17, 32),
-    outcome = sub(packed, 33, 33), amount = tonumber(amount), message_id = message_id,
+    hold = sub(packed, 1, 16), fingerprint = sub(packed, 17, 24),
+    outcome = sub(packed, 25, 25), amount = tonumber(amount), message_id = message_id,
   }
 end
 
@@ -123,15 +123,17 @@ function reserve.remember_key(request, amount)
     store.expiring[bucket] = 172800
   end
   reserve.put_key_record(bucket, request.key, {
-    hold = request.hold, fingerprint = request.fingerprint, outcome = OUTCOME_OPEN, amount = amount,
-    message_id = '',
+    hold = request.hold, fingerprint = sub(request.fingerprint, 1, 8), outcome = OUTCOME_OPEN,
+    amount = amount, message_id = '',
   })
   return store.text(today)
 end
 
 -- The refusal of a send whose key is known; a replay is no rejection.
 function reserve.refusal_of_key(request, record)
-  if record.fingerprint ~= request.fingerprint then return { REJECTION_IDEMPOTENCY_CONFLICT } end
+  if record.fingerprint ~= sub(request.fingerprint, 1, 8) then
+    return { REJECTION_IDEMPOTENCY_CONFLICT }
+  end
   if record.outcome == OUTCOME_OPEN then return { REJECTION_IDEMPOTENCY_IN_FLIGHT } end
   if record.outcome == OUTCOME_IN_DOUBT then return { REJECTION_OUTCOME_UNKNOWN, record.hold } end
   return { record.hold, record.message_id, record.amount, replay = true }
