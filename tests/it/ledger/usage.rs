@@ -164,7 +164,7 @@ async fn many_rows_of_usage_are_a_table_in_redis() {
     let wallet = Line::parse("wallet main limit=999.00");
     let wallet = operations::operation(&wallet, case.clock.now_ms(), &Labels::new());
     case.apply(vec![wallet]).await.unwrap();
-    for (channels, expected) in [(8, "listpack"), (40, "hashtable")] {
+    for (channels, expected) in [(15, "listpack"), (16, "hashtable"), (3, "hashtable")] {
         send_by_channels(&mut case, channels).await;
         let (prefix, server) = case.redis();
         let day = case.clock.now_ms() / DAY % 4096;

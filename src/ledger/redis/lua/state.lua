@@ -295,7 +295,7 @@ function state.writes()
   for day, usage in pairs(state.usage) do
     local key = state.dated(N.usage, day)
     local values = state.add_pairs({ 'HSET', key }, key, store.text(day) .. '|', usage)
-    if #values >= 2 * state.MANY_ROWS then state.make_table(values, key) end
+    if #values > 2 * state.MANY_ROWS then state.make_table(values, key) end
     writes[#writes + 1] = values
   end
   return writes
